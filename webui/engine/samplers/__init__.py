@@ -1,0 +1,1 @@
+"""Samplers as generators that ask for predictions; one file for each kind."""

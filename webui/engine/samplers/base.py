@@ -1,0 +1,85 @@
+"""What a sampler is: a generator that asks for predictions and returns the final latent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question of a sampler: what is the clean picture behind `x` at noise level `sigma`?
+
+    x: (batch, channels, height/8, width/8) float32, in sigma space: clean latent + sigma * unit noise.
+    sigma: noise level, a host float, so that nothing in the loop waits for the device.
+    step: number of the step this ask belongs to, from 0. Samplers of second order ask twice with one number.
+    """
+
+    x: Tensor
+    sigma: float
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The loop's answer: `denoised` after guidance; `uncond` is the prediction without the prompt, or None without CFG."""
+
+    denoised: Tensor
+    uncond: Tensor | None = None
+
+
+Sampling = Generator[Ask, Answer, Tensor]
+
+
+class Noise(Protocol):
+    """The noise of one lane; each picture of the batch draws from a generator of its own."""
+
+    def normal(self) -> Tensor:
+        """Unit noise (batch, channels, height/8, width/8), the next draw of each picture's generator."""
+        ...
+
+    def brownian(self, sigma: float, sigma_next: float) -> Tensor:
+        """Unit-variance increment of each picture's Brownian motion between two noise levels."""
+        ...
+
+
+class ModelSchedule(Protocol):
+    """The noise levels a model was trained on, and how they map to its timesteps."""
+
+    sigmas: Sequence[float]
+    """Rising, one for each training timestep (SD1: 1000 of them)."""
+    sigma_min: float
+    sigma_max: float
+
+    def timestep(self, sigma: float) -> float:
+        """The (fractional) training timestep of a noise level: linear in log sigma between table entries."""
+        ...
+
+    def sigma(self, timestep: float) -> float:
+        """The noise level of a (fractional) training timestep."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerContext:
+    """All that a sampler may use besides its latents.
+
+    sigmas: falling noise levels as host floats; the last is usually 0. steps: what the person asked for.
+    options: the sampler's own options by A1111's names (eta, s_churn, s_tmin, s_tmax, s_noise).
+    """
+
+    sigmas: Sequence[float]
+    steps: int
+    noise: Noise
+    model: ModelSchedule
+    options: Mapping[str, float] = field(default_factory=dict)
+
+
+SamplerFunction = Callable[[Tensor, SamplerContext], Sampling]
+"""`x` comes scaled to the first sigma: unit noise * sigmas[0] for txt2img."""
+
+ScheduleFunction = Callable[[int, ModelSchedule], "list[float]"]
+"""(steps, model) -> steps + 1 falling noise levels, the last 0 where the schedule ends clean."""

@@ -1,0 +1,1 @@
+"""The durable queue, the scheduler, the event bus and the executors."""

@@ -1,0 +1,1 @@
+"""Hook specifications, the loader of extensions, and the built-in rows."""

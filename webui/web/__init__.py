@@ -1,0 +1,1 @@
+"""The HTTP side: server, rights, the native API and its event stream."""
