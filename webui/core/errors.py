@@ -87,7 +87,9 @@ class UnknownName(InvalidField):
             hint = f" Known: {shown}{' and more' if len(names) > 12 else ''}."
         else:
             hint = ""
-        super().__init__(f"Unknown {kind} '{_short(name)}'.{hint}", field=field, remedies=[f"Use '{near}'"] if near else [])
+        super().__init__(
+            f"Unknown {kind} '{_short(name)}'.{hint}", field=field, remedies=[f"Use '{near}'"] if near else []
+        )
 
 
 class NotFound(DarkroomError):

@@ -25,7 +25,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The loop's answer: `denoised` after guidance; `uncond` is the prediction without the prompt, or None without CFG."""
+    """The loop's answer: `denoised` after guidance; `uncond` without the prompt, or None when CFG is off."""
 
     denoised: Tensor
     uncond: Tensor | None = None

@@ -1,0 +1,300 @@
+"""The fields of a request, one row each: the page, validation, flags, API schema and docs are made from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from webui.core.errors import InvalidField, nearest
+
+Kind = Literal["text", "int", "float", "bool", "choice"]
+
+MAX_SEED = 2**32 - 1
+MAX_PIXELS = 4096 * 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter. `name` is the same from the browser to the PNG (A1111's public name where it has one)."""
+
+    name: str
+    kind: Kind
+    label: str
+    help: str
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    """Limits of what is accepted, inclusive. For text: the greatest length in characters."""
+    slider: tuple[float, float] | None = None
+    """Range that the page's slider shows, when it is narrower than what is accepted."""
+    step: float | None = None
+    multiple: int | None = None
+    catalogue: str | None = None
+    """For choices: the catalogue of the service that knows the names (samplers, schedules, checkpoints, attention)."""
+    infotext: str | None = None
+    """Key in A1111's parameters text; None when the field is not written there under a key of its own."""
+    elem_id: str | None = None
+    """A1111's element id without the tab's prefix: 'steps' becomes txt2img_steps."""
+    flags: tuple[str, ...] = ()
+    """Further spellings on the command line besides --name-with-dashes."""
+    group: str = "main"
+
+    @property
+    def flag(self) -> str:
+        """The field's own flag on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    def check(self, value: Any) -> Any:
+        """The value in the field's own type; raises InvalidField with a sentence when it cannot be accepted."""
+        return _CHECKS[self.kind](self, value)
+
+    def refuse(self, why: str, *remedies: str) -> InvalidField:
+        """The error that names this field."""
+        return InvalidField(f"{self.label} {why}", field=self.name, remedies=remedies)
+
+
+def _check_text(field: Field, value: Any) -> str:
+    if not isinstance(value, str):
+        raise field.refuse(f"must be text, not {type(value).__name__}.")
+    if field.maximum is not None and len(value) > field.maximum:
+        raise field.refuse(
+            f"is {len(value):,} characters long; at most {int(field.maximum):,} are taken.", "Shorten it"
+        )
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise field.refuse("holds half of a surrogate pair, which is no character.")
+    return value.replace("\x00", "")
+
+
+def _check_bool(field: Field, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise field.refuse("must be true or false.")
+    return value
+
+
+def _check_number(field: Field, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise field.refuse("must be a number.")
+    low, high = field.minimum, field.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise field.refuse(f"is {value:g}; it must be between {_number(low)} and {_number(high)}.")
+    return float(value)
+
+
+def _check_int(field: Field, value: Any) -> int:
+    number = _check_number(field, value) if not (isinstance(value, int) and not isinstance(value, bool)) else value
+    if number != int(number):
+        raise field.refuse(f"must be a whole number, not {number:g}.")
+    whole = int(number)
+    _check_number(field, whole)
+    if field.multiple and whole % field.multiple:
+        below = whole - whole % field.multiple
+        near = [n for n in (below, below + field.multiple) if n >= (field.minimum or 0)]
+        raise field.refuse(
+            f"is {whole}; it must be a multiple of {field.multiple} (nearest: {', '.join(map(str, near))}).",
+            *(f"Use {n}" for n in near),
+        )
+    return whole
+
+
+_CHECKS = {
+    "text": _check_text,
+    "choice": _check_text,
+    "bool": _check_bool,
+    "float": _check_number,
+    "int": _check_int,
+}
+
+
+def _number(value: float | None) -> str:
+    return "any" if value is None else f"{value:,g}" if abs(value) < 1e6 else f"{value:,.0f}"
+
+
+ROWS: tuple[Field, ...] = (
+    Field(
+        "prompt",
+        "text",
+        "Prompt",
+        "What the picture should show. Words that come first weigh more.",
+        "",
+        maximum=20_000,
+        elem_id="prompt",
+    ),
+    Field(
+        "negative_prompt",
+        "text",
+        "Negative prompt",
+        "What should stay out of the picture.",
+        "",
+        maximum=20_000,
+        elem_id="neg_prompt",
+        flags=("--negative",),
+    ),
+    Field(
+        "sampler_name",
+        "choice",
+        "Sampling method",
+        "How noise becomes a picture, step by step.",
+        "DPM++ 2M",
+        maximum=200,
+        catalogue="samplers",
+        infotext="Sampler",
+        elem_id="sampling",
+        flags=("--sampler",),
+    ),
+    Field(
+        "scheduler",
+        "choice",
+        "Schedule type",
+        "How the noise is spread over the steps; Automatic takes the sampler's own.",
+        "Automatic",
+        maximum=200,
+        catalogue="schedules",
+        infotext="Schedule type",
+        elem_id="scheduler",
+    ),
+    Field(
+        "steps",
+        "int",
+        "Sampling steps",
+        "More steps take longer and add detail up to a point.",
+        20,
+        minimum=1,
+        maximum=150,
+        step=1,
+        infotext="Steps",
+        elem_id="steps",
+    ),
+    Field(
+        "cfg_scale",
+        "float",
+        "CFG scale",
+        "How closely the picture follows the prompt; 1 switches guidance off.",
+        7.0,
+        minimum=1.0,
+        maximum=30.0,
+        step=0.5,
+        infotext="CFG scale",
+        elem_id="cfg_scale",
+        flags=("--cfg",),
+    ),
+    Field(
+        "width",
+        "int",
+        "Width",
+        "In pixels; close to the size the model was trained at works best.",
+        512,
+        minimum=64,
+        maximum=4096,
+        slider=(64, 2048),
+        step=8,
+        multiple=8,
+        elem_id="width",
+    ),
+    Field(
+        "height",
+        "int",
+        "Height",
+        "In pixels; close to the size the model was trained at works best.",
+        512,
+        minimum=64,
+        maximum=4096,
+        slider=(64, 2048),
+        step=8,
+        multiple=8,
+        elem_id="height",
+    ),
+    Field(
+        "n_iter",
+        "int",
+        "Batch count",
+        "How many batches are made, one after the other.",
+        1,
+        minimum=1,
+        maximum=100,
+        step=1,
+        elem_id="batch_count",
+    ),
+    Field(
+        "batch_size",
+        "int",
+        "Batch size",
+        "How many pictures are made at once.",
+        1,
+        minimum=1,
+        maximum=16,
+        slider=(1, 8),
+        step=1,
+        elem_id="batch_size",
+    ),
+    Field(
+        "seed",
+        "int",
+        "Seed",
+        "The same seed and settings give the same picture; -1 draws one.",
+        -1,
+        minimum=-1,
+        maximum=MAX_SEED,
+        infotext="Seed",
+        elem_id="seed",
+    ),
+    Field(
+        "checkpoint",
+        "choice",
+        "Checkpoint",
+        "The model that makes the picture; empty takes the one chosen in the settings.",
+        "",
+        maximum=500,
+        catalogue="checkpoints",
+        infotext="Model",
+        group="model",
+        flags=("--model",),
+    ),
+    Field(
+        "attention",
+        "choice",
+        "Attention",
+        "How attention is computed; all give the same picture within rounding.",
+        "sdpa",
+        maximum=100,
+        catalogue="attention",
+        group="model",
+    ),
+    Field(
+        "alone",
+        "bool",
+        "Run alone",
+        "Never share a forward pass with other jobs, so that the bytes can be repeated exactly.",
+        False,
+        group="model",
+    ),
+)
+
+FIELDS: Mapping[str, Field] = {row.name: row for row in ROWS}
+
+
+def check_values(values: Mapping[str, Any], known: Iterable[Field] = ROWS) -> dict[str, Any]:
+    """Every known field from `values` or its default, checked; raises InvalidField for the first that cannot be taken.
+
+    Unknown names are refused with the nearest known one, since a misspelt field would silently change nothing.
+    """
+    rows = {row.name: row for row in known}
+    for name in values:
+        if name not in rows:
+            from_name = _near(str(name), rows)
+            raise InvalidField(f"There is no field '{str(name)[:60]}'.{from_name}", field=str(name)[:60])
+    checked = {name: row.check(values.get(name, row.default)) for name, row in rows.items()}
+    if "width" in rows and checked["width"] * checked["height"] * checked["batch_size"] > MAX_PIXELS:
+        raise InvalidField(
+            f"{checked['width']} × {checked['height']} in a batch of {checked['batch_size']} is more than "
+            f"{MAX_PIXELS // 10**6} million pixels at once.",
+            field="batch_size" if checked["batch_size"] > 1 else "width",
+            remedies=("Lower the batch size", "Lower the size"),
+        )
+    return checked
+
+
+def _near(name: str, rows: Mapping[str, Field]) -> str:
+    near = nearest(name, rows)
+    return f" Did you mean '{near}'?" if near else ""

@@ -1,0 +1,73 @@
+"""Where things lie: the program's own folder and the person's data folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROGRAM_DIR = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """All folders and files that the program reads or writes; made once from the flags, then passed along.
+
+    `data_dir` holds models/, outputs/, extensions/ and data/ (database, settings, bin, logs), as A1111's --data-dir.
+    """
+
+    data_dir: Path = PROGRAM_DIR
+    models_dir: Path | None = None
+    checkpoint_dirs: tuple[Path, ...] = ()
+    """Further folders with checkpoints (--ckpt-dir), searched after the own ones."""
+    outputs_dir: Path | None = None
+    settings_path: Path | None = None
+    program_dir: Path = field(default=PROGRAM_DIR)
+
+    @property
+    def models(self) -> Path:
+        """The folder with A1111's model folders in it."""
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def checkpoints(self) -> tuple[Path, ...]:
+        """Every folder that is searched for checkpoints; the program's own holds the starter model."""
+        folders = (self.models / "Stable-diffusion", *self.checkpoint_dirs)
+        own = self.program_dir / "models" / "Stable-diffusion"
+        return folders if own in folders else (*folders, own)
+
+    @property
+    def outputs(self) -> Path:
+        """The folder that pictures are saved below."""
+        return self.outputs_dir or self.data_dir / "outputs"
+
+    @property
+    def extensions(self) -> tuple[Path, ...]:
+        """Folders with extensions; the program's own holds the examples."""
+        mine = self.data_dir / "extensions"
+        own = self.program_dir / "extensions"
+        return (own,) if mine == own else (own, mine)
+
+    @property
+    def state(self) -> Path:
+        """The folder for the program's own files."""
+        return self.data_dir / "data"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file with jobs and pictures."""
+        return self.state / "darkroom.sqlite3"
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.settings_path or self.state / "settings.json"
+
+    @property
+    def instance(self) -> Path:
+        """Written while a server runs: its address and the token of its owner, readable by the owner only."""
+        return self.state / "instance.json"
+
+    @property
+    def bin(self) -> Path:
+        """Where deleted pictures go."""
+        return self.outputs / ".bin"

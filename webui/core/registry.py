@@ -1,0 +1,172 @@
+"""Rows of the kinds that extensions may add, and the tables that find them by name or alias."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from webui.core.errors import DarkroomError, UnknownName
+
+
+class Row(Protocol):
+    """What every table asks of its rows."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+
+
+RowT = TypeVar("RowT", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """A sampling method. `function` is "module:function", resolved only in the worker (see engine/samplers/base.py)."""
+
+    name: str
+    function: str
+    aliases: tuple[str, ...] = ()
+    schedule: str = "Automatic"
+    """The schedule that 'Automatic' means for this sampler."""
+    order: int = 1
+    """Asks a step; 1 for first-order samplers."""
+    options: tuple[str, ...] = ()
+    """Names of the sampler's own options it reads (A1111's names: eta, s_churn, ...)."""
+    uses_timesteps: bool = False
+    """True for samplers that walk the model's own timesteps (DDIM), whose first sigma need not be sigma_max."""
+    group: str = "Built in"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A table of noise levels. `function` is "module:function" with the signature of `ScheduleFunction`."""
+
+    name: str
+    function: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A model family. `function` names the worker-side class that loads and predicts (engine/families/base.py)."""
+
+    name: str
+    title: str
+    function: str
+    native_size: int
+    """Side in pixels that the family was trained at."""
+    sizes: tuple[tuple[int, int], ...]
+    size_multiple: int = 8
+    steps: int = 20
+    cfg_scale: float = 7.0
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionBackend:
+    """A way to compute attention. `function` applies it to a loaded model and returns an undo."""
+
+    name: str
+    title: str
+    function: str
+    aliases: tuple[str, ...] = ()
+    needs: str = ""
+    """In words: device, dtype or package this backend wants; shown where it cannot serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A tab of the page. `build` is "module:function"; it is called inside the tab's Gradio context with the page."""
+
+    name: str
+    build: str
+    elem_id: str
+    order: int
+    """A1111's place: txt2img 10, img2img 20, Extras 30, PNG Info 40, Models 50, Gallery 60, Queue 70,
+    Extensions 80, Settings 90."""
+    owner_only: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the program. `run` is "module:function", called with the arguments after the command's name."""
+
+    name: str
+    run: str
+    help: str
+    aliases: tuple[str, ...] = ()
+
+
+class Table(Generic[RowT]):
+    """Rows of one kind, in order, found by name or alias without regard to case.
+
+    Built once from what the hooks collected; two rows that claim one name are an error that names both origins.
+    """
+
+    def __init__(self, kind: str, rows: Iterable[RowT], field: str | None = None) -> None:
+        self.kind = kind
+        self._field = field
+        self._rows: list[RowT] = []
+        self._by_name: dict[str, RowT] = {}
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: RowT) -> None:
+        """Add one row; raises DarkroomError when one of its names is taken."""
+        keys = {name.casefold() for name in (row.name, *row.aliases)}
+        for key in keys:
+            if key in self._by_name:
+                other = self._by_name[key].name
+                raise DarkroomError(f"Two rows of kind '{self.kind}' claim the name '{key}': '{other}', '{row.name}'.")
+        self._rows.append(row)
+        self._by_name.update(dict.fromkeys(keys, row))
+
+    def __iter__(self) -> Iterator[RowT]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: str) -> bool:
+        return name.casefold() in self._by_name
+
+    def names(self) -> list[str]:
+        """The rows' names, in order."""
+        return [row.name for row in self._rows]
+
+    def get(self, name: str) -> RowT:
+        """The row with this name or alias; raises UnknownName with the nearest known name."""
+        row = self._by_name.get(name.casefold())
+        if row is None:
+            raise UnknownName(self.kind, name, self.names(), field=self._field)
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All tables of one process. Torch-free; `plugins.manager.build_registry` fills it through the hooks."""
+
+    samplers: Table[Sampler]
+    schedules: Table[Schedule]
+    families: Table[Family]
+    attention: Table[AttentionBackend]
+    tabs: Table[Tab]
+    commands: Table[Command]
+
+    def split_sampler(self, name: str) -> tuple[str, str | None]:
+        """Canonical (sampler, schedule) of a name that may carry a schedule at its end, as in 'DPM++ 2M Karras'."""
+        if name in self.samplers:
+            return self.samplers.get(name).name, None
+        for schedule in self.schedules:
+            for label in (schedule.name, *schedule.aliases):
+                head = name[: -len(label)].rstrip(" _")
+                if name.casefold().endswith(label.casefold()) and head in self.samplers:
+                    return self.samplers.get(head).name, schedule.name
+        raise UnknownName("sampler", name, self.samplers.names(), field="sampler_name")
+
+
+Resolver = Callable[[str], Any]
+"""Turns "module:function" into the function; only the process that needs it calls it (plugins.resolve.resolve)."""

@@ -1,0 +1,90 @@
+"""A generation request: a frozen value that holds everything a picture depends on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+from webui.core.errors import InvalidField
+from webui.core.fields import FIELDS, MAX_SEED, check_values
+
+SCHEMA = 1
+"""Version of the JSON form. A newer one is refused; older ones are migrated by `from_json`."""
+
+# What acceptance adds: not fields a person sets, so they have no row.
+RESOLVED = ("checkpoint_hash",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One job's picture or pictures. Names are A1111's public names; limits and defaults stand in core/fields.py.
+
+    `checkpoint_hash` is filled when the request is accepted (sha256, hex), with the model's title in `checkpoint`.
+    """
+
+    prompt: str = FIELDS["prompt"].default
+    negative_prompt: str = FIELDS["negative_prompt"].default
+    sampler_name: str = FIELDS["sampler_name"].default
+    scheduler: str = FIELDS["scheduler"].default
+    steps: int = FIELDS["steps"].default
+    cfg_scale: float = FIELDS["cfg_scale"].default
+    width: int = FIELDS["width"].default
+    height: int = FIELDS["height"].default
+    n_iter: int = FIELDS["n_iter"].default
+    batch_size: int = FIELDS["batch_size"].default
+    seed: int = FIELDS["seed"].default
+    checkpoint: str = FIELDS["checkpoint"].default
+    attention: str = FIELDS["attention"].default
+    alone: bool = FIELDS["alone"].default
+    checkpoint_hash: str = ""
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """A checked request from loose values; missing ones take their defaults. Raises InvalidField."""
+        return cls(**check_values(values))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The request that `to_json` described. Raises InvalidField with a sentence for anything else."""
+        if not isinstance(data, Mapping):
+            raise InvalidField("A request is a JSON object with fields such as prompt and seed.")
+        values = dict(data)
+        schema = values.pop("schema", SCHEMA)
+        if not isinstance(schema, int) or schema > SCHEMA or schema < 1:
+            raise InvalidField(
+                f"This request has schema {str(schema)[:20]}; this version reads up to {SCHEMA}.",
+                remedies=("Update Darkroom",),
+            )
+        resolved = {name: values.pop(name, "") for name in RESOLVED}
+        for name, value in resolved.items():
+            if not isinstance(value, str) or len(value) > 100:
+                raise InvalidField(f"{name} must be a short text.", field=name)
+        return cls(**check_values(values), **resolved)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data that `from_json` reads back to an equal request."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    def dumps(self) -> str:
+        """The JSON text, with its keys in a fixed order."""
+        return json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures the request makes."""
+        return self.n_iter * self.batch_size
+
+    def seed_of(self, index: int) -> int:
+        """The seed of picture `index` (from 0): A1111 counts up from the first, within 32 bits."""
+        return (self.seed + index) % (MAX_SEED + 1)
+
+    def but(self, **changes: Any) -> Self:
+        """The same request with some fields changed."""
+        return replace(self, **changes)
+
+
+def field_names() -> tuple[str, ...]:
+    """Names of all fields of a request, in order."""
+    return tuple(f.name for f in fields(GenerationRequest))
