@@ -63,7 +63,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class ImageReady:
-    """Picture `index` (from 0) is saved whole. `id` names it in URLs; `stopped_at` is its last step when it was cut short."""
+    """Picture `index` (from 0) is saved whole. `id` names it in URLs.
+
+    `stopped_at` is its last step when it was cut short.
+    """
 
     name: ClassVar[str] = "image"
     index: int

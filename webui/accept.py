@@ -1,0 +1,102 @@
+"""Acceptance: loose values become a request in which nothing is left open (names, seed, model and its hash)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from webui.core.errors import DarkroomError, InvalidField, ModelProblem
+from webui.core.fields import MAX_SEED, Field, check_values
+from webui.core.infotext import Parsed
+from webui.core.registry import Registry
+from webui.core.request import RESOLVED, SCHEMA, GenerationRequest
+from webui.core.settings import Settings
+from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+
+# What a checkpoint's sidecar or its family may set as defaults of fields.
+_MODEL_DEFAULTS = ("steps", "cfg_scale", "sampler_name", "scheduler", "width", "height")
+
+
+def resolve(
+    values: Mapping[str, Any], registry: Registry, catalogue: Catalogue, settings: Settings, fields: Sequence[Field]
+) -> GenerationRequest:
+    """The request that these values mean: checked, with canonical names, a drawn seed and the model's hash.
+
+    Fields that are missing take the defaults of the checkpoint. Raises InvalidField, UnknownName, ModelProblem.
+    """
+    values = dict(values)
+    schema = values.pop("schema", SCHEMA)
+    if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
+        raise InvalidField(f"This request has schema {str(schema)[:20]}; this version reads up to {SCHEMA}.")
+    wanted_hash = values.pop("checkpoint_hash", "")
+    title = values.get("checkpoint", "")
+    if not isinstance(title, str):
+        raise InvalidField("Checkpoint must be text.", field="checkpoint")
+    checkpoint = checkpoint_for(wanted_hash if wanted_hash and not title else title, catalogue, settings)
+    checked = check_values({**_defaults_of(checkpoint, registry, fields), **values}, fields)
+    sampler, schedule = registry.split_sampler(checked["sampler_name"])
+    checked["sampler_name"] = sampler
+    chosen = registry.schedules.get(checked["scheduler"]).name
+    checked["scheduler"] = schedule if schedule and chosen == "Automatic" else chosen
+    checked["attention"] = registry.attention.get(checked["attention"]).name
+    checked["checkpoint"] = checkpoint.title
+    if checked["seed"] < 0:
+        checked["seed"] = secrets.randbelow(MAX_SEED + 1)
+    return GenerationRequest(**checked, checkpoint_hash=checkpoint.hash)
+
+
+def checkpoint_for(title: str, catalogue: Catalogue, settings: Settings) -> Checkpoint:
+    """The usable checkpoint with this title, name or hash; empty means the one of the settings, or the first there is."""
+    checkpoint = catalogue.get(title) if title else catalogue.default(settings.sd_model_checkpoint)
+    if checkpoint.problem:
+        raise ModelProblem(checkpoint.problem, field="checkpoint", remedies=("Choose another checkpoint",))
+    return checkpoint
+
+
+def defaults(
+    title: str, registry: Registry, catalogue: Catalogue, settings: Settings, fields: Sequence[Field]
+) -> dict[str, Any]:
+    """Values of all fields for a checkpoint; the rows' own defaults when there is no checkpoint that works."""
+    plain = {field.name: field.default for field in fields}
+    try:
+        checkpoint = checkpoint_for(title, catalogue, settings)
+    except DarkroomError:
+        return plain
+    return {**plain, **_defaults_of(checkpoint, registry, fields), "checkpoint": checkpoint.title}
+
+
+def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parsed:
+    """The same with names as this installation knows them; a name it does not know moves to the unknown ones."""
+    values, unknown = dict(parsed.values), dict(parsed.unknown)
+    if "sampler_name" in values:
+        try:
+            values["sampler_name"], schedule = registry.split_sampler(values["sampler_name"])
+            if schedule:
+                values.setdefault("scheduler", schedule)
+        except DarkroomError:
+            unknown["Sampler"] = values.pop("sampler_name")
+    if "scheduler" in values:
+        name = values.pop("scheduler")
+        if name in registry.schedules:
+            values["scheduler"] = registry.schedules.get(name).name
+        else:
+            unknown["Schedule type"] = name
+    for name in (*RESOLVED, "checkpoint"):
+        known = values.pop(name, "")
+        if known and "checkpoint" not in values:
+            try:
+                values["checkpoint"] = catalogue.get(known).title
+            except DarkroomError:
+                unknown["Model"] = known
+    return replace(parsed, values=values, unknown=unknown)
+
+
+def _defaults_of(checkpoint: Checkpoint, registry: Registry, fields: Sequence[Field]) -> dict[str, Any]:
+    family = registry.families.get(checkpoint.family)
+    size = checkpoint.defaults.get("native_size", family.native_size)
+    given = {"steps": family.steps, "cfg_scale": family.cfg_scale, "width": size, "height": size}
+    given |= {k: v for k, v in checkpoint.defaults.items() if k in _MODEL_DEFAULTS}
+    names = {field.name for field in fields}
+    return {k: v for k, v in given.items() if k in names}

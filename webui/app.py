@@ -1,0 +1,72 @@
+"""The composition root: the one place that constructs the parts and connects them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from webui.core.paths import Paths
+from webui.core.settings import SettingsStore
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.config import EngineConfig
+from webui.images.store import PictureStore
+from webui.jobs.bus import Bus
+from webui.jobs.executors.base import Executor
+from webui.jobs.executors.local import LocalExecutor
+from webui.jobs.queue import Queue
+from webui.jobs.scheduler import Scheduler
+from webui.plugins.manager import Plugins, build_registry, load_plugins
+from webui.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that runs in the web process besides the web itself."""
+
+    paths: Paths
+    settings: SettingsStore
+    plugins: Plugins
+    service: Service
+    scheduler: Scheduler
+    executor: Executor
+    queue: Queue
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Service]:
+        """Start the worker and the scheduler, and stop both in order: running jobs go back to the line."""
+        self.queue.recover()
+        await self.executor.start()
+        task = asyncio.create_task(self.scheduler.run(), name="scheduler")
+        try:
+            yield self.service
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await self.executor.close()
+            self.queue.close()
+
+
+def compose(paths: Paths, settings: SettingsStore, engine: EngineConfig, executor: Executor | None = None) -> House:
+    """Build the house on these folders. Without an `executor` jobs run in a worker process with `engine`'s options."""
+    plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
+    registry = build_registry(plugins)
+    catalogue = Catalogue(paths.checkpoints, paths.state)
+    queue = Queue(paths.database)
+    bus = Bus()
+    store = PictureStore(paths.outputs)
+    executor = executor or LocalExecutor(engine)
+    scheduler = Scheduler(queue, bus, executor, store, plugins, settings)
+    service = Service(
+        registry=registry,
+        plugins=plugins,
+        settings=settings,
+        catalogue=catalogue,
+        queue=queue,
+        bus=bus,
+        store=store,
+        scheduler=scheduler,
+    )
+    return House(paths, settings, plugins, service, scheduler, executor, queue)

@@ -1,0 +1,283 @@
+"""The one door: everything the page, the API and the CLI may ask of the house goes through Service."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from webui import accept
+from webui.core import infotext
+from webui.core.errors import NotAllowed, NotFound, TooMany
+from webui.core.events import Queued
+from webui.core.fields import ROWS, Field
+from webui.core.infotext import Parsed
+from webui.core.job import Identity, Job, Level, State, StoredPicture
+from webui.core.registry import Registry
+from webui.core.request import GenerationRequest
+from webui.core.settings import Settings, SettingsStore
+from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.tokens import count_tokens
+from webui.images.store import PictureStore
+from webui.jobs.bus import Bus, Envelope
+from webui.jobs.queue import Queue
+from webui.jobs.scheduler import Scheduler
+from webui.plugins.manager import ExtensionReport, Plugins
+
+
+class Service:
+    """What may be done, by whom. Every method that reaches a job or a picture takes the asker's identity.
+
+    A stranger's question about somebody else's thing gets NotFound: the answer tells nothing, not even that it exists.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        plugins: Plugins,
+        settings: SettingsStore,
+        catalogue: Catalogue,
+        queue: Queue,
+        bus: Bus,
+        store: PictureStore,
+        scheduler: Scheduler,
+    ) -> None:
+        self.registry = registry
+        self.fields: Sequence[Field] = ROWS
+        self._plugins = plugins
+        self._settings = settings
+        self._catalogue = catalogue
+        self._queue = queue
+        self._bus = bus
+        self._store = store
+        self._scheduler = scheduler
+
+    # Jobs
+
+    async def submit(self, values: Mapping[str, Any], who: Identity, task: str = "txt2img") -> Job:
+        """Accept a request and put it into the line. Raises InvalidField, ModelProblem, TooMany, StorageProblem."""
+        request = await asyncio.to_thread(
+            accept.resolve, values, self.registry, self._catalogue, self._settings.current, self.fields
+        )
+        self._within_limits(request, who)
+        await asyncio.to_thread(self._store.check_writable)
+        now = time.time()
+        job = Job(secrets.token_urlsafe(12), who.id, request, State.QUEUED, created=now, place=now, task=task)
+        self._queue.put(job)
+        self._bus.publish(job.id, job.owner, Queued(self._queue.position(job.id)))
+        self._scheduler.wake()
+        return job
+
+    def job(self, job_id: str, who: Identity) -> Job:
+        """One job with its pictures; NotFound unless it is the asker's own or the asker is the owner."""
+        job = self._queue.get(job_id)
+        if job.owner != who.id and not who.is_owner:
+            raise NotFound("There is no such job.")
+        return job
+
+    def jobs(
+        self,
+        who: Identity,
+        states: Collection[State] = (),
+        limit: int = 50,
+        before: float | None = None,
+        everyone: bool = False,
+    ) -> list[Job]:
+        """The asker's jobs, newest first; `everyone` shows the owner all of them. `before`: created before this time."""
+        if everyone:
+            _need_owner(who, "see other people's jobs")
+        return self._queue.list(None if everyone else who.id, tuple(states), limit, before)
+
+    def position(self, job_id: str) -> int:
+        """The job's place in the waiting line, from 0."""
+        return self._queue.position(job_id)
+
+    def line(self) -> dict[str, Any]:
+        """The whole line in numbers, which everybody may know."""
+        waiting = len(self._queue.waiting())
+        running = len(self._queue.list(None, (State.RUNNING,), 100, None))
+        return {"running": running, "waiting": waiting, "paused": self._queue.paused}
+
+    def interrupt(self, job_id: str, who: Identity) -> None:
+        """Finish the current picture, then end; a second time: end at this step and keep the picture as it is."""
+        self._scheduler.interrupt(self.job(job_id, who).id)
+
+    def skip(self, job_id: str, who: Identity) -> None:
+        """End the current picture's batch at this step and go on with the next."""
+        self._scheduler.skip(self.job(job_id, who).id)
+
+    def cancel(self, job_id: str, who: Identity) -> None:
+        """Abandon the job, waiting or running."""
+        self._scheduler.cancel(self.job(job_id, who).id)
+
+    def front(self, job_id: str, who: Identity) -> None:
+        """Move a waiting job to the front of the line; the owner's right, since it passes other people's jobs."""
+        _need_owner(who, "reorder the queue")
+        self._queue.front(self.job(job_id, who).id)
+        self._scheduler.wake()
+
+    def pause(self, who: Identity) -> None:
+        """Start no more jobs until `resume`; running ones end. Kept over a restart."""
+        _need_owner(who, "pause the queue")
+        self._scheduler.pause()
+
+    def resume(self, who: Identity) -> None:
+        """Start jobs again."""
+        _need_owner(who, "resume the queue")
+        self._scheduler.resume()
+
+    def clear_waiting(self, who: Identity) -> int:
+        """Cancel the asker's waiting jobs (for the owner everybody's) and say how many they were."""
+        waiting = [job for job in self._queue.waiting() if who.is_owner or job.owner == who.id]
+        for job in waiting:
+            self._scheduler.cancel(job.id)
+        return len(waiting)
+
+    def follow(
+        self, who: Identity, job_id: str | None = None, after: int | None = None, everyone: bool = False
+    ) -> AsyncIterator[Envelope]:
+        """Events of one job, or of all the asker's jobs; first the state so far, or what came after event `after`."""
+        if job_id is not None:
+            return self._bus.follow(self.job(job_id, who).id, after)
+        if everyone:
+            _need_owner(who, "follow other people's jobs")
+        return self._bus.follow_owner(None if everyone else who.id, after)
+
+    def preview(self, job_id: str, who: Identity) -> bytes | None:
+        """The newest preview of a running job as JPEG, or None."""
+        return self._scheduler.preview(self.job(job_id, who).id)
+
+    # Pictures
+
+    def pictures(
+        self, who: Identity, limit: int = 60, before: float | None = None, search: str = ""
+    ) -> list[StoredPicture]:
+        """The asker's own pictures, newest first; `before`: created before this time; `search`: words of the infotext."""
+        return self._queue.pictures(who.id, limit, before, search)
+
+    def picture(self, picture_id: str, who: Identity) -> StoredPicture:
+        """One picture's row; NotFound unless it is the asker's own or the asker is the owner."""
+        picture = self._queue.picture(picture_id)
+        if picture.owner != who.id and not who.is_owner:
+            raise NotFound("There is no such picture.")
+        return picture
+
+    def picture_file(self, picture_id: str, who: Identity) -> Path:
+        """Where the picture lies; NotFound when its file was removed by hand."""
+        path = self._store.path(self.picture(picture_id, who).path)
+        if not path.is_file():
+            raise NotFound(f"The file {path.name} is no longer in the outputs folder.")
+        return path
+
+    def thumbnail(self, picture_id: str, who: Identity, side: int) -> bytes:
+        """The picture scaled to fit a square of `side` pixels, as WebP."""
+        self.picture_file(picture_id, who)
+        return self._store.thumbnail(self.picture(picture_id, who).path, side)
+
+    def delete_picture(self, picture_id: str, who: Identity) -> None:
+        """Move a picture into the bin and take it off the lists."""
+        picture = self.picture(picture_id, who)
+        self._store.to_bin(picture.path)
+        self._queue.remove_picture(picture.id)
+
+    def last_picture(self, who: Identity) -> StoredPicture | None:
+        """The asker's newest picture."""
+        found = self.pictures(who, limit=1)
+        return found[0] if found else None
+
+    # Catalogues
+
+    def checkpoints(self, who: Identity) -> list[Checkpoint]:
+        """The checkpoints that were found; to visitors only those that work."""
+        return [c for c in self._catalogue.all() if who.is_owner or c.problem is None]
+
+    def refresh_checkpoints(self, who: Identity) -> list[Checkpoint]:
+        """Look into the folders again."""
+        _need_owner(who, "refresh the list of checkpoints")
+        self._catalogue.refresh()
+        return self.checkpoints(who)
+
+    def defaults(self, checkpoint: str = "") -> dict[str, Any]:
+        """Values of all fields for a checkpoint (empty: the chosen one): its native size, its good step count."""
+        return accept.defaults(checkpoint, self.registry, self._catalogue, self._settings.current, self.fields)
+
+    def count_tokens(self, text: str, checkpoint: str = "") -> tuple[int, int]:
+        """(tokens in the text, room in the chunks they fill)."""
+        found = accept.checkpoint_for(checkpoint, self._catalogue, self._settings.current)
+        return count_tokens(found, text[: int(_prompt_limit(self.fields))])
+
+    def parse_infotext(self, text: str) -> Parsed:
+        """The fields that a parameters text carries; names are made canonical where they are known."""
+        return accept.canonical(infotext.parse(text), self.registry, self._catalogue)
+
+    def extensions(self, who: Identity) -> tuple[ExtensionReport, ...]:
+        """What was found in the extension folders, loaded or not."""
+        _need_owner(who, "list the extensions")
+        return self._plugins.reports
+
+    # Settings and state
+
+    def settings(self, who: Identity) -> Settings:
+        """The settings; the owner's to read."""
+        _need_owner(who, "read the settings")
+        return self._settings.current
+
+    def update_settings(self, values: Mapping[str, Any], who: Identity) -> Settings:
+        """Change settings; all or none are saved. Raises InvalidField."""
+        _need_owner(who, "change the settings")
+        if values.get("sd_model_checkpoint"):
+            found = self._catalogue.get(str(values["sd_model_checkpoint"]))
+            values = {**values, "sd_model_checkpoint": found.title}
+        return self._settings.update(values)
+
+    def public_settings(self) -> dict[str, Any]:
+        """The few settings that everybody's page needs."""
+        current = self._settings.current
+        return {
+            "sd_model_checkpoint": current.sd_model_checkpoint,
+            "live_previews_enable": current.live_previews_enable,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """The worker's state and the line's numbers, for the head of the page."""
+        worker = self._scheduler.status()
+        return {
+            "worker": {"state": worker.state, "device": worker.device, "detail": worker.detail},
+            "queue": self.line(),
+        }
+
+    def messages(self, who: Identity) -> list[str]:
+        """Sentences the owner should read once: a damaged file that was set aside, an extension left out."""
+        if not who.is_owner:
+            return []
+        broken = [f"The extension '{r.name}' was left out: {r.problem}" for r in self._plugins.reports if r.problem]
+        return [m for m in (self._settings.message, self._queue.message) if m] + broken
+
+    def _within_limits(self, request: GenerationRequest, who: Identity) -> None:
+        if who.is_owner:
+            return
+        current = self._settings.current
+        if request.pictures > current.max_pictures_visitor:
+            raise TooMany(
+                f"{request.pictures} pictures are more than the {current.max_pictures_visitor} that one job of a guest may make.",
+                field="n_iter",
+                remedies=("Lower the batch count",),
+            )
+        waiting = len(self._queue.list(who.id, (State.QUEUED,), current.max_waiting_visitor + 1, None))
+        if waiting >= current.max_waiting_visitor:
+            raise TooMany(
+                f"You have {waiting} jobs waiting, which is as many as a guest may have. Let one finish first."
+            )
+
+
+def _need_owner(who: Identity, what: str) -> None:
+    if who.level is not Level.OWNER:
+        raise NotAllowed(f"Only the owner of this machine may {what}.")
+
+
+def _prompt_limit(fields: Sequence[Field]) -> float:
+    return next(f.maximum or 0 for f in fields if f.name == "prompt")
