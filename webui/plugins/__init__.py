@@ -1,1 +1,1 @@
-"""Hook specifications, the loader of extensions, and the built-in rows."""
+"""Hooks, extensions and how they are found; the built-in rows go in through the same door as a stranger's."""
