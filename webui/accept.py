@@ -48,7 +48,7 @@ def resolve(
 
 
 def checkpoint_for(title: str, catalogue: Catalogue, settings: Settings) -> Checkpoint:
-    """The usable checkpoint with this title, name or hash; empty means the one of the settings, or the first there is."""
+    """The usable checkpoint with this title, name or hash; empty means the settings' one, or the first there is."""
     checkpoint = catalogue.get(title) if title else catalogue.default(settings.sd_model_checkpoint)
     if checkpoint.problem:
         raise ModelProblem(checkpoint.problem, field="checkpoint", remedies=("Choose another checkpoint",))

@@ -87,7 +87,7 @@ class Service:
         before: float | None = None,
         everyone: bool = False,
     ) -> list[Job]:
-        """The asker's jobs, newest first; `everyone` shows the owner all of them. `before`: created before this time."""
+        """The asker's jobs, newest first; `everyone` shows the owner all. `before`: created before this time."""
         if everyone:
             _need_owner(who, "see other people's jobs")
         return self._queue.list(None if everyone else who.id, tuple(states), limit, before)
@@ -156,7 +156,7 @@ class Service:
     def pictures(
         self, who: Identity, limit: int = 60, before: float | None = None, search: str = ""
     ) -> list[StoredPicture]:
-        """The asker's own pictures, newest first; `before`: created before this time; `search`: words of the infotext."""
+        """The asker's own pictures, newest first, created before `before`, `search` words in the infotext."""
         return self._queue.pictures(who.id, limit, before, search)
 
     def picture(self, picture_id: str, who: Identity) -> StoredPicture:
@@ -263,7 +263,8 @@ class Service:
         current = self._settings.current
         if request.pictures > current.max_pictures_visitor:
             raise TooMany(
-                f"{request.pictures} pictures are more than the {current.max_pictures_visitor} that one job of a guest may make.",
+                f"{request.pictures} pictures are more than the {current.max_pictures_visitor} "
+                "that one job of a guest may make.",
                 field="n_iter",
                 remedies=("Lower the batch count",),
             )
