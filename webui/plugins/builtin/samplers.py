@@ -12,6 +12,14 @@ CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 def samplers() -> list[Sampler]:
     """Sampling methods, in the order they are listed."""
     return [
+        Sampler("DPM++ 2M", "webui.engine.samplers.dpmpp:dpmpp_2m", aliases=("k_dpmpp_2m",), schedule="Karras"),
+        Sampler(
+            "DPM++ 2M SDE",
+            "webui.engine.samplers.dpmpp:dpmpp_2m_sde",
+            aliases=("k_dpmpp_2m_sde",),
+            schedule="Exponential",
+            options=("eta", "s_noise"),
+        ),
         Sampler(
             "Euler a",
             "webui.engine.samplers.euler:euler_ancestral",
@@ -19,6 +27,28 @@ def samplers() -> list[Sampler]:
             options=("eta", "s_noise"),
         ),
         Sampler("Euler", "webui.engine.samplers.euler:euler", aliases=("k_euler",), options=CHURN),
+        Sampler("Heun", "webui.engine.samplers.heun:heun", aliases=("k_heun",), order=2, options=CHURN),
+        Sampler(
+            "DDIM",
+            "webui.engine.samplers.ddim:ddim",
+            schedule="Uniform",
+            options=("eta", "s_noise"),
+            uses_timesteps=True,
+        ),
+        Sampler(
+            "DPM-Solver++ (diffusers)",
+            "webui.engine.samplers.diffusers_adapter:dpm_solver_multistep",
+            aliases=("DPMSolverMultistepScheduler",),
+            schedule="SGM Uniform",
+            group="diffusers",
+        ),
+        Sampler(
+            "UniPC (diffusers)",
+            "webui.engine.samplers.diffusers_adapter:unipc_multistep",
+            aliases=("UniPCMultistepScheduler",),
+            schedule="SGM Uniform",
+            group="diffusers",
+        ),
     ]
 
 
