@@ -1,0 +1,103 @@
+"""The page's static files: read once, named by their content, and the lines that put them into the HTML's head."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Literal
+
+from webui.ui.texts import CATALOGUE
+from webui.ui.tokens import colour, stylesheet
+
+FOLDER = Path(__file__).parent / "assets"
+
+# In order of use: later scripts call earlier ones, later sheets refine earlier ones.
+SCRIPTS = (
+    "core.js",
+    "shell.js",
+    "stream.js",
+    "jobs.js",
+    "infotext.js",
+    "form.js",
+    "models.js",
+    "make.js",
+    "results.js",
+    "lightbox.js",
+    "gallery.js",
+    "queue.js",
+    "settings.js",
+    "keys.js",
+)
+SHEETS = ("base.css", "head.css", "form.css", "results.css", "lists.css", "dialogs.css", "narrow.css")
+
+Theme = Literal["system", "dark", "light"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file as it is served: its name holds a hash of its content, so browsers may keep it for ever."""
+
+    name: str
+    data: bytes
+    media_type: str
+
+
+def asset_names() -> list[str]:
+    """Names without hashes, in the order in which the page loads them."""
+    return ["tokens.css", *SHEETS, "texts.js", *SCRIPTS]
+
+
+@cache
+def load_assets() -> dict[str, Asset]:
+    """All files by the name they are served under, in the page's order."""
+    found = (_asset(name, _read(name)) for name in asset_names())
+    return {asset.name: asset for asset in found}
+
+
+def head_html(prefix: str = "/assets-darkroom", theme: Theme = "system") -> str:
+    """What belongs right behind <head>: the scheme before the first frame, then our sheets and scripts.
+
+    Gradio's own `head=` is inserted by script after the page is up, which shows a frame in the wrong scheme.
+    """
+    ground = {scheme: colour("bg").of(scheme) for scheme in ("light", "dark")}
+    lines = [
+        f"<script>{_SCHEME.replace('THEME', json.dumps(theme))}</script>",
+        f"<style>html,body{{background:{ground['light']}}}"
+        f"html.dk-dark,html.dk-dark body{{background:{ground['dark']}}}</style>",
+    ]
+    for asset in load_assets().values():
+        address = escape(f"{prefix}/{asset.name}")
+        if asset.media_type == "text/css":
+            lines.append(f'<link rel="stylesheet" href="{address}">')
+        else:
+            lines.append(f'<script defer src="{address}"></script>')
+    return "".join(lines)
+
+
+def _read(name: str) -> bytes:
+    if name == "tokens.css":
+        return stylesheet().encode()
+    if name == "texts.js":
+        texts = json.dumps(CATALOGUE, ensure_ascii=True, sort_keys=True)
+        return f"window.darkroom = {{ texts: {texts} }};\n".encode()
+    return (FOLDER / name).read_bytes()
+
+
+def _asset(name: str, data: bytes) -> Asset:
+    media_type = "text/css" if name.endswith(".css") else "text/javascript"
+    return Asset(f"{hashlib.sha256(data).hexdigest()[:12]}-{name}", data, media_type)
+
+
+# Keeps <html class="dk-dark"> and Gradio's <body class="dark"> at the reader's choice, or the system's without one.
+_SCHEME = """(()=>{const root=document.documentElement,system=matchMedia('(prefers-color-scheme: dark)');
+const wanted=()=>{let kept=null;try{kept=localStorage.getItem('darkroom-theme')}catch(e){}
+const name=kept||THEME;return name==='system'?system.matches:name==='dark'};
+const apply=()=>{const dark=wanted();root.classList.toggle('dk-dark',dark);
+if(document.body&&document.body.classList.contains('dark')!==dark)document.body.classList.toggle('dark',dark)};
+window.darkroomScheme=apply;apply();system.addEventListener('change',apply);
+document.addEventListener('DOMContentLoaded',()=>{apply();
+new MutationObserver(apply).observe(document.body,{attributes:true,attributeFilter:['class']})})})()"""

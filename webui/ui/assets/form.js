@@ -1,0 +1,151 @@
+// The form of a task: values by field name, written through Gradio, problems beside their control, token counts.
+(() => {
+  const D = window.darkroom;
+  const { t, el, byId, setText } = D;
+  const latest = {};
+  const pending = {};
+
+  // The one place where Gradio's list of values becomes an object by field name.
+  const named = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
+
+  const valuesOf = (task) => latest[task] || { ...D.boot.defaults };
+
+  // Set some controls; the hidden button makes Gradio ask `take` for what each is to become.
+  function fill(task, values) {
+    pending[task] = { ...pending[task], ...values };
+    latest[task] = { ...valuesOf(task), ...values };
+    byId(`${task}_apply`)?.click();
+  }
+
+  function take(task, names) {
+    const values = pending[task] || {};
+    pending[task] = null;
+    return names.map((name) => (name in values ? values[name] : { __type__: "update" }));
+  }
+
+  function changed(task, values) {
+    const before = valuesOf(task);
+    latest[task] = values;
+    for (const [name, value] of Object.entries(values)) if (before[name] !== value) clearProblem(name);
+    D.kept.set(`form-${task}`, values, sessionStorage);
+    countTokens(task);
+    D.emit("form", task, values);
+  }
+
+  function restore(task) {
+    const values = D.kept.get(`form-${task}`, sessionStorage);
+    if (values) {
+      const { checkpoint, ...own } = values;
+      fill(task, own);
+    }
+    countTokens(task);
+    D.emit("form", task, valuesOf(task));
+  }
+
+  // Tokens, asked of the server once the typing rests; a late answer to an older text is dropped.
+  const asked = {};
+  async function count(task, name) {
+    const text = valuesOf(task)[name] || "";
+    const node = document.querySelector(`#tab_${task} .dk-tokens[data-for="${name}"]`);
+    const key = `${valuesOf(task).checkpoint}\n${text}`;
+    if (!node || asked[name] === key) return;
+    asked[name] = key;
+    const answer = await D.api("POST", "tokens", { text, checkpoint: valuesOf(task).checkpoint || "" }).catch(() => null);
+    if (asked[name] !== key) return;
+    if (!answer) asked[name] = null;
+    setText(node, answer ? `${answer.tokens} / ${answer.limit}` : "");
+    node.title = t("tokens_title");
+  }
+  const countTokens = D.later((task) => ["prompt", "negative_prompt"].forEach((name) => count(task, name)), 200);
+
+  async function paste(task, values) {
+    let text = (values.prompt || "").trim();
+    try {
+      if (!text) {
+        const answer = await D.api("GET", "pictures?limit=1");
+        const [last] = answer.pictures || answer;
+        if (!last) { D.shell.notice(t("paste_nothing")); return; }
+        text = last.infotext;
+      }
+      use(task, await D.api("POST", "infotext", { text }));
+    } catch (problem) {
+      report(problem);
+    }
+  }
+
+  function use(task, { values, unknown = {} }) {
+    const { checkpoint, ...own } = values;
+    const fields = D.boot.fields;
+    fill(task, Object.fromEntries(Object.entries(own).filter(([name]) => fields[name])));
+    if (checkpoint) D.models.pick(checkpoint);
+    const names = Object.keys(unknown).filter((name) => !["Version", "Model hash"].includes(name));
+    if (names.length) D.shell.notice(t("paste_unknown", { names: names.join(", ") }));
+  }
+
+  // The settings that made a picture, back into the form, from wherever it is shown.
+  async function useInfotext(task, text) {
+    try {
+      use(task, await D.api("POST", "infotext", { text }));
+      byId(`tab_${task}-button`)?.click();
+    } catch (problem) {
+      report(problem);
+    }
+  }
+
+  function clear(task) {
+    fill(task, { prompt: "", negative_prompt: "" });
+    byId(`${task}_prompt`)?.querySelector("textarea")?.focus();
+  }
+
+  // A problem stands where its cause is: beside the control, else in the results.
+  function report(problem, task = "txt2img") {
+    const id = problem.field && D.boot.fields[problem.field]?.id;
+    const block = id && byId(id);
+    if (!block) { D.results.problem(problem); return; }
+    clearProblem(problem.field);
+    const note = el("div", { class: "dk-field-error", role: "alert", "data-field": problem.field, id: `${id}_error` },
+      el("span", {}, problem.detail), ...problem.remedies.map((remedy) => D.remedy(remedy, problem.field, task)));
+    block.append(note);
+    const input = block.querySelector("textarea, input");
+    input?.setAttribute("aria-invalid", "true");
+    input?.setAttribute("aria-describedby", note.id);
+    block.classList.add("dk-invalid");
+    block.scrollIntoView({ block: "nearest" });
+    input?.focus({ preventScroll: true });
+  }
+
+  function clearProblem(field) {
+    for (const note of document.querySelectorAll(".dk-field-error")) {
+      if (field && note.dataset.field !== field) continue;
+      note.parentElement.classList.remove("dk-invalid");
+      note.parentElement.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
+      note.remove();
+    }
+  }
+
+  // A remedy that names a value does it when pressed; any other is a sentence.
+  D.remedy = (remedy, field, task) => {
+    const value = /^Use '(.+)'$/.exec(remedy)?.[1] ?? /^Use (-?[\d.]+)$/.exec(remedy)?.[1];
+    if (value === undefined || !field || field === "checkpoint") return el("p", { class: "dk-second" }, remedy);
+    const kind = D.boot.fields[field].kind;
+    const use = () => {
+      fill(task, { [field]: kind === "int" || kind === "float" ? Number(value) : value });
+      clearProblem(field);
+    };
+    return el("button", { type: "button", class: "dk-link", onclick: use }, remedy);
+  };
+
+  D.on("start", () => restore("txt2img"));
+  D.on("models", () => countTokens("txt2img"));
+  D.onClick("txt2img_clear_prompt", () => clear("txt2img"));
+  D.onClick("txt2img_random_seed", () => fill("txt2img", { seed: -1 }));
+  D.onClick("txt2img_reuse_seed", () => {
+    const picture = D.results.selected();
+    if (picture) fill("txt2img", { seed: picture.seed });
+  });
+  D.onClick("txt2img_res_switch_btn", () => {
+    const { width, height } = valuesOf("txt2img");
+    fill("txt2img", { width: height, height: width });
+  });
+  D.form = { named, valuesOf, fill, take, changed, paste, useInfotext, report, clearProblem };
+})();

@@ -1,0 +1,114 @@
+// The keyboard: A1111's shortcuts, tabs by number, search, and one dialog that lists them.
+(() => {
+  const D = window.darkroom;
+  const { t, el, byId } = D;
+  const LIST = [
+    ["Ctrl + Enter", "key_generate"], ["Alt + Enter", "key_skip"], ["Esc", "key_interrupt"],
+    ["Ctrl + ↑ ↓", "key_weight"], ["Alt + 1 … 9", "key_tab"], ["/", "key_search"], ["?", "key_help"],
+  ];
+  const SEARCH = { tab_gallery: "gallery_search", tab_settings: "settings_search" };
+  const typing = (node) => node?.matches?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
+  let sure = 0;
+
+  function press(event) {
+    if (document.querySelector("dialog[open]")) return;
+    const command = event.ctrlKey || event.metaKey;
+    const handled =
+      event.key === "Enter" && command ? generate()
+      : event.key === "Enter" && event.altKey ? act(D.make.skip)
+      : event.key === "Escape" ? interrupt(event)
+      : command && (event.key === "ArrowUp" || event.key === "ArrowDown") ? weigh(event)
+      : event.altKey && /^Digit[1-9]$/.test(event.code) ? tab(Number(event.code.slice(5)))
+      : !typing(event.target) && !command && !event.altKey && event.key === "/" ? search()
+      : !typing(event.target) && !command && !event.altKey && event.key === "?" ? help()
+      : false;
+    if (handled) { event.preventDefault(); event.stopPropagation(); }
+  }
+
+  // A control that is being typed in hands its value over when it is left; a press of the button leaves nothing.
+  function generate() {
+    const field = document.activeElement;
+    if (field?.matches("input[type=number], .wrap-inner input")) field.blur();
+    setTimeout(() => byId("txt2img_generate")?.click(), 30);
+    return true;
+  }
+
+  function act(call) {
+    call();
+    return true;
+  }
+
+  // More than half a minute of work is not thrown away by one key.
+  function interrupt(event) {
+    const job = D.jobs.active();
+    if (!job || event.target.closest?.(".wrap-inner")) return false;
+    const seconds = job.started ? Date.now() / 1000 - job.started : 0;
+    if (job.state === "running" && seconds > 30 && Date.now() - sure > 4000) {
+      sure = Date.now();
+      D.shell.notice(t("esc_sure"));
+      return true;
+    }
+    return act(D.make.interrupt);
+  }
+
+  function tab(number) {
+    const buttons = [...document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")];
+    buttons[number - 1]?.click();
+    return buttons.length >= number;
+  }
+
+  function search() {
+    const field = byId(SEARCH[D.shell.state.tab]);
+    field?.focus();
+    return Boolean(field);
+  }
+
+  // The selected words, or the word under the caret, as (words:1.1); again and they go on in steps of 0.1.
+  function weigh(event) {
+    const area = event.target;
+    if (!area.matches?.(".prompt textarea")) return false;
+    const by = event.key === "ArrowUp" ? 0.1 : -0.1;
+    const { value } = area;
+    let [from, to] = [area.selectionStart, area.selectionEnd];
+    if (from === to) [from, to] = word(value, from);
+    if (from === to) return true;
+    const old = /^:([\d.]+)\)/.exec(value.slice(to));
+    const weighed = value[from - 1] === "(" && old;
+    const weight = Math.max(0, Math.round(((weighed ? Number(old[1]) : 1) + by) * 10) / 10);
+    const inner = value.slice(from, to);
+    const [start, end] = weighed ? [from - 1, to + old[0].length] : [from, to];
+    const text = weight === 1 ? inner : `(${inner}:${weight})`;
+    area.setRangeText(text, start, end);
+    const shift = weight === 1 ? 0 : 1;
+    area.setSelectionRange(start + shift, start + shift + inner.length);
+    area.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    return true;
+  }
+
+  function word(value, at) {
+    const before = /[^\s,():|[\]]*$/.exec(value.slice(0, at))[0].length;
+    const after = /^[^\s,():|[\]]*/.exec(value.slice(at))[0].length;
+    return [at - before, at + after];
+  }
+
+  function help() {
+    let dialog = byId("dk_keys");
+    if (!dialog) {
+      dialog = el("dialog", { id: "dk_keys", "aria-labelledby": "dk_keys_title" },
+        el("h2", { id: "dk_keys_title" }, t("keys")),
+        el("dl", {}, ...LIST.flatMap(([keys, key]) => [el("dt", {}, keys), el("dd", {}, t(key))])),
+        el("button", { type: "button", class: "dk-button", onclick: () => dialog.close() }, t("close")));
+      dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+      document.querySelector(".gradio-container").append(dialog);
+    }
+    dialog.showModal();
+    return true;
+  }
+
+  // Typing into a dropdown replaces the name instead of being added to it.
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches?.(".wrap-inner input")) event.target.select();
+  });
+  document.addEventListener("keydown", press, true);
+  D.keys = { help };
+})();

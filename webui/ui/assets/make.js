@@ -1,0 +1,103 @@
+// Generate and the three verbs. Generate only submits: the job lives on the server, and the stream tells of it.
+(() => {
+  const D = window.darkroom;
+  const { t, byId, setText } = D;
+  let forever = false;
+  let sending = 0;
+
+  async function generate(task, values) {
+    D.form.clearProblem();
+    D.results.forgetProblem();
+    sending += 1;
+    D.emit("jobs");
+    try {
+      const request = { ...values, seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
+      D.jobs.adopt(await D.api("POST", "jobs", request));
+      D.stream.adapt();
+    } catch (problem) {
+      setForever(false);
+      D.form.report(problem, task);
+    } finally {
+      sending -= 1;
+      D.emit("jobs");
+    }
+  }
+
+  async function again(job) {
+    D.results.forgetProblem();
+    const { schema, ...request } = job.request;
+    try {
+      D.jobs.adopt(await D.api("POST", "jobs", request));
+      D.emit("jobs");
+    } catch (problem) {
+      D.form.report(problem);
+    }
+  }
+
+  async function act(method, path) {
+    try {
+      await D.api(method, path);
+    } catch (problem) {
+      // The job ended between the look and the press: the list knows better.
+      if (problem.status === 409 || problem.status === 404) await D.jobs.load();
+      else D.shell.notice(problem.message, "err");
+    }
+  }
+
+  function interrupt() {
+    const job = D.jobs.active();
+    if (!job) return;
+    setForever(false);
+    if (job.state === "queued") { act("DELETE", `jobs/${job.id}`); return; }
+    job.interrupting = true;
+    D.emit("jobs");
+    act("POST", `jobs/${job.id}/interrupt`);
+  }
+
+  function skip() {
+    const job = D.jobs.active();
+    if (job && job.state === "running") act("POST", `jobs/${job.id}/skip`);
+  }
+
+  function setForever(on) {
+    forever = on;
+    byId("txt2img_generate_forever")?.setAttribute("aria-pressed", String(on));
+  }
+
+  function toggleForever() {
+    setForever(!forever);
+    if (forever && !D.jobs.active()) byId("txt2img_generate")?.click();
+  }
+
+  // The faces of the box: which buttons, and what they say.
+  function draw() {
+    const box = byId("txt2img_generate_box");
+    if (!box) return;
+    const job = D.jobs.active();
+    const state = job ? (job.state === "queued" ? "waiting" : "running") : sending ? "sending" : "idle";
+    if (box.dataset.state !== state) box.dataset.state = state;
+    document.documentElement.dataset.making = state;
+    const verb = state === "waiting" ? "leave_queue" : job?.interrupting ? "stop_now" : "interrupt";
+    setText(byId("txt2img_interrupt"), t(verb));
+    setText(byId("txt2img_generate"), t(job ? "queue_another" : "generate"));
+    const button = byId("txt2img_generate_forever");
+    if (button && !button.hasAttribute("aria-pressed")) setForever(forever);
+  }
+
+  D.on("jobs", draw);
+  D.on("drawn", draw);
+  D.on("ended", (job) => {
+    if (job.state !== "done") setForever(false);
+    else if (forever && !D.jobs.active()) byId("txt2img_generate")?.click();
+  });
+  D.onClick("txt2img_interrupt", interrupt);
+  D.onClick("txt2img_skip", skip);
+  D.onClick("txt2img_generate_forever", toggleForever);
+  document.addEventListener("contextmenu", (event) => {
+    // A1111 hides this behind a right click on Generate; here too, besides its own button.
+    if (!event.target.closest?.("#txt2img_generate")) return;
+    event.preventDefault();
+    toggleForever();
+  });
+  D.make = { generate, again, interrupt, skip, act };
+})();

@@ -1,0 +1,91 @@
+// The checkpoints: the choice in the head, the defaults it brings, its sizes, and what the empty panel says of it.
+(() => {
+  const D = window.darkroom;
+  const { t, el, byId } = D;
+  let list = [];
+  let chosen = "";
+
+  const find = (title) => list.find((model) => model.title === title) || null;
+
+  async function load() {
+    const answer = await D.api("GET", "checkpoints").catch(() => null);
+    if (!answer) return;
+    list = (answer.checkpoints || answer).filter((model) => !model.problem);
+    const kept = D.kept.get("checkpoint", sessionStorage);
+    const wanted = [kept, chosen, D.shell.state.settings?.sd_model_checkpoint, D.boot.defaults.checkpoint].find(find);
+    pick(wanted || list[0]?.title || "");
+    D.emit("models");
+  }
+
+  // Gradio asks what the dropdown is to become. Choices without the value would empty it: both go together.
+  const take = () => ({ __type__: "update", choices: list.map(({ title }) => [title, title]), value: chosen || null });
+
+  // Chosen by a script.
+  function pick(title) {
+    if (!find(title) && title) return;
+    choose(title);
+    byId("dk_checkpoint_apply")?.click();
+  }
+
+  // Chosen by hand. What the person has changed stays; what still is the old model's default becomes the new one's.
+  function choose(title) {
+    const before = find(chosen)?.defaults || D.boot.defaults;
+    const model = find(title);
+    const fresh = title !== chosen;
+    chosen = title;
+    if (!model) return;
+    D.form.clearProblem("checkpoint");
+    D.kept.set("checkpoint", title, sessionStorage);
+    const values = D.form.valuesOf("txt2img");
+    const changes = Object.entries(model.defaults || {}).filter(
+      ([name, value]) => name !== "checkpoint" && values[name] === before[name] && values[name] !== value);
+    D.form.fill("txt2img", { ...Object.fromEntries(changes) });
+    values.checkpoint = title;
+    if (fresh) remember(title);
+    draw();
+    D.emit("models");
+  }
+
+  // A1111 keeps the last checkpoint as an option; for guests it stays with their page.
+  async function remember(title) {
+    const { you, settings } = D.shell.state;
+    if (you?.level !== "owner" || !settings || settings.sd_model_checkpoint === title) return;
+    settings.sd_model_checkpoint = title;
+    await D.api("PATCH", "settings", { sd_model_checkpoint: title }).catch((problem) => D.form.report(problem));
+  }
+
+  function draw() {
+    drawSizes();
+    drawEmpty();
+  }
+
+  function drawSizes() {
+    const place = byId("txt2img_sizes")?.firstElementChild || byId("txt2img_sizes");
+    if (!place) return;
+    const { width, height } = D.form.valuesOf("txt2img");
+    const sizes = find(chosen)?.sizes || [];
+    place.replaceChildren(el("div", { class: "dk-sizes", role: "group", "aria-label": t("sizes") },
+      ...sizes.map(([w, h]) => el("button", {
+        type: "button", class: "dk-chip", "aria-pressed": String(w === width && h === height),
+        onclick: () => D.form.fill("txt2img", { width: w, height: h }),
+      }, D.size(w, h)))));
+  }
+
+  function drawEmpty() {
+    const empty = byId("txt2img_empty");
+    if (!empty) return;
+    const model = find(chosen);
+    empty.querySelector("h2").textContent = t(list.length ? "empty_title" : "no_model_title");
+    const examples = (model?.examples || []).slice(0, 3).map((prompt) =>
+      el("button", { type: "button", class: "dk-link", onclick: () => D.form.fill("txt2img", { prompt }) }, prompt));
+    empty.querySelector(".dk-examples").replaceChildren(...examples);
+    const about = [].concat(model?.about || []);
+    const folder = t("about_models", { folder: "models/Stable-diffusion" });
+    const lines = D.shell.state.you?.level === "owner" ? [...about, folder] : about;
+    empty.querySelector(".dk-about").replaceChildren(...lines.map((line) => el("p", {}, line)));
+  }
+
+  D.on("start", load);
+  D.on("form", (task) => { if (task === "txt2img") drawSizes(); });
+  D.models = { load, take, pick, choose, chosen: () => chosen };
+})();

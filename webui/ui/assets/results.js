@@ -1,0 +1,222 @@
+// The results area: one state at a time on data-state, three layers in one cell, and what stands beside the picture.
+(() => {
+  const D = window.darkroom;
+  const { t, el, byId, setText, toggle } = D;
+  let problem = null;
+  let picked = 0;
+  let drawn = "";
+  let told = null;
+
+  const root = () => byId("txt2img_results");
+  const part = (name) => root().querySelector(name);
+
+  function stateOf(job) {
+    if (problem) return "error";
+    if (!job) return "empty";
+    if (job.state === "queued") return "waiting";
+    if (job.state === "running") return job.step ? "running" : "loading";
+    if (job.state === "failed") return "error";
+    return job.interrupted ? "interrupted" : "done";
+  }
+
+  function draw() {
+    if (!root()) return;
+    const job = D.jobs.current();
+    const state = stateOf(job);
+    if (root().dataset.state !== state) root().dataset.state = state;
+    drawGrid(job, state);
+    drawBar(job, state);
+    drawPreview(job, state);
+    if (state === "error") drawProblem(problem || job.problem, job);
+    else if (["done", "interrupted"].includes(state)) drawInfo(job);
+    else drawRunning(job, state);
+    announce(job, state);
+  }
+
+  // The pictures of the job that ended; while another is made, they stay where they are, dimmed by the sheet.
+  function drawGrid(job, state) {
+    const grid = byId("txt2img_gallery");
+    const making = ["waiting", "loading", "running"].includes(state);
+    if (making && job.pictures.length === 0 && drawn) return;
+    const pictures = job?.pictures || [];
+    const key = pictures.map((picture) => picture.id).join(" ");
+    if (making || key === drawn) return;
+    drawn = key;
+    picked = 0;
+    const columns = pictures.length < 2 ? 1 : Math.ceil(Math.sqrt(pictures.length));
+    grid.style.setProperty("--dk-columns", columns);
+    grid.replaceChildren(...pictures.map((picture, index) => cell(job, picture, index, pictures.length)));
+    mark();
+  }
+
+  function cell(job, picture, index, all) {
+    const address = all === 1 ? D.jobs.file(picture) : D.jobs.thumb(picture, 768);
+    const alt = t("picture_alt", { prompt: job.request.prompt.slice(0, 200) || t("no_prompt"), seed: picture.seed });
+    const press = () => {
+      if (index === picked) D.lightbox.open(job.pictures, index);
+      picked = index;
+      mark();
+      drawInfo(job);
+    };
+    return el("div", { role: "listitem" },
+      el("button", { type: "button", class: "dk-cell", title: t("open"), onclick: press }, el("img", { src: address, alt })));
+  }
+
+  function mark() {
+    const cells = [...document.querySelectorAll("#txt2img_gallery .dk-cell")];
+    cells.forEach((node, index) => toggle(node, "data-picked", cells.length > 1 && index === picked));
+  }
+
+  // Only the newest preview is fetched, and the next only when the last has come.
+  let fetching = false;
+  let showing = "";
+  function drawPreview(job, state) {
+    const image = byId("txt2img_livepreview");
+    const live = job && job.preview !== undefined && (state === "running" || state === "loading" || (state === "error" && !problem));
+    if (!live) {
+      if (!image.hidden) settle(image);
+      return;
+    }
+    const address = D.jobs.preview(job);
+    if (fetching || address === showing || state === "error") return;
+    fetching = true;
+    showing = address;
+    image.onload = image.onerror = (event) => {
+      fetching = false;
+      if (event.type === "load") image.hidden = false;
+      const now = D.jobs.current();
+      if (now === job && !D.jobs.ended(job)) drawPreview(job, stateOf(job));
+    };
+    image.alt = t("preview_alt");
+    image.src = address;
+  }
+
+  // The preview leaves only when the picture under it can be seen.
+  function settle(image) {
+    const first = document.querySelector("#txt2img_gallery img");
+    const hide = () => { image.hidden = true; };
+    if (!first || first.complete) hide();
+    else first.decode().then(hide, hide);
+  }
+
+  function drawBar(job, state) {
+    const bar = part(".dk-bar");
+    const share = job && D.jobs.fraction(job);
+    const moving = state === "loading" || (state === "running" && share === null);
+    toggle(bar, "data-moving", moving);
+    const percent = share === null || !job ? 0 : Math.round(share * 1000) / 10;
+    bar.firstElementChild.style.width = `${state === "running" || state === "error" ? percent : 0}%`;
+    if (state === "running") bar.setAttribute("aria-valuenow", String(Math.round(percent)));
+    else bar.removeAttribute("aria-valuenow");
+  }
+
+  function drawRunning(job, state) {
+    if (!job) return;
+    const [first, second] = counter(job, state);
+    setText(part(".dk-step"), first);
+    setText(part(".dk-left"), second);
+    const request = job.request;
+    const sampler = [request.sampler_name, request.scheduler].filter((name) => name && name !== "Automatic").join(" ");
+    setText(part(".dk-which"), [which(job), sampler, ...job.notes].filter(Boolean).join(" · "));
+    const sofar = part(".dk-sofar");
+    const ids = job.pictures.map((picture) => picture.id).join(" ");
+    if (sofar.dataset.ids === ids) return;
+    sofar.dataset.ids = ids;
+    sofar.replaceChildren(...job.pictures.map((picture, index) =>
+      el("button", { type: "button", title: t("open"), onclick: () => D.lightbox.open(job.pictures, index) },
+        el("img", { src: D.jobs.thumb(picture, 128), alt: t("picture_alt", { prompt: "", seed: picture.seed }) }))));
+  }
+
+  function counter(job, state) {
+    if (state === "waiting") {
+      const place = job.position > 0 ? t("position", { place: D.ordinal(job.position + 1) }) : t("position_next");
+      return [place, job.reason ? t("again_after", { reason: job.reason }) : ""];
+    }
+    if (state === "loading") return [job.loading ? t("loading", { what: job.loading }) : t("starting"), ""];
+    const left = D.jobs.left(job);
+    const done = D.jobs.fraction(job) >= 1;
+    const second = job.interrupting ? t("stopping") : done ? t("finishing") : left === null ? "" : t("left", { time: D.duration(left) });
+    return [t("step", job.step), second];
+  }
+
+  function which(job) {
+    const { n_iter: batches, batch_size: side } = job.request;
+    const all = batches * side;
+    if (all === 1) return "";
+    const from = ((job.step?.batch || 1) - 1) * side + 1;
+    return side === 1 ? t("picture_of", { from, all }) : t("pictures_of", { from, to: from + side - 1, all });
+  }
+
+  function drawInfo(job) {
+    const picture = job.pictures[picked] || job.pictures[0];
+    const stopped = picture?.stopped_at;
+    const caption = !job.interrupted ? "" : stopped ? t("stopped_at", { step: stopped }) : picture ? "" : t("stopped");
+    setText(part(".dk-caption"), caption || job.notes.join(" · "));
+    byId("image_buttons_txt2img").hidden = !picture;
+    const place = byId("html_info_txt2img");
+    if (!picture) { place.replaceChildren(); return; }
+    D.infotext.draw(place, picture, job.timings?.total ?? (job.ended && job.started ? job.ended - job.started : null));
+    const link = byId("txt2img_download");
+    link.href = D.jobs.file(picture);
+    link.download = picture.name || "";
+  }
+
+  function drawProblem(what, job) {
+    const place = part(".dk-error");
+    const key = `${what.title}\n${what.detail}\n${job?.id}`;
+    if (place.dataset.key === key) return;
+    place.dataset.key = key;
+    const retry = () => (problem || !job ? byId("txt2img_generate").click() : D.make.again(job));
+    const report = what.report && el("pre", { hidden: true, tabindex: "0" }, what.report);
+    place.replaceChildren(
+      el("h2", {}, what.title), el("p", {}, what.detail),
+      ...what.remedies.slice(0, 3).map((remedy) => D.remedy(remedy, what.field, "txt2img")),
+      el("button", { type: "button", class: "dk-link", onclick: retry }, t("try_again")),
+      ...(report ? [el("button", { type: "button", class: "dk-link", onclick: () => { report.hidden = !report.hidden; } }, t("show_report")), report] : []));
+  }
+
+  // Polite and rare: every quarter, and the end.
+  function announce(job, state) {
+    if (!job) return;
+    const share = D.jobs.fraction(job) || 0;
+    const quarter = Math.floor(share * 4) * 25;
+    const ready = state === "done" || state === "interrupted";
+    const n = job.pictures.length;
+    const text = ready ? (n === 1 ? t("one_ready") : t("many_ready", { n }))
+      : state === "running" && quarter > 0 && quarter < 100 ? t("percent_done", { n: quarter }) : null;
+    const key = `${job.id} ${text}`;
+    if (told === null) { told = key; if (ready) return; }
+    if (text === null || key === told) return;
+    told = key;
+    setText(byId("txt2img_news"), text);
+  }
+
+  function selected() {
+    const job = D.jobs.current();
+    const pictures = job?.pictures.length ? job.pictures : [...D.jobs.all.values()].reverse().find((one) => one.pictures.length)?.pictures;
+    return pictures?.[picked] || pictures?.[0] || null;
+  }
+
+  const shownJob = () => {
+    const picture = selected();
+    return picture && D.jobs.all.get(picture.job_id);
+  };
+
+  D.on("jobs", draw);
+  D.on("preview", (job) => { if (root() && job === D.jobs.current()) drawPreview(job, stateOf(job)); });
+  D.on("drawn", draw);
+  D.on("tab", draw);
+  setInterval(() => { if (root()?.dataset.state === "running" && !document.hidden) drawRunning(D.jobs.current(), "running"); }, 500);
+  D.onClick("txt2img_again", () => { const job = shownJob(); if (job) D.make.again(job); });
+  D.onClick("txt2img_use", () => D.form.useInfotext("txt2img", selected().infotext));
+  D.onClick("txt2img_copy", async (button) => {
+    await navigator.clipboard.writeText(selected().infotext);
+    setText(button, t("copied"));
+    setTimeout(() => setText(button, t("copy")), 2000);
+  });
+  D.results = {
+    draw, selected,
+    problem(what) { problem = what; draw(); },
+    forgetProblem() { problem = null; },
+  };
+})();

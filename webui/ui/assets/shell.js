@@ -1,0 +1,132 @@
+// The frame of the page: start, head, theme switch, tabs, the title of the browser's tab, small messages.
+(() => {
+  const D = window.darkroom;
+  const { t, el, byId, setText } = D;
+  const state = { you: null, worker: null, queue: {}, offlineSince: null, tab: "tab_txt2img" };
+
+  async function start(boot) {
+    D.boot = boot;
+    whenDrawn(async () => {
+      D.translate();
+      D.emit("drawn");
+      drawTheme();
+      await refresh();
+      D.emit("start");
+    });
+  }
+
+  // Gradio calls its load listeners before the last component stands; wait until the results area does.
+  function whenDrawn(call) {
+    if (byId("txt2img_results")) call();
+    else requestAnimationFrame(() => whenDrawn(call));
+  }
+
+  // Who we are to the server, how its worker does; also what makes owner's tabs appear.
+  async function refresh() {
+    let status;
+    try {
+      status = await D.api("GET", "status");
+    } catch (problem) {
+      if (problem.status === 0) return;
+      throw problem;
+    }
+    const before = state.you?.level;
+    Object.assign(state, { you: status.you, worker: status.worker, queue: status.queue, settings: status.settings });
+    if (before !== status.you.level) {
+      document.documentElement.dataset.level = status.you.level;
+      byId("dk_show_tabs")?.click();
+    }
+    for (const message of status.messages || []) notice(message, "warn");
+    drawHead();
+    D.emit("status", status);
+  }
+
+  function tabs(ids) {
+    const shown = state.you?.level === "owner";
+    const updates = ids.map(() => ({ __type__: "update", visible: shown }));
+    return updates.length === 1 ? updates[0] : updates;
+  }
+
+  function opened(id) {
+    state.tab = id;
+    requestAnimationFrame(() => {
+      D.translate();
+      D.emit("tab", id);
+    });
+  }
+
+  function setOffline(off) {
+    const since = off ? state.offlineSince || new Date() : null;
+    if (since === state.offlineSince) return;
+    state.offlineSince = since;
+    drawHead();
+    D.emit("online", !off);
+  }
+
+  function drawHead() {
+    const node = byId("dk_worker");
+    if (!node) return;
+    const [word, mood, more] = headWords();
+    node.dataset.mood = mood;
+    setText(node.querySelector("span"), word);
+    setText(node.querySelector("small"), more);
+    node.title = state.worker?.detail || "";
+  }
+
+  function headWords() {
+    const device = (state.worker?.device || "").toUpperCase();
+    if (state.offlineSince) {
+      const time = state.offlineSince.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+      return [t("offline"), "warn", t("offline_since", { time })];
+    }
+    const job = D.jobs.active();
+    if (job?.step) return [t("step", job.step), "run", device];
+    if (job?.loading) return [t("loading", { what: job.loading }), "run", device];
+    const worker = state.worker?.state || "unknown";
+    if (worker === "ready" && state.queue.paused) return [t("paused"), "warn", device];
+    return [t(`worker_${worker}`), worker === "ready" ? "ok" : worker === "failed" ? "err" : "warn", device];
+  }
+
+  function drawTitle() {
+    const job = D.jobs.active();
+    const share = job && D.jobs.fraction(job);
+    const title = job ? (share === null ? "… Darkroom" : `${Math.floor(share * 100)} % · Darkroom`) : "Darkroom";
+    if (document.title !== title) document.title = title;
+  }
+
+  function drawTheme() {
+    const dark = document.documentElement.classList.contains("dk-dark");
+    const button = byId("dk_theme");
+    if (!button) return;
+    button.title = t(dark ? "to_light" : "to_dark");
+    button.setAttribute("aria-label", button.title);
+    button.setAttribute("aria-pressed", String(dark));
+  }
+
+  function switchTheme() {
+    const dark = document.documentElement.classList.contains("dk-dark");
+    try { localStorage.setItem("darkroom-theme", dark ? "light" : "dark"); } catch { /* forgets, but switches nothing */ }
+    window.darkroomScheme();
+    drawTheme();
+  }
+
+  // A small message that goes away by itself; for things that need no answer.
+  function notice(text, mood = "") {
+    let place = byId("dk_notices");
+    if (!place) {
+      place = el("div", { id: "dk_notices", role: "status", "aria-live": "polite" });
+      document.querySelector(".gradio-container").append(place);
+    }
+    if ([...place.children].some((child) => child.firstChild.textContent === text)) return;
+    const node = el("div", { "data-mood": mood }, el("span", {}, text),
+      el("button", { type: "button", "aria-label": t("close"), onclick: () => node.remove() }, "×"));
+    place.append(node);
+    if (mood !== "warn") setTimeout(() => node.remove(), 5000);
+  }
+
+  D.on("jobs", () => { drawHead(); drawTitle(); });
+  D.on("unreachable", () => setOffline(true));
+  D.onClick("dk_theme", switchTheme);
+  D.start = start;
+  D.shell = { state, refresh, tabs, opened, setOffline, notice };
+})();

@@ -1,0 +1,61 @@
+// One event stream a page, closed while nobody looks and nothing of ours runs: browsers allow six connections a host.
+(() => {
+  const D = window.darkroom;
+  const NAMES = ["queued", "loading", "step", "preview", "note", "image", "finished", "failed", "cancelled"];
+  let source = null;
+  let last = null;
+  let wait = 500;
+  let timer = 0;
+
+  function open() {
+    if (source || timer) return;
+    const address = last === null ? "/api/v1/events" : `/api/v1/events?after=${encodeURIComponent(last)}`;
+    source = new EventSource(address);
+    source.onopen = async () => {
+      wait = 500;
+      const was = D.shell.state.offlineSince;
+      D.shell.setOffline(false);
+      if (was) {
+        await D.shell.refresh();
+        await D.jobs.load();
+      }
+    };
+    source.onerror = () => {
+      // The browser's own retries give up on some answers; ours do not.
+      shut();
+      D.shell.setOffline(true);
+      timer = setTimeout(() => { timer = 0; adapt(); }, wait);
+      wait = Math.min(wait * 2, 8000);
+    };
+    for (const name of NAMES) source.addEventListener(name, (event) => take(name, event));
+  }
+
+  function take(name, event) {
+    if (event.lastEventId) last = event.lastEventId;
+    D.jobs.take(name, JSON.parse(event.data));
+  }
+
+  function shut() {
+    source?.close();
+    source = null;
+  }
+
+  function adapt() {
+    if (!document.hidden || D.jobs.active()) open();
+    else shut();
+  }
+
+  document.addEventListener("visibilitychange", async () => {
+    const asleep = !source;
+    adapt();
+    if (!document.hidden && asleep && D.boot) {
+      await D.shell.refresh();
+      await D.jobs.load();
+    }
+  });
+  addEventListener("pagehide", shut);
+  addEventListener("pageshow", (event) => { if (event.persisted) adapt(); });
+  D.on("start", adapt);
+  D.on("ended", () => { if (document.hidden) adapt(); });
+  D.stream = { adapt };
+})();

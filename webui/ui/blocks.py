@@ -1,0 +1,99 @@
+"""The whole page: head, tabs in A1111's order, and the one listener that starts our scripts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from webui.core.job import LOCAL_OWNER
+from webui.plugins.resolve import resolve
+from webui.ui.html import area, element, said
+from webui.ui.page import Identify, Page
+from webui.ui.texts import catalogue, t
+from webui.ui.theme import build_theme
+
+if TYPE_CHECKING:
+    from webui.service import Service
+
+TITLE = "Darkroom"
+
+
+def build_blocks(service: Service, identify: Identify) -> gr.Blocks:
+    """The page as Gradio Blocks.
+
+    Its own tabs hold no listener in Python: the scripts read the controls and speak to the native API, so nothing
+    here can be called around the rights table. Tabs for the owner are hidden until the server has said who asks.
+    """
+    page = Page(service=service, identify=identify, defaults=service.defaults())
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
+        _head(page)
+        with gr.Tabs(elem_id="tabs"):
+            tabs = _tabs(page)
+        show = gr.Button(elem_id="dk_show_tabs", visible="hidden")
+        show.click(
+            None, None, [tab for _, tab in tabs], js=f"() => darkroom.shell.tabs({_js([id_ for id_, _ in tabs])})"
+        )
+        blocks.load(None, None, None, js=f"() => darkroom.start({_js(page.boot)})")
+    return blocks
+
+
+def mount_options() -> dict[str, Any]:
+    """The page's options for `gr.mount_gradio_app`."""
+    return {
+        "theme": build_theme(),
+        "i18n": catalogue(),
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "enable_monitoring": False,
+        "pwa": False,
+        "ssr_mode": False,
+    }
+
+
+def _head(page: Page) -> None:
+    """Brand, quicksettings, the worker's state, the theme switch; A1111's ids."""
+    titles = [c.title for c in page.service.checkpoints(LOCAL_OWNER) if c.problem is None]
+    chosen = page.defaults.get("checkpoint", "")
+    with gr.Row(elem_id="dk_head"):
+        area(element("h1", element("i", aria_hidden="true") + TITLE), "dk_brand")
+        with gr.Row(elem_id="quicksettings"):
+            checkpoint = gr.Dropdown(
+                choices=titles,
+                value=chosen if chosen in titles else None,
+                label=t("checkpoint"),
+                elem_id="setting_sd_model_checkpoint",
+                interactive=True,
+            )
+        state = element("span", element("i") + said("worker_unknown") + element("small"), id="dk_worker", role="status")
+        switch = element("button", _MOON, type="button", id="dk_theme", aria_label="Theme")
+        area(state + switch, "dk_state")
+    page.fields["page"] = {"checkpoint": checkpoint}
+    checkpoint.input(None, checkpoint, None, js="(title) => darkroom.models.choose(title)")
+    apply = gr.Button(elem_id="dk_checkpoint_apply", visible="hidden")
+    apply.click(None, None, checkpoint, js="() => darkroom.models.take()")
+
+
+def _tabs(page: Page) -> list[tuple[str, gr.Tab]]:
+    """All tabs of the registry, each built by its row's function; returns those that are the owner's alone."""
+    owners: list[tuple[str, gr.Tab]] = []
+    for row in sorted(page.service.registry.tabs, key=lambda row: row.order):
+        with gr.Tab(row.name, elem_id=row.elem_id, id=row.elem_id, visible=not row.owner_only) as tab:
+            resolve(row.build)(page)
+        tab.select(None, None, None, js=f"() => darkroom.shell.opened({_js(row.elem_id)})")
+        if row.owner_only:
+            owners.append((row.elem_id, tab))
+    return owners
+
+
+def _js(value: Any) -> str:
+    """A value as a JavaScript literal."""
+    return json.dumps(value, ensure_ascii=True)
+
+
+_MOON = (
+    '<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width="1.6" '
+    'aria-hidden="true"><path d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"/></svg>'
+)

@@ -1,0 +1,40 @@
+"""A row of core.fields as a Gradio component, with A1111's label and element id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.components.base import Component
+
+from webui.core.fields import Field
+from webui.core.registry import Registry
+from webui.ui.texts import t
+
+
+def choices_of(field: Field, registry: Registry) -> list[str]:
+    """The names a choice offers at build time; checkpoints are filled in by the page's scripts."""
+    tables = {"samplers": registry.samplers, "schedules": registry.schedules, "attention": registry.attention}
+    table = tables.get(field.catalogue or "")
+    return list(table.names()) if table is not None else []
+
+
+def control(field: Field, prefix: str, value: Any, choices: list[str] | None = None, **options: Any) -> Component:
+    """The component that edits this field. `prefix` is the tab's part of the element id; `options` go to Gradio."""
+    common: dict[str, Any] = {
+        "label": t(f"field_{field.name}"),
+        "value": value,
+        "elem_id": f"{prefix}_{field.elem_id or field.name}",
+        "interactive": True,
+        **options,
+    }
+    if field.kind == "text":
+        return gr.Textbox(max_length=None, **common)
+    if field.kind == "choice":
+        return gr.Dropdown(choices=choices or [], allow_custom_value=False, **common)
+    if field.kind == "bool":
+        return gr.Checkbox(**common)
+    if field.step is None:
+        return gr.Number(precision=0 if field.kind == "int" else None, **common)
+    low, high = field.slider or (field.minimum, field.maximum)
+    return gr.Slider(minimum=low, maximum=high, step=field.step, buttons=[], **common)

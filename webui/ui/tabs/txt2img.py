@@ -1,0 +1,119 @@
+"""The txt2img tab: prompts and Generate on top, settings on the left, results on the right; A1111's ids."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+
+from webui.core.fields import Field
+from webui.ui.controls import choices_of, control
+from webui.ui.html import area, element
+from webui.ui.page import Page
+from webui.ui.results import results
+from webui.ui.texts import t
+
+TASK = "txt2img"
+
+
+def build(page: Page) -> None:
+    """Build the tab inside its Gradio context; its controls go into `page.fields`."""
+    rows = {row.name: row for row in page.service.fields}
+    controls = page.fields.setdefault(TASK, {})
+
+    def put(name: str, **options: Any) -> None:
+        row = rows[name]
+        controls[name] = control(row, TASK, page.defaults[name], choices_of(row, page.service.registry), **options)
+
+    with gr.Row(elem_id="txt2img_toprow"):
+        with gr.Column(elem_id="txt2img_prompts"):
+            for name, lines in (("prompt", 3), ("negative_prompt", 2)):
+                _prompt(rows[name], lines, put)
+        with gr.Column(elem_id="txt2img_actions"):
+            generate, paste = _actions()
+    with gr.Row(elem_id="txt2img_main"):
+        with gr.Column(elem_id="txt2img_settings"):
+            _settings(put)
+        with gr.Column(elem_id="txt2img_results_column"):
+            area(results(TASK), "txt2img_results_area")
+    _connect(page, generate, paste)
+    page.boot["fields"] = {row.name: _told(row) for row in page.service.fields}
+    page.boot["defaults"] = page.defaults
+
+
+def _prompt(row: Field, lines: int, put: Any) -> None:
+    counter = "token_counter" if row.name == "prompt" else "negative_token_counter"
+    with gr.Column(elem_classes="dk-prompt"):
+        placeholder = t(f"{row.elem_id}_placeholder")
+        put(row.name, lines=lines, max_lines=lines + 9, placeholder=placeholder, elem_classes="prompt")
+        area(element("span", "", class_="dk-tokens", data_for=row.name), f"txt2img_{counter}")
+
+
+def _actions() -> tuple[gr.Button, gr.Button]:
+    """Generate and the verbs in one box of one height, and the small tools under it; returns Generate and Paste.
+
+    The other buttons need no values, so the scripts listen to them by their ids.
+    """
+    with gr.Row(elem_id="txt2img_generate_box"):
+        gr.Button(t("interrupt"), elem_id="txt2img_interrupt", size="lg")
+        gr.Button(t("skip"), elem_id="txt2img_skip", size="lg")
+        generate = gr.Button(t("generate"), elem_id="txt2img_generate", variant="primary", size="lg")
+    with gr.Row(elem_id="txt2img_tools"):
+        paste = gr.Button(t("paste"), elem_id="paste", size="sm")
+        gr.Button(t("clear"), elem_id="txt2img_clear_prompt", size="sm")
+        gr.Button(t("forever"), elem_id="txt2img_generate_forever", size="sm")
+    return generate, paste
+
+
+def _settings(put: Any) -> None:
+    """The common rows, in pairs."""
+    with gr.Row(elem_classes="dk-pair"):
+        put("sampler_name")
+        put("scheduler")
+    with gr.Row(elem_classes="dk-pair"):
+        put("steps")
+        put("cfg_scale")
+    with gr.Row(elem_classes=["dk-pair", "dk-size"]):
+        put("width")
+        swap = element("button", "⇄", type="button", id="txt2img_res_switch_btn", data_t_title="swap")
+        area(swap, "txt2img_res_switch")
+        put("height")
+    area("", "txt2img_sizes")
+    with gr.Row(elem_classes="dk-pair"):
+        put("n_iter")
+        put("batch_size")
+    with gr.Row(elem_id="txt2img_seed_row"):
+        put("seed", min_width=100)
+        gr.Button(t("seed_random"), elem_id="txt2img_random_seed", size="sm")
+        gr.Button(t("seed_reuse"), elem_id="txt2img_reuse_seed", size="sm")
+
+
+def _connect(page: Page, generate: gr.Button, paste: gr.Button) -> None:
+    """Listeners that run in the browser alone: values leave as an object by field name, and come back the same way."""
+    controls = page.values_of(TASK)
+    names = json.dumps(list(controls))
+    values = list(controls.values())
+
+    def call(method: str) -> str:
+        return f"(...values) => darkroom.{method}('{TASK}', darkroom.form.named({names}, values))"
+
+    generate.click(None, values, None, js=call("make.generate"))
+    paste.click(None, values, None, js=call("form.paste"))
+    gr.on(
+        [component.change for component in page.fields[TASK].values()],
+        None,
+        values,
+        None,
+        js=call("form.changed"),
+        show_progress="hidden",
+    )
+    own = page.fields[TASK]
+    apply = gr.Button(elem_id=f"{TASK}_apply", visible="hidden")
+    apply.click(None, None, list(own.values()), js=f"() => darkroom.form.take('{TASK}', {json.dumps(list(own))})")
+
+
+def _told(row: Field) -> dict[str, Any]:
+    """What the scripts need to know of a field: where it stands, what it is called, its limits."""
+    elem_id = "setting_sd_model_checkpoint" if row.name == "checkpoint" else row.elem_id and f"{TASK}_{row.elem_id}"
+    return {"id": elem_id, "kind": row.kind, "multiple": row.multiple}

@@ -1,0 +1,162 @@
+"""Every string of the page, by key: one catalogue for Gradio's components (gr.I18n) and for our scripts."""
+
+from __future__ import annotations
+
+from gradio.i18n import I18n, I18nData
+
+from webui.core.fields import ROWS
+
+# A1111's words where it has them, letter by letter; ours elsewhere. {name} is filled in by the scripts.
+EN = {
+    # head
+    "checkpoint": "Checkpoint",
+    "worker_starting": "Starting",
+    "worker_ready": "Ready",
+    "worker_restarting": "Restarting",
+    "worker_failed": "Stopped",
+    "worker_unknown": "Connecting",
+    "offline": "No connection, trying again",
+    "offline_since": "since {time}",
+    "paused": "Queue paused",
+    "to_dark": "Switch to the dark theme",
+    "to_light": "Switch to the light theme",
+    "keys": "Keys",
+    "close": "Close",
+    # making a picture
+    "prompt_placeholder": "What do you want to see?",
+    "neg_prompt_placeholder": "What should stay out of it?",
+    "tokens_title": "Tokens in the prompt, and the room in the blocks of 75 they fill",
+    "generate": "Generate",
+    "queue_another": "Queue another",
+    "interrupt": "Interrupt",
+    "stop_now": "Stop now",
+    "leave_queue": "Leave the queue",
+    "skip": "Skip",
+    "paste": "Paste",
+    "paste_title": "Read the settings out of the text in the prompt, or of the last picture when the prompt is empty",
+    "clear": "Clear",
+    "clear_title": "Empty both prompts",
+    "forever": "Generate forever",
+    "forever_title": "Start the next picture as soon as one is finished, until this is switched off",
+    "swap": "Swap width and height",
+    "sizes": "Sizes of this model",
+    "seed_random": "Random",
+    "seed_random_title": "Set the seed to -1: a new one for every picture",
+    "seed_reuse": "Last used",
+    "seed_reuse_title": "Take the seed of the picture that is shown",
+    # results
+    "results": "Results",
+    "empty_title": "Nothing developed yet",
+    "empty_text": "Describe a picture above and press Generate. It appears here while it is being made.",
+    "examples": "Prompts to try",
+    "about_models": "Checkpoints of your own go into {folder}.",
+    "no_model_title": "No checkpoint found",
+    "submitting": "Sending",
+    "loading": "Loading {what}",
+    "position_next": "Next in line",
+    "position": "{place} in line",
+    "about_left": "about {time}",
+    "left": "{time} left",
+    "step": "Step {step} of {steps}",
+    "picture_of": "Picture {from} of {all}",
+    "pictures_of": "Pictures {from} to {to} of {all}",
+    "finishing": "Finishing",
+    "stopping": "Stops after this picture",
+    "again_after": "Runs again: {reason}",
+    "stopped_at": "Stopped at step {step}",
+    "stopped": "Stopped before the first picture",
+    "cancelled": "Left the queue",
+    "one_ready": "1 picture is ready",
+    "many_ready": "{n} pictures are ready",
+    "percent_done": "{n} % done",
+    "without": "Without: {text}",
+    "show_report": "Show the report",
+    "try_again": "Try again",
+    "picture_alt": "{prompt}, seed {seed}",
+    "preview_alt": "Preview of the picture that is being made",
+    "download": "Download",
+    "again": "Run again",
+    "again_title": "Make the same pictures once more, with the same seed",
+    "copy": "Copy the settings",
+    "copied": "Copied",
+    "use": "Use these settings",
+    "open": "Open the picture",
+    "previous": "Previous picture",
+    "next": "Next picture",
+    "info_seed": "Seed",
+    "info_size": "Size",
+    "info_model": "Model",
+    "info_time": "Time",
+    # gallery
+    "gallery_search": "Search prompts, seeds, models",
+    "gallery_empty_title": "No pictures yet",
+    "gallery_empty": "What you make on the txt2img tab is kept here.",
+    "gallery_none": "No picture has these words in its settings.",
+    "gallery_more": "Show more",
+    "to_txt2img": "→ txt2img",
+    "delete": "Delete",
+    "delete_sure": "Delete, into the bin?",
+    "deleted": "The picture is in the bin",
+    # queue
+    "queue_empty_title": "The line is empty",
+    "queue_empty": "Pictures that are being made or wait for their turn are listed here.",
+    "queue_running": "{n} running",
+    "queue_waiting": "{n} waiting",
+    "queue_idle": "Nothing is running",
+    "pause": "Pause",
+    "resume": "Resume",
+    "clear_waiting": "Clear waiting",
+    "clear_sure": "Cancel {n} waiting?",
+    "cancel": "Cancel",
+    "to_front": "Move to front",
+    "run_again": "Run again",
+    "place_next": "Next",
+    "done_in": "Done in {time}",
+    "done_stopped": "Stopped early, {n} kept",
+    "you": "you",
+    "visitor": "visitor {id}",
+    "one_picture": "1 picture",
+    "many_pictures": "{n} pictures",
+    "steps_n": "{n} steps",
+    "no_prompt": "no prompt",
+    "starting": "Starting",
+    # settings
+    "settings_search": "Search settings",
+    "settings_apply": "Apply settings",
+    "settings_saved": "Settings are saved",
+    "settings_same": "Nothing was changed",
+    "settings_none": "No setting has these words.",
+    "settings_restart": "From the next start on",
+    # problems of the page itself
+    "no_server": "The server does not answer",
+    "no_server_text": "Your settings are kept. The page tries again by itself.",
+    "paste_nothing": "There are no settings to paste: the prompt is empty and no picture has been made yet.",
+    "paste_unknown": "Left out, unknown here: {names}",
+    "esc_sure": "Press Esc once more to interrupt",
+    "rebuilt": "The page is newer than this view; reload it",
+    # keys
+    "key_generate": "Generate",
+    "key_skip": "Skip",
+    "key_interrupt": "Interrupt",
+    "key_weight": "Weigh the selected words more or less by 0.1",
+    "key_tab": "Go to tab 1 to 9",
+    "key_search": "Search on this tab",
+    "key_help": "Show this list",
+}
+
+EN |= {f"field_{row.name}": row.label for row in ROWS}
+EN |= {f"help_{row.name}": row.help for row in ROWS}
+
+CATALOGUE = {"en": EN}
+
+
+def catalogue() -> I18n:
+    """The catalogue as Gradio takes it."""
+    return I18n(**CATALOGUE)
+
+
+def t(key: str) -> I18nData:
+    """A string of the catalogue, translated by the browser's language; the key is checked here."""
+    if key not in EN:
+        raise KeyError(f"The catalogue of texts has no '{key}'.")
+    return I18nData(key)
