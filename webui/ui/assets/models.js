@@ -60,15 +60,14 @@
   }
 
   function drawSizes() {
-    const place = byId("txt2img_sizes")?.firstElementChild || byId("txt2img_sizes");
+    const place = document.querySelector("#txt2img_sizes .dk-sizes");
     if (!place) return;
     const { width, height } = D.form.valuesOf("txt2img");
     const sizes = find(chosen)?.sizes || [];
-    place.replaceChildren(el("div", { class: "dk-sizes", role: "group", "aria-label": t("sizes") },
-      ...sizes.map(([w, h]) => el("button", {
-        type: "button", class: "dk-chip", "aria-pressed": String(w === width && h === height),
-        onclick: () => D.form.fill("txt2img", { width: w, height: h }),
-      }, D.size(w, h)))));
+    place.replaceChildren(...sizes.map(([w, h]) => el("button", {
+      type: "button", class: "dk-chip", "aria-pressed": String(w === width && h === height),
+      onclick: () => D.form.fill("txt2img", { width: w, height: h }),
+    }, D.size(w, h))));
   }
 
   function drawEmpty() {

@@ -79,7 +79,7 @@ def _settings(put: Any) -> None:
         swap = element("button", "⇄", type="button", id="txt2img_res_switch_btn", data_t_title="swap")
         area(swap, "txt2img_res_switch")
         put("height")
-    area("", "txt2img_sizes")
+    area(element("div", class_="dk-sizes", role="group", data_t_label="sizes"), "txt2img_sizes")
     with gr.Row(elem_classes="dk-pair"):
         put("n_iter")
         put("batch_size")
