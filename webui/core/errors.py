@@ -132,6 +132,15 @@ class ModelProblem(DarkroomError):
     status = 422
 
 
+class BadPicture(DarkroomError):
+    """A file that should be a picture is none, is damaged, or is larger than anybody needs."""
+
+    type = "bad-picture"
+    title = "The picture cannot be read"
+    status = 422
+    exit_code = 2
+
+
 class OutOfMemory(DarkroomError):
     """The device or the machine has not enough memory for this job."""
 

@@ -1,0 +1,279 @@
+"""Infotext: the parameters text that A1111 writes beside a picture; written in its order, read liberally."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from webui.core.errors import InvalidField
+from webui.core.fields import FIELDS, ROWS
+from webui.core.request import GenerationRequest
+
+ORDER = (
+    "Steps",
+    "Sampler",
+    "Schedule type",
+    "CFG scale",
+    "Distilled CFG Scale",
+    "Image CFG scale",
+    "Seed",
+    "Face restoration",
+    "Size",
+    "Model hash",
+    "Model",
+    "VAE hash",
+    "VAE",
+    "Variation seed",
+    "Variation seed strength",
+    "Seed resize from",
+    "Denoising strength",
+    "Conditional mask weight",
+    "Clip skip",
+    "ENSD",
+    "Token merging ratio",
+    "Token merging ratio hr",
+    "Init image hash",
+    "RNG",
+    "Tiling",
+)
+"""A1111's order of the common keys; every other key follows in the order it was given, Version last."""
+
+NEGATIVE = "Negative prompt:"
+EXACT_PROMPT = "Exact prompt"
+EXACT_NEGATIVE = "Exact negative prompt"
+"""Keys of our own, written only for a prompt that the plain form cannot carry (a line 'Negative prompt:' inside)."""
+
+HASH_LENGTH = 10
+MAX_LENGTH = 200_000
+"""Characters of a text that are read; an infotext is far shorter."""
+
+# Other programs' and sites' names of A1111's keys, in small letters.
+_SPELLINGS = {
+    "cfg": "CFG scale",
+    "guidance scale": "CFG scale",
+    "sampling steps": "Steps",
+    "sampling method": "Sampler",
+    "sampler name": "Sampler",
+    "scheduler": "Schedule type",
+    "schedule": "Schedule type",
+    "noise schedule": "Schedule type",
+    "checkpoint": "Model",
+    "model name": "Model",
+    "resolution": "Size",
+}
+_BY_KEY = {row.infotext: row.name for row in ROWS if row.infotext}
+_CANONICAL = {**{key.lower(): key for key in (*_BY_KEY, *ORDER)}, **_SPELLINGS}
+_MINIMUM_PAIRS = 3
+
+# Bounded, so that a long line without any colon costs no more than its length.
+_KEY = re.compile(r"\s{0,4}(\w[\w \-/.+]{1,60}?) {0,4}:[ \t]*")
+_SIZE = re.compile(r"(\d{1,5})\s*[x×X]\s*(\d{1,5})")
+_TITLE_HASH = re.compile(r"\s*\[[0-9a-fA-F]{6,64}\]\s*$")
+_ONE_LINE = re.compile(
+    r"^(?P<prompt>.*?),?\s*Negative prompt:(?P<negative>.*?),?\s*(?P<last>Steps:\s*\d+\s*,.*)$", re.I
+)
+_TEMPLATE = re.compile(r"(Negative )?Template:", re.I)
+_WEIGHT_FILES = (".safetensors", ".ckpt", ".pt", ".gguf")
+_EMPTY = ("", "none", "undefined", "null", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a text said. `values` are by request field names; all but the prompts have passed their field's check.
+
+    The sampler is as written ('DPM++ 2M Karras'), the checkpoint by bare name beside `checkpoint_hash` (its first hex
+    digits): the service knows the names of this installation. `unknown` holds every other key as text.
+    `found` says whether there was a line of parameters at all; without one the whole text is a prompt.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+    found: bool = False
+
+    @property
+    def prompt(self) -> str:
+        """The prompt, empty when there was none."""
+        return str(self.values.get("prompt", ""))
+
+    @property
+    def negative_prompt(self) -> str:
+        """The negative prompt, empty when there was none."""
+        return str(self.values.get("negative_prompt", ""))
+
+
+def write(
+    request: GenerationRequest, index: int = 0, version: str = "", extras: Mapping[str, Any] | None = None
+) -> str:
+    """The parameters text of picture `index` (from 0). `extras` are further keys; empty ones are left out."""
+    pairs = {**_common(request, index), **(extras or {})}
+    ordered = {key: pairs[key] for key in ORDER if key in pairs} | pairs
+    if version:
+        ordered = {key: value for key, value in ordered.items() if key != "Version"} | {"Version": version}
+    text = _assemble(request, ordered)
+    read = parse(text)
+    exact = {}
+    if read.prompt != request.prompt:
+        exact[EXACT_PROMPT] = request.prompt
+    if read.negative_prompt != request.negative_prompt:
+        exact[EXACT_NEGATIVE] = request.negative_prompt
+    if not exact:
+        return text
+    last = {"Version": ordered.pop("Version")} if "Version" in ordered else {}
+    return _assemble(request, {**ordered, **exact, **last})
+
+
+def model_name(title: str) -> str:
+    """The bare name in a checkpoint's title: 'name.safetensors [abcdef0123]' is 'name'."""
+    name = _TITLE_HASH.sub("", title)
+    for ending in _WEIGHT_FILES:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def parse(text: str) -> Parsed:
+    """Read a parameters text of A1111, Forge, ourselves or a site; never fails, the worst case is a prompt."""
+    text = text[:MAX_LENGTH].replace("\r\n", "\n").replace("\x00", "").strip()
+    head, last = _split(text)
+    prompt, negative = _split_prompts(head)
+    values, unknown = _read_pairs(last)
+    prompt, negative = unknown.pop(EXACT_PROMPT, prompt), unknown.pop(EXACT_NEGATIVE, negative)
+    for name, words in (("prompt", prompt), ("negative_prompt", negative)):
+        if words is not None:
+            values[name] = words
+    if last:
+        values.setdefault("negative_prompt", "")
+    return Parsed(values, unknown, found=bool(last))
+
+
+def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
+    pairs = {row.infotext: getattr(request, row.name) for row in ROWS if row.infotext}
+    return pairs | {
+        "Seed": request.seed_of(index),
+        "Size": f"{request.width}x{request.height}",
+        "Model hash": request.checkpoint_hash[:HASH_LENGTH],
+        "Model": model_name(request.checkpoint),
+    }
+
+
+def _assemble(request: GenerationRequest, pairs: Mapping[str, Any]) -> str:
+    written = ", ".join(f"{key}: {_value(value)}" for key, value in pairs.items() if value not in ("", None))
+    negative = f"\n{NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
+    return f"{request.prompt}{negative}\n{written}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value)
+    # A1111 quotes for comma, newline and colon; the others would not read back as they were.
+    if any(mark in text for mark in ',\n:"\r') or text != text.strip() or text[:1] in ("[", "{"):
+        return json.dumps(text, ensure_ascii=False)
+    return text
+
+
+def _split(text: str) -> tuple[str, str]:
+    """(prompts, the line of parameters); the latter is empty when there is none."""
+    one_line = _ONE_LINE.match(text) if "\n" not in text else None
+    if one_line and _is_parameters(one_line["last"]):
+        return f"{one_line['prompt']}\n{NEGATIVE} {one_line['negative'].strip()}", one_line["last"]
+    lines = text.split("\n")
+    if _is_parameters(lines[-1]):
+        return "\n".join(lines[:-1]), lines[-1]
+    # The dynamic prompts extension writes its templates below the parameters.
+    for number, line in enumerate(lines[1:], start=1):
+        if _TEMPLATE.match(line) and lines[number - 1].startswith("Steps:") and _is_parameters(lines[number - 1]):
+            return "\n".join(lines[: number - 1]), lines[number - 1]
+    return text, ""
+
+
+def _is_parameters(line: str) -> bool:
+    return len(list(islice(_pairs(line), _MINIMUM_PAIRS))) == _MINIMUM_PAIRS
+
+
+def _split_prompts(head: str) -> tuple[str, str | None]:
+    """(prompt, negative prompt or None): the negative one begins at the first line that says so."""
+    lines = head.split("\n")
+    for number, line in enumerate(lines):
+        start = line.lstrip()
+        if start[: len(NEGATIVE)].lower() == NEGATIVE.lower():
+            words = start[len(NEGATIVE) :].removeprefix(" ")
+            return "\n".join(lines[:number]), "\n".join([words, *lines[number + 1 :]])
+    return head, None
+
+
+def _read_pairs(line: str) -> tuple[dict[str, Any], dict[str, str]]:
+    values: dict[str, Any] = {}
+    unknown: dict[str, str] = {}
+    for written, value in _pairs(line):
+        key = _CANONICAL.get(written.lower(), written)
+        understood = _understand(key, value)
+        if understood is None:
+            unknown[key] = value
+        else:
+            values.update({name: found for name, found in understood.items() if name not in values})
+    return values, unknown
+
+
+def _understand(key: str, value: str) -> dict[str, Any] | None:
+    """The request fields that a pair sets, or None where it sets none or not a value that a field takes."""
+    if value.strip().lower() in _EMPTY:
+        return None
+    if key == "Size":
+        size = _SIZE.fullmatch(value.strip())
+        found: dict[str, Any] = {"width": int(size[1]), "height": int(size[2])} if size else {}
+    elif key == "Model hash":
+        return {"checkpoint_hash": value.strip().lower()} if re.fullmatch(r"[0-9a-fA-F]{6,64}", value.strip()) else None
+    elif key in _BY_KEY:
+        found = {_BY_KEY[key]: _number(value) if FIELDS[_BY_KEY[key]].kind in ("int", "float") else value}
+    else:
+        return None
+    try:
+        return {name: FIELDS[name].check(part) for name, part in found.items()} or None
+    except InvalidField:
+        return None
+
+
+def _number(value: str) -> Any:
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _pairs(line: str) -> Iterator[tuple[str, str]]:
+    """The `key: value` pairs of a line; a value may be quoted JSON text, or a JSON list or object as sites write."""
+    at = 0
+    while at < len(line):
+        key = _KEY.match(line, at)
+        if key is None:
+            at = _after_comma(line, at)
+            continue
+        value, at = _read_value(line, key.end())
+        yield key[1], value
+
+
+def _read_value(line: str, at: int) -> tuple[str, int]:
+    if line[at : at + 1] in ('"', "[", "{"):
+        try:
+            value, end = json.JSONDecoder(strict=False).raw_decode(line, at)
+        except (ValueError, RecursionError):
+            pass  # Not JSON after all: plain text that begins with such a mark.
+        else:
+            if not line[end:].strip() or line[end:].lstrip().startswith(","):
+                return value if isinstance(value, str) else line[at:end], _after_comma(line, end)
+    end = _after_comma(line, at)
+    return line[at:end].rstrip().removesuffix(",").rstrip(), end
+
+
+def _after_comma(line: str, at: int) -> int:
+    comma = line.find(",", at)
+    return len(line) if comma < 0 else comma + 1
