@@ -15,6 +15,7 @@ from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
 from webui.jobs.executors.base import Executor
 from webui.jobs.executors.local import LocalExecutor
+from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
 from webui.plugins.manager import Plugins, build_registry, load_plugins
@@ -55,7 +56,7 @@ def compose(paths: Paths, settings: SettingsStore, engine: EngineConfig, executo
     registry = build_registry(plugins)
     catalogue = Catalogue(paths.checkpoints, paths.state)
     queue = Queue(paths.database)
-    bus = Bus()
+    bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs)
     executor = executor or LocalExecutor(engine)
     scheduler = Scheduler(queue, bus, executor, store, plugins, settings)

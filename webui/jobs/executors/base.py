@@ -1,0 +1,122 @@
+"""What an executor is, and the controls by which a running job is told to stop, skip or show previews."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from webui.core.events import Output
+from webui.core.job import Job
+
+
+class Verb(StrEnum):
+    """What a running job can be told."""
+
+    INTERRUPT = "interrupt"
+    """Finish the current picture, then end."""
+    STOP_NOW = "stop_now"
+    """End at this step, keep the picture as far as it got."""
+    SKIP = "skip"
+    """End the current picture's batch at this step, go on with the next."""
+    PREVIEWS_ON = "previews_on"
+    PREVIEWS_OFF = "previews_off"
+
+
+Listener = Callable[[Verb], None]
+
+
+class Controls:
+    """Carries verbs from the scheduler to the executor that runs the job. What is said before it listens is kept."""
+
+    def __init__(self) -> None:
+        self._listener: Listener | None = None
+        self._unheard: list[Verb] = []
+        self._previews = False
+
+    def interrupt(self) -> None:
+        """Finish the current picture, then end."""
+        self._say(Verb.INTERRUPT)
+
+    def stop_now(self) -> None:
+        """End at this step and keep the picture as far as it got."""
+        self._say(Verb.STOP_NOW)
+
+    def skip(self) -> None:
+        """End the current batch at this step and go on with the next."""
+        self._say(Verb.SKIP)
+
+    def previews(self, wanted: bool) -> None:
+        """Whether previews shall be made; says nothing when that is no news."""
+        if wanted != self._previews:
+            self._previews = wanted
+            self._say(Verb.PREVIEWS_ON if wanted else Verb.PREVIEWS_OFF)
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with every verb from now on, first with those that nobody has heard."""
+        self._listener = listener
+        unheard, self._unheard = self._unheard, []
+        for verb in unheard:
+            listener(verb)
+
+    def _say(self, verb: Verb) -> None:
+        if self._listener is None:
+            self._unheard.append(verb)
+        else:
+            self._listener(verb)
+
+
+class WorkerDied(Exception):
+    """The process that ran the job is gone.
+
+    `ran`: the job's lanes were running. `taken`: the worker had at least begun with it. `detail`: a sentence.
+    """
+
+    def __init__(self, ran: bool, taken: bool = True, detail: str = "The worker stopped.") -> None:
+        super().__init__(detail)
+        self.ran = ran
+        self.taken = taken or ran
+        self.detail = detail
+
+
+WorkerState = Literal["starting", "ready", "restarting", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """How the worker is. `device` is its name once known; `detail` a sentence; memory is the device's, in bytes."""
+
+    state: WorkerState
+    device: str = ""
+    detail: str = ""
+    free: int | None = None
+    total: int | None = None
+
+
+class Executor(Protocol):
+    """Runs jobs. All methods belong to the event loop's thread."""
+
+    async def start(self) -> None:
+        """Begin to get ready; returns without waiting for it."""
+        ...
+
+    async def close(self) -> None:
+        """Stop in order; running jobs were closed before."""
+        ...
+
+    def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
+        """The job's outputs, ending with exactly one Finished or Failed; closing the generator abandons the job.
+
+        Pictures whose index is in `done` are not yielded again. A job may be run before the worker is ready.
+        Raises WorkerDied, and WorkerProblem when there is no worker to be had.
+        """
+        ...
+
+    def status(self) -> WorkerStatus:
+        """How the worker is."""
+        ...
+
+    def room(self) -> int:
+        """How many jobs may run at once, those that run included."""
+        ...

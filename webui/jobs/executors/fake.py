@@ -1,0 +1,163 @@
+"""An executor without a model: real small pictures, all verbs, failures on demand. For tests, demos and page work."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from PIL import Image, ImageColor
+from PIL.PngImagePlugin import PngInfo
+
+from webui.core.errors import DarkroomError
+from webui.core.events import Failed, Finished, Loading, Output, Picture, Preview, Step
+from webui.core.job import Job
+from webui.core.request import GenerationRequest
+from webui.jobs.executors.base import Controls, Verb, WorkerDied, WorkerStatus
+
+_CELLS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A failure to play: at step `at` (from 1) of every job whose prompt holds `prompt`, `times` times in all.
+
+    With an `error` the job fails; without one the worker dies, and takes every running job with it.
+    """
+
+    at: int = 1
+    error: DarkroomError | None = None
+    prompt: str = ""
+    times: int = 1_000_000
+
+
+class FakeExecutor:
+    """Paints a pattern drawn from prompt, seed and size over the colour that the prompt names."""
+
+    def __init__(self, step_seconds: float = 0.05, capacity: int = 4, fault: Fault | None = None) -> None:
+        self._step_seconds = step_seconds
+        self._capacity = capacity
+        self._fault = fault
+        self._faults_left = fault.times if fault else 0
+        self._life = 0
+        """Grows when the pretended worker dies."""
+
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def close(self) -> None:
+        """There is nothing to stop."""
+
+    def status(self) -> WorkerStatus:
+        """Always ready."""
+        return WorkerStatus("ready", "Fake device", "Pictures are patterns; no model is used.")
+
+    def room(self) -> int:
+        """How many jobs may run at once."""
+        return self._capacity
+
+    async def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
+        """See Executor.run."""
+        run = _Run(job.request, controls, self._life)
+        request = run.request
+        begun = time.perf_counter()
+        yield Loading("The fake model")
+        loaded = time.perf_counter()
+        pictures = 0
+        for batch in range(request.n_iter):
+            indexes = range(batch * request.batch_size, (batch + 1) * request.batch_size)
+            missing = [index for index in indexes if index not in done]
+            if not missing:
+                continue
+            run.skipped = False
+            step = 0
+            yield Step(0, request.steps, batch + 1, request.n_iter)
+            while step < request.steps and not run.stopped and not run.skipped:
+                await asyncio.sleep(self._step_seconds)
+                step += 1
+                failure = self._failure(run, step)
+                if failure:
+                    yield failure
+                    return
+                yield Step(step, request.steps, batch + 1, request.n_iter)
+                if run.previews:
+                    yield Preview(_preview(request, indexes[0], step / request.steps))
+            for index in missing:
+                pictures += 1
+                yield _picture(request, index, step if step < request.steps else None)
+            if run.interrupted or run.stopped:
+                break
+        timings = {"loaded": loaded - begun, "encoded": 0.0, "denoised": time.perf_counter() - loaded, "decoded": 0.0}
+        yield Finished(pictures, run.interrupted or run.stopped, timings)
+
+    def _failure(self, run: _Run, step: int) -> Failed | None:
+        fault = self._fault
+        if fault and step == fault.at and self._faults_left and fault.prompt in run.request.prompt:
+            self._faults_left -= 1
+            if fault.error:
+                return Failed(fault.error.problem())
+            self._life += 1
+        if run.life != self._life:
+            raise WorkerDied(ran=True, detail="The fake worker was told to die.")
+        return None
+
+
+class _Run:
+    """One job's run and what it was told."""
+
+    def __init__(self, request: GenerationRequest, controls: Controls, life: int) -> None:
+        self.request = request
+        self.life = life
+        self.interrupted = False
+        self.stopped = False
+        self.skipped = False
+        self.previews = False
+        controls.listen(self._hear)
+
+    def _hear(self, verb: Verb) -> None:
+        match verb:
+            case Verb.INTERRUPT:
+                self.interrupted = True
+            case Verb.STOP_NOW:
+                self.stopped = True
+            case Verb.SKIP:
+                self.skipped = True
+            case Verb.PREVIEWS_ON | Verb.PREVIEWS_OFF:
+                self.previews = verb is Verb.PREVIEWS_ON
+
+
+def paint(request: GenerationRequest, index: int) -> Image.Image:
+    """Picture `index` of the request: cells in shades of the colour that the prompt names first (else grey)."""
+    named = next((word for word in request.prompt.lower().split() if word in ImageColor.colormap), "gray")
+    colour = ImageColor.getrgb(named)[:3]
+    text = f"{request.prompt}\n{request.negative_prompt}\n{request.seed_of(index)}\n{request.width}x{request.height}"
+    shades = hashlib.shake_256(text.encode()).digest(_CELLS * _CELLS)
+    small = Image.new("RGB", (_CELLS, _CELLS))
+    small.putdata([tuple(round(c * (0.9 + shade / 2550)) for c in colour) for shade in shades])
+    return small.resize((request.width, request.height), Image.Resampling.BILINEAR)
+
+
+def _picture(request: GenerationRequest, index: int, stopped_at: int | None) -> Picture:
+    seed = request.seed_of(index)
+    infotext = (
+        f"{request.prompt}\nSteps: {request.steps}, Sampler: {request.sampler_name}, "
+        f"Schedule type: {request.scheduler}, CFG scale: {request.cfg_scale:g}, Seed: {seed}, "
+        f"Size: {request.width}x{request.height}"
+    )
+    text = PngInfo()
+    text.add_itxt("parameters", infotext)
+    file = io.BytesIO()
+    paint(request, index).save(file, "png", pnginfo=text, compress_level=1)
+    return Picture(index, seed, file.getvalue(), request.width, request.height, infotext, stopped_at)
+
+
+def _preview(request: GenerationRequest, index: int, sharpness: float) -> bytes:
+    side = max(2, round(64 * sharpness))
+    image = paint(request, index).resize((side, side))
+    grey = Image.new("RGB", image.size, "gray")
+    file = io.BytesIO()
+    Image.blend(grey, image, sharpness).resize((256, 256), Image.Resampling.BILINEAR).save(file, "jpeg", quality=80)
+    return file.getvalue()

@@ -1,0 +1,280 @@
+"""The durable queue: jobs, their pictures and the waiting line, as rows that outlive every process."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from webui.core.errors import Conflict, NotFound, Problem
+from webui.core.events import Picture
+from webui.core.job import Job, State, StoredPicture
+from webui.core.request import GenerationRequest
+from webui.jobs import statements as sql
+from webui.jobs.database import Database
+from webui.jobs.schema import MIGRATIONS, Migration
+
+Clock = Callable[[], float]
+# Queue has a method `list`, which hides the type inside the class.
+Jobs = list[Job]
+Pictures = list[StoredPicture]
+Line = list[tuple[str, str]]
+_RECENT_SECONDS = 3600.0
+
+
+class Queue:
+    """Jobs and pictures in one SQLite file. Synchronous and safe to call from any thread.
+
+    Every method that writes is one transaction, on the disk when it returns; it raises StorageProblem when the disk
+    says no, and then nothing of it has happened. `message` tells of a damaged file that was set aside.
+    """
+
+    def __init__(self, path: Path, clock: Clock = time.time, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+        self._database = Database(path, migrations)
+        self._clock = clock
+
+    @property
+    def message(self) -> str | None:
+        """A sentence about the database for the owner, or None."""
+        return self._database.message
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    # Jobs
+
+    def put(self, job: Job) -> None:
+        """Accept a waiting job. Raises Conflict for an id that is there already."""
+        values = {
+            "id": job.id,
+            "owner": job.owner,
+            "task": job.task,
+            "request": job.request.dumps(),
+            "state": job.state,
+            "created": job.created,
+            "place": job.place,
+            "alone": job.alone,
+        }
+        try:
+            with self._database.transaction() as connection:
+                connection.execute(sql.PUT, values)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(f"There is a job '{job.id}' already.") from error
+
+    def get(self, job_id: str) -> Job:
+        """The job with its pictures; raises NotFound."""
+        found = self._jobs(sql.GET, {"id": job_id})
+        if not found:
+            raise NotFound("There is no such job.")
+        return found[0]
+
+    def list(
+        self, owner: str | None = None, states: Collection[State] = (), limit: int = 100, before: float | None = None
+    ) -> Jobs:
+        """Jobs, newest first; of one owner, in these states, created before `before`, where given."""
+        values = {
+            "owner": owner,
+            "states": json.dumps([str(state) for state in states]) if states else None,
+            "limit": limit,
+            "before": before,
+        }
+        return self._jobs(sql.LIST, values)
+
+    def waiting(self, limit: int = 1000) -> Jobs:
+        """The waiting jobs in the order in which they will be taken up.
+
+        Jobs moved to the front come first. Then owners take turns: who has fewest running, was served longest ago,
+        came first.
+        """
+        return self._jobs(sql.WAITING, {"since": self._clock() - _RECENT_SECONDS, "limit": limit})
+
+    def line(self) -> Line:
+        """(id, owner) of all waiting jobs, in the order of `waiting`."""
+        found = self._database.rows(sql.LINE, {"since": self._clock() - _RECENT_SECONDS})
+        return [(row["id"], row["owner"]) for row in found]
+
+    def position(self, job_id: str) -> int:
+        """The job's place in the line, from 0; 0 also for one that waits no more."""
+        ids = [waiting for waiting, _ in self.line()]
+        return ids.index(job_id) if job_id in ids else 0
+
+    def start(self, job_id: str) -> Job:
+        """A waiting job is taken up. Raises Conflict when it does not wait."""
+        self._change(sql.START, {"id": job_id, "now": self._clock()}, "is not waiting")
+        return self.get(job_id)
+
+    def requeue(self, job_id: str, *, count: bool, alone: bool) -> Job:
+        """A running job waits again, at its old place. `count` adds an attempt; `alone` keeps it apart from now on."""
+        self._change(sql.REQUEUE, {"id": job_id, "count": count, "alone": alone}, "is not running")
+        return self.get(job_id)
+
+    def mark_interrupted(self, job_id: str) -> None:
+        """Somebody asked a running job to end early; kept, so that a run after a crash ends early too."""
+        self._change(sql.INTERRUPT, {"id": job_id}, "is not running")
+
+    def end(
+        self,
+        job_id: str,
+        state: State,
+        problem: Problem | None = None,
+        timings: Mapping[str, float] | None = None,
+        interrupted: bool = False,
+    ) -> Job:
+        """The job ends, once: raises Conflict when it has ended. Reserved paths that were not used are forgotten."""
+        if not state.ended:
+            raise ValueError(f"{state} is not the end of a job")
+        values = {
+            "id": job_id,
+            "state": state,
+            "now": self._clock(),
+            "problem": json.dumps(problem.to_json(), ensure_ascii=False) if problem else None,
+            "timings": json.dumps(dict(timings)) if timings is not None else None,
+            "interrupted": interrupted,
+        }
+        self._change(sql.END, values, "has already ended", sql.FORGET_RESERVED)
+        return self.get(job_id)
+
+    def front(self, job_id: str) -> None:
+        """Move a waiting job before all others, whoever's they are. Raises Conflict when it does not wait."""
+        self._change(sql.FRONT, {"id": job_id}, "is not waiting")
+
+    def recover(self) -> Jobs:
+        """After a start: jobs that were running when the last process ended wait again; no attempt is counted."""
+        with self._database.transaction() as connection:
+            ids = [row["id"] for row in connection.execute(sql.RECOVER, {})]
+        return [self.get(job_id) for job_id in ids]
+
+    # The line
+
+    @property
+    def paused(self) -> bool:
+        """Whether no further job is taken up; kept over a restart."""
+        found = self._database.rows(sql.FACT, {"name": "paused"})
+        return bool(found) and found[0]["value"] == "yes"
+
+    @paused.setter
+    def paused(self, value: bool) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(sql.SET_FACT, {"name": "paused", "value": "yes" if value else "no"})
+
+    # Pictures
+
+    def reserve(self, job_id: str, pictures: Iterable[tuple[int, int, str]]) -> None:
+        """Note paths for pictures to come: (index, seed, path relative to the outputs folder)."""
+        values = [
+            {"id": secrets.token_urlsafe(12), "job_id": job_id, "number": number, "seed": seed, "path": path}
+            for number, seed, path in pictures
+        ]
+        with self._database.transaction() as connection:
+            connection.executemany(sql.RESERVE, values)
+
+    def reserved(self, job_id: str) -> dict[int, str]:
+        """Paths by index of the pictures that are still to be saved."""
+        found = self._database.rows(sql.PICTURES_OF, {"job_id": job_id})
+        return {row["number"]: row["path"] for row in found if row["state"] == "reserved"}
+
+    def done(self, job_id: str) -> frozenset[int]:
+        """Indexes of the pictures that were saved, those deleted since included: none of them is made again."""
+        found = self._database.rows(sql.PICTURES_OF, {"job_id": job_id})
+        return frozenset(row["number"] for row in found if row["state"] != "reserved")
+
+    def save_picture(self, job_id: str, picture: Picture) -> StoredPicture:
+        """Mark a reserved picture as saved, after its file is whole on the disk. A second time changes nothing."""
+        values = {
+            "job_id": job_id,
+            "number": picture.index,
+            "width": picture.width,
+            "height": picture.height,
+            "infotext": picture.infotext,
+            "stopped_at": picture.stopped_at,
+            "now": self._clock(),
+        }
+        with self._database.transaction() as connection:
+            connection.execute(sql.SAVE_PICTURE, values)
+            found = connection.execute(sql.PICTURE_AT, {"job_id": job_id, "number": picture.index}).fetchone()
+        if found is None:
+            raise NotFound(f"Picture {picture.index} of job '{job_id}' has no reserved path.")
+        return _picture(found)
+
+    def pictures(
+        self, owner: str | None = None, limit: int = 60, before: float | None = None, search: str = ""
+    ) -> Pictures:
+        """Saved pictures, newest first; `search`: all its words are in the infotext, whatever their case."""
+        words = [_like(word) for word in search.split()]
+        values = {"owner": owner, "limit": limit, "before": before, "words": json.dumps(words)}
+        return [_picture(row) for row in self._database.rows(sql.PICTURES, values)]
+
+    def picture(self, picture_id: str) -> StoredPicture:
+        """One saved picture; raises NotFound."""
+        found = self._database.rows(sql.PICTURE, {"id": picture_id})
+        if not found:
+            raise NotFound("There is no such picture.")
+        return _picture(found[0])
+
+    def remove_picture(self, picture_id: str) -> None:
+        """Take a picture off the lists; raises NotFound when it is on none."""
+        with self._database.transaction() as connection:
+            if connection.execute(sql.REMOVE_PICTURE, {"id": picture_id}).rowcount == 0:
+                raise NotFound("There is no such picture.")
+
+    def _change(self, statement: str, values: dict[str, Any], why_not: str, *then: str) -> None:
+        with self._database.transaction() as connection:
+            if connection.execute(statement, values).rowcount == 0:
+                self.get(values["id"])
+                raise Conflict(f"This job {why_not}.")
+            for following in then:
+                connection.execute(following, values)
+
+    def _jobs(self, statement: str, values: dict[str, Any]) -> Jobs:
+        rows = self._database.rows(statement, values)
+        ids = json.dumps([row["id"] for row in rows])
+        pictures: dict[str, list[StoredPicture]] = {}
+        for row in self._database.rows(sql.PICTURES_OF_JOBS, {"ids": ids}) if rows else ():
+            pictures.setdefault(row["job_id"], []).append(_picture(row))
+        return [_job(row, tuple(pictures.get(row["id"], ()))) for row in rows]
+
+
+def _job(row: sqlite3.Row, pictures: tuple[StoredPicture, ...]) -> Job:
+    return Job(
+        id=row["id"],
+        owner=row["owner"],
+        request=GenerationRequest.from_json(json.loads(row["request"])),
+        state=State(row["state"]),
+        created=row["created"],
+        place=row["place"],
+        task=row["task"],
+        started=row["started"],
+        ended=row["ended"],
+        attempts=row["attempts"],
+        alone=bool(row["alone"]),
+        interrupted=bool(row["interrupted"]),
+        problem=Problem.from_json(json.loads(row["problem"])) if row["problem"] else None,
+        pictures=pictures,
+        timings=json.loads(row["timings"]) if row["timings"] else None,
+    )
+
+
+def _picture(row: sqlite3.Row) -> StoredPicture:
+    return StoredPicture(
+        id=row["id"],
+        job_id=row["job_id"],
+        index=row["number"],
+        owner=row["owner"],
+        path=row["path"],
+        seed=row["seed"],
+        width=row["width"],
+        height=row["height"],
+        infotext=row["infotext"],
+        created=row["created"],
+        stopped_at=row["stopped_at"],
+    )
+
+
+def _like(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -1,0 +1,253 @@
+"""One run of one job: from the executor's outputs to saved pictures, rows and events."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from typing import TypeVar
+
+from webui.core.errors import Conflict, DarkroomError, Problem, StorageProblem, WorkerProblem
+from webui.core.events import (
+    Failed,
+    Finished,
+    ImageReady,
+    Loading,
+    Note,
+    Output,
+    Picture,
+    Preview,
+    PreviewReady,
+    Queued,
+    Step,
+)
+from webui.core.job import Job, State
+from webui.jobs.ending import Ended, Outcome, Parts, aftermath, conclude, unbroken
+from webui.jobs.eta import Estimate
+from webui.jobs.executors.base import Controls, WorkerDied
+from webui.jobs.history import image_event
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+T = TypeVar("T")
+
+
+class Runner:
+    """Runs a job that has been started. Belongs to the event loop's thread; `run` goes into a task of its own."""
+
+    def __init__(self, parts: Parts, job: Job, versions: itertools.count[int]) -> None:
+        self.job = job
+        self.preview: bytes | None = None
+        self.storage_failed = False
+        self._parts = parts
+        self._versions = versions
+        self._controls = Controls()
+        self._estimate = Estimate(job.request, parts.history)
+        self._paths: dict[int, str] = {}
+        self._saving_seconds = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._presses = 0
+        self._abandoned = False
+        self._begun = False
+        self._ending = False
+        self._leaving = asyncio.Event()
+        if job.interrupted:
+            # Interrupted in an earlier run: it ends after the picture that was being made then.
+            self._press()
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin; the task ends when the job has ended or waits again."""
+        self._task = asyncio.create_task(self._run(), name=f"job {self.job.id}")
+        return self._task
+
+    @property
+    def over(self) -> bool:
+        """Whether this run is over; the job has ended or waits again."""
+        return self._task is not None and self._task.done()
+
+    # What may be asked of it
+
+    def interrupt(self) -> None:
+        """Finish the current picture, then end; asked again (or at once, by a setting): end at this step."""
+        self._parts.queue.mark_interrupted(self.job.id)
+        self._press()
+
+    def skip(self) -> None:
+        """End the current batch at this step."""
+        self._controls.skip()
+
+    def abandon(self) -> None:
+        """Cancel the job. Raises Conflict when it is just ending."""
+        if self._ending:
+            raise Conflict("This job has just ended.")
+        self._abandoned = True
+        self._cancel()
+
+    def leave(self) -> asyncio.Task[None] | None:
+        """The program stops: the job waits again, for the next start. The task ends soon."""
+        self._leaving.set()
+        self._cancel()
+        return self._task
+
+    def _press(self) -> None:
+        self._presses += 1
+        if self._presses == 1 and self._parts.settings.current.interrupt_after_current:
+            self._controls.interrupt()
+        else:
+            self._controls.stop_now()
+
+    def _cancel(self) -> None:
+        # A task that is cancelled before its first step never runs at all, and could not end its job.
+        if self._task is not None and self._begun:
+            self._task.cancel()
+
+    @property
+    def _stopped_early(self) -> bool:
+        return self._abandoned or self._leaving.is_set()
+
+    # The run
+
+    async def _run(self) -> None:
+        self._begun = True
+        try:
+            if self._stopped_early:
+                raise asyncio.CancelledError
+            outcome = await self._outcome()
+        except asyncio.CancelledError:
+            if not self._abandoned:
+                self._wait_for_next_start()
+                raise
+            outcome = Outcome(State.CANCELLED)
+        if outcome is not None:
+            self._ending = True
+            await unbroken(self._end(outcome))
+
+    async def _outcome(self) -> Outcome | None:
+        """How the job came out, or None when it waits again."""
+        try:
+            return await self._attempt()
+        except WorkerDied as death:
+            return await self._after_death(death)
+        except DarkroomError as error:
+            self.storage_failed = isinstance(error, StorageProblem)
+            return Outcome(State.FAILED, error.problem())
+        except Exception as error:
+            log.exception("Job %s failed in a way nobody foresaw", self.job.id)
+            detail = f"An error nobody foresaw: {type(error).__name__}. The log has the details."
+            return Outcome(State.FAILED, Problem("error", "Something went wrong", detail))
+
+    async def _attempt(self) -> Outcome:
+        await unbroken(self._reserve())
+        done = self._parts.queue.done(self.job.id)
+        if len(done) == self.job.request.pictures:
+            return Outcome(State.DONE, interrupted=self.job.interrupted)
+        self._want_previews()
+        async with aclosing(self._parts.executor.run(self.job, self._controls, done)) as outputs:
+            async for output in outputs:
+                outcome = await self._take(output)
+                if outcome is not None:
+                    return outcome
+        raise WorkerProblem("The worker left this job without a result.")
+
+    async def _reserve(self) -> None:
+        queue, job = self._parts.queue, self.job
+        self._paths = queue.reserved(job.id)
+        missing = sorted(set(range(job.request.pictures)) - queue.done(job.id) - set(self._paths))
+        if not missing:
+            return
+        seeds = [job.request.seed_of(index) for index in missing]
+        paths = await asyncio.to_thread(self._parts.store.reserve, job.task, seeds, job.created)
+        rows = list(zip(missing, seeds, paths, strict=True))
+        await self._persist(lambda: queue.reserve(job.id, rows))
+        self._paths |= dict(zip(missing, paths, strict=True))
+
+    async def _take(self, output: Output) -> Outcome | None:
+        match output:
+            case Picture():
+                await unbroken(self._keep(output))
+            case Preview():
+                self.preview = output.data
+                self._publish(PreviewReady(next(self._versions)))
+            case Step():
+                left = self._estimate.seconds_left(output, time.monotonic())
+                self._publish(replace(output, seconds_left=left))
+                self._want_previews()
+            case Loading() | Note():
+                self._publish(output)
+            case Finished():
+                return Outcome(State.DONE, interrupted=output.interrupted, timings=output.timings)
+            case Failed():
+                return Outcome(State.FAILED, output.problem)
+        return None
+
+    async def _keep(self, picture: Picture) -> None:
+        begun = time.perf_counter()
+        await asyncio.to_thread(self._parts.store.save, self._paths[picture.index], picture.data)
+        row = await self._persist(lambda: self._parts.queue.save_picture(self.job.id, picture))
+        self._saving_seconds += time.perf_counter() - begun
+        self._publish(image_event(row))
+
+    def _want_previews(self) -> None:
+        wanted = self._parts.settings.current.live_previews_enable
+        self._controls.previews(wanted and self._parts.bus.followed(self.job.id, self.job.owner))
+
+    # The end, or another time
+
+    async def _after_death(self, death: WorkerDied) -> Outcome | None:
+        """The outcome, or None when the job waits again.
+
+        Only a job whose lanes were running counts an attempt; one that already runs alone counts every death that
+        the worker met with it, since nothing else can have caused it.
+        """
+        count = death.ran or (death.taken and self.job.alone)
+        attempts = self.job.attempts + count
+        alone = self.job.alone or death.taken
+        await self._persist(lambda: self._parts.queue.requeue(self.job.id, count=count, alone=alone))
+        if attempts < MAX_ATTEMPTS:
+            reason = f"{death.detail} The job runs again{', by itself' if alone else ''}."
+            self._publish(Queued(self._parts.queue.position(self.job.id), reason))
+            return None
+        error = WorkerProblem(
+            f"The worker stopped {attempts} times with this job, the last time so: {death.detail}",
+            remedies=("Lower the size or the batch size", "Choose another checkpoint", "Look into the log"),
+        )
+        return Outcome(State.FAILED, error.problem())
+
+    def _wait_for_next_start(self) -> None:
+        try:
+            self._parts.queue.requeue(self.job.id, count=False, alone=False)
+        except StorageProblem as problem:
+            log.warning("Job %s is put back at the next start: %s", self.job.id, problem.detail)
+
+    async def _end(self, outcome: Outcome) -> None:
+        waited = (self.job.started or self.job.created) - self.job.created
+        timings = {"queued": waited, **outcome.timings, "saved": self._saving_seconds}
+        complete = replace(outcome, timings={stage: round(seconds, 4) for stage, seconds in timings.items()})
+        ended: Ended = await self._persist(lambda: conclude(self._parts, self.job.id, complete))
+        await aftermath(self._parts, ended)
+
+    async def _persist(self, write: Callable[[], T]) -> T:
+        """Write to the database, however long its disk is full; only a stop of the program ends the waiting."""
+        for attempt in itertools.count():
+            try:
+                return write()
+            except StorageProblem as problem:
+                if self._leaving.is_set():
+                    raise
+                if attempt == 0:
+                    log.warning("Job %s waits for the disk: %s", self.job.id, problem.detail)
+                    self._publish(Note(f"{problem.detail} This job goes on as soon as there is room."))
+                delay = _RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)]
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._leaving.wait(), delay)
+        raise AssertionError("itertools.count does not end")
+
+    def _publish(self, event: Queued | Loading | Step | PreviewReady | Note | ImageReady) -> None:
+        self._parts.bus.publish(self.job.id, self.job.owner, event)

@@ -1,0 +1,196 @@
+"""The scheduler: which waiting job is taken up next, and the verbs that people use on jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+
+from webui.core.errors import Conflict, StorageProblem
+from webui.core.events import Queued
+from webui.core.job import Job, State
+from webui.core.settings import SettingsStore
+from webui.images.store import PictureStore
+from webui.jobs.bus import KEPT_ENDED, Bus
+from webui.jobs.ending import Ended, Outcome, Parts, aftermath, conclude
+from webui.jobs.executors.base import Executor, WorkerStatus
+from webui.jobs.history import events_of
+from webui.jobs.queue import Queue
+from webui.jobs.runner import Runner
+from webui.plugins.manager import Plugins
+
+log = logging.getLogger(__name__)
+
+LOOK_AHEAD = 8
+"""How far down the line a job with a resident model is looked for, and how often a head of the line is passed."""
+_DISK_RETRY_SECONDS = 5.0
+
+
+class Scheduler:
+    """Admits waiting jobs to the executor and carries verbs to them. Belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        bus: Bus,
+        executor: Executor,
+        store: PictureStore,
+        plugins: Plugins,
+        settings: SettingsStore,
+    ) -> None:
+        self._parts = Parts(queue, bus, executor, store, plugins, settings)
+        self._queue = queue
+        self._bus = bus
+        self._runners: dict[str, Runner] = {}
+        self._woken = asyncio.Event()
+        self._aftermaths: set[asyncio.Task[None]] = set()
+        self._resident: str | None = None
+        self._passed = 0
+        self._disk_full = False
+        # Rises over restarts too, so that no browser takes an old preview from its cache for a new one.
+        self._versions = itertools.count(time.time_ns() // 1_000_000)
+
+    async def run(self) -> None:
+        """Admit jobs until cancelled; then running jobs are put back into the line."""
+        self._restore()
+        try:
+            while True:
+                self._woken.clear()
+                retry = await self._round()
+                try:
+                    await asyncio.wait_for(self._woken.wait(), _DISK_RETRY_SECONDS if retry else None)
+                except TimeoutError:
+                    continue
+        finally:
+            await self._leave()
+
+    def wake(self) -> None:
+        """Something changed: a job came, a place changed, the line was resumed."""
+        self._woken.set()
+
+    def status(self) -> WorkerStatus:
+        """How the worker is."""
+        return self._parts.executor.status()
+
+    # Verbs
+
+    def interrupt(self, job_id: str) -> None:
+        """Finish the current picture, then end; again: end at this step. A waiting job leaves the line."""
+        runner = self._runner(job_id)
+        if runner is None:
+            self._cancel_waiting(job_id)
+        else:
+            runner.interrupt()
+
+    def skip(self, job_id: str) -> None:
+        """End the current batch at this step and go on. Raises Conflict when the job is not running."""
+        runner = self._runner(job_id)
+        if runner is None:
+            self._queue.get(job_id)
+            raise Conflict("Only a running job has a picture to skip.")
+        runner.skip()
+
+    def cancel(self, job_id: str) -> None:
+        """Abandon the job, waiting or running. Raises Conflict when it has ended."""
+        runner = self._runner(job_id)
+        if runner is None:
+            self._cancel_waiting(job_id)
+        else:
+            runner.abandon()
+
+    def pause(self) -> None:
+        """Take up no more jobs; running ones go on. Kept over a restart."""
+        self._queue.paused = True
+
+    def resume(self) -> None:
+        """Take up jobs again."""
+        self._queue.paused = False
+        self.wake()
+
+    def preview(self, job_id: str) -> bytes | None:
+        """The newest preview of a running job as JPEG, or None."""
+        runner = self._runners.get(job_id)
+        return runner.preview if runner else None
+
+    def _runner(self, job_id: str) -> Runner | None:
+        runner = self._runners.get(job_id)
+        return None if runner is None or runner.over else runner
+
+    def _cancel_waiting(self, job_id: str) -> None:
+        self._after(conclude(self._parts, job_id, Outcome(State.CANCELLED)))
+        self.wake()
+
+    def _after(self, ended: Ended) -> None:
+        task = asyncio.create_task(aftermath(self._parts, ended), name=f"aftermath of {ended.job.id}")
+        self._aftermaths.add(task)
+        task.add_done_callback(self._aftermaths.discard)
+
+    # Admission
+
+    async def _round(self) -> bool:
+        """Admit what there is room for; True when the disk does not let us and another round must be tried."""
+        try:
+            if self._disk_full:
+                await asyncio.to_thread(self._parts.store.check_writable)
+                self._disk_full = False
+            while not self._queue.paused and len(self._runners) < self._parts.executor.room():
+                job = self._choose()
+                if job is None:
+                    break
+                self._admit(job)
+            self._announce()
+        except StorageProblem as problem:
+            log.warning("The line stands still: %s", problem.detail)
+            return True
+        return False
+
+    def _choose(self) -> Job | None:
+        """The next job; None while there is none, or while one runs that must be alone or waits for that."""
+        ahead = self._queue.waiting(LOOK_AHEAD)
+        running = [runner.job for runner in self._runners.values()]
+        if not ahead or any(job.alone for job in running):
+            return None
+        resident = {job.request.checkpoint for job in running} | {self._resident}
+        chosen = head = ahead[0]
+        moved_to_front = head.place < 0
+        if not moved_to_front and self._passed < LOOK_AHEAD:
+            chosen = next((job for job in ahead if job.request.checkpoint in resident), head)
+        if chosen.alone and running:
+            return None
+        self._passed = 0 if chosen is head else self._passed + 1
+        return chosen
+
+    def _admit(self, job: Job) -> None:
+        runner = Runner(self._parts, self._queue.start(job.id), self._versions)
+        self._resident = job.request.checkpoint
+        self._runners[job.id] = runner
+        runner.start().add_done_callback(lambda task: self._left(runner, task))
+
+    def _left(self, runner: Runner, task: asyncio.Task[None]) -> None:
+        del self._runners[runner.job.id]
+        if not task.cancelled() and (error := task.exception()):
+            log.error("Job %s was left without an end", runner.job.id, exc_info=error)
+        self._disk_full = self._disk_full or runner.storage_failed
+        self.wake()
+
+    def _announce(self) -> None:
+        """Tell the waiting jobs whose place has changed."""
+        for position, (job_id, owner) in enumerate(self._queue.line()):
+            told = self._bus.newest(job_id, Queued.name)
+            reason = told.reason if isinstance(told, Queued) else ""
+            if told != Queued(position, reason):
+                self._bus.publish(job_id, owner, Queued(position, reason))
+
+    def _restore(self) -> None:
+        """Tell the bus what a former process knew, so that followers who come back miss nothing."""
+        positions = {job_id: position for position, (job_id, _) in enumerate(self._queue.line())}
+        waiting = self._queue.waiting(limit=-1)
+        ended = self._queue.list(states=[state for state in State if state.ended], limit=KEPT_ENDED)
+        for job in (*reversed(ended), *waiting):
+            reason = "Darkroom was restarted." if job.started else ""
+            self._bus.restore(job.id, job.owner, events_of(job, positions.get(job.id, 0), reason))
+
+    async def _leave(self) -> None:
+        tasks = [task for runner in self._runners.values() if (task := runner.leave())]
+        await asyncio.gather(*tasks, *self._aftermaths, return_exceptions=True)
