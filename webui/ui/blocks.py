@@ -9,9 +9,9 @@ import gradio as gr
 
 from webui.core.job import LOCAL_OWNER
 from webui.plugins.resolve import resolve
-from webui.ui.html import area, element, said
+from webui.ui.html import area, element
 from webui.ui.page import Identify, Page
-from webui.ui.texts import catalogue, t
+from webui.ui.texts import EN, catalogue, t
 from webui.ui.theme import build_theme
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _head(page: Page) -> None:
                 elem_id="setting_sd_model_checkpoint",
                 interactive=True,
             )
-        state = element("span", element("i") + said("worker_unknown") + element("small"), id="dk_worker", role="status")
+        state = element("span", element("i") + element("span", EN["worker_unknown"]) + element("small"), id="dk_worker", role="status")
         switch = element("button", _MOON, type="button", id="dk_theme", aria_label="Theme")
         area(state + switch, "dk_state")
     page.fields["page"] = {"checkpoint": checkpoint}

@@ -103,6 +103,10 @@
   function translate(root = document) {
     for (const node of root.querySelectorAll("[data-t]")) setText(node, t(node.dataset.t));
     for (const node of root.querySelectorAll("[data-t-title]")) node.title = t(node.dataset.tTitle);
+    for (const node of root.querySelectorAll("[data-t-placeholder]")) {
+      node.placeholder = t(node.dataset.tPlaceholder);
+      node.setAttribute("aria-label", node.placeholder);
+    }
     for (const node of root.querySelectorAll("[data-t-label]")) node.setAttribute("aria-label", t(node.dataset.tLabel));
   }
 
