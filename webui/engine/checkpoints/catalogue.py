@@ -1,0 +1,169 @@
+"""The checkpoints that lie in the model folders: found, identified, named, hashed. Torch-free."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from webui.core.errors import ModelProblem, UnknownName
+from webui.engine.checkpoints.hashes import HashCache
+from webui.engine.checkpoints.identify import identify, read_json
+
+log = logging.getLogger(__name__)
+
+SIDECAR = "darkroom.json"
+"""A file in a checkpoint's folder with its own defaults: native_size, steps, cfg_scale, examples, about."""
+
+# Hashed while the list is made; larger ones in the background, so that no start waits for gigabytes.
+_SMALL_BYTES = 64 * 2**20
+_SUFFIXES = (".safetensors", ".ckpt")
+_HASH_END = re.compile(r"\s*\[([0-9a-f]{6,64})\]$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One checkpoint. `hash` is sha256 in hex, "" until it is computed; `problem` says why it cannot be used."""
+
+    name: str
+    path: Path
+    family: str
+    kind: Literal["diffusers", "single"] = "diffusers"
+    hash: str = ""
+    variant: str | None = None
+    weights: tuple[Path, ...] = ()
+    size_bytes: int = 0
+    defaults: dict[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def title(self) -> str:
+        """A1111's title: the name, and the first ten digits of the hash when it is known."""
+        return f"{self.name} [{self.hash[:10]}]" if self.hash else self.name
+
+
+class Catalogue:
+    """Checkpoints by title, name or hash; safe to use from several threads."""
+
+    def __init__(self, folders: Sequence[Path], cache_dir: Path | None = None) -> None:
+        self._folders = tuple(folders)
+        self._hashes = HashCache(cache_dir)
+        self._lock = threading.Lock()
+        self._found: dict[str, Checkpoint] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look into the folders again."""
+        found: dict[str, Checkpoint] = {}
+        for checkpoint in self._scan():
+            # The first folder wins: a person's own comes before the program's.
+            found.setdefault(checkpoint.name, checkpoint)
+        with self._lock:
+            self._found = found
+        waiting = [c for c in found.values() if c.weights and not c.hash]
+        if waiting:
+            threading.Thread(target=self._hash_all, args=(waiting,), name="hash checkpoints", daemon=True).start()
+
+    def all(self) -> list[Checkpoint]:
+        """Every checkpoint by name, also those with a problem."""
+        with self._lock:
+            return sorted(self._found.values(), key=lambda c: c.name.casefold())
+
+    def get(self, title: str) -> Checkpoint:
+        """The checkpoint with this title, name, file name or hash (ten digits or more).
+
+        Raises UnknownName when there is none, ModelProblem when it can't be used or has vanished since.
+        """
+        name = _HASH_END.sub("", title)
+        folded = name.casefold()
+        everything = self.all()
+        for checkpoint in everything:
+            names = (checkpoint.name.casefold(), checkpoint.path.name.casefold(), checkpoint.path.stem.casefold())
+            if folded in names or (len(title) >= 10 and checkpoint.hash.startswith(title.casefold())):
+                return _usable(checkpoint)
+        raise UnknownName("checkpoint", title, [c.name for c in everything], field="checkpoint")
+
+    def default(self, preferred: str = "") -> Checkpoint:
+        """The preferred checkpoint if it is there and works, else the first that works. Raises ModelProblem."""
+        working = [c for c in self.all() if c.problem is None]
+        if not working:
+            raise ModelProblem(
+                "There is no checkpoint that can be used.",
+                field="checkpoint",
+                remedies=("Put a model into models/Stable-diffusion and refresh the list",),
+            )
+        wanted = _HASH_END.sub("", preferred).casefold()
+        return next((c for c in working if c.name.casefold() == wanted), working[0])
+
+    def _scan(self) -> Iterator[Checkpoint]:
+        for root in self._folders:
+            if not root.is_dir():
+                continue
+            for path in sorted(_candidates(root)):
+                yield self._describe(root, path)
+
+    def _describe(self, root: Path, path: Path) -> Checkpoint:
+        what = identify(path)
+        name = path.relative_to(root).as_posix()
+        size = sum(file.stat().st_size for file in what.weights)
+        checkpoint = Checkpoint(
+            name,
+            path,
+            what.family,
+            "diffusers" if path.is_dir() else "single",
+            self._hashes.known(what.weights) or "",
+            what.variant,
+            what.weights,
+            size,
+            problem=what.problem,
+        )
+        try:
+            if path.is_dir() and (path / SIDECAR).is_file():
+                checkpoint = replace(checkpoint, defaults=read_json(path / SIDECAR))
+            if what.weights and not checkpoint.hash and size <= _SMALL_BYTES:
+                checkpoint = replace(checkpoint, hash=self._hashes.compute(what.weights))
+        except (ModelProblem, OSError) as error:
+            checkpoint = replace(checkpoint, problem=checkpoint.problem or str(error))
+        return checkpoint
+
+    def _hash_all(self, waiting: Sequence[Checkpoint]) -> None:
+        for checkpoint in waiting:
+            try:
+                digest = self._hashes.compute(checkpoint.weights)
+            except OSError as error:
+                log.warning("%s could not be hashed: %s.", checkpoint.name, error)
+                continue
+            with self._lock:
+                if self._found.get(checkpoint.name) == checkpoint:
+                    self._found[checkpoint.name] = replace(checkpoint, hash=digest)
+
+
+def _candidates(root: Path) -> Iterator[Path]:
+    """Diffusers folders and model files below `root`; nothing inside a diffusers folder."""
+    for path in root.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if (path / "model_index.json").is_file() or (path / "unet").is_dir():
+                yield path
+            else:
+                yield from _candidates(path)
+        elif path.suffix in _SUFFIXES:
+            yield path
+
+
+def _usable(checkpoint: Checkpoint) -> Checkpoint:
+    if checkpoint.problem:
+        raise ModelProblem(f"{checkpoint.name} cannot be used. {checkpoint.problem}", field="checkpoint")
+    missing = [file for file in checkpoint.weights if not file.is_file()]
+    if missing:
+        raise ModelProblem(
+            f"{checkpoint.name} is no longer complete: {missing[0].parent.name}/{missing[0].name} is gone.",
+            field="checkpoint",
+            remedies=("Put the file back", "Choose another checkpoint"),
+        )
+    return checkpoint

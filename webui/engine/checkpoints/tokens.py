@@ -1,0 +1,105 @@
+"""Cut prompts into CLIP's chunks of 75 tokens; the page's counter and the text encoder share this. Torch-free."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+from webui.core.errors import ModelProblem
+from webui.engine.checkpoints.catalogue import Checkpoint
+from webui.engine.checkpoints.identify import read_json
+
+CHUNK = 75
+# A comma at most this many tokens before a full chunk's end ends the chunk, so that phrases stay together (A1111's 20).
+COMMA_REACH = 20
+
+_START, _END = "<|startoftext|>", "<|endoftext|>"
+# CLIP's cut: contractions, letters together, digits alone, the rest together.
+_WORDS = rf"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]+|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]+"
+
+
+@dataclass(frozen=True)
+class Chunker:
+    """The tokenizer of one checkpoint, with the numbers of its special tokens."""
+
+    tokenizer: Tokenizer
+    start: int
+    end: int
+    pad: int
+    comma: int | None
+
+    def tokens(self, text: str) -> list[int]:
+        """The token numbers of `text`, without start and end."""
+        numbers: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return numbers
+
+    def chunks(self, text: str) -> list[list[int]]:
+        """The text's tokens in chunks of at most 75, at least one; see `padded` for what the encoder takes."""
+        return split(self.tokens(text), self.comma)
+
+    def padded(self, chunk: Sequence[int]) -> tuple[int, ...]:
+        """A chunk as the text encoder takes it: start, tokens, end, padding; 77 numbers."""
+        return (self.start, *chunk, self.end, *[self.pad] * (CHUNK - len(chunk)))
+
+
+def split(tokens: Sequence[int], comma: int | None) -> list[list[int]]:
+    """Tokens in chunks of at most 75; what follows a comma near a full chunk's end moves to the next one."""
+    chunks: list[list[int]] = [[]]
+    for token in tokens:
+        full = chunks[-1]
+        if len(full) == CHUNK:
+            chunks.append([])
+            commas = [i for i in range(CHUNK - COMMA_REACH, CHUNK) if full[i] == comma]
+            if commas and token != comma:
+                chunks[-1] = full[commas[-1] + 1 :]
+                del full[commas[-1] + 1 :]
+        chunks[-1].append(token)
+    return chunks
+
+
+def count_tokens(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
+    """(tokens, room): how many of the places in the prompt's chunks are taken, and how many there are."""
+    chunks = load_chunker(checkpoint.path / "tokenizer").chunks(text)
+    return CHUNK * (len(chunks) - 1) + len(chunks[-1]), CHUNK * len(chunks)
+
+
+@functools.lru_cache(maxsize=8)
+def load_chunker(folder: Path) -> Chunker:
+    """The chunker of a tokenizer folder (vocab.json, merges.txt). Raises ModelProblem."""
+    vocabulary: dict[str, int] = read_json(folder / "vocab.json")
+    try:
+        lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelProblem("The tokenizer's merges.txt cannot be read.", field="checkpoint") from error
+    merges = [(a, b) for a, _, b in (line.partition(" ") for line in lines if not line.startswith("#version")) if b]
+    try:
+        model = models.BPE(
+            vocab=vocabulary, merges=merges, continuing_subword_prefix="", end_of_word_suffix="</w>", unk_token=_END
+        )
+        start, end = vocabulary[_START], vocabulary[_END]
+    except Exception as error:  # the tokenizers library raises bare Exception for a merge outside the vocabulary
+        raise ModelProblem("The tokenizer's files do not fit each other.", field="checkpoint") from error
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    return Chunker(tokenizer, start, end, _pad_token(folder, vocabulary, end), vocabulary.get(",</w>"))
+
+
+def _pad_token(folder: Path, vocabulary: dict[str, int], end: int) -> int:
+    path = folder / "tokenizer_config.json"
+    if not path.is_file():
+        return end
+    pad = read_json(path).get("pad_token", _END)
+    name = pad.get("content") if isinstance(pad, dict) else pad
+    return vocabulary.get(str(name), end)

@@ -1,0 +1,35 @@
+"""The options of a worker's engine: a plain value that crosses to the worker process; torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Everything the engine needs to know besides the requests; made once from flags and settings."""
+
+    checkpoint_folders: tuple[Path, ...] = ()
+    cache_dir: Path | None = None
+    """Where hashes of checkpoints are kept between starts; None keeps them in memory only."""
+    extension_folders: tuple[Path, ...] = ()
+    disabled_extensions: tuple[str, ...] = ()
+    device: str = "auto"
+    """"auto", "cpu", "cuda:0", "mps"."""
+    precision: Precision = "auto"
+    threads: int = 0
+    """CPU threads of one computation; 0 leaves it to torch."""
+    max_rows: int = 32
+    """Most rows of one forward pass; a picture with CFG takes two."""
+    model_budget_bytes: int = 0
+    """How much memory idle models may keep; 0 takes a share of what the device has."""
+    preview_every: int = 1
+    """Steps between two previews, at least; a slow device makes fewer."""
+    png_compress_level: int = 1
+    warm_checkpoint: str = ""
+    """A checkpoint that is loaded at start, before anybody asks for it; empty loads none."""
+    loglevel: str = "INFO"

@@ -1,0 +1,233 @@
+"""The loop's heart: collect the asks of all lanes, predict once for each group, and send each lane its answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from webui.core.errors import OutOfMemory
+from webui.engine.attention import ApplyFunction, Undo
+from webui.engine.device import free_cache, is_out_of_memory
+from webui.engine.families.base import Conditioning, LoadedModel
+from webui.engine.lanes import GroupKey, Lane
+
+log = logging.getLogger(__name__)
+
+# Turns without running out of memory after which a group that was halved may grow again.
+_CALM_TURNS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPass:
+    """One forward pass that was made: how many rows of how many lanes it answered."""
+
+    rows: int
+    lanes: int
+
+
+@dataclass
+class _Group:
+    """Lanes that may share forward passes, and what they have cost together (seconds)."""
+
+    model: LoadedModel
+    attention: str
+    limit: int
+    spent: float
+    lanes: list[Lane] = field(default_factory=list)
+    calm: int = 0
+    stacked: tuple[list[Conditioning], Tensor] | None = None
+
+    def next_lanes(self) -> list[Lane]:
+        """Those to be answered next: all when their rows fit, else an even share, and those take turns."""
+        total = sum(lane.rows for lane in self.lanes)
+        if total <= self.limit:
+            return list(self.lanes)
+        share = -(-total // -(-total // self.limit))
+        chosen: list[Lane] = []
+        rows = 0
+        for lane in self.lanes:
+            if chosen and rows + lane.rows > share:
+                break
+            chosen.append(lane)
+            rows += lane.rows
+        self.lanes = self.lanes[len(chosen) :] + chosen
+        return chosen
+
+    def context(self, conditionings: list[Conditioning]) -> Tensor:
+        """The stacked conditionings; made again only when the composition has changed."""
+        if self.stacked is None or self.stacked[0] != conditionings:
+            self.stacked = (conditionings, self.model.stack(conditionings))
+        return self.stacked[1]
+
+
+class Denoiser:
+    """Groups of lanes that take turns. Used by one thread, inside torch.inference_mode.
+
+    One turn answers the open asks of one group, the one that has cost least so far, with one forward pass
+    (several when memory or `max_rows` do not admit all rows at once).
+    """
+
+    def __init__(
+        self,
+        attention: Callable[[str], ApplyFunction],
+        max_rows: int,
+        observer: Callable[[ForwardPass], None] | None = None,
+    ) -> None:
+        """attention: the function of a backend by its name. observer: told of each forward pass."""
+        self._attention = attention
+        self._max_rows = max_rows
+        self._observer = observer
+        self._groups: dict[GroupKey, _Group] = {}
+        self._applied: dict[int, tuple[str, Undo]] = {}
+        self._pace = _Pace()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any lane has an open ask."""
+        return bool(self._groups)
+
+    def add(self, lane: Lane) -> None:
+        """Start a lane; from the next turn on it takes part."""
+        lane.start()
+        if lane.ended:
+            return
+        group = self._groups.get(lane.key)
+        if group is None:
+            least = min((g.spent for g in self._groups.values()), default=0.0)
+            group = self._groups[lane.key] = _Group(lane.model, lane.attention, self._max_rows, least)
+        group.lanes.append(lane)
+
+    def discard_ended(self) -> None:
+        """Take out the lanes that have ended, and take back attention on models that no group uses any more."""
+        for key, group in list(self._groups.items()):
+            group.lanes = [lane for lane in group.lanes if not lane.ended]
+            if not group.lanes:
+                del self._groups[key]
+        used = {key.model for key in self._groups}
+        for model in [m for m in self._applied if m not in used]:
+            self._applied.pop(model)[1]()
+
+    def turn(self) -> None:
+        """Answer the open asks of the group whose turn it is."""
+        group = min(self._groups.values(), key=lambda g: g.spent)
+        started = time.perf_counter()
+        lanes = group.next_lanes()
+        try:
+            self._apply_attention(group)
+            self._serve(group, lanes)
+        # A failure that cannot be told apart from a lane's own; each lane by itself shows whose it is.
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            self._serve_one_by_one(group, lanes, error)
+        if any(lane.ended for lane in lanes):
+            self.discard_ended()
+        self._pace.mark(group.model.device)
+        group.spent += time.perf_counter() - started
+
+    def _serve_one_by_one(self, group: _Group, lanes: Sequence[Lane], error: Exception) -> None:
+        if len(lanes) == 1:
+            lanes[0].fail(error)
+            return
+        for lane in lanes:
+            try:
+                self._serve(group, [lane])
+            except Exception as own:
+                if is_fatal(own):
+                    raise
+                lane.fail(own)
+
+    def _serve(self, group: _Group, lanes: Sequence[Lane]) -> None:
+        x = torch.cat([part for lane in lanes for part in lane.inputs()])
+        sigmas = [lane.ask.sigma for lane in lanes for _ in range(lane.rows)]
+        conditionings = [one for lane in lanes for one in lane.conditionings()]
+        denoised, lacking = self._predict(group, x, sigmas, conditionings, len(lanes))
+        first = 0
+        for lane in lanes:
+            last = first + lane.rows
+            if any(first <= row < last for row in lacking):
+                lane.fail(_no_memory(lane))
+            else:
+                lane.answer(denoised[first:last])
+            first = last
+        self._adapt(group)
+
+    def _predict(
+        self, group: _Group, x: Tensor, sigmas: Sequence[float], conditionings: list[Conditioning], lanes: int
+    ) -> tuple[Tensor, list[int]]:
+        """(predictions, rows for which there was not enough memory even alone)."""
+        rows = len(sigmas)
+        if rows <= group.limit:
+            try:
+                answer = group.model.predict(x, sigmas, group.context(conditionings))
+                if self._observer is not None:
+                    self._observer(ForwardPass(rows, lanes))
+                return answer, []
+            except Exception as error:
+                if not is_out_of_memory(error) or is_fatal(error):
+                    raise
+            # Outside the handler, so that nothing of the failed pass is kept alive by its traceback.
+            group.stacked = None
+            group.calm = 0
+            free_cache(group.model.device)
+            if rows == 1:
+                return x, [0]
+            group.limit = rows // 2
+            log.warning("Out of memory with %d rows; going on with %d at a time.", rows, group.limit)
+        half = rows // 2
+        first, lacking = self._predict(group, x[:half], sigmas[:half], conditionings[:half], lanes)
+        second, more = self._predict(group, x[half:], sigmas[half:], conditionings[half:], lanes)
+        return torch.cat([first, second]), lacking + [half + row for row in more]
+
+    def _adapt(self, group: _Group) -> None:
+        group.calm += 1
+        if group.limit < self._max_rows and group.calm >= _CALM_TURNS:
+            group.limit = min(self._max_rows, 2 * group.limit)
+            group.calm = 0
+
+    def _apply_attention(self, group: _Group) -> None:
+        current = self._applied.get(id(group.model))
+        if current is not None and current[0] == group.attention:
+            return
+        if current is not None:
+            del self._applied[id(group.model)]
+            current[1]()
+        self._applied[id(group.model)] = (group.attention, self._attention(group.attention)(group.model.denoiser))
+
+
+class _Pace:
+    """Keeps the host at most one turn ahead of a GPU, so that steps are told and verbs obeyed when they happen."""
+
+    def __init__(self) -> None:
+        self._marks: list[torch.cuda.Event] = []
+
+    def mark(self, device: torch.device) -> None:
+        """Note that a turn was queued, and wait for the turn before it."""
+        if device.type == "mps":
+            torch.mps.synchronize()
+        if device.type != "cuda":
+            return
+        event = torch.cuda.Event()
+        event.record(torch.cuda.current_stream(device))
+        self._marks.append(event)
+        if len(self._marks) > 1:
+            self._marks.pop(0).synchronize()
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether the device itself is broken, so that nothing in this process will work any more."""
+    return isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError)
+
+
+def _no_memory(lane: Lane) -> OutOfMemory:
+    height, width = lane.ask.x.shape[-2:]
+    return OutOfMemory(
+        f"There is not enough memory for a picture of this size ({width * 8} × {height * 8}).",
+        field="width",
+        remedies=("Lower the size", "Close other programs that use the device"),
+    )

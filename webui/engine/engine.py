@@ -1,0 +1,389 @@
+"""The engine: takes jobs, runs them together through the one loop, and tells what happens to them."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import torch
+
+from webui.core.errors import DarkroomError, ModelProblem, OutOfMemory, Problem, UnknownName, WorkerProblem
+from webui.core.events import Failed, Finished, Loading, Output, Step
+from webui.core.registry import Registry
+from webui.core.request import GenerationRequest
+from webui.engine import device as devices
+from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.conditioning import Conditioner
+from webui.engine.config import EngineConfig
+from webui.engine.denoise import Denoiser, ForwardPass
+from webui.engine.generate import Run, finish_batch, make_lane, missing_batches
+from webui.engine.hooks import PluginStepHooks
+from webui.engine.lanes import Lane, LaneEnd
+from webui.engine.pipelines import Pipelines
+from webui.engine.previews import Previewer
+from webui.plugins.manager import Plugins
+from webui.plugins.resolve import resolve
+
+log = logging.getLogger(__name__)
+
+Emit = Callable[[str, Output], None]
+
+
+class Engine:
+    """All public methods return at once and may be called from any thread.
+
+    One thread, the loop's, advances lanes and owns every job's state; loading, text encoding, decoding, PNG encoding
+    and previews run on other threads and hand their results to it through an inbox.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        registry: Registry,
+        plugins: Plugins,
+        emit: Emit,
+        *,
+        on_fatal: Callable[[BaseException], None] | None = None,
+        observer: Callable[[ForwardPass], None] | None = None,
+    ) -> None:
+        """emit: called with a job's id and what happened, one call at a time, from the engine's threads.
+
+        on_fatal: called when the device itself broke; the process should end then. observer: told of forward passes.
+        Raises WorkerProblem when there is no such device.
+        """
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.config = config
+        self._registry, self._plugins, self._tell = registry, plugins, emit
+        self._on_fatal, self._observer = on_fatal, observer
+        self._device = devices.choose_device(config.device)
+        self._dtype = devices.choose_dtype(config.precision, self._device)
+        self._catalogue = Catalogue(config.checkpoint_folders, config.cache_dir)
+        self._pipelines = Pipelines(registry, resolve, self._device, self._dtype, config.model_budget_bytes)
+        self._conditioner = Conditioner()
+        self._denoiser = Denoiser(self._attention, config.max_rows, self._count)
+        self._hooks = PluginStepHooks.of(plugins)
+        self._runs: dict[str, Run] = {}
+        self._telling = threading.Lock()
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._closed = False
+        self._forwards = self._rows = 0
+        self._loader = ThreadPoolExecutor(1, "engine-load")
+        self._encoder = ThreadPoolExecutor(1, "engine-encode")
+        # Beside a GPU two threads pay: one waits for the device while the other compresses.
+        self._decoder = ThreadPoolExecutor(1 if self._device.type == "cpu" else 2, "engine-decode")
+        self._previewer = Previewer(self._emit)
+        self._thread = threading.Thread(target=self._loop, name="engine-loop", daemon=True)
+        self._thread.start()
+        if config.warm_checkpoint:
+            self._loader.submit(self._warm, config.warm_checkpoint)
+
+    def submit(
+        self, job_id: str, request: GenerationRequest, done: frozenset[int] = frozenset(), alone: bool = False
+    ) -> None:
+        """Take a job up. `done`: numbers of its pictures that are there already. `alone`: share no forward pass."""
+        run = Run(job_id, request, done, alone, missing_batches(request, done))
+        self._runs[job_id] = run
+        self._encoder.submit(self._guarded, run, self._take_up, run)
+
+    def interrupt(self, job_id: str) -> None:
+        """Finish the current batch of pictures, then end the job."""
+        self._command(job_id, self._interrupt)
+
+    def stop_now(self, job_id: str) -> None:
+        """End the job at this step, and keep the current pictures as far as they got."""
+        self._command(job_id, self._stop_now)
+
+    def skip(self, job_id: str) -> None:
+        """End the current batch at this step, keep its pictures as far as they got, and go on with the next."""
+        self._command(job_id, self._skip)
+
+    def cancel(self, job_id: str) -> None:
+        """Abandon the job; nothing is told of it any more."""
+        run = self._runs.get(job_id)
+        if run is not None:
+            with self._telling:
+                run.cancelled = True
+            self._inbox.put(partial(self._close_run, run))
+
+    def previews(self, job_id: str, wanted: bool) -> None:
+        """Say whether anybody wants to see the job's pictures while they are made."""
+        run = self._runs.get(job_id)
+        if run is not None:
+            run.wants_preview = wanted
+
+    def describe(self) -> dict[str, Any]:
+        """The state of the engine in words and numbers: device, precision, memory, models, jobs, forward passes."""
+        free, total = devices.memory(self._device)
+        models = self._pipelines.names()
+        return {
+            "device": devices.describe_device(self._device),
+            "precision": str(self._dtype).removeprefix("torch."),
+            "detail": f"{', '.join(models)} loaded" if models else "no model loaded",
+            "free_bytes": free,
+            "total_bytes": total,
+            "models": models,
+            "jobs": len(self._runs),
+            "forwards": self._forwards,
+            "rows": self._rows,
+        }
+
+    def close(self) -> None:
+        """Abandon all jobs and stop the threads; waits for what is being computed at this moment."""
+        for job_id in list(self._runs):
+            self.cancel(job_id)
+        self._inbox.put(self._set_closed)
+        self._thread.join()
+        for pool in (self._loader, self._encoder, self._decoder):
+            pool.shutdown(wait=True, cancel_futures=True)
+        self._previewer.close()
+
+    # On the encoder's and the loader's thread
+
+    def _take_up(self, run: Run) -> None:
+        checkpoint = self._find(run.request)
+        if self._pipelines.is_resident(checkpoint):
+            self._prepare(run, checkpoint)
+        else:
+            self._emit(run, Loading(f"Loading {checkpoint.name}"))
+            self._loader.submit(self._guarded, run, self._load, run, checkpoint)
+
+    def _load(self, run: Run, checkpoint: Checkpoint) -> None:
+        if not run.cancelled:
+            self._lend(run, checkpoint)
+            self._encoder.submit(self._guarded, run, self._prepare, run, checkpoint)
+
+    def _lend(self, run: Run, checkpoint: Checkpoint) -> None:
+        if run.model is None:
+            started = time.perf_counter()
+            run.model = run.loan.enter_context(self._pipelines.lend(checkpoint))
+            run.spend("loaded", time.perf_counter() - started)
+
+    @torch.inference_mode()
+    def _prepare(self, run: Run, checkpoint: Checkpoint) -> None:
+        self._lend(run, checkpoint)
+        started = time.perf_counter()
+        request = run.request
+        assert run.model is not None
+        run.prompt, run.negative = self._conditioner.encode(
+            run.model, request.prompt, None if request.cfg_scale == 1 else request.negative_prompt
+        )
+        run.spend("encoded", time.perf_counter() - started)
+        self._inbox.put(partial(self._join, run))
+
+    def _find(self, request: GenerationRequest) -> Checkpoint:
+        try:
+            checkpoint = self._catalogue.get(request.checkpoint)
+        except DarkroomError:
+            # The file may have come, or been repaired, since this process looked.
+            self._catalogue.refresh()
+            checkpoint = self._catalogue.get(request.checkpoint)
+        if request.checkpoint_hash and checkpoint.hash and checkpoint.hash != request.checkpoint_hash:
+            self._catalogue.refresh()
+            try:
+                checkpoint = self._catalogue.get(request.checkpoint_hash)
+            except UnknownName as error:
+                raise ModelProblem(
+                    f"{checkpoint.name} is no longer the file that this job was accepted with.",
+                    field="checkpoint",
+                    remedies=("Submit the job again",),
+                ) from error
+        return checkpoint
+
+    def _warm(self, title: str) -> None:
+        try:
+            self._pipelines.prefetch(self._catalogue.get(title))
+        except DarkroomError as error:
+            log.warning("%s was not loaded ahead: %s", title, error)
+
+    def _guarded(self, run: Run, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        # Whatever goes wrong with one job becomes that job's end, told in the loop's order.
+        except Exception as error:
+            self._inbox.put(partial(self._fail, run, error))
+
+    # On the loop's thread
+
+    def _loop(self) -> None:
+        with torch.inference_mode():
+            while not self._closed:
+                self._read_inbox()
+                if self._denoiser.busy and not self._closed:
+                    try:
+                        self._denoiser.turn()
+                    except Exception as error:
+                        self._broken(error)
+
+    def _read_inbox(self) -> None:
+        wait = not self._denoiser.busy
+        while wait or not self._inbox.empty():
+            self._inbox.get()()
+            wait = False
+
+    def _set_closed(self) -> None:
+        self._closed = True
+
+    def _command(self, job_id: str, act: Callable[[Run], None]) -> None:
+        run = self._runs.get(job_id)
+        if run is not None:
+            self._inbox.put(lambda: None if run.ended else act(run))
+
+    def _join(self, run: Run) -> None:
+        if run.cancelled or run.ended:
+            self._close_run(run)
+            return
+        run.joined = time.perf_counter()
+        self._next_batch(run)
+
+    def _next_batch(self, run: Run) -> None:
+        if run.batches and not run.ending:
+            run.batch = run.batches.pop(0)
+            run.lane_started = time.perf_counter()
+            try:
+                run.lane = make_lane(
+                    run,
+                    self._registry,
+                    resolve,
+                    self._hooks,
+                    partial(self._stepped, run),
+                    partial(self._lane_ended, run),
+                )
+                self._denoiser.add(run.lane)
+            except Exception as error:
+                self._fail(run, error)
+        elif not run.decoding:
+            run.interrupted |= bool(run.batches)
+            self._finish(run)
+
+    def _stepped(self, run: Run, lane: Lane) -> None:
+        request = run.request
+        step = Step(lane.done_steps, lane.steps, run.batch + 1, request.n_iter, run.seconds_left(lane))
+        self._emit(run, step)
+        if run.wants_preview and 0 < lane.done_steps < lane.steps and lane.done_steps % self.config.preview_every == 0:
+            self._previewer.offer(run, lane)
+
+    def _lane_ended(self, run: Run, end: LaneEnd) -> None:
+        run.spend("denoised", time.perf_counter() - run.lane_started)
+        run.walked += run.lane.done_steps if run.lane else 0
+        run.lane = None
+        if end.error is not None:
+            self._fail(run, end.error)
+            return
+        if end.latents is not None:
+            run.decoding += 1
+            self._decoder.submit(self._guarded, run, self._decode, run, run.batch, end)
+        self._next_batch(run)
+
+    def _decoded(self, run: Run, pictures: int, seconds: float) -> None:
+        run.decoding -= 1
+        run.pictures += pictures
+        run.spend("decoded", seconds)
+        if run.lane is None and not run.ended and not run.cancelled:
+            self._next_batch(run)
+
+    def _interrupt(self, run: Run) -> None:
+        run.ending = True
+        if run.lane is None:
+            self._next_batch(run)
+
+    def _stop_now(self, run: Run) -> None:
+        run.ending = True
+        if run.lane is None:
+            self._next_batch(run)
+        else:
+            run.interrupted = True
+            self._stop_lane(run.lane)
+
+    def _skip(self, run: Run) -> None:
+        if run.lane is not None:
+            self._stop_lane(run.lane)
+
+    def _stop_lane(self, lane: Lane) -> None:
+        lane.stop()
+        self._denoiser.discard_ended()
+
+    def _finish(self, run: Run) -> None:
+        timings = {stage: round(seconds, 4) for stage, seconds in run.timings.items()}
+        stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in timings.items())
+        log.info("Job %s: %d pictures%s; %s", run.job_id, run.pictures, " (interrupted)" * run.interrupted, stages)
+        self._emit(run, Finished(len(run.done) + run.pictures, run.interrupted, timings))
+        self._close_run(run)
+
+    def _fail(self, run: Run, error: BaseException) -> None:
+        if not run.ended:
+            problem = problem_of(error)
+            unexpected = error if not isinstance(error, DarkroomError) else None
+            log.warning("Job %s failed: %s", run.job_id, problem.detail, exc_info=unexpected)
+            self._emit(run, Failed(problem))
+        self._close_run(run)
+
+    def _close_run(self, run: Run) -> None:
+        run.ended = True
+        if self._runs.get(run.job_id) is run:
+            del self._runs[run.job_id]
+        if run.lane is not None:
+            run.lane.abandon()
+            run.lane = None
+            self._denoiser.discard_ended()
+        run.loan.close()
+
+    def _broken(self, error: BaseException) -> None:
+        log.critical("The device is broken: %s", error, exc_info=error)
+        if self._on_fatal is not None:
+            self._on_fatal(error)
+        problem = WorkerProblem(f"The device reported a fault: {_first_line(error)}")
+        for run in list(self._runs.values()):
+            self._fail(run, problem)
+
+    def _attention(self, name: str) -> Any:
+        return resolve(self._registry.attention.get(name).function)
+
+    def _count(self, forward: ForwardPass) -> None:
+        self._forwards += 1
+        self._rows += forward.rows
+        if self._observer is not None:
+            self._observer(forward)
+
+    # On the decoder's threads, and from all
+
+    @torch.inference_mode()
+    def _decode(self, run: Run, batch: int, end: LaneEnd) -> None:
+        started = time.perf_counter()
+        pictures = 0
+        assert end.latents is not None
+        for picture in finish_batch(
+            run, batch, end.latents, end.stopped_at, self._plugins, self.config.png_compress_level
+        ):
+            if run.ended or run.cancelled:
+                return
+            pictures += 1
+            self._emit(run, picture)
+        self._inbox.put(partial(self._decoded, run, pictures, time.perf_counter() - started))
+
+    def _emit(self, run: Run, output: Output) -> None:
+        with self._telling:
+            if not (run.ended or run.cancelled):
+                self._tell(run.job_id, output)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """What the person is told of an error that ended a job."""
+    if isinstance(error, DarkroomError):
+        return error.problem()
+    if devices.is_out_of_memory(error):
+        return OutOfMemory(
+            "There is not enough memory for this job.", remedies=("Lower the size or batch size",)
+        ).problem()
+    return DarkroomError(f"The job ended with an error: {type(error).__name__}: {_first_line(error)}").problem()
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

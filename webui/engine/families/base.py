@@ -1,0 +1,72 @@
+"""What a model family is: how a checkpoint of it is loaded, and what the loaded model can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from webui.engine.checkpoints.catalogue import Checkpoint
+from webui.engine.samplers.base import ModelSchedule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditioning:
+    """What one text means to a model. Two are the same only when they are one object, so a cache makes them cheap.
+
+    context: (1, tokens, width), in the model's dtype, on its device.
+    """
+
+    context: Tensor
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it holds."""
+        return self.context.numel() * self.context.element_size()
+
+
+class LoadedModel(Protocol):
+    """A model in memory. All methods run inside torch.inference_mode; several threads may call them at once."""
+
+    device: torch.device
+    dtype: torch.dtype
+    schedule: ModelSchedule
+    latent_channels: int
+    latent_factor: int
+    """Pixels per latent cell, along each side."""
+    size_bytes: int
+    denoiser: nn.Module
+    """The network whose attention a backend may change."""
+
+    def chunk_count(self, text: str) -> int:
+        """How many chunks of tokens the text fills, at least 1."""
+        ...
+
+    def encode(self, text: str, chunks: int) -> Conditioning:
+        """The text's conditioning, padded with empty chunks to `chunks`. Equal arguments give equal bits, always."""
+        ...
+
+    def stack(self, rows: Sequence[Conditioning]) -> Tensor:
+        """The conditionings of a forward pass's rows, in order, as `predict` takes them.
+
+        Different token counts are repeated to their common multiple, which changes no cross-attention.
+        """
+        ...
+
+    def predict(self, x: Tensor, sigmas: Sequence[float], context: Tensor) -> Tensor:
+        """The clean latents behind `x` (rows, channels, height/8, width/8) float32, one forward pass.
+
+        sigmas: each row's noise level. context: from `stack`. The answer is float32 of the same shape.
+        """
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents as pictures (batch, height, width, 3) uint8 on the host. Raises BadNumbers."""
+        ...
+
+
+LoadFunction = Callable[[Checkpoint, torch.device, torch.dtype], LoadedModel]
+"""What a family row's `function` names. Raises ModelProblem."""

@@ -1,0 +1,134 @@
+"""A job's passes: which batches are to be made, from what noise, and how their latents become picture files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from webui import __version__
+from webui.core import infotext
+from webui.core.events import Picture
+from webui.core.registry import Registry
+from webui.core.request import GenerationRequest
+from webui.engine import latents as latent_space
+from webui.engine.conditioning import Timeline
+from webui.engine.families.base import LoadedModel
+from webui.engine.lanes import Lane, LaneEnd, StepHooks
+from webui.engine.noise import LaneNoise
+from webui.engine.samplers.base import SamplerContext
+from webui.engine.schedules import noise_levels, start_scale
+from webui.images.metadata import write_png
+from webui.plugins.manager import Plugins
+
+
+@dataclass(eq=False)
+class Run:
+    """One job in the engine: what is asked, what it holds, how far it is.
+
+    `cancelled`, `ended` and `wants_preview` are flags that any thread may read; the rest is the loop's thread's, once
+    the job has joined the loop.
+    """
+
+    job_id: str
+    request: GenerationRequest
+    done: frozenset[int]
+    alone: bool
+    batches: list[int]
+    """Numbers of the batches that are still to be made, the current one left out."""
+    loan: ExitStack = field(default_factory=ExitStack)
+    model: LoadedModel | None = None
+    prompt: Timeline | None = None
+    negative: Timeline | None = None
+    lane: Lane | None = None
+    batch: int = 0
+    decoding: int = 0
+    """Batches whose pictures are being decoded and encoded."""
+    pictures: int = 0
+    ending: bool = False
+    interrupted: bool = False
+    cancelled: bool = False
+    ended: bool = False
+    wants_preview: bool = False
+    preview_due: float = 0.0
+    walked: int = 0
+    """Steps of the batches before the current one."""
+    joined: float = 0.0
+    lane_started: float = 0.0
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, stage: str, seconds: float) -> None:
+        """Add to a stage's time."""
+        self.timings[stage] = self.timings.get(stage, 0.0) + seconds
+
+    def seconds_left(self, lane: Lane) -> float | None:
+        """An estimate for the whole job from the steps that this engine has made of it."""
+        made = self.walked + lane.done_steps
+        if not made:
+            return None
+        left = lane.steps - lane.done_steps + (0 if self.ending else lane.steps * len(self.batches))
+        return (time.perf_counter() - self.joined) / made * left
+
+
+def missing_batches(request: GenerationRequest, done: frozenset[int]) -> list[int]:
+    """The batches that have a picture which is not done: each is made whole, so that it comes out as it would have."""
+    size = request.batch_size
+    return [b for b in range(request.n_iter) if not done.issuperset(range(b * size, (b + 1) * size))]
+
+
+def make_lane(
+    run: Run,
+    registry: Registry,
+    resolve: Callable[[str], Any],
+    hooks: StepHooks | None,
+    on_step: Callable[[Lane], None],
+    on_end: Callable[[LaneEnd], None],
+) -> Lane:
+    """A lane for the run's current batch, ready to start."""
+    request, model = run.request, run.model
+    assert model is not None and run.prompt is not None
+    sampler = registry.samplers.get(request.sampler_name)
+    schedule = registry.schedules.get(request.scheduler)
+    sigmas = noise_levels(sampler, schedule, request.steps, model.schedule, registry, resolve)
+    first = run.batch * request.batch_size
+    seeds = [request.seed_of(index) for index in range(first, first + request.batch_size)]
+    factor = model.latent_factor
+    shape = (model.latent_channels, request.height // factor, request.width // factor)
+    noise = LaneNoise(seeds, shape, model.device)
+    start = noise.normal() * start_scale(sampler, sigmas[0])
+    context = SamplerContext(sigmas, request.steps, noise, model.schedule)
+    return Lane(
+        model,
+        request.attention,
+        resolve(sampler.function)(start, context),
+        run.prompt,
+        run.negative,
+        request.cfg_scale,
+        len(sigmas) - 1,
+        alone=run.alone or request.alone,
+        hooks=hooks,
+        on_step=on_step,
+        on_end=on_end,
+    )
+
+
+def finish_batch(
+    run: Run, batch: int, latents: Tensor, stopped_at: int | None, plugins: Plugins, compress_level: int
+) -> Iterator[Picture]:
+    """The pictures of a batch's latents that are not there yet, encoded one by one. Raises BadNumbers."""
+    request = run.request
+    assert run.model is not None
+    for place in range(request.batch_size):
+        index = batch * request.batch_size + place
+        if index in run.done:
+            continue
+        image = latent_space.decode(run.model, latents[place : place + 1])[0]
+        image = plugins.transform("image_ready", image, request=request)
+        extras = {} if stopped_at is None else {"Stopped at step": stopped_at}
+        text = infotext.write(request, index, f"Darkroom {__version__}", extras)
+        data = write_png(image, text, request.to_json(), compress_level, index)
+        yield Picture(index, request.seed_of(index), data, image.width, image.height, text, stopped_at)

@@ -1,0 +1,193 @@
+"""A lane: one batch of one request on its way through the loop, with its sampler, conditioning and guidance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from webui.core.errors import DarkroomError
+from webui.engine.conditioning import Timeline
+from webui.engine.families.base import Conditioning, LoadedModel
+from webui.engine.samplers.base import Answer, Ask, Sampling
+
+log = logging.getLogger(__name__)
+
+
+class StepHooks(Protocol):
+    """What may change latents between steps; see plugins/hooks.py."""
+
+    def before_step(self, latents: Tensor, step: int) -> Tensor: ...
+    def after_step(self, latents: Tensor, step: int) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """Lanes with equal keys may share a forward pass. `alone` is something unique for those that share nothing."""
+
+    model: int
+    attention: str
+    latent_shape: tuple[int, ...]
+    alone: Hashable = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneEnd:
+    """How a lane ended: latents (batch, channels, height/8, width/8) or an error; `stopped_at` when it was cut short."""
+
+    latents: Tensor | None
+    stopped_at: int | None = None
+    error: BaseException | None = None
+
+
+class Lane:
+    """The loop's side of a sampler: keeps its open ask, guides the answers, and tells of steps and of the end.
+
+    All methods are called by the loop's thread only.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        attention: str,
+        sampling: Sampling,
+        prompt: Timeline,
+        negative: Timeline | None,
+        cfg_scale: float,
+        steps: int,
+        *,
+        alone: bool = False,
+        hooks: StepHooks | None = None,
+        on_step: Callable[[Lane], None],
+        on_end: Callable[[LaneEnd], None],
+    ) -> None:
+        """negative: None when guidance is off. steps: how many the sampler will walk. The sampling must be fresh."""
+        self.model = model
+        self.attention = attention
+        self.steps = steps
+        self.done_steps = 0
+        self.denoised: Tensor | None = None
+        """The newest guided prediction of the clean latents."""
+        self.ended = False
+        self._sampling = sampling
+        self._prompt = prompt
+        self._negative = negative
+        self._cfg_scale = cfg_scale
+        self._alone = alone
+        self._hooks = hooks
+        self._on_step = on_step
+        self._on_end = on_end
+        self._ask: Ask | None = None
+
+    @property
+    def key(self) -> GroupKey:
+        """What decides with whom this lane shares; known once it has started."""
+        return GroupKey(id(self.model), self.attention, tuple(self.ask.x.shape[1:]), self if self._alone else None)
+
+    @property
+    def ask(self) -> Ask:
+        """The open question."""
+        if self._ask is None:
+            raise DarkroomError("A lane was asked for its question while it had none.")
+        return self._ask
+
+    @property
+    def rows(self) -> int:
+        """Rows that the open ask takes in a forward pass."""
+        return self.ask.x.shape[0] * (1 if self._negative is None else 2)
+
+    def start(self) -> None:
+        """Run the sampler to its first ask."""
+        self._advance(None)
+
+    def conditionings(self) -> list[Conditioning]:
+        """Of each row of the open ask, in order: first those of the negative text, then those of the prompt."""
+        batch, step = self.ask.x.shape[0], self.ask.step
+        prompt = [self._prompt.at(step)] * batch
+        return prompt if self._negative is None else [self._negative.at(step)] * batch + prompt
+
+    def inputs(self) -> list[Tensor]:
+        """The latents of the rows, in the order of `conditionings`, as tensors to be joined."""
+        return [self.ask.x] if self._negative is None else [self.ask.x, self.ask.x]
+
+    def answer(self, denoised: Tensor) -> None:
+        """Take the predictions of this lane's rows, guide them, and run the sampler to its next ask or to its end."""
+        if self._negative is None:
+            given = Answer(denoised)
+        else:
+            uncond, cond = denoised.chunk(2)
+            given = Answer(torch.lerp(uncond, cond, self._cfg_scale), uncond)
+        self.denoised = given.denoised
+        self._advance(given)
+
+    def stop(self) -> None:
+        """End at this step with the picture as far as it got; without one when nothing was predicted yet."""
+        self._end(LaneEnd(self.denoised, stopped_at=max(self.done_steps, 1)))
+
+    def fail(self, error: BaseException) -> None:
+        """End with an error."""
+        self._end(LaneEnd(None, error=error))
+
+    def abandon(self) -> None:
+        """End without telling anybody."""
+        self.ended = True
+        self._sampling.close()
+
+    def _advance(self, given: Answer | None) -> None:
+        before = self._ask
+        try:
+            ask = next(self._sampling) if given is None else self._sampling.send(given)
+        except StopIteration as stop:
+            self._finish(stop.value)
+            return
+        # Whatever a sampler raises, an extension's too, ends its own lane only.
+        except Exception as error:
+            self.fail(error)
+            return
+        self._ask = ask
+        if before is None or ask.step > before.step:
+            self._boundary(ask, None if before is None else before.step)
+
+    def _boundary(self, ask: Ask, finished: int | None) -> None:
+        if self._hooks is not None:
+            try:
+                if finished is not None:
+                    _replace(ask.x, self._hooks.after_step(ask.x, finished))
+                _replace(ask.x, self._hooks.before_step(ask.x, ask.step))
+            except Exception as error:
+                self.fail(error)
+                return
+        self.done_steps = ask.step
+        self._on_step(self)
+
+    def _finish(self, latents: Tensor) -> None:
+        if self._hooks is not None and self._ask is not None:
+            try:
+                latents = self._hooks.after_step(latents, self._ask.step)
+            except Exception as error:
+                self.fail(error)
+                return
+        self.done_steps = self.steps
+        self._on_step(self)
+        self._end(LaneEnd(latents))
+
+    def _end(self, end: LaneEnd) -> None:
+        if not self.ended:
+            self.ended = True
+            self._sampling.close()
+            self._on_end(end)
+
+
+def _replace(latents: Tensor, new: Tensor) -> None:
+    """Write a hook's latents over the sampler's own, so that the sampler goes on with them."""
+    if new is latents:
+        return
+    if new.shape != latents.shape:
+        raise DarkroomError(
+            f"A step hook returned latents of the shape {tuple(new.shape)} in place of {tuple(latents.shape)}."
+        )
+    latents.copy_(new)
