@@ -1,0 +1,179 @@
+"""Each sampler against its published formula, written here a second time, in float64."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+SIGMAS = [14.6, 9.0, 5.5, 3.1, 1.7, 0.9, 0.4, 0.12, 0.03, 0.0]
+
+
+def compare(bench, name: str, start, expected_of, sigmas=SIGMAS, options=None) -> None:
+    """Runs the row and the formula from one start with one sequence of noise."""
+    x = start * sigmas[0]
+    noise = bench.CountedNoise(tuple(x.shape))
+    final, _ = bench.drive(name, x, sigmas, bench.bent, noise, options)
+    draws = iter([draw.double() for draw in noise.drawn])
+    expected = expected_of(x.double(), draws)
+    assert (final.double() - expected).abs().max() < 1e-4
+    assert next(draws, None) is None, "the sampler drew more noise than the formula"
+
+
+def test_euler(bench, start) -> None:
+    def formula(x, draws):
+        for sigma, following in pairwise(SIGMAS):
+            slope = (x - bench.bent(x, sigma)) / sigma
+            x = x + slope * (following - sigma)
+        return x
+
+    compare(bench, "Euler", start, formula)
+
+
+@pytest.mark.parametrize(
+    "options", [{"s_churn": 4.0}, {"s_churn": 40.0, "s_tmin": 0.5, "s_tmax": 6.0, "s_noise": 1.02}]
+)
+def test_euler_with_churn(bench, start, options) -> None:
+    """Karras et al. 2022, algorithm 2, lines 4 to 8."""
+
+    def formula(x, draws):
+        count = len(SIGMAS) - 1
+        for sigma, following in pairwise(SIGMAS):
+            inside = options.get("s_tmin", 0.0) <= sigma <= options.get("s_tmax", math.inf)
+            gamma = min(options["s_churn"] / count, 2**0.5 - 1) if inside else 0.0
+            raised = sigma + gamma * sigma
+            if gamma:
+                x = x + (raised**2 - sigma**2) ** 0.5 * options.get("s_noise", 1.0) * next(draws)
+            slope = (x - bench.bent(x, raised)) / raised
+            x = x + (following - raised) * slope
+        return x
+
+    compare(bench, "Euler", start, formula, options=options)
+
+
+def test_heun(bench, start) -> None:
+    def formula(x, draws):
+        for sigma, following in pairwise(SIGMAS):
+            slope = (x - bench.bent(x, sigma)) / sigma
+            guess = x + (following - sigma) * slope
+            if following != 0:
+                slope_there = (guess - bench.bent(guess, following)) / following
+                guess = x + (following - sigma) * (0.5 * slope + 0.5 * slope_there)
+            x = guess
+        return x
+
+    compare(bench, "Heun", start, formula)
+
+
+@pytest.mark.parametrize("eta", [1.0, 0.4])
+def test_euler_ancestral_is_the_posterior_of_the_forward_process(bench, start, eta) -> None:
+    """With eta 1: x' ~ q(x' | x, x0), the product of two normal densities, as DDPM's equation 7 in sigma space."""
+
+    def formula(x, draws):
+        for sigma, following in pairwise(SIGMAS):
+            clean = bench.bent(x, sigma)
+            fresh = eta**2 * following**2 * (sigma**2 - following**2) / sigma**2
+            kept = (following**2 - fresh) ** 0.5 / sigma
+            x = clean + kept * (x - clean)
+            if following > 0:
+                x = x + fresh**0.5 * next(draws)
+        return x
+
+    compare(bench, "Euler a", start, formula, options={"eta": eta})
+
+
+def test_dpmpp_2m(bench, start) -> None:
+    """Lu et al. 2022 (DPM-Solver++), algorithm 2, in its own variables: alpha, sigma of the unit-variance process."""
+
+    def formula(x, draws):
+        variance_preserving = x / math.hypot(1, SIGMAS[0])
+        x0 = []
+        lambdas = [-math.log(sigma) if sigma else math.inf for sigma in SIGMAS]
+        for i in range(1, len(SIGMAS)):
+            s, t = SIGMAS[i - 1], SIGMAS[i]
+            alpha_t, alpha_s = 1 / math.hypot(1, t), 1 / math.hypot(1, s)
+            sigma_t, sigma_s = t * alpha_t, s * alpha_s
+            x0.append(bench.bent(variance_preserving / alpha_s, s))
+            h = lambdas[i] - lambdas[i - 1]
+            data = x0[-1]
+            if i > 1 and t > 0:
+                r = (lambdas[i - 1] - lambdas[i - 2]) / h
+                data = (1 + 1 / (2 * r)) * x0[-1] - 1 / (2 * r) * x0[-2]
+            variance_preserving = sigma_t / sigma_s * variance_preserving - alpha_t * math.expm1(-h) * data
+        return variance_preserving
+
+    compare(bench, "DPM++ 2M", start, formula)
+
+
+@pytest.mark.parametrize("eta", [1.0, 0.6])
+def test_dpmpp_2m_sde(bench, start, eta) -> None:
+    """Lu et al. 2022, equation 18 with eta as k-diffusion generalised it, in t = -log sigma."""
+
+    def formula(x, draws):
+        old, h_last = None, None
+        for sigma, following in pairwise(SIGMAS):
+            denoised = bench.bent(x, sigma)
+            if following == 0:
+                return denoised
+            h = math.log(sigma) - math.log(following)
+            x = following / sigma * math.exp(-eta * h) * x - math.expm1(-h - eta * h) * denoised
+            if old is not None:
+                x = x - 0.5 * math.expm1(-h - eta * h) * (h / h_last) * (denoised - old)
+            x = x + next(draws) * following * math.sqrt(1 - math.exp(-2 * eta * h))
+            old, h_last = denoised, h
+        return x
+
+    compare(bench, "DPM++ 2M SDE", start, formula, options={"eta": eta})
+
+
+def test_dpmpp_2m_sde_takes_brownian_noise_of_its_own_steps(bench, start) -> None:
+    noise = bench.CountedNoise(tuple(start.shape))
+    bench.drive("DPM++ 2M SDE", start * SIGMAS[0], SIGMAS, bench.bent, noise)
+    assert noise.levels == list(pairwise(SIGMAS[:-1]))
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_ddim(bench, start, eta) -> None:
+    """Song et al. 2021, equations 12 and 16, in alpha-bar, ending in the model's own scale at a level above 0."""
+    sigmas = SIGMAS[:-1]
+
+    def formula(x, draws):
+        alphas = [1 / (1 + sigma**2) for sigma in sigmas]
+        x = x * alphas[0] ** 0.5
+        for a, before in pairwise(alphas):
+            clean = bench.bent(x / a**0.5, ((1 - a) / a) ** 0.5)
+            epsilon = (x - a**0.5 * clean) / (1 - a) ** 0.5
+            fresh = eta * ((1 - before) / (1 - a)) ** 0.5 * (1 - a / before) ** 0.5
+            x = before**0.5 * clean + (1 - before - fresh**2) ** 0.5 * epsilon
+            if eta:
+                x = x + fresh * next(draws)
+        return x
+
+    compare(bench, "DDIM", start, formula, sigmas=sigmas, options={"eta": eta})
+
+
+@pytest.mark.parametrize("name, other", [("Euler a", "Euler"), ("DPM++ 2M SDE", "DPM++ 2M"), ("DDIM", "Euler")])
+def test_without_eta_the_noisy_samplers_are_their_quiet_kin(bench, start, name, other) -> None:
+    noise = bench.CountedNoise(tuple(start.shape))
+    quiet, _ = bench.drive(name, start * SIGMAS[0], SIGMAS, bench.bent, noise, {"eta": 0.0})
+    expected, _ = bench.drive(other, start * SIGMAS[0], SIGMAS, bench.bent, noise)
+    assert torch.allclose(quiet, expected, atol=1e-5)
+    assert noise.drawn == []
+
+
+@pytest.mark.parametrize(
+    "name, order", [("Euler", 1), ("DDIM", 1), ("Heun", 2), ("DPM++ 2M", 2), ("UniPC (diffusers)", 2)]
+)
+def test_order_of_convergence(bench, start, name, order) -> None:
+    """Half the step divides the error of the exact path by 2 to the power of the order."""
+    data = bench.Gaussian()
+    errors = []
+    for steps in (40, 80):
+        sigmas = [10.0 * 0.05 ** (index / steps) for index in range(steps + 1)]
+        final, _ = bench.drive(name, start.mul(10.0), sigmas, data.denoise)
+        if bench.registry.samplers.get(name).uses_timesteps:
+            final = final * math.hypot(1.0, sigmas[-1])
+        errors.append((final - data.flow(start * 10.0, 10.0, sigmas[-1])).abs().max().item())
+    assert math.log2(errors[0] / errors[1]) > order - 0.25

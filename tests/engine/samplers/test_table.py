@@ -1,0 +1,158 @@
+"""Every row of the samplers' table, a new one too: its asks, the exact solution for a Gaussian, and independence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from webui.core.registry import Sampler
+from webui.engine.noise import LaneNoise
+from webui.engine.samplers.base import Answer, SamplerContext
+from webui.engine.schedules import start_scale
+from webui.plugins.builtin.samplers import samplers
+from webui.plugins.resolve import resolve
+
+ROWS = samplers()
+each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+
+
+class Silence:
+    """Noise that must not be asked for."""
+
+    def normal(self) -> torch.Tensor:
+        raise AssertionError("a sampler without randomness drew noise")
+
+    def brownian(self, sigma: float, sigma_next: float) -> torch.Tensor:
+        raise AssertionError("a sampler without randomness drew noise")
+
+
+def is_random(row: Sampler, bench, start: torch.Tensor) -> bool:
+    noise = bench.CountedNoise(tuple(start.shape))
+    bench.drive(row, start * 10.0, [10.0, 5.0, 1.0, 0.0], bench.bent, noise)
+    return bool(noise.drawn)
+
+
+def geometric(steps: int, top: float = 10.0, end: float = 0.5) -> list[float]:
+    return [top * (end / top) ** (index / steps) for index in range(steps + 1)]
+
+
+@each_row
+@pytest.mark.parametrize("steps", [1, 2, 20, 30])
+def test_asks_as_often_as_its_order_says(row: Sampler, steps: int, bench, start) -> None:
+    sigmas = bench.levels(row, steps)
+    _, asks = bench.drive(row, start * start_scale(row, sigmas[0]), sigmas, bench.bent)
+    ends_clean = sigmas[-1] == 0.0
+    assert len(asks) == (len(sigmas) - 1) * row.order - (ends_clean and row.order == 2)
+    assert [ask.step for ask in asks] == sorted(ask.step for ask in asks)
+    assert {ask.step for ask in asks} == set(range(len(sigmas) - 1))
+    assert all(type(ask.sigma) is float and ask.sigma > 0.0 for ask in asks)
+    assert all(ask.x.dtype == torch.float32 and ask.x.shape == start.shape for ask in asks)
+
+
+@each_row
+def test_first_ask_is_the_start(row: Sampler, bench, start) -> None:
+    _, asks = bench.drive(row, start * 10.0, geometric(5), bench.bent)
+    assert asks[0].sigma == 10.0
+    assert torch.allclose(asks[0].x, start * 10.0, rtol=1e-6)
+
+
+@each_row
+def test_a_step_to_zero_ends_on_the_answer(row: Sampler, bench, start) -> None:
+    """With a denoiser that always answers one picture, every sampler ends on that picture."""
+    picture = torch.linspace(-2, 2, start.numel()).reshape(start.shape)
+    final, _ = bench.drive(row, start * 10.0, [*geometric(8), 0.0], lambda x, sigma: picture)
+    assert torch.allclose(final, picture, atol=1e-5)
+
+
+@each_row
+def test_mean_and_spread_of_a_gaussian(row: Sampler, bench) -> None:
+    data = bench.Gaussian()
+    sigmas = bench.levels(row, 100)
+    noise = LaneNoise(range(4), (4, 48, 48))
+    final, _ = bench.drive(row, noise.normal() * start_scale(row, sigmas[0]), sigmas, data.denoise, noise)
+    assert abs(final.mean().item() - data.mean) < 0.03
+    assert abs(final.std().item() / data.spread - 1.0) < 0.07
+
+
+@each_row
+def test_converges_to_the_exact_path_or_the_exact_spread(row: Sampler, bench, start) -> None:
+    """Halving the steps' length at least nearly halves the error, in the path or, with noise, in the spread."""
+    data = bench.Gaussian()
+    random = is_random(row, bench, start)
+    errors = []
+    for steps in (20, 40, 80):
+        sigmas = geometric(steps)
+        noise = LaneNoise(range(8), (4, 64, 64)) if random else Silence()
+        x = noise.normal() * math.hypot(sigmas[0], data.spread) + data.mean if random else start * 10.0
+        final, _ = bench.drive(row, x, sigmas, data.denoise, noise)
+        if row.uses_timesteps:
+            final = final * math.hypot(1.0, sigmas[-1])
+        if random:
+            errors.append(abs(final.std().item() - math.hypot(data.spread, sigmas[-1])))
+        else:
+            errors.append((final - data.flow(x, sigmas[0], sigmas[-1])).abs().max().item())
+    sampling_error = 0.004 if random else 0.0
+    assert errors[1] < 0.6 * errors[0] + sampling_error
+    assert errors[2] < 0.6 * errors[1] + sampling_error
+
+
+@each_row
+def test_a_picture_in_a_batch_is_the_picture_alone(row: Sampler, bench) -> None:
+    def pictures(seeds: Sequence[int]) -> torch.Tensor:
+        sigmas = bench.levels(row, 12)
+        noise = LaneNoise(seeds, (4, 16, 24))
+        x = noise.normal() * start_scale(row, sigmas[0])
+        return bench.drive(row, x, sigmas, bench.bent, noise)[0]
+
+    together = pictures((5, 6, 7))
+    for index, seed in enumerate((5, 6, 7)):
+        assert torch.allclose(together[index], pictures((seed,))[0], atol=1e-5)
+    assert not torch.allclose(together[0], together[1], atol=0.1)
+
+
+@each_row
+def test_lanes_that_take_turns_do_not_disturb_each_other(row: Sampler, bench, start) -> None:
+    tables = [bench.levels(row, 9), bench.levels(row, 14, "Karras")]
+    alone = [bench.drive(row, start * sigmas[0], sigmas, bench.bent)[0] for sigmas in tables]
+    lanes = [
+        resolve(row.function)(
+            start * sigmas[0],
+            SamplerContext(sigmas, len(sigmas) - 1, LaneNoise(range(2), start.shape[1:]), bench.model),
+        )
+        for sigmas in tables
+    ]
+    asks, finals = [next(lane) for lane in lanes], [None, None]
+    while None in finals:
+        for index, lane in enumerate(lanes):
+            if finals[index] is None:
+                try:
+                    asks[index] = lane.send(Answer(bench.bent(asks[index].x, asks[index].sigma)))
+                except StopIteration as end:
+                    finals[index] = end.value
+    for final, expected in zip(finals, alone, strict=True):
+        assert torch.equal(final, expected)
+
+
+@each_row
+def test_every_option_that_the_row_names_is_read_and_no_other(row: Sampler, bench, start) -> None:
+    base = {"eta": 0.5, "s_churn": 3.0, "s_tmin": 0.0, "s_tmax": 0.0, "s_noise": 1.0}
+    other = {"eta": 0.9, "s_churn": 6.0, "s_tmin": 5.0, "s_tmax": 5.0, "s_noise": 1.1}
+
+    def run(options: dict[str, float]) -> torch.Tensor:
+        return bench.drive(row, start * 10.0, geometric(8), bench.bent, options=options)[0]
+
+    expected = run(base)
+    for name, value in other.items():
+        changed = not torch.equal(run({**base, name: value}), expected)
+        assert changed == (name in row.options), name
+
+
+@each_row
+def test_the_input_is_left_as_it_was(row: Sampler, bench, start) -> None:
+    x = start * 10.0
+    kept = x.clone()
+    bench.drive(row, x, geometric(4), bench.bent)
+    assert torch.equal(x, kept)
