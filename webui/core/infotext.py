@@ -73,9 +73,8 @@ _MINIMUM_PAIRS = 3
 _KEY = re.compile(r"\s{0,4}(\w[\w \-/.+]{1,60}?) {0,4}:[ \t]*")
 _SIZE = re.compile(r"(\d{1,5})\s*[x×X]\s*(\d{1,5})")
 _TITLE_HASH = re.compile(r"\s*\[[0-9a-fA-F]{6,64}\]\s*$")
-_ONE_LINE = re.compile(
-    r"^(?P<prompt>.*?),?\s*Negative prompt:(?P<negative>.*?),?\s*(?P<last>Steps:\s*\d+\s*,.*)$", re.I
-)
+_NEGATIVE_INSIDE = re.compile(r",?[ \t]{0,4}Negative prompt:", re.I)
+_STEPS_INSIDE = re.compile(r",?[ \t]{0,4}(Steps: {0,4}\d+ {0,4},)", re.I)
 _TEMPLATE = re.compile(r"(Negative )?Template:", re.I)
 _WEIGHT_FILES = (".safetensors", ".ckpt", ".pt", ".gguf")
 _EMPTY = ("", "none", "undefined", "null", "unknown")
@@ -120,10 +119,7 @@ def write(
         exact[EXACT_PROMPT] = request.prompt
     if read.negative_prompt != request.negative_prompt:
         exact[EXACT_NEGATIVE] = request.negative_prompt
-    if not exact:
-        return text
-    last = {"Version": ordered.pop("Version")} if "Version" in ordered else {}
-    return _assemble(request, {**ordered, **exact, **last})
+    return _assemble(request, ordered, exact) if exact else text
 
 
 def model_name(title: str) -> str:
@@ -160,10 +156,16 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
     }
 
 
-def _assemble(request: GenerationRequest, pairs: Mapping[str, Any]) -> str:
-    written = ", ".join(f"{key}: {_value(value)}" for key, value in pairs.items() if value not in ("", None))
+def _assemble(request: GenerationRequest, pairs: Mapping[str, Any], exact: Mapping[str, str] | None = None) -> str:
+    written = [f"{key}: {_value(value)}" for key, value in pairs.items() if value not in ("", None)]
+    before_version = len(written) - ("Version" in pairs)
+    written[before_version:before_version] = [f"{key}: {_quoted(value)}" for key, value in (exact or {}).items()]
     negative = f"\n{NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
-    return f"{request.prompt}{negative}\n{written}"
+    return f"{request.prompt}{negative}\n{', '.join(written)}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _value(value: Any) -> str:
@@ -172,15 +174,18 @@ def _value(value: Any) -> str:
     text = str(value)
     # A1111 quotes for comma, newline and colon; the others would not read back as they were.
     if any(mark in text for mark in ',\n:"\r') or text != text.strip() or text[:1] in ("[", "{"):
-        return json.dumps(text, ensure_ascii=False)
+        return _quoted(text)
     return text
 
 
 def _split(text: str) -> tuple[str, str]:
     """(prompts, the line of parameters); the latter is empty when there is none."""
-    one_line = _ONE_LINE.match(text) if "\n" not in text else None
-    if one_line and _is_parameters(one_line["last"]):
-        return f"{one_line['prompt']}\n{NEGATIVE} {one_line['negative'].strip()}", one_line["last"]
+    negative = _NEGATIVE_INSIDE.search(text) if "\n" not in text else None
+    steps = _STEPS_INSIDE.search(text, negative.end()) if negative else None
+    if negative and steps and _is_parameters(text[steps.start(1) :]):
+        # A site put all of it on one line.
+        words = text[negative.end() : steps.start()].strip()
+        return f"{text[: negative.start()]}\n{NEGATIVE} {words}", text[steps.start(1) :]
     lines = text.split("\n")
     if _is_parameters(lines[-1]):
         return "\n".join(lines[:-1]), lines[-1]
