@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.jobs.helpers import MakeJob
 from webui.core.job import Job, State
 from webui.core.request import GenerationRequest
 from webui.jobs.queue import Queue
-
-MakeJob = Callable[..., Job]
 
 
 @pytest.fixture

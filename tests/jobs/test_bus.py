@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from functools import wraps
-from typing import Any
+from collections.abc import AsyncIterator
 
+from tests.jobs.helpers import with_loop
 from webui.core.errors import NotFound
 from webui.core.events import Cancelled, Event, Finished, ImageReady, Loading, Note, PreviewReady, Queued, Step
 from webui.jobs import bus as bus_module
 from webui.jobs.bus import Bus, Envelope
-
-
-def with_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Run an async test; it has ten seconds."""
-
-    @wraps(test)
-    def run() -> None:
-        asyncio.run(asyncio.wait_for(test(), 10))
-
-    return run
 
 
 def image(index: int) -> ImageReady:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.conftest import MakeJob
+from tests.jobs.helpers import MakeJob
 from webui.core.errors import Conflict, NotFound, WorkerProblem
 from webui.core.events import Picture
 from webui.core.job import State

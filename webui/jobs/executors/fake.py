@@ -10,12 +10,14 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from PIL import Image, ImageColor
-from PIL.PngImagePlugin import PngInfo
 
+from webui import __version__
+from webui.core import infotext
 from webui.core.errors import DarkroomError
 from webui.core.events import Failed, Finished, Loading, Output, Picture, Preview, Step
 from webui.core.job import Job
 from webui.core.request import GenerationRequest
+from webui.images.metadata import write_png
 from webui.jobs.executors.base import Controls, Verb, WorkerDied, WorkerStatus
 
 _CELLS = 16
@@ -142,16 +144,9 @@ def paint(request: GenerationRequest, index: int) -> Image.Image:
 
 def _picture(request: GenerationRequest, index: int, stopped_at: int | None) -> Picture:
     seed = request.seed_of(index)
-    infotext = (
-        f"{request.prompt}\nSteps: {request.steps}, Sampler: {request.sampler_name}, "
-        f"Schedule type: {request.scheduler}, CFG scale: {request.cfg_scale:g}, Seed: {seed}, "
-        f"Size: {request.width}x{request.height}"
-    )
-    text = PngInfo()
-    text.add_itxt("parameters", infotext)
-    file = io.BytesIO()
-    paint(request, index).save(file, "png", pnginfo=text, compress_level=1)
-    return Picture(index, seed, file.getvalue(), request.width, request.height, infotext, stopped_at)
+    text = infotext.write(request, index, __version__)
+    data = write_png(paint(request, index), text, request.to_json(), index=index)
+    return Picture(index, seed, data, request.width, request.height, text, stopped_at)
 
 
 def _preview(request: GenerationRequest, index: int, sharpness: float) -> bytes:

@@ -1,0 +1,104 @@
+"""What the tests of the queue's house share: a house with a scheduler, and ways to watch it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from webui.core.events import ENDS, Event, Queued
+from webui.core.job import Job
+from webui.core.settings import SettingsStore
+from webui.images.store import PictureStore
+from webui.jobs.bus import Bus
+from webui.jobs.executors.base import Executor
+from webui.jobs.history import Recall
+from webui.jobs.queue import Queue
+from webui.jobs.scheduler import Scheduler
+from webui.plugins.manager import Plugins
+
+MakeJob = Callable[..., Job]
+
+
+def with_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test; it has a minute."""
+
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 60))
+
+    return run
+
+
+@dataclass
+class House:
+    """A queue with everything that works on it. `events` holds what was published, by job, in order."""
+
+    queue: Queue
+    bus: Bus
+    store: PictureStore
+    scheduler: Scheduler
+    settings: SettingsStore
+    outputs: Path
+    events: dict[str, list[Event]] = field(default_factory=dict)
+
+    def submit(self, *jobs: Job) -> None:
+        """Accept jobs as the service does."""
+        for job in jobs:
+            self.queue.put(job)
+            self.bus.publish(job.id, job.owner, Queued(self.queue.position(job.id)))
+        self.scheduler.wake()
+
+    async def until(self, job_id: str, wanted: Callable[[Event], bool]) -> Event:
+        """The first event of the job that is wanted, also one from the past."""
+        async for envelope in self.bus.follow(job_id):
+            if wanted(envelope.event):
+                return envelope.event
+        raise AssertionError(f"{job_id} ended without it: {self.events.get(job_id)}")
+
+    async def end(self, job_id: str) -> Event:
+        """The job's end."""
+        return await self.until(job_id, lambda event: isinstance(event, ENDS))
+
+    def files(self) -> list[str]:
+        """Every visible file in the outputs folder, relative to it."""
+        found = (path.relative_to(self.outputs) for path in self.outputs.rglob("*") if path.is_file())
+        return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+
+
+class RecordingBus(Bus):
+    """A bus that notes everything that is published."""
+
+    def __init__(self, queue: Queue, events: dict[str, list[Event]]) -> None:
+        super().__init__(Recall(queue))
+        self._noted = events
+
+    def publish(self, job_id: str, owner: str, event: Event) -> Any:
+        self._noted.setdefault(job_id, []).append(event)
+        return super().publish(job_id, owner, event)
+
+
+@asynccontextmanager
+async def running_house(folder: Path, executor: Executor) -> AsyncIterator[House]:
+    """A house at work on a folder; leaving it is an orderly stop."""
+    queue = Queue(folder / "data" / "darkroom.sqlite3")
+    queue.recover()
+    events: dict[str, list[Event]] = {}
+    bus = RecordingBus(queue, events)
+    settings = SettingsStore(folder / "data" / "settings.json")
+    store = PictureStore(folder / "outputs")
+    scheduler = Scheduler(queue, bus, executor, store, Plugins(), settings)
+    await executor.start()
+    task = asyncio.create_task(scheduler.run())
+    try:
+        yield House(queue, bus, store, scheduler, settings, folder / "outputs", events)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await executor.close()
+        queue.close()

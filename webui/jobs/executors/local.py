@@ -1,0 +1,151 @@
+"""The executor of this machine: one worker process, started at once, started again when it dies. Torch-free."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+
+from webui.core.errors import WorkerProblem
+from webui.core.events import Failed, Finished, Loading, Output, Step
+from webui.core.job import Job
+from webui.jobs.executors.base import Controls, WorkerDied, WorkerStatus
+from webui.jobs.executors.messages import Cancel, Report, Said, Status, Submit, Tell
+from webui.jobs.executors.process import WorkerProcess
+
+log = logging.getLogger(__name__)
+
+ENGINE_WORKER = "webui.jobs.executors.worker:main"
+CAPACITY = 32
+"""Jobs in the worker at once; the engine groups their rows and lets groups take turns."""
+_RESTART_SECONDS = (0.1, 1.0, 2.0, 5.0, 15.0, 30.0)
+_STABLE_SECONDS = 60.0
+"""A worker that lived so long is no sign of trouble when it dies."""
+_TRIES = 3
+"""Deaths in a row before a worker was ever ready, after which jobs fail instead of waiting for it."""
+_STOP_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Run:
+    """A job in the worker; `ran` once its lanes were running."""
+
+    outputs: asyncio.Queue[Output | WorkerDied] = field(default_factory=asyncio.Queue)
+    ran: bool = False
+    over: bool = False
+
+
+class LocalExecutor:
+    """Runs jobs in a worker process. `target` is the worker's main, "module:function", called there with `config`."""
+
+    def __init__(self, config: object, target: str = ENGINE_WORKER, capacity: int = CAPACITY) -> None:
+        self._config = config
+        self._target = target
+        self._capacity = capacity
+        self._status = WorkerStatus("starting", detail="The worker starts.")
+        self._news = asyncio.Event()
+        """Set, and replaced, when the status changes."""
+        self._worker: WorkerProcess | None = None
+        self._runs: dict[str, _Run] = {}
+        self._born = 0.0
+        self._deaths = 0
+        self._unready_deaths = 0
+        self._restart: asyncio.TimerHandle | None = None
+        self._closing = False
+
+    async def start(self) -> None:
+        """Start the worker process; returns at once."""
+        self._spawn()
+
+    async def close(self) -> None:
+        """Stop the worker process."""
+        self._closing = True
+        if self._restart is not None:
+            self._restart.cancel()
+        if self._worker is not None:
+            await asyncio.to_thread(self._worker.stop, _STOP_SECONDS)
+
+    def status(self) -> WorkerStatus:
+        """How the worker is."""
+        return self._status
+
+    def room(self) -> int:
+        """How many jobs may run at once."""
+        return self._capacity
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, or None while there is none."""
+        return self._worker.pid if self._worker else None
+
+    async def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
+        """See Executor.run. Waits for a worker that is not ready yet."""
+        if self._status.state != "ready":
+            yield Loading(self._status.detail)
+        worker = await self._ready_worker()
+        run = self._runs[job.id] = _Run()
+        worker.send(Submit(job.id, job.request, done, job.alone or job.request.alone))
+        controls.listen(lambda verb: worker.send(Tell(job.id, verb)))
+        try:
+            while not run.over:
+                output = await run.outputs.get()
+                if isinstance(output, WorkerDied):
+                    run.over = True
+                    raise output
+                run.over = isinstance(output, Finished | Failed)
+                yield output
+        finally:
+            del self._runs[job.id]
+            if not run.over:
+                worker.send(Cancel(job.id))
+
+    async def _ready_worker(self) -> WorkerProcess:
+        while self._worker is None or self._status.state != "ready":
+            if self._status.state == "failed":
+                raise WorkerProblem(
+                    f"No pictures can be made: {self._status.detail}",
+                    remedies=("Look into the log", "Run launch.py doctor"),
+                )
+            await self._news.wait()
+        return self._worker
+
+    def _spawn(self) -> None:
+        self._born = time.monotonic()
+        try:
+            self._worker = WorkerProcess(self._target, self._config, self._heard, self._died)
+        except OSError as error:
+            self._died(f"The worker cannot be started: {error.strerror or error}.")
+
+    def _heard(self, report: Report) -> None:
+        if isinstance(report, Status):
+            self._unready_deaths = 0
+            self._set_status(report.status)
+        elif isinstance(report, Said) and (run := self._runs.get(report.job_id)):
+            output = report.output()
+            run.ran = run.ran or isinstance(output, Step)
+            run.outputs.put_nowait(output)
+
+    def _died(self, sentence: str) -> None:
+        self._worker = None
+        suspects_ran = any(run.ran for run in self._runs.values())
+        for run in self._runs.values():
+            # Where lanes were running they are the suspects; else everything that the worker had begun with.
+            run.outputs.put_nowait(WorkerDied(run.ran, taken=not suspects_ran, detail=sentence))
+        if self._closing:
+            return
+        was_ready = self._status.state == "ready"
+        self._unready_deaths += not was_ready
+        self._deaths = 1 if time.monotonic() - self._born > _STABLE_SECONDS else self._deaths + 1
+        delay = _RESTART_SECONDS[min(self._deaths, len(_RESTART_SECONDS)) - 1]
+        log.error("%s It is started again in %g s.", sentence, delay)
+        failed = self._unready_deaths >= _TRIES
+        status = WorkerStatus("failed" if failed else "restarting", self._status.device, sentence)
+        self._set_status(status if failed else replace(status, detail=f"{sentence} It starts again."))
+        self._restart = asyncio.get_running_loop().call_later(delay, self._spawn)
+
+    def _set_status(self, status: WorkerStatus) -> None:
+        self._status = status
+        news, self._news = self._news, asyncio.Event()
+        news.set()

@@ -1,0 +1,60 @@
+"""The worker process's main: an engine at the end of the pipe. The only module of the queue's house with torch."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from webui.core.events import Failed, Finished, Output
+from webui.engine.config import EngineConfig
+from webui.engine.engine import Engine
+from webui.jobs.executors.base import Verb, WorkerStatus
+from webui.jobs.executors.messages import Broken, Cancel, Submit, Tell
+from webui.jobs.executors.process import Link
+from webui.plugins.manager import build_registry, load_plugins
+
+log = logging.getLogger(__name__)
+
+
+def main(link: Link, config: EngineConfig) -> None:
+    """Serve the web process until it says stop."""
+    plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions)
+
+    def emit(job_id: str, output: Output) -> None:
+        link.output(job_id, output)
+        if isinstance(output, Finished | Failed):
+            link.status(_status(engine))
+
+    def give_up(error: BaseException) -> None:
+        # The device is unusable for this process; the web process starts another.
+        link.report(Broken(f"The device failed: {error}"))
+        os._exit(3)
+
+    engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up)
+    link.status(_status(engine))
+    for command in link.commands():
+        match command:
+            case Submit():
+                engine.submit(command.job_id, command.request, command.done, command.alone)
+            case Tell():
+                _tell(engine, command)
+            case Cancel():
+                engine.cancel(command.job_id)
+    engine.close()
+
+
+def _tell(engine: Engine, command: Tell) -> None:
+    match command.verb:
+        case Verb.INTERRUPT:
+            engine.interrupt(command.job_id)
+        case Verb.STOP_NOW:
+            engine.stop_now(command.job_id)
+        case Verb.SKIP:
+            engine.skip(command.job_id)
+        case Verb.PREVIEWS_ON | Verb.PREVIEWS_OFF:
+            engine.previews(command.job_id, command.verb is Verb.PREVIEWS_ON)
+
+
+def _status(engine: Engine) -> WorkerStatus:
+    known = engine.describe()
+    return WorkerStatus("ready", known["device"], known["detail"], known["free_bytes"], known["total_bytes"])
