@@ -1,74 +1,10 @@
-"""A tiny checkpoint of SD1's form with random weights, made once, and an engine on it."""
-
-import json
-import threading
-import time
-from collections import defaultdict
-from contextlib import contextmanager
+"""Fixtures of the engine's tests: a tiny checkpoint with random weights, made once, and an engine on it."""
 
 import pytest
-import torch
-from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
 
-from webui.core.events import ENDS, Finished, Picture
+from tests.engine.helpers import Loop, load_model, running, write_checkpoint
 from webui.core.request import GenerationRequest
-from webui.engine.config import EngineConfig
-from webui.engine.engine import Engine
 from webui.plugins.manager import build_registry, load_plugins
-
-WIDTH = 32
-
-
-def byte_letters():
-    """GPT-2's printable letter for each byte."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return [chr(byte) for byte in printable] + [chr(256 + place) for place in range(len(others))]
-
-
-def write_checkpoint(folder, seed=0, prediction_type="epsilon"):
-    """A diffusers folder with random weights; the networks answer differently to each text and each timestep."""
-    torch.manual_seed(seed)
-    letters = byte_letters()
-    merges = [("r", "e"), ("b", "l"), ("re", "d</w>"), ("bl", "u"), ("blu", "e</w>"), ("a", "</w>")][:5]
-    names = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in merges)]
-    names += ["<|startoftext|>", "<|endoftext|>"]
-    tokenizer = folder / "tokenizer"
-    tokenizer.mkdir(parents=True)
-    (tokenizer / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}), encoding="utf-8")
-    lines = ["#version: 0.2", *(f"{a} {b}" for a, b in merges)]
-    (tokenizer / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (tokenizer / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer"}))
-    text = CLIPTextConfig(
-        vocab_size=len(names), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=77, projection_dim=WIDTH, bos_token_id=len(names) - 2,
-        eos_token_id=len(names) - 1, pad_token_id=len(names) - 1, initializer_range=0.5,
-    )  # fmt: skip
-    unet = UNet2DConditionModel(
-        sample_size=8, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=4, attention_head_dim=2,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=WIDTH,
-    )  # fmt: skip
-    vae = AutoencoderKL(
-        block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4, latent_channels=4, sample_size=64,
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, scaling_factor=0.18215,
-    )  # fmt: skip
-    unet.save_pretrained(folder / "unet")
-    vae.save_pretrained(folder / "vae")
-    CLIPTextModel(text).save_pretrained(folder / "text_encoder")
-    DDPMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction_type
-    ).save_pretrained(folder / "scheduler")
-    index = {
-        "_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.42.0",
-        "feature_extractor": [None, None], "safety_checker": [None, None], "requires_safety_checker": False,
-        "scheduler": ["diffusers", "DDPMScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    }  # fmt: skip
-    (folder / "model_index.json").write_text(json.dumps(index))
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -89,96 +25,6 @@ def registry(plugins):
     return build_registry(plugins)
 
 
-class Listener:
-    """Collects what an engine emits, and waits for ends."""
-
-    def __init__(self):
-        self.outputs = defaultdict(list)
-        self._changed = threading.Condition()
-
-    def __call__(self, job_id, output):
-        with self._changed:
-            self.outputs[job_id].append(output)
-            self._changed.notify_all()
-
-    def wait(self, condition, seconds=60):
-        """Wait until `condition()` holds."""
-        with self._changed:
-            assert self._changed.wait_for(condition, seconds), f"still waiting; so far: {dict(self.outputs)}"
-
-    def end(self, job_id):
-        """The job's last event, once it has ended."""
-        self.wait(lambda: self.outputs[job_id] and isinstance(self.outputs[job_id][-1], ENDS))
-        return self.outputs[job_id][-1]
-
-    def of(self, job_id, kind):
-        """The job's outputs of one kind."""
-        return [output for output in list(self.outputs[job_id]) if isinstance(output, kind)]
-
-    def pictures(self, job_id):
-        """The pictures of a job that ended well, by number."""
-        end = self.end(job_id)
-        assert isinstance(end, Finished), end
-        return {picture.index: picture for picture in self.of(job_id, Picture)}
-
-
-class Gate:
-    """An observer of forward passes that can hold the loop after a number of them."""
-
-    def __init__(self):
-        self.passes = []
-        self._open = threading.Event()
-        self._open.set()
-        self._hold_at = None
-        self.held = threading.Event()
-
-    def __call__(self, forward):
-        self.passes.append(forward)
-        if self._hold_at is not None and len(self.passes) >= self._hold_at:
-            self._hold_at = None
-            self.held.set()
-            assert self._open.wait(60)
-
-    def hold_at(self, count):
-        """Hold the loop once `count` forward passes were made in all."""
-        self._open.clear()
-        self.held.clear()
-        self._hold_at = count
-
-    def release(self):
-        """Let the loop go on."""
-        self._open.set()
-
-
-class Bench:
-    """An engine with its listener and its gate."""
-
-    def __init__(self, config, registry, plugins, **options):
-        self.heard = Listener()
-        self.gate = Gate()
-        self.engine = Engine(config, registry, plugins, self.heard, observer=self.gate, **options)
-
-    def make(self, *requests, **options):
-        """The pictures of requests that are all submitted at once; a list of dicts by number."""
-        ids = [f"job {time.monotonic_ns()} {place}" for place in range(len(requests))]
-        for job_id, request in zip(ids, requests, strict=True):
-            self.engine.submit(job_id, request, **options)
-        return [self.heard.pictures(job_id) for job_id in ids]
-
-
-@contextmanager
-def running(folder, registry, plugins, **options):
-    """An engine on the checkpoints of a folder."""
-    names = ("max_rows", "preview_every", "warm_checkpoint")
-    config = EngineConfig((folder,), device="cpu", **{n: options.pop(n) for n in names if n in options})
-    bench = Bench(config, registry, plugins, **options)
-    try:
-        yield bench
-    finally:
-        bench.gate.release()
-        bench.engine.close()
-
-
 @pytest.fixture
 def bench(tiny_checkpoint, registry, plugins):
     """A running engine on the tiny checkpoint."""
@@ -194,3 +40,15 @@ def ask():
         checkpoint="tiny",
     )  # fmt: skip
     return base.but
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_checkpoint):
+    """The tiny model in memory."""
+    return load_model(tiny_checkpoint)
+
+
+@pytest.fixture
+def loop(tiny, registry):
+    """A loop on the tiny model."""
+    return Loop(tiny, registry)

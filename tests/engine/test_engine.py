@@ -1,16 +1,7 @@
 """The engine end to end on a tiny model: pictures, verbs, joins, failures."""
 
-import io
-
-import numpy as np
-import pytest
-from PIL import Image
-
-from webui.core.events import Failed, Finished, Loading, Picture, Step
-
-
-def pixels(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB")).astype(int)
+from tests.engine.helpers import pixels
+from webui.core.events import Finished, Loading, Picture, Step
 
 
 def test_a_job_becomes_a_picture(bench, ask):

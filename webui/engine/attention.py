@@ -43,7 +43,8 @@ class MathProcessor:
         answer = attn.to_out[0](answer.transpose(1, 2).flatten(2))
         if attn.residual_connection:
             answer = answer + hidden_states
-        return answer / attn.rescale_output_factor
+        scaled: Tensor = answer / attn.rescale_output_factor
+        return scaled
 
 
 def sdpa(network: nn.Module) -> Undo:
@@ -69,5 +70,5 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     scale = 1 / math.sqrt(query.shape[-1])
     rows = max(1, _SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
     turned = key.transpose(-1, -2)
-    parts = [((part * scale) @ turned).softmax(dim=-1) @ value for part in query.split(rows, dim=2)]
+    parts = [((part * scale) @ turned).softmax(dim=-1) @ value for part in torch.split(query, rows, dim=2)]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)

@@ -205,8 +205,7 @@ class Engine:
     def _guarded(self, run: Run, function: Callable[..., None], *arguments: Any) -> None:
         try:
             function(*arguments)
-        # Whatever goes wrong with one job becomes that job's end, told in the loop's order.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
             self._inbox.put(partial(self._fail, run, error))
 
     # On the loop's thread
@@ -218,7 +217,7 @@ class Engine:
                 if self._denoiser.busy and not self._closed:
                     try:
                         self._denoiser.turn()
-                    except Exception as error:
+                    except Exception as error:  # noqa: BLE001 only a fault of the device itself comes this far
                         self._broken(error)
 
     def _read_inbox(self) -> None:
@@ -256,7 +255,7 @@ class Engine:
                     partial(self._lane_ended, run),
                 )
                 self._denoiser.add(run.lane)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 whatever a sampler's or a schedule's code raises
                 self._fail(run, error)
         elif not run.decoding:
             run.interrupted |= bool(run.batches)

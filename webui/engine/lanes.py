@@ -37,7 +37,7 @@ class GroupKey:
 
 @dataclass(frozen=True, slots=True)
 class LaneEnd:
-    """How a lane ended: latents (batch, channels, height/8, width/8) or an error; `stopped_at` when it was cut short."""
+    """How a lane ended: latents (batch, channels, height/8, width/8), cut short at `stopped_at`, or an error."""
 
     latents: Tensor | None
     stopped_at: int | None = None
@@ -144,8 +144,7 @@ class Lane:
         except StopIteration as stop:
             self._finish(stop.value)
             return
-        # Whatever a sampler raises, an extension's too, ends its own lane only.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 whatever a sampler raises, an extension's too, ends its own lane only
             self.fail(error)
             return
         self._ask = ask
@@ -158,7 +157,7 @@ class Lane:
                 if finished is not None:
                     _replace(ask.x, self._hooks.after_step(ask.x, finished))
                 _replace(ask.x, self._hooks.before_step(ask.x, ask.step))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
                 self.fail(error)
                 return
         self.done_steps = ask.step
@@ -168,7 +167,7 @@ class Lane:
         if self._hooks is not None and self._ask is not None:
             try:
                 latents = self._hooks.after_step(latents, self._ask.step)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
                 self.fail(error)
                 return
         self.done_steps = self.steps

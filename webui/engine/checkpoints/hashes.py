@@ -1,4 +1,4 @@
-"""Hashes of weight files, remembered by size and time of change, since a checkpoint's gigabytes take seconds to read."""
+"""Hashes of weight files, remembered by size and time of change, since reading gigabytes takes seconds."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def identify(path: Path) -> Identified:
 
 
 def weight_files(folder: Path) -> tuple[tuple[Path, ...], str | None]:
-    """The weight files of a diffusers folder and their variant. Raises ModelProblem naming the first that is missing."""
+    """The weight files of a diffusers folder and their variant. Raises ModelProblem naming the missing part."""
     for variant in (None, "fp16"):
         middle = f".{variant}" if variant else ""
         files = tuple(folder / part / f"{stem}{middle}.safetensors" for part, stem in COMPONENTS.items())

@@ -19,7 +19,7 @@ COMMA_REACH = 20
 
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 # CLIP's cut: contractions, letters together, digits alone, the rest together.
-_WORDS = rf"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]+|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]+"
+_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Stable Diffusion 1: CLIP text in chunks of 75 tokens, a UNet that predicts noise or velocity, a factor-8 autoencoder."""
+"""Stable Diffusion 1: CLIP text in chunks of 75 tokens, a UNet that predicts noise or velocity, a factor-8 VAE."""
 
 from __future__ import annotations
 
@@ -75,12 +75,14 @@ class StableDiffusion1:
         inputs = (x * scale).to(self.dtype)
         output = self.denoiser(inputs, timesteps, encoder_hidden_states=context, return_dict=False)[0].float()
         if self._velocity:
-            return x * (scale * scale) - output * (sigma * scale)
-        return x - output * sigma
+            denoised: Tensor = x * (scale * scale) - output * (sigma * scale)
+        else:
+            denoised = x - output * sigma
+        return denoised
 
     def decode(self, latents: Tensor) -> Tensor:
         pictures = []
-        for latent in latents.split(1):
+        for latent in torch.split(latents, 1):
             decoded = self._vae.decode((latent / self._scaling).to(self._vae.dtype), return_dict=False)[0].float()
             if not bool(torch.isfinite(decoded).all()):
                 raise BadNumbers(
