@@ -1,0 +1,54 @@
+"""One server for each data folder: the second is told where the first is; a killed one leaves nothing in the way."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from webui.core.errors import Conflict, StorageProblem
+from webui.core.paths import Paths
+from webui.instance import DataFolder, running
+
+
+def test_the_second_server_is_told_where_the_first_is(tmp_path: Path) -> None:
+    paths = Paths(data_dir=tmp_path)
+    first = DataFolder(paths)
+    first.claim()
+    first.announce("http://127.0.0.1:7860")
+    try:
+        with pytest.raises(Conflict, match=r"http://127\.0\.0\.1:7860"):
+            DataFolder(paths).claim()
+        found = running(paths)
+        assert found is not None and found.token == first.token and found.pid == os.getpid()
+        if os.name == "posix":
+            assert stat.S_IMODE(paths.instance.stat().st_mode) == 0o600
+    finally:
+        first.release()
+    assert running(paths) is None and not paths.instance.exists()
+
+
+def test_a_killed_server_leaves_the_folder_free(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from webui.core.paths import Paths;"
+        "from webui.instance import DataFolder;"
+        "f = DataFolder(Paths(data_dir=Path(sys.argv[1]))); f.claim(); f.announce('http://x'); os._exit(9)"
+    )
+    died = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=60)
+    assert died.returncode == 9
+    paths = Paths(data_dir=tmp_path)
+    assert paths.instance.exists()
+    assert running(paths) is None
+    folder = DataFolder(paths)
+    folder.claim()
+    folder.release()
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    with pytest.raises(StorageProblem, match="cannot be written"):
+        DataFolder(Paths(data_dir=tmp_path)).claim()
