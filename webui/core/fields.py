@@ -74,11 +74,15 @@ def _check_bool(field: Field, value: Any) -> bool:
 
 
 def _check_number(field: Field, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise field.refuse("must be a number.")
+    if isinstance(value, float) and not math.isfinite(value):
         raise field.refuse("must be a number.")
     low, high = field.minimum, field.maximum
     if (low is not None and value < low) or (high is not None and value > high):
-        raise field.refuse(f"is {value:g}; it must be between {_number(low)} and {_number(high)}.")
+        # A whole number of JSON may be longer than any float.
+        said = f"{value:g}" if abs(value) < 1e15 else "far out of range"
+        raise field.refuse(f"is {said}; it must be between {_number(low)} and {_number(high)}.")
     return float(value)
 
 
@@ -215,6 +219,7 @@ ROWS: tuple[Field, ...] = (
         maximum=100,
         step=1,
         elem_id="batch_count",
+        flags=("--count",),
     ),
     Field(
         "batch_size",

@@ -1,0 +1,75 @@
+"""Shared by all tests: a temporary data folder, the registry, a checkpoint in form only, and the house on a fake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from webui.app import House, compose
+from webui.core.paths import Paths
+from webui.core.registry import Registry
+from webui.core.settings import SettingsStore
+from webui.engine.config import EngineConfig
+from webui.jobs.executors.fake import FakeExecutor
+from webui.plugins.manager import build_registry, load_plugins
+
+SHAM_NAME = "sham"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """Folders of their own for everything; nothing of the program's own folder is found."""
+    return Paths(data_dir=tmp_path / "home", program_dir=tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """The built-in rows."""
+    return build_registry(load_plugins((), "web"))
+
+
+@pytest.fixture
+def sham(paths: Paths) -> Path:
+    """A checkpoint that is listed and accepted, without a model in it: only the fake executor can use it."""
+    return make_sham(paths.checkpoints[0] / SHAM_NAME)
+
+
+@pytest.fixture
+def house(paths: Paths, sham: Path) -> Iterator[House]:
+    """The composed house with the fake executor, not running: `async with house.running() as service`."""
+    built = compose(paths, SettingsStore(paths.settings), EngineConfig(), FakeExecutor(step_seconds=0.002))
+    assert built.service.defaults()["checkpoint"].startswith(sham.name)
+    yield built
+    built.queue.close()
+
+
+def make_sham(folder: Path) -> Path:
+    """A diffusers folder in SD1's form without a model in it; its sidecar says 64 x 64 and 4 steps."""
+    texts = {
+        "model_index.json": {"_class_name": "StableDiffusionPipeline"},
+        "unet/config.json": {"_class_name": "UNet2DConditionModel", "in_channels": 4, "cross_attention_dim": 8},
+        "vae/config.json": {},
+        "text_encoder/config.json": {},
+        "scheduler/scheduler_config.json": {},
+        "tokenizer/vocab.json": {"<|startoftext|>": 0, "<|endoftext|>": 1, "a": 2, "a</w>": 3, ",</w>": 4},
+        "darkroom.json": {"native_size": 64, "steps": 4, "examples": ["a red circle"]},
+    }
+    weights = {
+        "unet/diffusion_pytorch_model": {"conv_in.weight": (1,), "down.attn2.to_k.weight": (1, 8)},
+        "vae/diffusion_pytorch_model": {"decoder.conv_in.weight": (1,)},
+        "text_encoder/model": {"embeddings.token_embedding.weight": (1, 8)},
+    }
+    for name, data in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(data), encoding="utf-8")
+    (folder / "tokenizer" / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    for name, shapes in weights.items():
+        tensors = {key: np.zeros(shape, np.float16) for key, shape in shapes.items()}
+        save_file(tensors, folder / f"{name}.safetensors")
+    return folder

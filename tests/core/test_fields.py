@@ -1,0 +1,113 @@
+"""Fields: every limit is enforced with a sentence that names the field, and the docs' table is made from the rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tools.fields_page import PAGE, fields_page
+from webui.core.errors import InvalidField
+from webui.core.fields import FIELDS, MAX_PIXELS, ROWS, Field, check_values
+
+NUMBERS = [row for row in ROWS if row.kind in ("int", "float")]
+ids = [row.name for row in ROWS]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=ids)
+def test_a_row_is_complete(row: Field) -> None:
+    assert row.label and row.help.endswith(".")
+    assert row.check(row.default) == row.default
+    assert row.kind != "choice" or row.catalogue
+    if row.slider:
+        assert row.minimum is not None and row.maximum is not None
+        assert row.minimum <= row.slider[0] < row.slider[1] <= row.maximum
+
+
+@pytest.mark.parametrize("attribute", ["name", "label", "infotext", "elem_id"])
+def test_names_are_given_once(attribute: str) -> None:
+    given_names = [value for row in ROWS if (value := getattr(row, attribute))]
+    assert len(set(given_names)) == len(given_names)
+    flags = [flag for row in ROWS for flag in (row.flag, *row.flags)]
+    assert len(set(flags)) == len(flags)
+
+
+@pytest.mark.parametrize("row", NUMBERS, ids=[row.name for row in NUMBERS])
+def test_limits_are_inclusive_and_named(row: Field) -> None:
+    assert row.minimum is not None and row.maximum is not None
+    assert row.check(row.minimum) == row.minimum and row.check(row.maximum) == row.maximum
+    beyond = row.multiple or 1
+    for value in (row.minimum - beyond, row.maximum + beyond, 10**400, -(10**400)):
+        with pytest.raises(InvalidField, match="must be") as caught:
+            row.check(value)
+        assert caught.value.field == row.name and row.label in caught.value.detail
+
+
+@pytest.mark.parametrize("row", NUMBERS, ids=[row.name for row in NUMBERS])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "7", None, [7], {}, "e" * 10**5])
+def test_what_is_no_number_is_refused(row: Field, value: Any) -> None:
+    with pytest.raises(InvalidField, match="must be a"):
+        row.check(value)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.kind not in ("int", "float")])
+@pytest.mark.parametrize("value", [7, None, ["x"], b"x"])
+def test_what_is_no_text_or_switch_is_refused(row: Field, value: Any) -> None:
+    with pytest.raises(InvalidField, match="must be"):
+        row.check(value)
+
+
+def test_types_are_made_exact() -> None:
+    assert type(FIELDS["steps"].check(20.0)) is int
+    assert type(FIELDS["cfg_scale"].check(7)) is float
+    with pytest.raises(InvalidField, match="whole number"):
+        FIELDS["steps"].check(20.5)
+
+
+def test_sizes_name_the_nearest_that_would_do() -> None:
+    with pytest.raises(InvalidField, match=r"nearest: 512, 520") as caught:
+        FIELDS["width"].check(513)
+    assert caught.value.remedies == ("Use 512", "Use 520")
+
+
+def test_long_prompts_and_half_characters_are_refused() -> None:
+    with pytest.raises(InvalidField, match="100,000 characters long; at most 20,000"):
+        FIELDS["prompt"].check("x" * 100_000)
+    with pytest.raises(InvalidField, match="surrogate"):
+        FIELDS["prompt"].check("a\ud83d")
+    assert FIELDS["prompt"].check("a\0b 🐈") == "ab 🐈"
+
+
+@given(st.text(max_size=50).filter(lambda name: name not in FIELDS))
+def test_unknown_fields_are_refused(name: str) -> None:
+    with pytest.raises(InvalidField, match="There is no field"):
+        check_values({name: 1})
+
+
+def test_a_misspelt_field_is_suggested() -> None:
+    with pytest.raises(InvalidField, match="Did you mean 'sampler_name'"):
+        check_values({"sampler_nam": "Euler"})
+
+
+def test_missing_fields_take_their_defaults() -> None:
+    assert check_values({}) == {row.name: row.default for row in ROWS}
+
+
+@pytest.mark.parametrize(("values", "field"), [({"batch_size": 16}, "batch_size"), ({}, None)])
+def test_the_pixels_of_a_batch_are_bounded(values: dict[str, Any], field: str | None) -> None:
+    size = {"width": 4096, "height": 4096, **values}
+    assert MAX_PIXELS == 4096 * 4096
+    if field is None:
+        assert check_values(size)["width"] == 4096
+        return
+    with pytest.raises(InvalidField, match="million pixels") as caught:
+        check_values(size)
+    assert caught.value.field == field
+
+
+def test_the_docs_table_is_made_from_the_rows() -> None:
+    assert PAGE.read_text(encoding="utf-8") == fields_page(), "run: python -m tools.fields_page"
+    assert all(f"`{row.name}`" in fields_page() for row in ROWS)

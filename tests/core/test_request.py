@@ -1,0 +1,88 @@
+"""A request: frozen, complete, and equal to itself after every form that it travels in."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webui.core.errors import InvalidField
+from webui.core.fields import FIELDS, MAX_SEED, ROWS, Field
+from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, field_names
+
+
+def values_of(row: Field) -> st.SearchStrategy[Any]:
+    """Everything that the row accepts."""
+    if row.kind in ("text", "choice"):
+        return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+    if row.kind == "bool":
+        return st.booleans()
+    assert row.minimum is not None and row.maximum is not None
+    if row.kind == "float":
+        return st.floats(row.minimum, row.maximum)
+    multiple = row.multiple or 1
+    # Sizes stay small, so that the bound on a batch's pixels is not what is tested here.
+    maximum = min(row.maximum, 1024) if row.multiple else row.maximum
+    return st.integers(int(row.minimum) // multiple, int(maximum) // multiple).map(lambda n: n * multiple)
+
+
+REQUESTS = st.fixed_dictionaries({row.name: values_of(row) for row in ROWS}).map(GenerationRequest.from_values)
+
+
+@given(REQUESTS, st.text("0123456789abcdef", max_size=64))
+def test_json_and_pickle_give_the_same_request(request_: GenerationRequest, digest: str) -> None:
+    request_ = request_.but(checkpoint_hash=digest)
+    assert GenerationRequest.from_json(json.loads(request_.dumps())) == request_
+    assert GenerationRequest.from_json(request_.to_json()) == request_
+    assert pickle.loads(pickle.dumps(request_)) == request_
+
+
+@given(REQUESTS)
+def test_its_text_does_not_depend_on_how_it_was_made(request_: GenerationRequest) -> None:
+    values = {row.name: getattr(request_, row.name) for row in reversed(ROWS)}
+    assert GenerationRequest.from_values(values).dumps() == request_.dumps()
+
+
+def test_every_row_is_a_field_and_every_field_a_row_or_resolved() -> None:
+    assert set(field_names()) == set(FIELDS) | set(RESOLVED)
+    assert all(getattr(GenerationRequest(), row.name) == row.default for row in ROWS)
+
+
+def test_it_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        GenerationRequest().steps = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("schema", [SCHEMA + 1, 0, -1, "2", "1", None, 1.0, [1], 10**30])
+def test_another_schema_is_refused_with_a_sentence(schema: Any) -> None:
+    with pytest.raises(InvalidField, match=f"reads up to {SCHEMA}"):
+        GenerationRequest.from_json({"schema": schema, "prompt": "x"})
+
+
+def test_json_without_a_schema_is_the_present_one() -> None:
+    assert GenerationRequest.from_json({"prompt": "x"}).prompt == "x"
+
+
+@pytest.mark.parametrize("data", [None, 3, "x", [], [["prompt", "x"]]])
+def test_what_is_no_object_is_refused(data: Any) -> None:
+    with pytest.raises(InvalidField, match="JSON object"):
+        GenerationRequest.from_json(data)
+
+
+@pytest.mark.parametrize(
+    "data", [{"checkpoint_hash": 3}, {"checkpoint_hash": "x" * 101}, {"steps": 0}, {"stepps": 3}, {"prompt": None}]
+)
+def test_wrong_values_are_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(InvalidField):
+        GenerationRequest.from_json(data)
+
+
+def test_seeds_count_up_within_32_bits() -> None:
+    request_ = GenerationRequest(seed=MAX_SEED, n_iter=2, batch_size=3)
+    assert request_.pictures == 6
+    assert [request_.seed_of(i) for i in range(3)] == [MAX_SEED, 0, 1]
