@@ -26,7 +26,7 @@ def _empty() -> str:
     return (
         said("empty_title", "h2")
         + said("empty_text", "p", class_="dk-empty-text")
-        + element("div", class_="dk-examples")
+        + element("div", class_="dk-examples", role="group", data_t_label="examples")
         + element("div", class_="dk-about")
     )
 

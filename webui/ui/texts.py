@@ -51,7 +51,6 @@ EN = {
     "examples": "Prompts to try",
     "about_models": "Checkpoints of your own go into {folder}.",
     "no_model_title": "No checkpoint found",
-    "submitting": "Sending",
     "loading": "Loading {what}",
     "position_next": "Next in line",
     "position": "{place} in line",
@@ -122,6 +121,7 @@ EN = {
     "starting": "Starting",
     # settings
     "settings_search": "Search settings",
+    "settings_nav": "Sections",
     "settings_apply": "Apply settings",
     "settings_saved": "Settings are saved",
     "settings_same": "Nothing was changed",
@@ -133,7 +133,6 @@ EN = {
     "paste_nothing": "There are no settings to paste: the prompt is empty and no picture has been made yet.",
     "paste_unknown": "Left out, unknown here: {names}",
     "esc_sure": "Press Esc once more to interrupt",
-    "rebuilt": "The page is newer than this view; reload it",
     # keys
     "key_generate": "Generate",
     "key_skip": "Skip",

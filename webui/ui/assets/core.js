@@ -1,6 +1,8 @@
 // The ground of our scripts: texts, elements built without markup from strings, requests to the native API, signals.
 (() => {
   const { texts } = window.darkroom;
+  // The path that the server lies under; the middleware that writes our lines into the head knows it.
+  const root = document.querySelector('meta[name="darkroom-root"]')?.content || "";
   const language = navigator.languages.map((tag) => tag.split("-")[0]).find((tag) => texts[tag]) || "en";
 
   // A string of the catalogue with {name} filled in.
@@ -39,10 +41,12 @@
     }
   }
 
+  const address = (path) => `${root}/api/v1/${path}`;
+
   async function api(method, path, body) {
     let answer;
     try {
-      answer = await fetch(`/api/v1/${path}`, {
+      answer = await fetch(address(path), {
         method,
         credentials: "same-origin",
         headers: body === undefined ? {} : { "Content-Type": "application/json" },
@@ -121,6 +125,6 @@
   };
 
   Object.assign(window.darkroom, {
-    t, el, byId, setText, toggle, Problem, api, on, emit, onClick, duration, ordinal, size, moment, later, translate, kept,
+    t, el, byId, setText, toggle, Problem, address, api, on, emit, onClick, duration, ordinal, size, moment, later, translate, kept,
   });
 })();

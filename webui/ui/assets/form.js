@@ -135,6 +135,20 @@
     return el("button", { type: "button", class: "dk-link", onclick: use }, remedy);
   };
 
+  // What a label cannot carry.
+  const TITLES = {
+    paste: "paste_title", txt2img_clear_prompt: "clear_title", txt2img_generate_forever: "forever_title",
+    txt2img_random_seed: "seed_random_title", txt2img_reuse_seed: "seed_reuse_title",
+  };
+  function explain() {
+    for (const [id, key] of Object.entries(TITLES)) if (byId(id)) byId(id).title = t(key);
+    for (const [name, { id }] of Object.entries(D.boot.fields)) {
+      const label = id && byId(id)?.querySelector("[data-testid=block-info]");
+      if (label) label.title = t(`help_${name}`);
+    }
+  }
+
+  D.on("drawn", explain);
   D.on("start", () => restore("txt2img"));
   D.on("models", () => countTokens("txt2img"));
   D.onClick("txt2img_clear_prompt", () => clear("txt2img"));

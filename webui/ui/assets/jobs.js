@@ -116,9 +116,9 @@
     return Math.max(0, seconds - (Date.now() - job.stepAt) / 1000);
   }
 
-  const file = (picture) => `/api/v1/pictures/${encodeURIComponent(picture.id)}/file`;
-  const thumb = (picture, side) => `/api/v1/pictures/${encodeURIComponent(picture.id)}/thumb?side=${side}`;
-  const preview = (job) => `/api/v1/jobs/${encodeURIComponent(job.id)}/preview?v=${job.preview}`;
+  const file = (picture) => D.address(`pictures/${encodeURIComponent(picture.id)}/file`);
+  const thumb = (picture, side) => D.address(`pictures/${encodeURIComponent(picture.id)}/thumb?side=${side}`);
+  const preview = (job) => D.address(`jobs/${encodeURIComponent(job.id)}/preview?v=${job.preview}`);
 
   function forget(pictureId) {
     for (const job of jobs.values()) job.pictures = job.pictures.filter((picture) => picture.id !== pictureId);

@@ -9,8 +9,7 @@
 
   function open() {
     if (source || timer) return;
-    const address = last === null ? "/api/v1/events" : `/api/v1/events?after=${encodeURIComponent(last)}`;
-    source = new EventSource(address);
+    source = new EventSource(D.address(last === null ? "events" : `events?after=${encodeURIComponent(last)}`));
     source.onopen = async () => {
       wait = 500;
       const was = D.shell.state.offlineSince;

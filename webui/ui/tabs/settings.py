@@ -42,7 +42,7 @@ def build(page: Page) -> None:
     controls: dict[str, Component] = {}
     with gr.Row(elem_id="settings_body"):
         links = "".join(element("a", escape(name), href=f"#{_anchor(name)}") for name in sections)
-        area(element("nav", links, id="settings_nav", data_t_label="settings_search"), "settings_nav_area")
+        area(element("nav", links, id="settings_nav", data_t_label="settings_nav"), "settings_nav_area")
         with gr.Column(elem_id="settings_sections"):
             for name, rows in sections.items():
                 with gr.Column(elem_id=_anchor(name), elem_classes="dk-section"):

@@ -1,0 +1,78 @@
+"""The real application on the fake executor, in a thread of its own, for the browser to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+from webui.app import House, compose
+from webui.core.paths import Paths
+from webui.core.settings import SettingsStore
+from webui.engine.config import EngineConfig
+from webui.jobs.executors.base import Executor
+from webui.ui.assets import head_html, load_assets
+from webui.ui.blocks import build_blocks, mount_options
+from webui.web.access import identity_of
+from webui.web.identity import Access, Sharing
+from webui.web.keys import Keys
+from webui.web.server import WebServer, build_app, mount_page, open_socket
+
+
+class PageServer:
+    """A server on a free port of 127.0.0.1 with its data in `folder`; use it with `with`."""
+
+    def __init__(self, folder: Path, executor: Executor, sharing: Sharing | None = None, port: int = 0) -> None:
+        self.executor = executor
+        self.url = ""
+        self.house: House | None = None
+        self._folder = folder
+        self._sharing = sharing or Sharing()
+        self._port = port
+        self._server: WebServer | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="page server", daemon=True)
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> PageServer:
+        self._thread.start()
+        self._ready.wait(60)
+        if self._error:
+            raise self._error
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        if self._server:
+            self._server.stop()
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the server did not stop"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        assert self._server
+        return self._server.port
+
+    async def _run(self) -> None:
+        try:
+            await self._serve()
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        paths = Paths(data_dir=self._folder)
+        settings = SettingsStore(paths.settings)
+        self.house = compose(paths, settings, EngineConfig(checkpoint_folders=paths.checkpoints), self.executor)
+        access = Access(self._sharing, Keys(paths.state / "keys.json"), "token")
+        service = self.house.service
+        app = build_app(service, access, load_assets(), lambda folder: head_html(folder, settings.current.theme))
+        mount_page(app, build_blocks(service, identity_of), service.registry.tabs, mount_options())
+        sock, _ = open_socket("127.0.0.1", self._port)
+        self._server = WebServer(app, sock)
+        self.url = f"http://127.0.0.1:{self._server.port}"
+        async with self.house.running():
+            await self._server.run_until_stopped(self._ready.set)

@@ -1,0 +1,48 @@
+"""The catalogue of texts: nothing missing, nothing left over, and in the tone of the house."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import webui.ui
+from webui.core.fields import ROWS
+from webui.ui.assets import SCRIPTS
+from webui.ui.texts import EN, catalogue, t
+
+UI = Path(webui.ui.__file__).parent
+COMPOSED = ("field_", "help_", "worker_", "key_")
+
+
+def sources() -> str:
+    files = [*UI.rglob("*.py"), *(UI / "assets" / name for name in SCRIPTS)]
+    return "\n".join(path.read_text("utf-8") for path in files if path.name != "texts.py")
+
+
+def test_every_text_is_used() -> None:
+    source = sources()
+    quoted = set(re.findall(r"""["'](\w+)["']""", source)) | {"prompt_placeholder", "neg_prompt_placeholder"}
+    unused = {key for key in EN if key not in quoted and not key.startswith(COMPOSED)}
+    assert not unused
+
+
+def test_labels_are_the_fields_own() -> None:
+    for row in ROWS:
+        assert EN[f"field_{row.name}"] == row.label
+
+
+@pytest.mark.parametrize("key", [key for key in EN if not key.startswith(("field_", "help_"))])
+def test_texts_are_in_the_tone_of_the_house(key: str) -> None:
+    text = EN[key]
+    assert text == text.strip() and text
+    assert "!" not in text and "please" not in text.lower()
+    assert text[0].isupper() or text[0] in "{→" or key in ("you", "visitor", "about_left", "offline_since", "no_prompt")
+
+
+def test_gradio_gets_the_catalogue() -> None:
+    assert catalogue().translations_dict["en"] == EN
+    assert t("generate").key == "generate"
+    with pytest.raises(KeyError, match="no_such_text"):
+        t("no_such_text")
