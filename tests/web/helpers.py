@@ -1,0 +1,109 @@
+"""A whole server for tests: the real house on a fake executor, the real page, a random port of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from webui.app import House, compose
+from webui.core.paths import Paths
+from webui.core.settings import SettingsStore
+from webui.engine.config import EngineConfig
+from webui.jobs.executors.fake import FakeExecutor
+from webui.ui.assets import head_html, load_assets
+from webui.ui.blocks import build_blocks, mount_options
+from webui.web.access import identity_of
+from webui.web.identity import Access, Sharing
+from webui.web.keys import Keys
+from webui.web.server import WebServer, build_app, mount_page, open_socket
+
+TOKEN = "the-token-of-instance-json"
+TINY = {"prompt": "a red circle", "steps": 2, "width": 64, "height": 64}
+
+# What a tunnel adds to a request that it brings from somebody far away.
+TUNNEL = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Host": "abc.gradio.live", "X-Forwarded-Proto": "https"}
+
+
+@dataclass
+class Site:
+    """A running server. `owner`, `visitor` and `tunnel` make clients; a visitor keeps the cookie that it is given."""
+
+    url: str
+    house: House
+    app: FastAPI
+    access: Access
+    server: WebServer
+    home: Path
+    _clients: list[httpx.Client] = field(default_factory=list)
+
+    def client(self, **headers: str) -> httpx.Client:
+        """A client with these headers on every request and a cookie jar of its own."""
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=20)
+        self._clients.append(client)
+        return client
+
+    def owner(self) -> httpx.Client:
+        """The owner, by the token that the CLI uses."""
+        return self.client(Authorization=f"Bearer {TOKEN}")
+
+    def visitor(self) -> httpx.Client:
+        """Somebody new, who has been given a visitor's cookie."""
+        client = self.client()
+        client.get("/api/v1/status").raise_for_status()
+        return client
+
+    def close(self) -> None:
+        """Close all clients."""
+        for client in self._clients:
+            client.close()
+
+
+@contextmanager
+def serving(
+    home: Path, sharing: Sharing, *, page: bool = True, step_seconds: float = 0.01, blocks: Any = None
+) -> Iterator[Site]:
+    """A server on this data folder for as long as the block runs, in a thread of its own."""
+    paths = Paths(data_dir=home, program_dir=home)
+    house = compose(paths, SettingsStore(paths.settings), EngineConfig(), FakeExecutor(step_seconds=step_seconds))
+    access = Access(sharing, Keys(paths.state / "access.json"), TOKEN)
+    app = build_app(house.service, access, load_assets(), head_html)
+    if page:
+        mount_page(
+            app, blocks or build_blocks(house.service, identity_of), house.service.registry.tabs, mount_options()
+        )
+    sock, _ = open_socket("127.0.0.1", 0)
+    server = WebServer(app, sock)
+    ready = threading.Event()
+
+    async def run() -> None:
+        async with house.running():
+            await server.run_until_stopped(ready.set)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), name="server", daemon=True)
+    thread.start()
+    assert ready.wait(30)
+    site = Site(f"http://127.0.0.1:{server.port}", house, app, access, server, home)
+    try:
+        yield site
+    finally:
+        site.close()
+        server.stop()
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+def finished(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """The job when it has ended, found through its own events."""
+    with client.stream("GET", f"/api/v1/jobs/{job_id}/events") as stream:
+        for _ in stream.iter_lines():
+            pass
+    job: dict[str, Any] = client.get(f"/api/v1/jobs/{job_id}").json()
+    return job

@@ -1,0 +1,153 @@
+"""What there is to choose from: samplers, schedules, checkpoints, fields; and reading texts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from webui.core.errors import DarkroomError
+from webui.core.fields import Field
+from webui.core.job import Identity
+from webui.web.access import Who
+from webui.web.bodies import body_of, describe
+from webui.web.schemas import (
+    CheckpointsOut,
+    FieldsOut,
+    InfotextOut,
+    InfotextRequest,
+    SamplersOut,
+    SchedulersOut,
+    StatusOut,
+    TokensOut,
+    TokensRequest,
+)
+
+if TYPE_CHECKING:
+    from webui.engine.checkpoints.catalogue import Checkpoint
+    from webui.service import Service
+
+
+def build(service: Service) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["catalogues"])
+
+    @router.get("/samplers", response_model=SamplersOut)
+    async def list_samplers() -> Any:
+        """All sampling methods, in order."""
+        return {"samplers": [_sampler(row) for row in service.registry.samplers]}
+
+    @router.get("/schedulers", response_model=SchedulersOut)
+    async def list_schedulers() -> Any:
+        """All schedule types, in order."""
+        return {"schedulers": [{"name": row.name, "aliases": list(row.aliases)} for row in service.registry.schedules]}
+
+    @router.get("/checkpoints", response_model=CheckpointsOut)
+    async def list_checkpoints(who: Who) -> Any:
+        """All checkpoints with the values that suit them; visitors are shown those that work."""
+        return await asyncio.to_thread(_checkpoints, service, who)
+
+    @router.post("/checkpoints/refresh", response_model=CheckpointsOut)
+    async def refresh_checkpoints(who: Who) -> Any:
+        """Look into the folders again."""
+        await asyncio.to_thread(service.refresh_checkpoints, who)
+        return await asyncio.to_thread(_checkpoints, service, who)
+
+    @router.get("/fields", response_model=FieldsOut)
+    async def list_fields(who: Who) -> Any:
+        """Every parameter that a request takes, with its limits."""
+        return {"fields": [_field(row, service, who) for row in service.fields]}
+
+    @router.get("/status", response_model=StatusOut)
+    async def get_status(who: Who) -> Any:
+        """The worker's state, the line's numbers, who is asking, and what the owner should know."""
+        return {
+            **service.status(),
+            "you": {"id": who.id, "level": str(who.level), "name": who.name},
+            "messages": service.messages(who),
+            "settings": service.public_settings(),
+        }
+
+    @router.post("/tokens", response_model=TokensOut, openapi_extra=describe(TokensRequest))
+    async def count_tokens(body: Annotated[TokensRequest, Depends(body_of(TokensRequest))]) -> Any:
+        """How many tokens a prompt has."""
+        tokens, limit = await asyncio.to_thread(service.count_tokens, body.text, body.checkpoint)
+        return {"tokens": tokens, "limit": limit}
+
+    @router.post("/infotext", response_model=InfotextOut, openapi_extra=describe(InfotextRequest))
+    async def read_infotext(body: Annotated[InfotextRequest, Depends(body_of(InfotextRequest))]) -> Any:
+        """The fields that a parameters text carries."""
+        parsed = await asyncio.to_thread(service.parse_infotext, body.text)
+        return {"values": parsed.values, "unknown": parsed.unknown}
+
+    return router
+
+
+def _sampler(row: Any) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "aliases": list(row.aliases),
+        "options": list(row.options),
+        "schedule": row.schedule,
+        "order": row.order,
+        "group": row.group,
+    }
+
+
+def _checkpoints(service: Service, who: Identity) -> dict[str, Any]:
+    return {"checkpoints": [_checkpoint(checkpoint, service) for checkpoint in service.checkpoints(who)]}
+
+
+def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
+    """`examples` and `about` come from the checkpoint's own darkroom.json."""
+    families = service.registry.families
+    own = checkpoint.defaults
+    return {
+        "title": checkpoint.title,
+        "name": checkpoint.name,
+        "hash": checkpoint.hash,
+        "family": checkpoint.family,
+        "problem": checkpoint.problem,
+        "defaults": {} if checkpoint.problem else service.defaults(checkpoint.title),
+        "sizes": list(families.get(checkpoint.family).sizes) if checkpoint.family in families else [],
+        "examples": _texts(own.get("examples")),
+        "about": _texts(own.get("about")),
+    }
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(text) for text in value] if isinstance(value, list) else [value] if isinstance(value, str) else []
+
+
+def _field(row: Field, service: Service, who: Identity) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "label": row.label,
+        "help": row.help,
+        "default": row.default,
+        "minimum": row.minimum,
+        "maximum": row.maximum,
+        "step": row.step,
+        "multiple": row.multiple,
+        "group": row.group,
+        "choices": _choices(row.catalogue, service, who),
+    }
+
+
+def _choices(catalogue: str | None, service: Service, who: Identity) -> list[str] | None:
+    registry = service.registry
+    match catalogue:
+        case None:
+            return None
+        case "samplers":
+            return registry.samplers.names()
+        case "schedules":
+            return registry.schedules.names()
+        case "attention":
+            return registry.attention.names()
+        case "checkpoints":
+            return [checkpoint.title for checkpoint in service.checkpoints(who)]
+        case _:
+            raise DarkroomError(f"A field names the catalogue '{catalogue}', which there is not.")

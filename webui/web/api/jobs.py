@@ -1,0 +1,119 @@
+"""Jobs and the line they wait in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from webui.core.errors import NotFound
+from webui.core.job import State
+from webui.web.access import Who
+from webui.web.api.views import job_view
+from webui.web.bodies import check, describe, read_object
+from webui.web.schemas import ClearedOut, JobOut, JobsOut, QueueOut, request_model
+
+if TYPE_CHECKING:
+    from webui.service import Service
+
+_LISTED = 200
+"""At most so many jobs of the line in one answer."""
+
+
+def build(service: Service) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["jobs"])
+    body = request_model(service.fields)
+
+    @router.post("/jobs", status_code=201, response_model=JobOut, openapi_extra=describe(body))
+    async def submit_job(request: Request, response: Response, who: Who) -> Any:
+        """Put a request into the line. Fields left out take the checkpoint's defaults; seed -1 is drawn."""
+        values = await read_object(request)
+        check(body, values)
+        job = await service.submit(values, who)
+        response.headers["Location"] = f"{request.scope.get('root_path', '')}/api/v1/jobs/{job.id}"
+        return job_view(job, who, service, request)
+
+    @router.get("/jobs", response_model=JobsOut)
+    async def list_jobs(
+        request: Request,
+        who: Who,
+        state: Annotated[list[State], Query(description="Only jobs in these states")] = [],  # noqa: B006
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        before: Annotated[float | None, Query(description="Only jobs made before this time (Unix seconds)")] = None,
+        everyone: Annotated[bool, Query(description="Other people's too (the owner's right)")] = False,
+    ) -> Any:
+        """The asker's jobs, newest first."""
+        found = await asyncio.to_thread(service.jobs, who, state, limit, before, everyone)
+        return {
+            "jobs": [job_view(job, who, service, request) for job in found],
+            "next": found[-1].created if len(found) == limit else None,
+        }
+
+    @router.get("/jobs/{job_id}", response_model=JobOut)
+    async def get_job(job_id: str, request: Request, who: Who) -> Any:
+        """One job with its pictures so far."""
+        return job_view(service.job(job_id, who), who, service, request)
+
+    @router.delete("/jobs/{job_id}", status_code=204)
+    async def cancel_job(job_id: str, who: Who) -> None:
+        """Abandon a job, waiting or running."""
+        service.cancel(job_id, who)
+
+    @router.post("/jobs/{job_id}/interrupt", status_code=202, response_model=JobOut)
+    async def interrupt_job(job_id: str, request: Request, who: Who) -> Any:
+        """Finish the current picture, then end; a second time: end at this step and keep the picture as it is."""
+        service.interrupt(job_id, who)
+        return job_view(service.job(job_id, who), who, service, request)
+
+    @router.post("/jobs/{job_id}/skip", status_code=202, response_model=JobOut)
+    async def skip_picture(job_id: str, request: Request, who: Who) -> Any:
+        """End the current picture's batch at this step and go on with the next."""
+        service.skip(job_id, who)
+        return job_view(service.job(job_id, who), who, service, request)
+
+    @router.post("/jobs/{job_id}/front", response_model=JobOut)
+    async def move_to_front(job_id: str, request: Request, who: Who) -> Any:
+        """Move a waiting job to the front of the line."""
+        service.front(job_id, who)
+        return job_view(service.job(job_id, who), who, service, request)
+
+    @router.get("/jobs/{job_id}/preview", response_class=Response, responses=_JPEG)
+    async def get_preview(
+        job_id: str, who: Who, v: Annotated[int, Query(description="The version that the event named")] = 0
+    ) -> Response:
+        """The newest preview of a running job."""
+        data = service.preview(job_id, who)
+        if data is None:
+            raise NotFound("There is no preview of this job now.")
+        return Response(data, headers={"Cache-Control": "private, no-store"}, media_type="image/jpeg")
+
+    @router.get("/queue", response_model=QueueOut)
+    async def get_queue(request: Request, who: Who) -> Any:
+        """The line in numbers, and the jobs in it: everybody's for the owner, else the asker's own."""
+        states = (State.RUNNING, State.QUEUED)
+        jobs = await asyncio.to_thread(service.jobs, who, states, _LISTED, None, who.is_owner)
+        views = [job_view(job, who, service, request) for job in jobs]
+        views.sort(key=lambda job: (job["position"] is not None, job["position"] or 0, job["started"] or 0))
+        return {**service.line(), "jobs": views}
+
+    @router.post("/queue/clear", response_model=ClearedOut)
+    async def clear_queue(who: Who) -> Any:
+        """Cancel the asker's waiting jobs; for the owner everybody's."""
+        return {"cancelled": service.clear_waiting(who)}
+
+    @router.post("/queue/pause", status_code=204)
+    async def pause_queue(who: Who) -> None:
+        """Start no more jobs until the queue is resumed, also over a restart."""
+        service.pause(who)
+
+    @router.post("/queue/resume", status_code=204)
+    async def resume_queue(who: Who) -> None:
+        """Start jobs again."""
+        service.resume(who)
+
+    return router
+
+
+_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}

@@ -1,0 +1,59 @@
+"""What is the owner's alone: settings, extensions, letting another browser in, stopping the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, BackgroundTasks, Request
+
+from webui.core.settings import Settings
+from webui.web.access import Who
+from webui.web.bodies import describe, read_object
+from webui.web.schemas import EntranceOut, ExtensionsOut, SettingsOut
+
+if TYPE_CHECKING:
+    from webui.service import Service
+    from webui.web.identity import Access
+
+
+def build(service: Service, access: Access, stop: Callable[[], None]) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["owner"])
+
+    @router.get("/settings", response_model=SettingsOut)
+    async def get_settings(who: Who) -> Any:
+        """All settings and the schema that describes them."""
+        return _settings(service.settings(who))
+
+    @router.patch("/settings", response_model=SettingsOut, openapi_extra=describe(Settings))
+    async def change_settings(request: Request, who: Who) -> Any:
+        """Change some settings; all or none are saved."""
+        return _settings(service.update_settings(await read_object(request), who))
+
+    @router.get("/extensions", response_model=ExtensionsOut)
+    async def list_extensions(who: Who) -> Any:
+        """What was found in the extension folders, loaded or not."""
+        reports = service.extensions(who)
+        return {
+            "extensions": [
+                {"name": r.name, "version": r.version, "title": r.title, "ok": r.ok, "problem": r.problem or None}
+                for r in reports
+            ]
+        }
+
+    @router.post("/entrance", status_code=201, response_model=EntranceOut)
+    async def make_entrance(request: Request) -> Any:
+        """A one-time address that makes the browser that opens it the owner's."""
+        return {"path": f"{request.scope.get('root_path', '')}/enter/{access.keys.new_entrance()}"}
+
+    @router.post("/shutdown", status_code=202)
+    async def shut_down(background: BackgroundTasks) -> None:
+        """Stop the server; running jobs go on at the next start."""
+        background.add_task(stop)
+
+    return router
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    return {"values": settings.model_dump(mode="json"), "schema": Settings.model_json_schema()}

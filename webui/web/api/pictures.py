@@ -1,0 +1,97 @@
+"""Pictures: lists, files and thumbnails. A picture never changes, so a browser may keep it for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import FileResponse
+
+from webui.web.access import Who
+from webui.web.api.views import picture_view
+from webui.web.schemas import PictureOut, PicturesOut
+
+if TYPE_CHECKING:
+    from webui.service import Service
+
+_KEEP = "private, max-age=31536000, immutable"
+_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+def build(service: Service) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["pictures"])
+
+    @router.get("/pictures", response_model=PicturesOut)
+    async def list_pictures(
+        request: Request,
+        who: Who,
+        limit: Annotated[int, Query(ge=1, le=200)] = 60,
+        before: Annotated[float | None, Query(description="Only pictures saved before this time")] = None,
+        search: Annotated[str, Query(max_length=500, description="Words that the infotext must hold")] = "",
+    ) -> Any:
+        """The asker's own pictures, newest first."""
+        found = await asyncio.to_thread(service.pictures, who, limit, before, search)
+        return {
+            "pictures": [picture_view(picture, request) for picture in found],
+            "next": found[-1].created if len(found) == limit else None,
+        }
+
+    @router.get("/pictures/{picture_id}", response_model=PictureOut)
+    async def get_picture(picture_id: str, request: Request, who: Who) -> Any:
+        """One picture's facts."""
+        return picture_view(service.picture(picture_id, who), request)
+
+    @router.get("/pictures/{picture_id}/file", response_class=Response, responses=_IMAGE)
+    async def get_picture_file(
+        picture_id: str,
+        request: Request,
+        who: Who,
+        download: Annotated[bool, Query(description="Offer it for saving, by its name in the outputs folder")] = False,
+    ) -> Response:
+        """The file as it was saved."""
+        path = await asyncio.to_thread(service.picture_file, picture_id, who)
+        headers = _headers(picture_id)
+        if download:
+            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(path.name)}"
+        if _has(request, headers):
+            return Response(status_code=304, headers=headers)
+        return FileResponse(path, headers=headers, media_type=_TYPES.get(path.suffix.lower(), "image/png"))
+
+    @router.get("/pictures/{picture_id}/thumb", response_class=Response, responses=_IMAGE)
+    async def get_thumbnail(
+        picture_id: str,
+        request: Request,
+        who: Who,
+        side: Annotated[Literal[64, 128, 256, 384, 512, 768], Query(description="Pixels of the longer side")] = 256,
+    ) -> Response:
+        """The picture, made to fit a square, as WebP."""
+        headers = _headers(f"{picture_id}-{side}")
+        if _has(request, headers):
+            service.picture(picture_id, who)
+            return Response(status_code=304, headers=headers)
+        data = await asyncio.to_thread(service.thumbnail, picture_id, who, side)
+        return Response(data, headers=headers, media_type="image/webp")
+
+    @router.delete("/pictures/{picture_id}", status_code=204)
+    async def delete_picture(picture_id: str, who: Who) -> None:
+        """Move a picture into the bin."""
+        await asyncio.to_thread(service.delete_picture, picture_id, who)
+
+    return router
+
+
+_IMAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/webp": {}}}}
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"Cache-Control": _KEEP, "ETag": f'"{tag}"'}
+
+
+def _has(request: Request, headers: Mapping[str, str]) -> bool:
+    """Whether the browser already holds what these headers describe."""
+    known = request.headers.get("if-none-match", "")
+    return headers["ETag"] in [tag.strip().removeprefix("W/") for tag in known.split(",")]

@@ -1,0 +1,49 @@
+"""Jobs, pictures and events as the API shows them."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+
+from webui.core.events import event_to_json
+from webui.core.job import Identity, Job, State, StoredPicture
+
+if TYPE_CHECKING:
+    from webui.jobs.bus import Envelope
+    from webui.service import Service
+
+
+def job_view(job: Job, who: Identity, service: Service, request: Request) -> dict[str, Any]:
+    """See schemas.JobOut."""
+    return {
+        **job.to_json(),
+        "mine": job.owner == who.id,
+        "position": service.position(job.id) if job.state is State.QUEUED else None,
+        "pictures": [picture_view(picture, request) for picture in job.pictures],
+    }
+
+
+def picture_view(picture: StoredPicture, request: Request) -> dict[str, Any]:
+    """See schemas.PictureOut. Where the file lies on the disk stays inside."""
+    address = f"{request.scope.get('root_path', '')}/api/v1/pictures/{picture.id}"
+    return {
+        "id": picture.id,
+        "job_id": picture.job_id,
+        "index": picture.index,
+        "seed": picture.seed,
+        "width": picture.width,
+        "height": picture.height,
+        "infotext": picture.infotext,
+        "created": picture.created,
+        "stopped_at": picture.stopped_at,
+        "name": PurePosixPath(picture.path).name,
+        "url": f"{address}/file",
+        "thumb": f"{address}/thumb?side=256",
+    }
+
+
+def event_view(envelope: Envelope, who: Identity) -> dict[str, Any]:
+    """One event's data in the stream."""
+    return {"job": envelope.job_id, "mine": envelope.owner == who.id, **event_to_json(envelope.event)}

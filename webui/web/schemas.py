@@ -1,0 +1,269 @@
+"""The API's bodies and answers as pydantic models; the request's own is made from the rows of core/fields.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import Field as Describe
+
+from webui.core.fields import Field
+
+_TYPES: dict[str, Any] = {"text": str, "choice": str, "int": int, "float": float, "bool": bool}
+
+
+def request_model(rows: Iterable[Field]) -> type[BaseModel]:
+    """The body of POST /jobs: every field may be left out and then takes the checkpoint's default."""
+    fields: dict[str, Any] = {}
+    for row in rows:
+        limits: dict[str, Any] = {"description": row.help, "title": row.label}
+        if row.kind in ("int", "float"):
+            limits |= {"ge": row.minimum, "le": row.maximum, "multiple_of": row.multiple}
+        elif row.maximum is not None:
+            limits["max_length"] = int(row.maximum)
+        limits["json_schema_extra"] = {"default": row.default}
+        fields[row.name] = (Annotated[_TYPES[row.kind] | None, Describe(**limits)], None)
+    # A stored request can be sent back as it is.
+    fields["schema_"] = (
+        Annotated[int | None, Describe(alias="schema", description="Version of the request's form.")],
+        None,
+    )
+    fields["checkpoint_hash"] = (
+        Annotated[str | None, Describe(max_length=100, description="SHA-256 of the checkpoint, when it has no title.")],
+        None,
+    )
+    model: type[BaseModel] = create_model("JobRequest", __config__=ConfigDict(extra="forbid"), **fields)
+    return model
+
+
+class Strict(BaseModel):
+    """A body in which nothing unknown is taken."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TokensRequest(Strict):
+    """The body of POST /tokens."""
+
+    text: Annotated[str, Describe(max_length=100_000)]
+    checkpoint: Annotated[str, Describe(max_length=200)] = ""
+
+
+class InfotextRequest(Strict):
+    """The body of POST /infotext."""
+
+    text: Annotated[str, Describe(max_length=100_000)]
+
+
+class ProblemOut(BaseModel):
+    """Every error's body (RFC 9457, application/problem+json)."""
+
+    type: str
+    title: str
+    detail: str
+    status: int
+    field: str | None = None
+    remedies: list[str] = []
+    report: str | None = None
+
+
+class PictureOut(BaseModel):
+    """A saved picture. `created` in Unix seconds; `url` and `thumb` are paths on this server."""
+
+    id: str
+    job_id: str
+    index: int
+    seed: int
+    width: int
+    height: int
+    infotext: str
+    created: float
+    stopped_at: int | None
+    name: str
+    url: str
+    thumb: str
+
+
+class JobOut(BaseModel):
+    """A job. Times in Unix seconds; `position` counts from 0 and is null unless the job waits."""
+
+    id: str
+    owner: str
+    mine: bool
+    task: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    created: float
+    started: float | None
+    ended: float | None
+    attempts: int
+    interrupted: bool
+    request: dict[str, Any]
+    problem: ProblemOut | None
+    timings: dict[str, float] | None
+    position: int | None
+    pictures: list[PictureOut]
+
+
+class JobsOut(BaseModel):
+    """Jobs, newest first; `next` is the `before` of the page after this one."""
+
+    jobs: list[JobOut]
+    next: float | None
+
+
+class PicturesOut(BaseModel):
+    """Pictures, newest first; `next` is the `before` of the page after this one."""
+
+    pictures: list[PictureOut]
+    next: float | None
+
+
+class QueueOut(BaseModel):
+    """The line: its numbers for everybody, and the jobs that the asker may see, running ones first."""
+
+    running: int
+    waiting: int
+    paused: bool
+    jobs: list[JobOut]
+
+
+class ClearedOut(BaseModel):
+    """How many waiting jobs were cancelled."""
+
+    cancelled: int
+
+
+class SamplerOut(BaseModel):
+    """A sampling method."""
+
+    name: str
+    aliases: list[str]
+    options: list[str]
+    schedule: str
+    order: int
+    group: str
+
+
+class SamplersOut(BaseModel):
+    """All sampling methods."""
+
+    samplers: list[SamplerOut]
+
+
+class SchedulerOut(BaseModel):
+    """A schedule type."""
+
+    name: str
+    aliases: list[str]
+
+
+class SchedulersOut(BaseModel):
+    """All schedule types."""
+
+    schedulers: list[SchedulerOut]
+
+
+class CheckpointOut(BaseModel):
+    """A checkpoint. `defaults` are values of all fields for it; `sizes` the sizes its family was trained for."""
+
+    title: str
+    name: str
+    hash: str
+    family: str
+    problem: str | None
+    defaults: dict[str, Any]
+    sizes: list[tuple[int, int]]
+    examples: list[str]
+    about: list[str]
+
+
+class CheckpointsOut(BaseModel):
+    """All checkpoints that were found."""
+
+    checkpoints: list[CheckpointOut]
+
+
+class FieldOut(BaseModel):
+    """A parameter of a request. `choices` are the known names where there is a catalogue."""
+
+    name: str
+    kind: str
+    label: str
+    help: str
+    default: Any
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+    multiple: int | None
+    group: str
+    choices: list[str] | None
+
+
+class FieldsOut(BaseModel):
+    """All parameters of a request."""
+
+    fields: list[FieldOut]
+
+
+class You(BaseModel):
+    """Who is asking."""
+
+    id: str
+    level: str
+    name: str
+
+
+class StatusOut(BaseModel):
+    """What the head of the page shows."""
+
+    worker: dict[str, Any]
+    queue: dict[str, Any]
+    you: You
+    messages: list[str]
+    settings: dict[str, Any]
+
+
+class ExtensionOut(BaseModel):
+    """An extension that was found; `problem` says why it was left out."""
+
+    name: str
+    version: str
+    title: str
+    ok: bool
+    problem: str | None
+
+
+class ExtensionsOut(BaseModel):
+    """All extensions that were found."""
+
+    extensions: list[ExtensionOut]
+
+
+class SettingsOut(BaseModel):
+    """The settings' values and the JSON schema that describes them."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    values: dict[str, Any]
+    schema_: Annotated[dict[str, Any], Describe(alias="schema")]
+
+
+class TokensOut(BaseModel):
+    """Tokens in a text, and the room in the blocks of 75 they fill."""
+
+    tokens: int
+    limit: int
+
+
+class InfotextOut(BaseModel):
+    """What a parameters text says: values by field name, and what is unknown here."""
+
+    values: dict[str, Any]
+    unknown: dict[str, str]
+
+
+class EntranceOut(BaseModel):
+    """An address that makes the browser that opens it first the owner's; a path on this server."""
+
+    path: str
