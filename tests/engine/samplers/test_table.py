@@ -156,3 +156,26 @@ def test_the_input_is_left_as_it_was(row: Sampler, bench, start) -> None:
     kept = x.clone()
     bench.drive(row, x, geometric(4), bench.bent)
     assert torch.equal(x, kept)
+
+
+@each_row
+def test_what_a_hook_writes_into_the_first_ask_of_a_step_is_kept(row: Sampler, bench, start) -> None:
+    """Towards one fixed picture the way is straight, so a shift at one level ends as its share of the last level."""
+    sigmas = geometric(8)
+
+    def end(shift_at: int | None) -> torch.Tensor:
+        context = SamplerContext(sigmas, 8, Silence(), bench.model, {"eta": 0.0})
+        sampling = resolve(row.function)(start * sigmas[0], context)
+        ask, before = next(sampling), -1
+        while True:
+            if ask.step == shift_at and ask.step != before:
+                ask.x.add_(0.5)
+            before = ask.step
+            try:
+                ask = sampling.send(Answer(torch.full_like(start, 0.2)))
+            except StopIteration as finish:
+                return finish.value * (math.hypot(1.0, sigmas[-1]) if row.uses_timesteps else 1.0)
+
+    plain = end(None)
+    for step in (0, 3, 7):
+        assert torch.allclose(end(step) - plain, torch.full_like(start, 0.5 * sigmas[-1] / sigmas[step]), atol=1e-4)

@@ -13,7 +13,8 @@ from torch import Tensor
 class Ask:
     """One question of a sampler: what is the clean picture behind `x` at noise level `sigma`?
 
-    x: (batch, channels, height/8, width/8) float32, in sigma space: clean latent + sigma * unit noise.
+    x: (batch, channels, height/8, width/8) float32, in sigma space: clean latent + sigma * unit noise. The loop may
+    write into it at the first ask of a step, for hooks, so a sampler goes on from the tensor it asked with.
     sigma: noise level, a host float, so that nothing in the loop waits for the device.
     step: number of the step this ask belongs to, from 0. Samplers of second order ask twice with one number.
     """

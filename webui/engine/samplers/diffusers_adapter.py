@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any
 
 import torch
 from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 from torch import Tensor
 
-from webui.engine.samplers.base import Ask, ModelSchedule, SamplerContext, Sampling
+from webui.engine.samplers.base import Ask, SamplerContext, Sampling
 
 
 def dpm_solver_multistep(x: Tensor, context: SamplerContext) -> Sampling:
@@ -20,7 +19,7 @@ def dpm_solver_multistep(x: Tensor, context: SamplerContext) -> Sampling:
 
 def unipc_multistep(x: Tensor, context: SamplerContext) -> Sampling:
     """diffusers' UniPCMultistepScheduler with its defaults: bh2, second order, corrected after each ask."""
-    return through_class(UniPCMultistepScheduler, x, context)
+    return through_class(UniPCThatListens, x, context)
 
 
 def through_class(kind: Any, x: Tensor, context: SamplerContext) -> Sampling:
@@ -32,30 +31,41 @@ def through_class(kind: Any, x: Tensor, context: SamplerContext) -> Sampling:
     on our account (UniPC's own corrector does: it solves a 2 x 2 system there).
     """
     scheduler = prepared(kind, context)
-    sample = x / math.hypot(1.0, context.sigmas[0])
     for step, sigma in enumerate(context.sigmas[:-1]):
-        answer = yield Ask(sample * math.hypot(1.0, sigma), sigma, step)
+        answer = yield Ask(x, sigma, step)
+        sample = x / math.hypot(1.0, sigma)
         sample = scheduler.step(answer.denoised, scheduler.timesteps[step], sample, return_dict=False)[0]
-    return sample * math.hypot(1.0, context.sigmas[-1])
+        x = sample * math.hypot(1.0, context.sigmas[step + 1])
+    return x
 
 
 def prepared(kind: Any, context: SamplerContext) -> Any:
     """An instance of the class that stands before the first of the context's steps."""
     scheduler = kind(
-        num_train_timesteps=len(context.model.sigmas),
-        trained_betas=betas(context.model),
         prediction_type="sample",
         final_sigmas_type="zero" if context.sigmas[-1] == 0.0 else "sigma_min",
     )
     scheduler.set_timesteps(len(context.sigmas) - 1, device="cpu")
     scheduler.sigmas = torch.tensor(context.sigmas, dtype=torch.float32)
     scheduler.timesteps = torch.tensor([context.model.timestep(sigma) for sigma in context.sigmas[:-1]])
-    scheduler.num_inference_steps = len(scheduler.timesteps)
+    # Looked up by their timestep, levels beyond the model's ends would be taken for one another.
     scheduler.set_begin_index(0)
     return scheduler
 
 
-def betas(model: ModelSchedule) -> list[float]:
-    """The variance that each training timestep adds, from the model's noise levels."""
-    alphas = [1.0, *(1.0 / (1.0 + sigma * sigma) for sigma in model.sigmas)]
-    return [1.0 - after / before for before, after in pairwise(alphas)]
+class UniPCThatListens(UniPCMultistepScheduler):  # type: ignore[misc]  # diffusers has no types
+    """UniPC whose corrector keeps what somebody else changed in the sample since its last step.
+
+    The corrector computes the sample anew from the step before, which would undo the changes of hooks.
+    """
+
+    def step(self, *args: Any, **kwargs: Any) -> Any:
+        """The class's own step, of which the predicted sample is remembered."""
+        result = super().step(*args, **kwargs)
+        self._predicted = result[0]
+        return result
+
+    def multistep_uni_c_bh_update(self, *args: Any, this_sample: Tensor, **kwargs: Any) -> Tensor:
+        """The corrected sample, moved by as much as the given one is off the predicted one."""
+        corrected = super().multistep_uni_c_bh_update(*args, this_sample=this_sample, **kwargs)
+        return corrected + (this_sample - self._predicted)
