@@ -92,10 +92,10 @@ class WorkerProcess:
         while True:
             try:
                 data = self._pipe.recv_bytes(MAX_BYTES)
-            except EOFError:
+            except (EOFError, ConnectionError):
                 break
             except OSError as error:
-                # Too long a message leaves the pipe unusable; anything else means that it is gone.
+                # Too long a message leaves the pipe unusable.
                 self._broken = self._broken or f"The line to the worker broke: {error}."
                 self._process.kill()
                 break
@@ -206,7 +206,7 @@ def _child(target: str, argument: object, pipe: Connection, console: Connection,
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = Link(pipe)
     _die_with_parent()
-    logging.basicConfig(level=level, handlers=[_Forward(link)], force=True)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_Forward(link)], force=True)
     try:
         resolve(target)(link, argument)
     except DarkroomError as error:

@@ -1,0 +1,51 @@
+"""Time left: from the job's own steps, before that from jobs like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from webui.core.events import Step
+from webui.core.request import GenerationRequest
+from webui.jobs.eta import Estimate, History
+
+REQUEST = GenerationRequest(width=64, height=64)
+
+
+def test_nothing_is_claimed_before_anything_is_known() -> None:
+    assert Estimate(REQUEST, History()).seconds_left(Step(0, 20), now=5.0) is None
+
+
+def test_the_jobs_own_pace_counts_over_all_batches() -> None:
+    estimate = Estimate(REQUEST, History())
+    left = [
+        estimate.seconds_left(Step(n, 4, batch, 2), now=float(2 * (n + 5 * batch)))
+        for batch in (1, 2)
+        for n in range(5)
+    ]
+    assert left == [None, 14, 12, 10, 8, 8, 6, 4, 2, 0]
+
+
+def test_one_slow_step_does_not_frighten() -> None:
+    estimate = Estimate(REQUEST, History())
+    times = [0, 1, 2, 3, 33, 34]
+    left = [estimate.seconds_left(Step(n, 10), now=float(t)) for n, t in enumerate(times)]
+    assert left[4] == pytest.approx(6) and left[5] == pytest.approx(5)
+
+
+def test_a_job_like_a_recent_one_knows_at_once_and_others_do_not() -> None:
+    history = History()
+    before = Estimate(REQUEST, history)
+    for n in range(5):
+        before.seconds_left(Step(n, 10), now=n * 0.5)
+    assert Estimate(REQUEST.but(seed=9, prompt="another"), history).seconds_left(Step(0, 8), now=0) == pytest.approx(4)
+    assert Estimate(REQUEST.but(width=128), history).seconds_left(Step(0, 8), now=0) is None
+    assert Estimate(REQUEST.but(checkpoint_hash="ab"), history).seconds_left(Step(0, 8), now=0) is None
+
+
+def test_the_history_stays_small() -> None:
+    history = History()
+    for n in range(1000):
+        history.note(REQUEST.but(batch_size=n), 1.0)
+    assert history.recall(REQUEST.but(batch_size=1)) is None
+    assert history.recall(REQUEST.but(batch_size=999)) == 1.0
+    assert len(history._seconds) <= 64
