@@ -28,9 +28,8 @@ def pictures(found: list[Output]) -> list[Picture]:
 @with_loop
 async def test_the_same_request_gives_the_same_bytes_and_another_seed_others(make_job: MakeJob) -> None:
     executor = FakeExecutor(0)
-    first, again, other = (
-        pictures(await outputs(executor, make_job(seed=seed, width=96, n_iter=2))) for seed in (7, 7, 9)
-    )
+    jobs = [make_job(seed=seed, width=96, n_iter=2) for seed in (7, 7, 9)]
+    first, again, other = [pictures(await outputs(executor, job)) for job in jobs]
     assert first == again
     assert len({picture.data for picture in (*first, *other)}) == 4
     assert [picture.seed for picture in first] == [7, 8]

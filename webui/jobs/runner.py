@@ -53,14 +53,13 @@ class Runner:
         self._paths: dict[int, str] = {}
         self._saving_seconds = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._presses = 0
+        # Interrupted in an earlier run: it ends after the picture that was being made then, as soon as that has begun.
+        self._presses = int(job.interrupted)
+        self._must_interrupt = job.interrupted
         self._abandoned = False
         self._begun = False
         self._ending = False
         self._leaving = asyncio.Event()
-        if job.interrupted:
-            # Interrupted in an earlier run: it ends after the picture that was being made then.
-            self._press()
 
     def start(self) -> asyncio.Task[None]:
         """Begin; the task ends when the job has ended or waits again."""
@@ -77,7 +76,11 @@ class Runner:
     def interrupt(self) -> None:
         """Finish the current picture, then end; asked again (or at once, by a setting): end at this step."""
         self._parts.queue.mark_interrupted(self.job.id)
-        self._press()
+        self._presses += 1
+        if self._presses == 1 and self._parts.settings.current.interrupt_after_current:
+            self._controls.interrupt()
+        else:
+            self._controls.stop_now()
 
     def skip(self) -> None:
         """End the current batch at this step."""
@@ -95,13 +98,6 @@ class Runner:
         self._leaving.set()
         self._cancel()
         return self._task
-
-    def _press(self) -> None:
-        self._presses += 1
-        if self._presses == 1 and self._parts.settings.current.interrupt_after_current:
-            self._controls.interrupt()
-        else:
-            self._controls.stop_now()
 
     def _cancel(self) -> None:
         # A task that is cancelled before its first step never runs at all, and could not end its job.
@@ -179,6 +175,9 @@ class Runner:
                 left = self._estimate.seconds_left(output, time.monotonic())
                 self._publish(replace(output, seconds_left=left))
                 self._want_previews()
+                if self._must_interrupt:
+                    self._must_interrupt = False
+                    self._controls.interrupt()
             case Loading() | Note():
                 self._publish(output)
             case Finished():

@@ -68,12 +68,15 @@ class FakeExecutor:
         begun = time.perf_counter()
         yield Loading("The fake model")
         loaded = time.perf_counter()
-        pictures = 0
+        pictures, cut_short = len(done), False
         for batch in range(request.n_iter):
             indexes = range(batch * request.batch_size, (batch + 1) * request.batch_size)
             missing = [index for index in indexes if index not in done]
             if not missing:
                 continue
+            if run.interrupted or run.stopped:
+                cut_short = True
+                break
             run.skipped = False
             step = 0
             yield Step(0, request.steps, batch + 1, request.n_iter)
@@ -90,10 +93,9 @@ class FakeExecutor:
             for index in missing:
                 pictures += 1
                 yield _picture(request, index, step if step < request.steps else None)
-            if run.interrupted or run.stopped:
-                break
+            cut_short = cut_short or (run.stopped and step < request.steps)
         timings = {"loaded": loaded - begun, "encoded": 0.0, "denoised": time.perf_counter() - loaded, "decoded": 0.0}
-        yield Finished(pictures, run.interrupted or run.stopped, timings)
+        yield Finished(pictures, cut_short, timings)
 
     def _failure(self, run: _Run, step: int) -> Failed | None:
         fault = self._fault
