@@ -109,7 +109,7 @@ def test_dpmpp_2m(bench, start) -> None:
 
 @pytest.mark.parametrize("eta", [1.0, 0.6])
 def test_dpmpp_2m_sde(bench, start, eta) -> None:
-    """Lu et al. 2022, equation 18 with eta as k-diffusion generalised it, in t = -log sigma."""
+    """Lu et al. 2022, SDE-DPM-Solver++(2M), with eta as k-diffusion generalised it, in t = -log sigma."""
 
     def formula(x, draws):
         old, h_last = None, None

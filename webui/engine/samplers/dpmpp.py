@@ -32,7 +32,7 @@ def dpmpp_2m(x: Tensor, context: SamplerContext) -> Sampling:
 
 
 def dpmpp_2m_sde(x: Tensor, context: SamplerContext) -> Sampling:
-    """SDE-DPM-Solver++(2M), midpoint form (Lu et al. 2022, equation 18): one ask a step and Brownian noise.
+    """SDE-DPM-Solver++(2M), midpoint form (Lu et al. 2022): one ask a step and Brownian noise.
 
     A step that ends at 0 takes the answer as it is. Options: eta (1; 0 makes it DPM++ 2M), s_noise (1).
     """
