@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from webui.core.events import ENDS, Event, Queued
+from webui.core.events import ENDS, Event, Output, Queued, Step
 from webui.core.job import Job
 from webui.core.settings import SettingsStore
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
-from webui.jobs.executors.base import Executor
+from webui.jobs.executors.base import Controls, Executor
+from webui.jobs.executors.fake import FakeExecutor
 from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
 from webui.plugins.manager import Plugins
 
 MakeJob = Callable[..., Job]
+QUICK = 0.002
+"""Seconds a step of the fake executor."""
 
 
 def with_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -102,3 +105,28 @@ async def running_house(folder: Path, executor: Executor) -> AsyncIterator[House
             await task
         await executor.close()
         queue.close()
+
+
+def at_step(batch: int, step: int) -> Callable[[Event], bool]:
+    """Whether an event says that the job has come so far."""
+    return lambda event: isinstance(event, Step) and (event.batch, event.step) >= (batch, step)
+
+
+class Watched(FakeExecutor):
+    """Notes which jobs run and in whose company."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order: list[str] = []
+        self.together: list[frozenset[str]] = []
+        self._now: set[str] = set()
+
+    async def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
+        self.order.append(job.id)
+        self._now.add(job.id)
+        self.together.append(frozenset(self._now))
+        try:
+            async for output in super().run(job, controls, done):
+                yield output
+        finally:
+            self._now.discard(job.id)

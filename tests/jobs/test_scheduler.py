@@ -1,4 +1,4 @@
-"""The scheduler with the fake executor: every verb, every end, fairness, deaths, full disks, restarts."""
+"""The scheduler with the fake executor: every verb, every end, order, company and fairness."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import io
 import random
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.jobs.helpers import House, MakeJob, running_house, with_loop
-from webui.core.errors import BadNumbers, Conflict, NotFound, StorageProblem
+from tests.jobs.helpers import QUICK, House, MakeJob, Watched, at_step, running_house, with_loop
+from webui.core.errors import BadNumbers, Conflict, NotFound
 from webui.core.events import (
-    ENDS,
     Cancelled,
     Event,
     Failed,
     Finished,
     ImageReady,
     Loading,
-    Note,
     Output,
     PreviewReady,
     Queued,
@@ -33,37 +30,11 @@ from webui.images import metadata
 from webui.jobs.executors.base import Controls
 from webui.jobs.executors.fake import FakeExecutor, Fault, paint
 
-QUICK = 0.002
-
 
 def kinds(events: list[Event]) -> list[str]:
     """Names of the events without previews; repeats of a passing kind left out."""
     names = [event.name for event in events if not isinstance(event, PreviewReady)]
     return [name for n, name in enumerate(names) if n == 0 or names[n - 1] != name or name == "image"]
-
-
-def at_step(batch: int, step: int) -> Any:
-    return lambda event: isinstance(event, Step) and (event.batch, event.step) >= (batch, step)
-
-
-class Watched(FakeExecutor):
-    """Notes which jobs run and in whose company."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.order: list[str] = []
-        self.together: list[frozenset[str]] = []
-        self._now: set[str] = set()
-
-    async def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
-        self.order.append(job.id)
-        self._now.add(job.id)
-        self.together.append(frozenset(self._now))
-        try:
-            async for output in super().run(job, controls, done):
-                yield output
-        finally:
-            self._now.discard(job.id)
 
 
 @with_loop
@@ -270,178 +241,6 @@ async def test_a_loaded_model_is_preferred_but_nobody_starves(tmp_path: Path, ma
         place = executor.order.index("y0")
         assert executor.order[:2] == ["x0", "x1"], "the model in memory first"
         assert place == 9, "after eight were let past, the head of the line is taken"
-
-
-@with_loop
-async def test_a_dead_worker_reruns_its_jobs_one_by_one(tmp_path: Path, make_job: MakeJob) -> None:
-    executor = Watched(QUICK, capacity=4, fault=Fault(3, prompt="poison", times=1))
-    async with running_house(tmp_path, executor) as house:
-        jobs = [make_job(prompt="poison", steps=5), *(make_job(steps=5) for _ in range(3))]
-        house.submit(*jobs)
-        for job in jobs:
-            assert isinstance(await house.end(job.id), Finished)
-        assert len(executor.order) == 8
-        assert executor.together[4:] == [frozenset([name]) for name in executor.order[4:]], "suspects run alone"
-        rows = [house.queue.get(job.id) for job in jobs]
-        assert {(row.attempts, row.alone) for row in rows} == {(1, True)}
-        assert len(house.files()) == 4
-        again = [event for event in house.events[jobs[1].id] if isinstance(event, Queued) and event.reason]
-        assert "runs again, by itself" in again[0].reason
-
-
-@with_loop
-async def test_a_job_that_always_kills_the_worker_fails_and_takes_nobody_along(
-    tmp_path: Path, make_job: MakeJob
-) -> None:
-    executor = Watched(QUICK, capacity=4, fault=Fault(2, prompt="poison"))
-    async with running_house(tmp_path, executor) as house:
-        bad, good = make_job(prompt="poison"), make_job()
-        house.submit(bad, good)
-        end = await house.end(bad.id)
-        assert isinstance(end, Failed) and end.problem.type == "worker" and "3 times" in end.problem.detail
-        assert isinstance(await house.end(good.id), Finished)
-        assert executor.order.count(bad.id) == 3
-        assert house.queue.get(good.id).attempts == 1
-        assert sum(isinstance(event, ENDS) for event in house.events[bad.id]) == 1
-
-
-@with_loop
-async def test_an_orderly_stop_puts_jobs_back_and_the_next_start_makes_only_what_is_missing(
-    tmp_path: Path, make_job: MakeJob
-) -> None:
-    job = make_job(n_iter=3, steps=10)
-    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
-        house.submit(job)
-        await house.until(job.id, lambda event: isinstance(event, ImageReady))
-    first_images = [event for event in house.events[job.id] if isinstance(event, ImageReady)]
-    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
-        stream = house.bus.follow_owner("ann", after=12345)
-        seen = []
-        async for envelope in stream:
-            seen.append(envelope.event)
-            if isinstance(envelope.event, ENDS):
-                break
-        images = [event for event in seen if isinstance(event, ImageReady)]
-        assert images[: len(first_images)] == first_images, "a follower from before the restart is told of all"
-        assert [event.index for event in images] == [0, 1, 2]
-        row = house.queue.get(job.id)
-        assert (row.state, row.attempts, len(house.files())) == (State.DONE, 0, 3)
-        assert "restarted" in next(event for event in seen if isinstance(event, Queued)).reason
-
-
-@with_loop
-async def test_an_interrupted_job_does_not_start_over_after_a_restart(tmp_path: Path, make_job: MakeJob) -> None:
-    job = make_job(n_iter=5, steps=30)
-    async with running_house(tmp_path, FakeExecutor(0.01)) as house:
-        house.submit(job)
-        await house.until(job.id, at_step(1, 3))
-        house.scheduler.interrupt(job.id)
-    async with running_house(tmp_path, FakeExecutor(0.0)) as house:
-        end = await house.end(job.id)
-        assert isinstance(end, Finished) and (end.pictures, end.interrupted) == (1, True)
-
-
-@with_loop
-async def test_a_crash_between_the_file_and_its_row_leaves_one_picture(tmp_path: Path, make_job: MakeJob) -> None:
-    job = make_job(n_iter=2)
-    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
-        house.scheduler.pause()
-        house.submit(job)
-        paths = house.store.reserve(job.task, [job.request.seed_of(n) for n in range(2)], job.created)
-        house.queue.start(job.id)
-        house.queue.reserve(job.id, [(n, job.request.seed_of(n), path) for n, path in enumerate(paths)])
-        house.store.save(paths[0], b"\x89PNG of the run that was killed")
-        house.queue.paused = False
-    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
-        assert isinstance(await house.end(job.id), Finished)
-        assert house.files() == sorted(paths)
-        assert metadata.read(house.store.path(paths[0])).request == job.request.to_json()
-
-
-@with_loop
-async def test_a_job_whose_pictures_are_all_there_is_done_without_a_worker(tmp_path: Path, make_job: MakeJob) -> None:
-    executor = Watched(QUICK)
-    job = make_job()
-    async with running_house(tmp_path, executor) as house:
-        house.submit(job)
-        await house.end(job.id)
-        with house.queue._database.transaction() as connection:
-            connection.execute("UPDATE jobs SET state = 'running'")
-    async with running_house(tmp_path, executor) as house:
-        await asyncio.sleep(0.05)
-        assert house.queue.get(job.id).state is State.DONE
-        assert executor.order == [job.id]
-
-
-class FullDisk:
-    """Makes a method raise StorageProblem while `full`."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
-        self.full = True
-        self.refused = 0
-        real = getattr(owner, name)
-
-        def method(*args: Any, **kwargs: Any) -> Any:
-            if self.full:
-                self.refused += 1
-                raise StorageProblem("The disk is full.")
-            return real(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, method)
-
-
-@with_loop
-async def test_a_full_outputs_disk_fails_the_job_and_holds_the_line(
-    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("webui.jobs.scheduler._DISK_RETRY_SECONDS", 0.05)
-    async with running_house(tmp_path, FakeExecutor(QUICK, capacity=1)) as house:
-        disk, probe = FullDisk(monkeypatch, house.store, "save"), FullDisk(monkeypatch, house.store, "check_writable")
-        first, second = make_job(), make_job()
-        house.submit(first, second)
-        end = await house.end(first.id)
-        assert isinstance(end, Failed) and end.problem.type == "storage"
-        await asyncio.sleep(0.2)
-        assert house.queue.get(second.id).state is State.QUEUED, "no further job is sacrificed"
-        disk.full = probe.full = False
-        assert isinstance(await house.end(second.id), Finished)
-        assert len(house.files()) == 1
-
-
-@pytest.mark.parametrize("method", ["start", "reserve", "save_picture", "end"])
-@with_loop
-async def test_a_full_database_disk_delays_a_job_and_loses_nothing(
-    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    monkeypatch.setattr("webui.jobs.scheduler._DISK_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("webui.jobs.runner._RETRY_SECONDS", (0.05,))
-    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
-        disk = FullDisk(monkeypatch, house.queue, method)
-        job = make_job()
-        house.submit(job)
-        while disk.refused < 3:
-            await asyncio.sleep(0.01)
-        assert not any(isinstance(event, ENDS) for event in house.events[job.id])
-        if method != "start":
-            assert sum(isinstance(event, Note) for event in house.events[job.id]) == 1
-        disk.full = False
-        assert isinstance(await house.end(job.id), Finished)
-        assert len(house.files()) == 1
-
-
-@with_loop
-async def test_a_full_database_disk_does_not_keep_the_program_from_stopping(
-    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job()
-    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
-        disk = FullDisk(monkeypatch, house.queue, "end")
-        house.submit(job)
-        while not disk.refused:
-            await asyncio.sleep(0.01)
-    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
-        assert isinstance(await house.end(job.id), Finished)
-        assert len(house.files()) == 1
 
 
 @with_loop

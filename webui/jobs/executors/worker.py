@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 
 from webui.core.events import Failed, Finished, Output
 from webui.engine.config import EngineConfig
@@ -20,10 +21,12 @@ def main(link: Link, config: EngineConfig) -> None:
     """Serve the web process until it says stop."""
     plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions)
 
+    ended = threading.Event()
+
     def emit(job_id: str, output: Output) -> None:
         link.output(job_id, output)
         if isinstance(output, Finished | Failed):
-            link.status(_status(engine))
+            ended.set()
 
     def give_up(error: BaseException) -> None:
         # The device is unusable for this process; the web process starts another.
@@ -32,6 +35,7 @@ def main(link: Link, config: EngineConfig) -> None:
 
     engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up)
     link.status(_status(engine))
+    threading.Thread(target=_keep_status, args=(link, engine, ended), name="status", daemon=True).start()
     for command in link.commands():
         match command:
             case Submit():
@@ -41,6 +45,14 @@ def main(link: Link, config: EngineConfig) -> None:
             case Cancel():
                 engine.cancel(command.job_id)
     engine.close()
+
+
+def _keep_status(link: Link, engine: Engine, ended: threading.Event) -> None:
+    """Tell how the worker is after every job; on a thread of its own, since asking the device may take a while."""
+    while True:
+        ended.wait()
+        ended.clear()
+        link.status(_status(engine))
 
 
 def _tell(engine: Engine, command: Tell) -> None:
