@@ -52,7 +52,7 @@ def write_checkpoint(folder, seed=0, prediction_type="epsilon"):
     (tokenizer / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}), encoding="utf-8")
     lines = ["#version: 0.2", *(f"{a} {b}" for a, b in merges)]
     (tokenizer / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (tokenizer / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer"}))
+    (tokenizer / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 77}))
     text = CLIPTextConfig(
         vocab_size=len(names), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
         num_attention_heads=2, max_position_embeddings=77, projection_dim=WIDTH, bos_token_id=len(names) - 2,

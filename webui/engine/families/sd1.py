@@ -101,8 +101,8 @@ def load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> St
     transformers_logging.disable_progress_bar()
     common: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "variant": checkpoint.variant}
     try:
-        unet = UNet2DConditionModel.from_pretrained(checkpoint.path / "unet", torch_dtype=dtype, **common)
-        vae = AutoencoderKL.from_pretrained(checkpoint.path / "vae", torch_dtype=vae_dtype, **common)
+        unet = UNet2DConditionModel.from_pretrained(checkpoint.path / "unet", dtype=dtype, **common)
+        vae = AutoencoderKL.from_pretrained(checkpoint.path / "vae", dtype=vae_dtype, **common)
         text_encoder = CLIPTextModel.from_pretrained(checkpoint.path / "text_encoder", dtype=dtype, **common)
     except (OSError, ValueError, RuntimeError, KeyError, json.JSONDecodeError) as error:
         log.debug("%s failed to load.", checkpoint.path, exc_info=True)

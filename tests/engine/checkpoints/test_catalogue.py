@@ -1,0 +1,198 @@
+"""Finding, identifying and naming checkpoints; each kind of damage gets its sentence."""
+
+import hashlib
+import json
+import os
+import time
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.engine.helpers import write_checkpoint
+from webui.core.errors import ModelProblem, UnknownName
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.hashes import HashCache
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("models") / "nice model")
+
+
+def copy(model, folder):
+    for path in model.rglob("*"):
+        target = folder / path.relative_to(model)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    return folder
+
+
+def test_a_folder_is_found_named_and_hashed(model):
+    [checkpoint] = Catalogue((model.parent,)).all()
+    parts = ("unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model")
+    digests = [hashlib.sha256((model / f"{part}.safetensors").read_bytes()).hexdigest() for part in parts]
+    assert checkpoint.hash == hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+    assert checkpoint.title == f"nice model [{checkpoint.hash[:10]}]"
+    assert (checkpoint.family, checkpoint.problem, checkpoint.kind) == ("sd1", None, "diffusers")
+    assert checkpoint.size_bytes == sum((model / f"{part}.safetensors").stat().st_size for part in parts)
+
+
+def test_a_checkpoint_answers_to_title_name_and_hash(model):
+    catalogue = Catalogue((model.parent,))
+    checkpoint = catalogue.all()[0]
+    for name in (checkpoint.title, "nice model", "NICE MODEL", checkpoint.hash, checkpoint.hash[:10]):
+        assert catalogue.get(name) == checkpoint
+    with pytest.raises(UnknownName, match="Did you mean 'nice model'"):
+        catalogue.get("nise model")
+
+
+def test_models_below_folders_carry_the_folder_in_their_name(model, tmp_path):
+    copy(model, tmp_path / "mine" / "one")
+    assert [c.name for c in Catalogue((tmp_path,)).all()] == ["mine/one"]
+
+
+def test_the_first_folder_wins(model, tmp_path):
+    copy(model, tmp_path / model.name)
+    assert Catalogue((tmp_path, model.parent)).get(model.name).path == tmp_path / model.name
+
+
+def test_the_sidecar_brings_defaults(model, tmp_path):
+    folder = copy(model, tmp_path / "a")
+    (folder / "darkroom.json").write_text(json.dumps({"native_size": 64, "steps": 9}))
+    assert Catalogue((tmp_path,)).get("a").defaults == {"native_size": 64, "steps": 9}
+
+
+def truncate(folder):
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def cut_header(folder):
+    path = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:20])
+
+
+def pickle_only(folder):
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").rename(folder / "unet" / "diffusion_pytorch_model.bin")
+
+
+def no_weights(folder):
+    (folder / "text_encoder" / "model.safetensors").unlink()
+
+
+def no_tokenizer(folder):
+    (folder / "tokenizer" / "merges.txt").unlink()
+
+
+def no_scheduler(folder):
+    (folder / "scheduler" / "scheduler_config.json").unlink()
+
+
+def broken_json(folder):
+    (folder / "unet" / "config.json").write_text("{")
+
+
+def other_text_encoder(folder):
+    save_file({"embeddings.token_embedding.weight": torch.zeros(4, 16)}, folder / "text_encoder" / "model.safetensors")
+
+
+def xl(folder):
+    index = json.loads((folder / "model_index.json").read_text())
+    index |= {"_class_name": "StableDiffusionXLPipeline", "text_encoder_2": ["transformers", "CLIPTextModel"]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+
+def inpainting(folder):
+    path = folder / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"in_channels": 9}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (truncate, "cut off"),
+        (cut_header, "cut off"),
+        (pickle_only, "pickle"),
+        (no_weights, "text_encoder has no weights"),
+        (no_tokenizer, "merges.txt"),
+        (no_scheduler, "scheduler_config.json"),
+        (broken_json, "unet/config.json is no JSON"),
+        (other_text_encoder, "do not fit each other"),
+        (xl, "StableDiffusionXLPipeline"),
+        (inpainting, "inpainting"),
+    ],
+)
+def test_damage_is_listed_with_its_sentence(model, tmp_path, damage, sentence):
+    damage(copy(model, tmp_path / "hurt"))
+    catalogue = Catalogue((tmp_path,))
+    [checkpoint] = catalogue.all()
+    assert checkpoint.problem and sentence in checkpoint.problem
+    with pytest.raises(ModelProblem, match="hurt cannot be used"):
+        catalogue.get("hurt")
+    with pytest.raises(ModelProblem):
+        catalogue.default()
+
+
+def test_single_files_are_listed_with_the_reason(tmp_path):
+    save_file({"a": torch.zeros(2)}, tmp_path / "one.safetensors")
+    (tmp_path / "two.safetensors").write_bytes(b"no such thing")
+    (tmp_path / "three.ckpt").write_bytes(b"pickle")
+    problems = {c.name: c.problem for c in Catalogue((tmp_path,)).all()}
+    assert "cannot be read yet" in problems["one.safetensors"]
+    assert "cut off" in problems["two.safetensors"]
+    assert "pickle" in problems["three.ckpt"]
+
+
+def test_a_model_that_vanishes_is_said(model, tmp_path):
+    folder = copy(model, tmp_path / "gone")
+    catalogue = Catalogue((tmp_path,))
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(ModelProblem, match="no longer complete"):
+        catalogue.get("gone")
+    catalogue.refresh()
+    with pytest.raises(ModelProblem, match="has no weights"):
+        catalogue.get("gone")
+
+
+def test_the_default_is_the_preferred_one_or_the_first_that_works(model, tmp_path):
+    truncate(copy(model, tmp_path / "a"))
+    copy(model, tmp_path / "b")
+    copy(model, tmp_path / "c")
+    catalogue = Catalogue((tmp_path,))
+    assert catalogue.default().name == "b"
+    assert catalogue.default(catalogue.get("c").title).name == "c"
+    assert catalogue.default("a").name == "b"
+
+
+def test_hashes_are_kept_by_size_and_time(tmp_path):
+    weights = tmp_path / "w.bin"
+    weights.write_bytes(b"one")
+    first = HashCache(tmp_path).compute([weights])
+    assert first == hashlib.sha256(b"one").hexdigest()
+    assert HashCache(tmp_path).known([weights]) == first
+    weights.write_bytes(b"two")
+    os.utime(weights, ns=(time.time_ns(), time.time_ns() + 10**9))
+    assert HashCache(tmp_path).known([weights]) is None
+    assert HashCache(tmp_path).compute([weights]) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_damaged_hash_file_is_made_again(tmp_path):
+    (tmp_path / "checkpoint-hashes.json").write_text("{nonsense")
+    weights = tmp_path / "w.bin"
+    weights.write_bytes(b"one")
+    assert HashCache(tmp_path).compute([weights]) == hashlib.sha256(b"one").hexdigest()
+    assert HashCache(tmp_path).known([weights])
+
+
+def test_a_large_model_is_listed_at_once_and_hashed_behind(model, tmp_path, monkeypatch):
+    title = Catalogue((model.parent,)).get(model.name).title
+    monkeypatch.setattr("webui.engine.checkpoints.catalogue._SMALL_BYTES", 10)
+    catalogue = Catalogue((model.parent,), tmp_path)
+    deadline = time.monotonic() + 30
+    while not catalogue.get(model.name).hash and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert catalogue.get(model.name).title == title

@@ -1,0 +1,75 @@
+"""Chunks of 75 tokens, cut as A1111 cuts them, and the counter."""
+
+import itertools
+import json
+import random
+
+import pytest
+from transformers import CLIPTokenizer
+
+from tests.engine.helpers import STARTER
+from webui.core.errors import ModelProblem
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.tokens import count_tokens, load_chunker, split
+
+COMMA = 9
+
+
+def test_no_text_is_one_empty_chunk():
+    assert split([], COMMA) == [[]]
+
+
+def test_75_tokens_are_one_chunk_and_76_are_two():
+    assert [len(c) for c in split([1] * 75, COMMA)] == [75]
+    assert [len(c) for c in split([1] * 76, COMMA)] == [75, 1]
+
+
+@pytest.mark.parametrize(("place", "first"), [(74, 75), (60, 61), (55, 56), (54, 75)])
+def test_what_follows_a_near_comma_moves_to_the_next_chunk(place, first):
+    tokens = list(range(100, 180))
+    tokens[place] = COMMA
+    chunks = split(tokens, COMMA)
+    assert [len(c) for c in chunks] == [first, 80 - first]
+    assert list(itertools.chain(*chunks)) == tokens
+
+
+def test_a_comma_that_itself_overflows_moves_nothing():
+    tokens = [*range(100, 175), COMMA, 5]
+    tokens[70] = COMMA
+    assert [len(c) for c in split(tokens, COMMA)] == [75, 2]
+
+
+def test_no_token_is_lost_and_no_chunk_is_too_long():
+    rng = random.Random(3)
+    for _ in range(300):
+        tokens = [COMMA if rng.random() < 0.05 else rng.randrange(10, 99) for _ in range(rng.randrange(400))]
+        chunks = split(tokens, COMMA)
+        assert list(itertools.chain(*chunks)) == tokens and all(len(c) <= 75 for c in chunks)
+
+
+@pytest.mark.parametrize("model", ["tiny", "starter"])
+def test_tokens_are_transformers_own(model, tiny_checkpoint):
+    folder = (tiny_checkpoint if model == "tiny" else STARTER) / "tokenizer"
+    theirs, ours = CLIPTokenizer.from_pretrained(folder), load_chunker(folder)
+    rng = random.Random(5)
+    alphabet = "abc RED, circle's 42 éß!?  \n\t<|endoftext|> 日本 🎨"
+    texts = ["".join(rng.choices(alphabet, k=rng.randrange(60))) for _ in range(200)]
+    for text in ["a red circle on a blue background", *texts]:
+        assert ours.tokens(text) == theirs(text, add_special_tokens=False).input_ids
+
+
+def test_the_counter_counts_places_of_full_chunks(tiny_checkpoint):
+    checkpoint = Catalogue((tiny_checkpoint.parent,)).get("tiny")
+    assert count_tokens(checkpoint, "") == (0, 75)
+    assert count_tokens(checkpoint, "a a a") == (3, 75)
+    assert count_tokens(checkpoint, "a " * 75) == (75, 75)
+    assert count_tokens(checkpoint, "a " * 76) == (76, 150)
+    # A comma ends the first chunk early; its places count as taken.
+    assert count_tokens(checkpoint, "a " * 60 + ", " + "a " * 30) == (75 + 30, 150)
+
+
+def test_a_tokenizer_whose_files_do_not_fit_is_a_sentence(tmp_path):
+    (tmp_path / "vocab.json").write_text(json.dumps({"a": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\nx y\n")
+    with pytest.raises(ModelProblem, match="fit"):
+        load_chunker(tmp_path)
