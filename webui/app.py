@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from webui.core.job import LOCAL_OWNER
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue
@@ -33,6 +34,10 @@ class House:
     scheduler: Scheduler
     executor: Executor
     queue: Queue
+
+    def messages(self) -> list[str]:
+        """Sentences for whoever started the program: a damaged file that was set aside, an extension left out."""
+        return self.service.messages(LOCAL_OWNER)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Service]:

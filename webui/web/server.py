@@ -6,7 +6,8 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +167,13 @@ class WebServer(uvicorn.Server):
         if self.started and on_ready:
             on_ready()
         await serving
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See uvicorn; a signal that has stopped the server is not raised again, since there is an order to keep."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn; our streams are told first."""
