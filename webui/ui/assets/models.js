@@ -23,15 +23,14 @@
   // Chosen by a script.
   function pick(title) {
     if (!find(title) && title) return;
-    choose(title);
+    choose(title, false);
     byId("dk_checkpoint_apply")?.click();
   }
 
   // Chosen by hand. What the person has changed stays; what still is the old model's default becomes the new one's.
-  function choose(title) {
+  function choose(title, byHand = true) {
     const before = find(chosen)?.defaults || D.boot.defaults;
     const model = find(title);
-    const fresh = title !== chosen;
     chosen = title;
     if (!model) return;
     D.form.clearProblem("checkpoint");
@@ -41,7 +40,7 @@
       ([name, value]) => name !== "checkpoint" && values[name] === before[name] && values[name] !== value);
     D.form.fill("txt2img", { ...Object.fromEntries(changes) });
     values.checkpoint = title;
-    if (fresh) remember(title);
+    if (byHand) remember(title);
     draw();
     D.emit("models");
   }
