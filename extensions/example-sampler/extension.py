@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from webui.core.registry import Sampler
-from webui.plugins.hooks import hookimpl
+from webui.extend import Sampler, hookimpl
 
 
 @hookimpl

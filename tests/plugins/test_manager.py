@@ -16,7 +16,7 @@ from webui.plugins.manager import Plugins, build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 MANIFEST = 'name = "{name}"\nversion = "1.2"\napi = "1"\ntitle = "The {name}"\n'
-HEAD = "from webui.plugins.hooks import hookimpl\nfrom webui.core.registry import Command, Sampler, Schedule\n"
+HEAD = "from webui.extend import Command, Sampler, Schedule, hookimpl\n"
 
 
 def write(parent: Path, name: str, extension: str = "", worker: str = "", manifest: str | None = None) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from webui.core.errors import Problem
@@ -116,8 +116,9 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 def event_from_json(data: dict[str, Any]) -> Event:
-    """The event that `event_to_json` described."""
-    values = {k: v for k, v in data.items() if k != "event"}
+    """The event that `event_to_json` described; what a stream adds to it is passed over."""
+    names = {f.name for f in fields(_KINDS[data["event"]])}
+    values = {k: v for k, v in data.items() if k in names}
     if data["event"] == Failed.name:
         values["problem"] = Problem.from_json(values["problem"])
     event: Event = _KINDS[data["event"]](**values)

@@ -21,6 +21,8 @@ class Paths:
     """Further folders with checkpoints (--ckpt-dir), searched after the own ones."""
     outputs_dir: Path | None = None
     settings_path: Path | None = None
+    use_extensions: bool = True
+    """False leaves all extensions out (--disable-all-extensions)."""
     program_dir: Path = field(default=PROGRAM_DIR)
 
     @property
@@ -43,6 +45,8 @@ class Paths:
     @property
     def extensions(self) -> tuple[Path, ...]:
         """Folders with extensions; the program's own holds the examples."""
+        if not self.use_extensions:
+            return ()
         mine = self.data_dir / "extensions"
         own = self.program_dir / "extensions"
         return (own,) if mine == own else (own, mine)

@@ -1,0 +1,175 @@
+"""generate makes the pictures that were asked for, with and without a server, and says what it cannot take."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.web.helpers import Site
+from webui.cli import main
+from webui.core.errors import OutOfMemory
+from webui.core.events import Failed
+from webui.core.fields import ROWS
+from webui.images.metadata import read
+from webui.jobs.executors.fake import FakeExecutor, Fault
+
+SMALL = ["--steps", "3", "--size", "64x64"]
+
+
+@pytest.fixture(params=["own worker", "running server"])
+def either(request: pytest.FixtureRequest, home: Path) -> Path:
+    if request.param == "running server":
+        request.getfixturevalue("site")
+    return home
+
+
+def run(home: Path, *arguments: str) -> int:
+    return main(["generate", "--data-dir", str(home), *arguments])
+
+
+def test_a_picture_lands_where_it_was_asked_for(
+    either: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.png"
+    assert run(either, "a red circle", "--seed", "7", *SMALL, "-o", str(out)) == 0
+    picture = read(out)
+    assert (picture.width, picture.height) == (64, 64)
+    assert picture.request is not None
+    assert (picture.request["seed"], picture.request["steps"], picture.request["prompt"]) == (7, 3, "a red circle")
+    assert capsys.readouterr().out == f"{out}\n"
+    (kept,) = (either / "outputs" / "txt2img-images").rglob("*-7.png")
+    assert kept.read_bytes() == out.read_bytes()
+
+
+def test_several_pictures_are_numbered_or_go_into_a_folder(either: Path, tmp_path: Path) -> None:
+    assert run(either, "x", "--seed", "1", "--count", "2", *SMALL, "-o", str(tmp_path / "out.png")) == 0
+    assert [path.name for path in sorted(tmp_path.glob("*.png"))] == ["out-1.png", "out-2.png"]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert run(either, "x", "--seed", "4", *SMALL, "-o", str(folder)) == 0
+    (only,) = folder.iterdir()
+    assert only.name.startswith("4-")
+
+
+def test_programs_get_events_one_a_line(either: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.png"
+    assert run(either, "x", "--seed", "7", *SMALL, "-o", str(out), "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names = [line["event"] for line in lines]
+    assert names[-1] == "finished" and {"image", "step"} <= set(names)
+    assert len({line["job"] for line in lines}) == 1
+    (image,) = (line for line in lines if line["event"] == "image")
+    assert (image["seed"], image["file"]) == (7, str(out))
+
+
+@pytest.mark.usefixtures("site")
+def test_without_o_a_server_names_the_pictures_address(
+    home: Path, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "x", *SMALL) == 0
+    address = capsys.readouterr().out.strip()
+    assert address.startswith(site.url)
+    with Image.open(io.BytesIO(site.owner().get(address).content)) as picture:
+        assert picture.size == (64, 64)
+
+
+def test_without_o_an_own_worker_names_the_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "x", *SMALL) == 0
+    assert Path(capsys.readouterr().out.strip()).is_relative_to(home / "outputs")
+
+
+def test_a_request_file_is_taken_and_flags_lie_over_it(
+    either: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = {"schema": 1, "prompt": "a star", "seed": 5, "steps": 2, "width": 64, "height": 64}
+    (tmp_path / "request.json").write_text(json.dumps(request), "utf-8")
+    out = tmp_path / "out.png"
+    assert run(either, "--request", "request.json", "--seed", "6", "-o", str(out)) == 0
+    first = read(out).request
+    assert first is not None and (first["prompt"], first["seed"], first["steps"]) == ("a star", 6, 2)
+    # What a picture carries makes the picture again.
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(first)))
+    assert run(either, "--request", "-", "-o", str(tmp_path / "again.png")) == 0
+    assert (tmp_path / "again.png").read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "Say what the picture should show"),
+        (["x", "--size", "64"], "--size is written as 512x768"),
+        (["x", "--size", "65x64"], "multiple of 8"),
+        (["x", "--steps", "0"], "between 1 and 150"),
+        (["x", "--steps", "many"], "invalid int value"),
+        (["x", "--sampler", "Eular a"], "Did you mean 'Euler a'"),
+        (["x", "--model", "nothing"], "Unknown checkpoint 'nothing'"),
+        (["x", "--stepps", "3"], "nrecognized arguments: --stepps"),
+        (["x", "-o", "nowhere/out.png"], "is not there"),
+        (["x", "-o", "out.webp"], "neither a folder nor a .png"),
+        (["--request", "absent.json"], "cannot be read"),
+        (["--request", "broken.json"], "is no JSON"),
+        (["--request", "list.json"], "JSON object"),
+        (["--request", "odd.json"], "There is no field 'promt'. Did you mean 'prompt'"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_exit_2(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    for name, text in {"broken": "{", "list": "[]", "odd": '{"prompt": "x", "promt": "x"}'}.items():
+        (tmp_path / f"{name}.json").write_text(text, "utf-8")
+    assert run(home, *arguments) == 2
+    captured = capsys.readouterr()
+    assert expected in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.usefixtures("site")
+def test_a_servers_refusal_is_the_same_sentence_and_code(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "x", "--sampler", "Eular a") == 2
+    assert "Did you mean 'Euler a'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_failed_job_is_exit_1(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    fault = Fault(at=2, error=OutOfMemory("There is no memory left.", remedies=("Lower the size",)))
+    monkeypatch.setattr("webui.app.LocalExecutor", lambda config: FakeExecutor(0.001, fault=fault))
+    assert run(home, "x", *SMALL, *(["--json"] if as_json else [])) == 1
+    captured = capsys.readouterr()
+    if as_json:
+        last = json.loads(captured.out.splitlines()[-1])
+        assert last["event"] == Failed.name and last["problem"]["detail"] == "There is no memory left."
+    else:
+        assert "There is no memory left.\n  - Lower the size\n" in captured.err
+
+
+def test_a_paused_queue_is_said_instead_of_waited_for(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queue", "pause", "--data-dir", str(home)]) == 0
+    assert run(home, "x", *SMALL) == 1
+    assert "launch.py queue resume" in capsys.readouterr().err
+
+
+def test_every_field_has_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["generate", "--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    for field in ROWS:
+        assert field.name == "prompt" or all(name in text for name in (field.flag, *field.flags))
+
+
+def test_values_reach_the_request_as_they_were_given(either: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    given: dict[str, Any] = {"--negative": "blur", "--cfg": "4.5", "--scheduler": "Karras", "--attention": "math"}
+    flags = [word for pair in given.items() for word in pair]
+    assert run(either, "x", *SMALL, *flags, "--alone", "-o", str(out)) == 0
+    request = read(out).request
+    assert request is not None
+    names = ("negative_prompt", "cfg_scale", "scheduler", "attention", "alone")
+    assert [request[name] for name in names] == ["blur", 4.5, "Karras", "math", True]

@@ -1,0 +1,169 @@
+"""Each of A1111's flags works, or says in a sentence why not; and the page about them is the table's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from webui.commands.generate import field_flags
+from webui.core.errors import InvalidField
+from webui.core.flags import BY_NAME, FLAGS, Flag, Parser, add_flags, split_command, table_text, to_options
+from webui.core.options import Options, option_names
+from webui.core.paths import PROGRAM_DIR
+from webui.core.settings import Settings, check_settings
+
+# A1111's flags that are worth their old spelling.
+KNOWN = """
+--listen --port --share --gradio-auth --gradio-auth-path --api --nowebui --api-auth --cors-allow-origins --tls-keyfile
+--tls-certfile --server-name --subpath --theme --autolaunch --data-dir --models-dir --ckpt --ckpt-dir --vae-dir
+--lora-dir --embeddings-dir --esrgan-models-path --controlnet-dir --styles-file --ui-settings-file --no-half
+--no-half-vae --upcast-sampling --precision --medvram --medvram-sdxl --lowvram --xformers --opt-sdp-attention
+--opt-sub-quad-attention --opt-channelslast --use-cpu --device-id --skip-install --reinstall-torch
+--disable-all-extensions --disable-safe-unpickle --enable-insecure-extension-access --freeze-settings --no-hashing
+--skip-load-model-at-start --loglevel
+""".split()  # noqa: SIM905 (as the list is written elsewhere)
+
+NEEDS = {"--tls-keyfile": ["--tls-certfile", "cert"], "--tls-certfile": ["--tls-keyfile", "key"]}
+REFUSED = "--disable-safe-unpickle"
+
+
+def parse(*arguments: str) -> Options:
+    parser = Parser(prog="launch.py", allow_abbrev=False)
+    add_flags(parser)
+    return to_options(parser.parse_args(arguments))
+
+
+def example(flag: Flag) -> list[str]:
+    if not flag.takes_value:
+        return [flag.name]
+    words = [word for word in flag.values if word not in ("autocast", "INFO", "system")]
+    return [flag.name, words[0] if words else "3" if flag.kind == "int" else "x"]
+
+
+@pytest.mark.parametrize("name", [name for name in KNOWN if name != REFUSED])
+def test_each_flag_changes_something_or_says_why_not(name: str) -> None:
+    flag = BY_NAME[name]
+    options = parse(*example(flag), *NEEDS.get(name, []))
+    if flag.launcher:
+        assert options == Options()
+    elif flag.works:
+        assert options.notices == ()
+        assert options != Options()
+    else:
+        (notice,) = options.notices
+        assert notice.startswith(f"{name} changes nothing: ")
+        assert len(notice.split()) > 6 and notice.endswith(".")
+        assert options == Options(notices=options.notices)
+
+
+def test_the_unsafe_one_is_refused_with_its_reason() -> None:
+    with pytest.raises(InvalidField, match="can run any code") as caught:
+        parse(REFUSED)
+    assert caught.value.exit_code == 2
+
+
+def test_rows_are_whole() -> None:
+    named = {flag.option for flag in FLAGS if flag.option} - {"device_id", "checkpoint"}
+    fixed = {name for flag in FLAGS for name in flag.sets if not name.startswith("setting:")}
+    assert named | fixed <= option_names()
+    settings = {flag.setting for flag in FLAGS if flag.setting}
+    settings |= {name.partition(":")[2] for flag in FLAGS for name in flag.sets if name.startswith("setting:")}
+    assert settings <= set(Settings.model_fields)
+    for flag in FLAGS:
+        effects = [flag.sets, flag.option, flag.setting, flag.notice, flag.refused, flag.launcher]
+        assert sum(map(bool, effects)) == 1, flag.name
+        assert flag.help
+
+
+def test_no_field_of_a_request_has_a_flags_spelling() -> None:
+    assert not field_flags() & set(BY_NAME)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option", "value"),
+    [
+        (["--no-half"], "precision", "fp32"),
+        (["--precision", "half"], "precision", "fp16"),
+        (["--precision", "full"], "precision", "fp32"),
+        (["--use-cpu", "all"], "device", "cpu"),
+        (["--device-id", "1"], "device", "cuda:1"),
+        (["--listen"], "host", "0.0.0.0"),
+        (["--listen", "--server-name", "10.0.0.2"], "host", "10.0.0.2"),
+        ([], "host", "127.0.0.1"),
+        (["--theme", "dark"], "settings", {"theme": "dark"}),
+        (["--opt-sub-quad-attention"], "settings", {"attention": "math"}),
+        (["--cors-allow-origins", "https://a.b, https://c"], "origins", ("https://a.b", "https://c")),
+        (["--ckpt-dir", "/a", "--ckpt-dir", "/b"], "checkpoint_dirs", (Path("/a").absolute(), Path("/b").absolute())),
+        (["--loglevel", "DEBUG"], "loglevel", "DEBUG"),
+        (["--skip-load-model-at-start"], "warm", False),
+    ],
+)
+def test_what_flags_mean(arguments: list[str], option: str, value: object) -> None:
+    assert getattr(parse(*arguments), option) == value
+
+
+def test_settings_flags_are_settings() -> None:
+    for flag in FLAGS:
+        if flag.works and (flag.setting or any("setting:" in name for name in flag.sets)):
+            check_settings(parse(*example(flag)).settings)
+
+
+def test_folders_follow_the_flags(tmp_path: Path) -> None:
+    paths = parse("--data-dir", str(tmp_path), "--ui-settings-file", str(tmp_path / "s.json")).paths
+    assert paths.outputs == tmp_path / "outputs"
+    assert paths.settings == tmp_path / "s.json"
+    assert paths.extensions == (PROGRAM_DIR / "extensions", tmp_path / "extensions")
+    assert parse("--disable-all-extensions").paths.extensions == ()
+
+
+def test_a_checkpoint_file_is_found_in_its_folder(tmp_path: Path) -> None:
+    options = parse("--ckpt", str(tmp_path / "m.safetensors"), "--ckpt-dir", str(tmp_path / "x"))
+    assert options.checkpoint_dirs == (tmp_path / "x", tmp_path)
+    assert options.settings == {"sd_model_checkpoint": "m.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--port", "0"], "between 1 and 65,535"),
+        (["--port", "many"], "invalid int value"),
+        (["--port"], "expected one argument"),
+        (["--theme", "pink"], "invalid choice"),
+        (["--device-id", "-1"], "counts from 0"),
+        (["--use-cpu", "all", "--device-id", "0"], "cannot be given together"),
+        (["--tls-keyfile", "k"], "needed both"),
+        (["--lissten"], "[Uu]nrecognized arguments: --lissten"),
+        (["--no-hal"], "[Uu]nrecognized arguments"),
+    ],
+)
+def test_wrong_flags_get_a_sentence(arguments: list[str], expected: str) -> None:
+    with pytest.raises(InvalidField, match=expected):
+        parse(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ("serve", [])),
+        (["--listen", "--port", "7861"], ("serve", ["--listen", "--port", "7861"])),
+        (["generate", "a circle", "--seed", "7"], ("generate", ["a circle", "--seed", "7"])),
+        (["--data-dir", "queue", "generate", "x"], ("generate", ["--data-dir", "queue", "x"])),
+        (["--data-dir=a", "--listen", "queue", "list"], ("queue", ["--data-dir=a", "--listen", "list"])),
+    ],
+)
+def test_the_command_is_found_behind_flags(arguments: list[str], expected: tuple[str, list[str]]) -> None:
+    assert split_command(arguments, ["serve", "generate", "queue"]) == expected
+
+
+def test_a_word_that_is_no_command_is_said() -> None:
+    with pytest.raises(InvalidField, match=r"no command 'a red circle'.*launch\.py generate \"a red circle\""):
+        split_command(["a red circle"], ["serve"])
+
+
+def test_the_page_about_flags_is_the_tables() -> None:
+    page = PROGRAM_DIR / "docs" / "flags.md"
+    assert page.read_text("utf-8") == table_text(), (
+        'write it anew: python -c "from webui.core.flags import table_text; import pathlib; '
+        "pathlib.Path('docs/flags.md').write_text(table_text(), 'utf-8', newline='\\n')\""
+    )

@@ -1,0 +1,1 @@
+"""The program's commands, one file each: run(arguments) -> exit code. They write their answers to stdout."""

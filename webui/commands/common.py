@@ -1,0 +1,102 @@
+"""What commands share: their parser, the settings and the engine's options that flags mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from webui.core.errors import InvalidField, ModelProblem
+from webui.core.flags import COMMON, Parser, add_flags, to_options
+from webui.core.logs import start_logging
+from webui.core.options import Options
+from webui.core.paths import Paths
+from webui.core.settings import Settings, SettingsStore, environment_values
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.config import EngineConfig
+
+
+def parse_flags(arguments: Sequence[str]) -> Options:
+    """The options from the flags alone, whatever else the command line holds."""
+    parser = Parser(prog="launch.py", add_help=False, allow_abbrev=False)
+    add_flags(parser)
+    given, _ = parser.parse_known_args([argument for argument in arguments if argument != "--"])
+    return to_options(given)
+
+
+def command_parser(name: str, description: str, usage: str = "") -> Parser:
+    """A parser of one command; `usage` are the words between its name and its flags. `with_flags` comes last."""
+    line = " ".join(filter(None, ["launch.py", name, usage, "[flags]"]))
+    return Parser(prog=f"launch.py {name}", usage=line, description=description, allow_abbrev=False)
+
+
+def with_flags(parser: Parser, shown: Sequence[str] = COMMON) -> Parser:
+    """The parser with all flags added; its --help shows the groups in `shown` behind the command's own."""
+    add_flags(parser, shown)
+    return parser
+
+
+def begin(given: argparse.Namespace, loglevel: str = "") -> Options:
+    """The options of a parsed command line, with logging started and notices said.
+
+    `loglevel` is taken where --loglevel is not given: commands that show results themselves need no log.
+    """
+    options = to_options(given)
+    if loglevel and given.loglevel is None:
+        options = replace(options, loglevel=loglevel)
+    start_logging(options.loglevel)
+    for notice in options.notices:
+        sys.stderr.write(notice + "\n")
+    return options
+
+
+def settings_store(options: Options) -> SettingsStore:
+    """The settings: the file's, with the environment's and the flags' over them."""
+    checkpoint = options.settings.get("sd_model_checkpoint")
+    if checkpoint and not any((folder / checkpoint).exists() for folder in options.checkpoint_dirs):
+        raise InvalidField(f"--ckpt names {options.checkpoint_dirs[-1] / checkpoint}, which is not there.")
+    overrides = {**environment_values(os.environ), **options.settings}
+    return SettingsStore(options.paths.settings, overrides, frozen=options.freeze_settings)
+
+
+def engine_config(options: Options, settings: SettingsStore, *, warm: bool = False) -> EngineConfig:
+    """The options of the worker's engine; `warm` has the checkpoint of the settings loaded before anybody asks."""
+    current, paths = settings.current, options.paths
+    return EngineConfig(
+        checkpoint_folders=paths.checkpoints,
+        cache_dir=paths.state,
+        extension_folders=paths.extensions,
+        disabled_extensions=current.disabled_extensions,
+        device=options.device,
+        precision=options.precision,
+        preview_every=current.show_progress_every_n_steps,
+        png_compress_level=current.png_compress_level,
+        warm_checkpoint=_first_checkpoint(paths, current) if warm and options.warm else "",
+        loglevel=options.loglevel,
+    )
+
+
+def _first_checkpoint(paths: Paths, settings: Settings) -> str:
+    try:
+        return Catalogue(paths.checkpoints, paths.state).default(settings.sd_model_checkpoint).title
+    except ModelProblem:
+        return ""  # the page says it where a picture is asked for
+
+
+def write_line(text: str) -> None:
+    """One line of an answer, on stdout at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def table(rows: Sequence[Sequence[Any]]) -> str:
+    """Rows of texts in columns; the last column is not padded."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]) - 1)] if texts else []
+    return "\n".join(
+        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in texts
+    )

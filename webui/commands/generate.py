@@ -1,0 +1,200 @@
+"""launch.py generate: pictures without a page, through the running server or with a worker of our own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from webui.commands.common import begin, command_parser, with_flags, write_line
+from webui.commands.progress import Progress
+from webui.commands.session import Session, open_session
+from webui.core.errors import DarkroomError, InvalidField, StorageProblem
+from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, event_to_json
+from webui.core.fields import ROWS, Field
+
+_TYPES: dict[str, Any] = {"text": str, "choice": str, "int": int, "float": float}
+_SIZE = re.compile(r"(\d+)\s*[xX×*]\s*(\d+)")
+
+EXAMPLES = """\
+examples:
+  launch.py generate "a red circle on a blue background" --seed 7 -o out.png
+  launch.py generate "a green star" --count 4 --size 128x128 --sampler "Euler a"
+  launch.py generate --request request.json --json
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Make the pictures; 0 when all were made."""
+    given = _parser().parse_args(arguments)
+    values = request_values(given)
+    output = given.output and _checked_output(Path(given.output))
+    options = begin(given, "WARNING")
+
+    async def work() -> int:
+        async with open_session(options) as session:
+            return await Generation(session, output, as_json=given.json).run(values)
+
+    return asyncio.run(work())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "generate", "Make pictures without a page. What is left out is the checkpoint's default.", "PROMPT"
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    parser.add_argument("prompt", nargs="?", default=argparse.SUPPRESS, help="what the picture should show")
+    parser.add_argument("-o", "--output", metavar="FILE", help="also write the picture there: a .png file or a folder")
+    parser.add_argument("--request", metavar="FILE", help="a request as JSON, - for stdin; flags change its values")
+    parser.add_argument("--size", metavar="WxH", help="width and height in one, as 512x768")
+    parser.add_argument("--json", action="store_true", help="the job's events on stdout, one JSON object a line")
+    group = parser.add_argument_group("the picture")
+    for field in ROWS:
+        if field.name != "prompt":
+            _add_field(group, field)
+    return with_flags(parser)
+
+
+def _add_field(group: Any, field: Field) -> None:
+    names = [field.flag, *field.flags]
+    text = field.help.replace("%", "%%")
+    if field.kind == "bool":
+        group.add_argument(*names, dest=field.name, action="store_true", default=argparse.SUPPRESS, help=text)
+        return
+    if field.kind in ("int", "float") and field.minimum is not None:
+        text += f" From {field.minimum:g} to {field.maximum:.10g}."
+    metavar = {"int": "N", "float": "X"}.get(field.kind, "TEXT" if field.kind == "text" else "NAME")
+    group.add_argument(
+        *names, dest=field.name, type=_TYPES[field.kind], metavar=metavar, default=argparse.SUPPRESS, help=text
+    )
+
+
+def request_values(given: argparse.Namespace) -> dict[str, Any]:
+    """The request's values: the file's, with the flags' over them. Raises InvalidField."""
+    values = _from_file(given.request) if given.request else {}
+    if given.size:
+        found = _SIZE.fullmatch(given.size.strip())
+        if found is None:
+            raise InvalidField(f"--size is written as 512x768, not '{given.size[:40]}'.", field="width")
+        values |= {"width": int(found[1]), "height": int(found[2])}
+    values |= {field.name: getattr(given, field.name) for field in ROWS if hasattr(given, field.name)}
+    if not values.get("prompt"):
+        raise InvalidField(
+            "Say what the picture should show.", field="prompt", remedies=('launch.py generate "a red circle"',)
+        )
+    return values
+
+
+def _from_file(name: str) -> dict[str, Any]:
+    try:
+        values = json.loads(sys.stdin.read() if name == "-" else Path(name).read_text("utf-8"))
+    except OSError as error:
+        raise InvalidField(f"The request {name} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise InvalidField(f"The request {name} is no JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise InvalidField("A request is a JSON object with fields such as prompt and seed.")
+    return values
+
+
+def _checked_output(path: Path) -> Path:
+    """The path, if pictures can be written there; found out before anything is computed."""
+    if path.is_dir():
+        return path
+    if path.suffix.casefold() != ".png":
+        raise InvalidField(f"-o names {path}, which is neither a folder nor a .png file.")
+    if not path.parent.is_dir():
+        raise InvalidField(f"The folder {path.parent.absolute()} of -o is not there.")
+    return path
+
+
+class Generation:
+    """One job from its submission to its files."""
+
+    def __init__(self, session: Session, output: Path | None, *, as_json: bool) -> None:
+        self._session = session
+        self._output = output
+        self._as_json = as_json
+        self._progress = Progress(sys.stderr)
+        self._stops: set[asyncio.Task[None]] = set()
+
+    async def run(self, values: dict[str, Any]) -> int:
+        """Submit, follow and write; the exit code."""
+        job_id = await self._session.submit(values)
+        self._stop_on_ctrl_c(job_id)
+        several = int(values.get("n_iter", 1)) * int(values.get("batch_size", 1)) > 1
+        end: Event | None = None
+        async for event in self._session.events(job_id):
+            file = await self._write(event, several) if isinstance(event, ImageReady) else ""
+            if self._as_json:
+                write_line(json.dumps({"job": job_id, **event_to_json(event), **({"file": file} if file else {})}))
+            else:
+                self._progress.show(event)
+                if file:
+                    write_line(file)
+            end = event
+        return self._ended(end)
+
+    def _ended(self, end: Event | None) -> int:
+        if isinstance(end, Failed) and not self._as_json:
+            for text in (end.problem.detail, *(f"  - {way}" for way in end.problem.remedies)):
+                self._progress.line(text)
+        if isinstance(end, Cancelled) and not self._as_json:
+            self._progress.line("The job was cancelled.")
+        return 0 if isinstance(end, Finished) and end.pictures and not end.interrupted else 1
+
+    async def _write(self, ready: ImageReady, several: bool) -> str:
+        place = await self._session.place(ready.id)
+        if self._output is None:
+            return place
+        if self._output.is_dir():
+            path = self._output / f"{ready.seed}-{ready.id}.png"
+        elif several:
+            path = self._output.with_stem(f"{self._output.stem}-{ready.index + 1}")
+        else:
+            path = self._output
+        try:
+            path.write_bytes(await self._session.picture(ready.id))
+        except OSError as error:
+            raise StorageProblem(
+                f"{path} cannot be written: {error.strerror or error}.", remedies=(f"The picture lies at {place}",)
+            ) from error
+        return str(path)
+
+    def _stop_on_ctrl_c(self, job_id: str) -> None:
+        """The first Ctrl+C ends after this picture, the second at this step, the third cancels the job."""
+        loop = asyncio.get_running_loop()
+        presses = iter(
+            (
+                ("interrupt", "Stopping after this picture; again: at this step."),
+                ("interrupt", "Stopping at this step; again: without a picture."),
+                ("cancel", "Cancelling."),
+            )
+        )
+
+        def pressed() -> None:
+            verb, text = next(presses, ("cancel", "Cancelling."))
+            self._progress.line(text)
+            task = asyncio.ensure_future(self._act(verb, job_id))
+            self._stops.add(task)
+            task.add_done_callback(self._stops.discard)
+
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(pressed))
+
+    async def _act(self, verb: str, job_id: str) -> None:
+        try:
+            await self._session.act(verb, job_id)
+        except DarkroomError as error:
+            self._progress.line(error.detail)
+
+
+def field_flags(fields: Iterable[Field] = ROWS) -> frozenset[str]:
+    """Every spelling of every field's flag."""
+    return frozenset(name for field in fields for name in (field.flag, *field.flags))

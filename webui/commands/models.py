@@ -1,0 +1,60 @@
+"""launch.py models: the checkpoints that are found, or one of them in full."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
+from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+
+
+def run(arguments: list[str]) -> int:
+    """List checkpoints; 1 when there is none that works."""
+    parser = command_parser("models", "List the checkpoints, or show one of them.", "[NAME]")
+    parser.add_argument("name", nargs="?", help="a checkpoint's title, name or hash, to show it in full")
+    parser.add_argument("--use", action="store_true", help="make NAME the checkpoint of new pictures")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    given = with_flags(parser).parse_args(arguments)
+    if given.use and not given.name:
+        parser.error("--use needs the name of a checkpoint")
+    options = begin(given, "ERROR")
+    settings = settings_store(options)
+    catalogue = Catalogue(options.paths.checkpoints, options.paths.state)
+    if given.name:
+        checkpoint = catalogue.get(given.name)
+        if given.use:
+            settings.update({"sd_model_checkpoint": checkpoint.title})
+            write_line(f"New pictures are made with {checkpoint.title}.")
+        else:
+            write_line(json.dumps(_facts(checkpoint), ensure_ascii=False, indent=None if given.json else 2))
+        return 0
+    found = catalogue.all()
+    if given.json:
+        for checkpoint in found:
+            write_line(json.dumps(_facts(checkpoint), ensure_ascii=False))
+    elif found:
+        chosen = next((c for c in found if c.title == settings.current.sd_model_checkpoint), None)
+        write_line(table([_row(checkpoint, checkpoint is chosen) for checkpoint in found]))
+    else:
+        write_line(f"There are no checkpoints in {' or '.join(map(str, options.paths.checkpoints))}.")
+    return int(not any(checkpoint.problem is None for checkpoint in found))
+
+
+def _row(checkpoint: Checkpoint, chosen: bool) -> tuple[str, str, str, str]:
+    state = checkpoint.problem or ("chosen" if chosen else "")
+    return checkpoint.title, checkpoint.family, f"{checkpoint.size_bytes / 2**20:,.0f} MiB", state
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "title": checkpoint.title,
+        "name": checkpoint.name,
+        "path": str(checkpoint.path),
+        "family": checkpoint.family,
+        "kind": checkpoint.kind,
+        "hash": checkpoint.hash,
+        "size_bytes": checkpoint.size_bytes,
+        "defaults": checkpoint.defaults,
+        "problem": checkpoint.problem,
+    }

@@ -1,0 +1,16 @@
+"""launch.py, or launch.py serve: the page."""
+
+from __future__ import annotations
+
+from webui.commands.common import begin, command_parser, engine_config, settings_store, with_flags
+from webui.core.flags import COMMON, PAGE, PEOPLE
+
+
+def run(arguments: list[str]) -> int:
+    """Start the page and stay until it is stopped; the exit code."""
+    parser = with_flags(command_parser("serve", "Start the page."), (PAGE, PEOPLE, *COMMON))
+    options = begin(parser.parse_args(arguments))
+    settings = settings_store(options)
+    from webui.serve import serve  # Gradio takes seconds to import, and only this command needs it
+
+    return serve(options, settings, engine_config(options, settings, warm=True))

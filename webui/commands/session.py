@@ -1,0 +1,51 @@
+"""The house as commands see it: a running server if there is one, else our own queue and worker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from webui.commands.common import engine_config, settings_store
+from webui.commands.own import OwnSession
+from webui.commands.remote import RemoteSession
+from webui.core.events import Event
+from webui.core.options import Options
+from webui.instance import running
+
+
+class Session(Protocol):
+    """What a command may ask for. Ids are those of jobs and pictures; jobs come as the API's JSON."""
+
+    async def submit(self, values: Mapping[str, Any]) -> str:
+        """Accept a request; the job's id."""
+        ...
+
+    def events(self, job_id: str) -> AsyncIterator[Event]:
+        """The job's events, until it ends."""
+        ...
+
+    async def picture(self, picture_id: str) -> bytes:
+        """The picture's file."""
+        ...
+
+    async def place(self, picture_id: str) -> str:
+        """Where the picture lies: its path, or its address on another machine."""
+        ...
+
+    async def queue(self) -> dict[str, Any]:
+        """{"running": n, "waiting": n, "paused": bool, "jobs": [...]}, running jobs first."""
+        ...
+
+    async def act(self, verb: str, job_id: str = "") -> None:
+        """Do to a job (interrupt, skip, cancel, front) or to the line (pause, resume, clear)."""
+        ...
+
+
+def open_session(options: Options) -> AbstractAsyncContextManager[Session]:
+    """The session of these options. Without a server, a worker is started with the first job that is submitted."""
+    instance = running(options.paths)
+    if instance is not None:
+        return RemoteSession.open(instance)
+    settings = settings_store(options)
+    return OwnSession.open(options.paths, settings, engine_config(options, settings))

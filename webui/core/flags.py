@@ -1,0 +1,327 @@
+"""A1111's flags, one row each: what a flag sets, or the sentence that says why it sets nothing here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from webui.core.errors import InvalidField
+from webui.core.options import Options
+
+Kind = Literal["switch", "text", "int", "path"]
+
+PAGE = "the page and its address"
+PEOPLE = "other people and programs"
+FOLDERS = "folders and files"
+MACHINE = "device and precision"
+START = "the start"
+COMMON = (FOLDERS, MACHINE, START)
+"""Groups that every command knows by its --help; the others matter to the page only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag. `sets` are options for a switch, `option` the one that takes the value, `setting` likewise.
+
+    `values` maps A1111's words to ours; with it no other word is taken. `notice` is said when the flag is given and
+    changes nothing, `refused` when the program will not start with it. `launcher` flags are launch.py's to act on.
+    """
+
+    name: str
+    kind: Kind
+    group: str
+    help: str
+    metavar: str = ""
+    sets: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    option: str = ""
+    setting: str = ""
+    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    many: bool = False
+    notice: str = ""
+    refused: str = ""
+    launcher: bool = False
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether a value follows the flag."""
+        return self.kind != "switch"
+
+    @property
+    def works(self) -> bool:
+        """Whether the flag does what its help says."""
+        return not (self.notice or self.refused)
+
+
+def _later(name: str, kind: Kind, group: str, what: str, metavar: str = "") -> Flag:
+    return Flag(name, kind, group, f"Not yet: {what}", metavar, notice=what)
+
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("--listen", "switch", PAGE, "Let other machines of the network open the page.", sets={"listen": True}),
+    Flag("--port", "int", PAGE, "The page's port; without it 7860 or the next free one.", "N", option="port"),
+    Flag("--server-name", "text", PAGE, "The address to listen at, as 192.168.1.2.", "HOST", option="server_name"),
+    Flag("--subpath", "text", PAGE, "Serve below a path, behind a proxy.", "PATH", option="subpath"),
+    Flag("--autolaunch", "switch", PAGE, "Open the page in the browser.", sets={"autolaunch": True}),
+    Flag(
+        "--theme",
+        "text",
+        PAGE,
+        "Colours of the page.",
+        setting="theme",
+        values={"light": "light", "dark": "dark", "system": "system"},
+    ),
+    Flag("--tls-keyfile", "path", PAGE, "The key for https.", "FILE", option="tls_keyfile"),
+    Flag("--tls-certfile", "path", PAGE, "The certificate for https.", "FILE", option="tls_certfile"),
+    _later("--nowebui", "switch", PAGE, "the server always has its page; /api/v1 is there beside it."),
+    Flag("--share", "switch", PEOPLE, "Make a public address through Gradio's tunnel.", sets={"share": True}),
+    Flag("--gradio-auth", "text", PEOPLE, "Accounts, as name:password,name:password.", "ACCOUNTS", option="accounts"),
+    Flag("--gradio-auth-path", "path", PEOPLE, "A file with accounts, one a line.", "FILE", option="accounts_file"),
+    Flag(
+        "--cors-allow-origins",
+        "text",
+        PEOPLE,
+        "Sites whose pages may call the API, with commas between them.",
+        "URLS",
+        option="origins",
+    ),
+    _later("--api", "switch", PEOPLE, "A1111's /sdapi/v1 is not built; Darkroom's own /api/v1 is always on."),
+    _later("--api-auth", "text", PEOPLE, "it guards /sdapi/v1, which is not built; use --gradio-auth.", "ACCOUNTS"),
+    Flag("--data-dir", "path", FOLDERS, "Models, outputs, extensions and data lie there.", "FOLDER", option="data_dir"),
+    Flag("--models-dir", "path", FOLDERS, "The folder with the model folders.", "FOLDER", option="models_dir"),
+    Flag("--ckpt", "path", FOLDERS, "The checkpoint to make pictures with.", "FILE", option="checkpoint"),
+    Flag(
+        "--ckpt-dir",
+        "path",
+        FOLDERS,
+        "A further folder with checkpoints; may be given several times.",
+        "FOLDER",
+        option="checkpoint_dirs",
+        many=True,
+    ),
+    Flag("--ui-settings-file", "path", FOLDERS, "The file that keeps the settings.", "FILE", option="settings_path"),
+    _later("--vae-dir", "path", FOLDERS, "VAEs of their own are not read.", "FOLDER"),
+    _later("--lora-dir", "path", FOLDERS, "LoRAs are not read.", "FOLDER"),
+    _later("--embeddings-dir", "path", FOLDERS, "embeddings are not read.", "FOLDER"),
+    _later("--esrgan-models-path", "path", FOLDERS, "upscaler models are not read.", "FOLDER"),
+    _later("--controlnet-dir", "path", FOLDERS, "ControlNets are not read.", "FOLDER"),
+    _later("--styles-file", "path", FOLDERS, "styles are not read.", "FILE"),
+    Flag("--no-half", "switch", MACHINE, "Compute in full precision (fp32).", sets={"precision": "fp32"}),
+    Flag(
+        "--precision",
+        "text",
+        MACHINE,
+        "full computes in fp32, half in fp16, autocast in what the device does best.",
+        option="precision",
+        values={"full": "fp32", "half": "fp16", "autocast": "auto"},
+    ),
+    Flag(
+        "--use-cpu",
+        "text",
+        MACHINE,
+        "all: compute on the CPU.",
+        sets={"device": "cpu"},
+        values={"all": "all", "sd": "sd"},
+    ),
+    Flag("--device-id", "int", MACHINE, "Which CUDA device computes, from 0.", "N", option="device_id"),
+    Flag(
+        "--opt-sdp-attention",
+        "switch",
+        MACHINE,
+        "Attention by torch's scaled dot product, which is the default.",
+        sets={"setting:attention": "sdpa"},
+    ),
+    Flag(
+        "--opt-sub-quad-attention",
+        "switch",
+        MACHINE,
+        "Attention in slices that never take much memory.",
+        sets={"setting:attention": "math"},
+    ),
+    _later(
+        "--xformers", "switch", MACHINE, "torch's own attention computes, with a card as fast; a CPU has no xformers."
+    ),
+    _later(
+        "--no-half-vae", "switch", MACHINE, "the VAE has no precision of its own; --no-half is for all of the model."
+    ),
+    _later(
+        "--upcast-sampling", "switch", MACHINE, "sampling is in fp32 already; only the network is in half precision."
+    ),
+    _later("--medvram", "switch", MACHINE, "models are not split; one that is not in use makes room for another."),
+    _later("--medvram-sdxl", "switch", MACHINE, "SDXL is not read."),
+    _later("--lowvram", "switch", MACHINE, "models are not split; one that is not in use makes room for another."),
+    _later("--opt-channelslast", "switch", MACHINE, "the memory's layout is torch's own."),
+    Flag("--skip-install", "switch", START, "Install nothing at the start.", launcher=True),
+    Flag("--reinstall-torch", "switch", START, "Install torch anew.", launcher=True),
+    Flag("--torch-index-url", "text", START, "Where torch comes from, as for ROCm.", "URL", launcher=True),
+    Flag("--disable-all-extensions", "switch", START, "Load no extensions.", sets={"use_extensions": False}),
+    Flag("--freeze-settings", "switch", START, "Let nobody change the settings.", sets={"freeze_settings": True}),
+    Flag(
+        "--skip-load-model-at-start",
+        "switch",
+        START,
+        "Load the checkpoint with the first picture, not at the start.",
+        sets={"warm": False},
+    ),
+    Flag(
+        "--loglevel",
+        "text",
+        START,
+        "How much is logged.",
+        option="loglevel",
+        values={level: level for level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")},
+    ),
+    Flag(
+        "--no-hashing",
+        "switch",
+        START,
+        "Without effect: a request names its checkpoint by hash.",
+        notice="each request holds its checkpoint's hash; a file is hashed once and then known.",
+    ),
+    Flag(
+        "--enable-insecure-extension-access",
+        "switch",
+        START,
+        "Without effect: guests never reach extensions.",
+        notice="extensions are the owner's alone, however the page is shared.",
+    ),
+    Flag(
+        "--disable-safe-unpickle",
+        "switch",
+        START,
+        "Refused: pickled checkpoints can run code.",
+        refused="a pickled checkpoint can run any code on this machine, so the check of such files cannot be switched "
+        "off. Use the checkpoint's .safetensors file.",
+    ),
+)
+
+BY_NAME: Mapping[str, Flag] = MappingProxyType({flag.name: flag for flag in FLAGS})
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with our errors: a wrong command line raises InvalidField, whose exit code is 2."""
+
+    def error(self, message: str) -> Any:
+        """Refuse the command line with a sentence."""
+        raise InvalidField(f"{message[:1].upper()}{message[1:]}.", remedies=(f"See {self.prog} --help",))
+
+
+def add_flags(parser: argparse.ArgumentParser, shown: Iterable[str] = ()) -> None:
+    """Add every flag to a parser; only groups in `shown` appear in its --help."""
+    groups = {name: parser.add_argument_group(name) for name in shown}
+    for flag in FLAGS:
+        visible = flag.group in groups and flag.works
+        target = groups.get(flag.group, parser)
+        help_text = flag.help if visible else argparse.SUPPRESS
+        if flag.kind == "switch":
+            target.add_argument(flag.name, action="store_true", default=None, help=help_text)
+            continue
+        target.add_argument(
+            flag.name,
+            type=int if flag.kind == "int" else str,
+            choices=tuple(flag.values) or None,
+            metavar=flag.metavar or None,
+            action="append" if flag.many else "store",
+            help=help_text,
+        )
+
+
+def to_options(given: argparse.Namespace) -> Options:
+    """The options that the parsed flags mean. Raises InvalidField for a refused flag and for values that clash."""
+    values: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    notices: list[str] = []
+    for flag in FLAGS:
+        value = getattr(given, flag.name[2:].replace("-", "_"), None)
+        if value is None:
+            continue
+        if flag.refused:
+            raise InvalidField(f"{flag.name} is refused: {flag.refused}")
+        if flag.notice:
+            notices.append(f"{flag.name} changes nothing: {flag.notice}")
+        for name, fixed in flag.sets.items():
+            target, _, setting = name.partition(":")
+            if setting:
+                settings[setting] = fixed
+            else:
+                values[target] = fixed
+        value = flag.values.get(value, value) if isinstance(value, str) else value
+        if flag.setting:
+            settings[flag.setting] = value
+        if flag.option:
+            values[flag.option] = _converted(flag, value)
+    return _combined(values, settings, tuple(notices))
+
+
+def _converted(flag: Flag, value: Any) -> Any:
+    if flag.kind == "path":
+        return tuple(map(_path, value)) if flag.many else _path(value)
+    return value
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _combined(values: dict[str, Any], settings: dict[str, Any], notices: tuple[str, ...]) -> Options:
+    device_id = values.pop("device_id", None)
+    if device_id is not None:
+        if device_id < 0:
+            raise InvalidField("--device-id counts from 0.")
+        if values.get("device") == "cpu":
+            raise InvalidField("--use-cpu and --device-id cannot be given together.")
+        values["device"] = f"cuda:{device_id}"
+    checkpoint = values.pop("checkpoint", None)
+    if checkpoint is not None:
+        values["checkpoint_dirs"] = (*values.get("checkpoint_dirs", ()), checkpoint.parent)
+        settings["sd_model_checkpoint"] = checkpoint.name
+    port = values.get("port")
+    if port is not None and not 1 <= port <= 65535:
+        raise InvalidField("--port must be between 1 and 65,535.")
+    if bool(values.get("tls_keyfile")) != bool(values.get("tls_certfile")):
+        raise InvalidField("--tls-keyfile and --tls-certfile are needed both.")
+    if "origins" in values:
+        values["origins"] = tuple(part.strip() for part in values["origins"].split(",") if part.strip())
+    return replace(Options(), **values, settings=settings, notices=notices)
+
+
+def split_command(arguments: Sequence[str], commands: Iterable[str]) -> tuple[str, list[str]]:
+    """(command, the other arguments) of a command line in which flags may stand before the command.
+
+    Without a command it is "serve". Raises InvalidField for a word in its place that is no command.
+    """
+    known = set(commands)
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        if not word.startswith("-"):
+            break
+        flag = BY_NAME.get(word)
+        position += 2 if flag and flag.takes_value else 1
+    if position >= len(arguments):
+        return "serve", list(arguments)
+    if arguments[position] not in known:
+        shown = arguments[position][:60]
+        hint = f' For a picture: launch.py generate "{shown}"' if " " in shown else ""
+        raise InvalidField(f"There is no command '{shown}'. Commands: {', '.join(sorted(known))}.{hint}")
+    return arguments[position], [*arguments[:position], *arguments[position + 1 :]]
+
+
+def table_text() -> str:
+    """docs/flags.md, made from the rows."""
+    lines = [
+        "# Flags",
+        "",
+        "A1111's spelling, on the command line or in the `COMMANDLINE_ARGS` variable. Made from the table in",
+        "`webui/core/flags.py`; `tests/core/test_flags.py` compares, and says how this page is written anew.",
+    ]
+    for group in (PAGE, PEOPLE, FOLDERS, MACHINE, START):
+        lines += ["", f"## {group[:1].upper()}{group[1:]}", "", "| flag | what it does |", "|---|---|"]
+        for flag in (flag for flag in FLAGS if flag.group == group):
+            value = f" {flag.metavar or '{' + ','.join(flag.values) + '}'}" if flag.takes_value else ""
+            why = f" {flag.refused[:1].upper()}{flag.refused[1:]}" if flag.refused else ""
+            lines.append(f"| `{flag.name}{value}` | {flag.help}{why} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,70 @@
+"""What a command line means: folders, settings, device and server options, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from webui.core.paths import PROGRAM_DIR, Paths
+
+DEFAULT_PORT = 7860
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one run; defaults are those of a start without flags."""
+
+    data_dir: Path = PROGRAM_DIR
+    models_dir: Path | None = None
+    checkpoint_dirs: tuple[Path, ...] = ()
+    settings_path: Path | None = None
+    use_extensions: bool = True
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that flags have set, over the file and the environment."""
+    freeze_settings: bool = False
+
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    warm: bool = True
+    """Load the checkpoint at the start, before anybody asks for a picture."""
+
+    listen: bool = False
+    server_name: str = ""
+    port: int | None = None
+    """None takes 7860 or the next free one; a port that was asked for is taken or refused."""
+    share: bool = False
+    accounts: str = ""
+    accounts_file: Path | None = None
+    origins: tuple[str, ...] = ()
+    tls_keyfile: Path | None = None
+    tls_certfile: Path | None = None
+    subpath: str = ""
+    autolaunch: bool = False
+
+    loglevel: str = "INFO"
+    notices: tuple[str, ...] = ()
+    """Sentences about flags that were given and change nothing here."""
+
+    @property
+    def paths(self) -> Paths:
+        """The folders."""
+        return Paths(
+            data_dir=self.data_dir,
+            models_dir=self.models_dir,
+            checkpoint_dirs=self.checkpoint_dirs,
+            settings_path=self.settings_path,
+            use_extensions=self.use_extensions,
+        )
+
+    @property
+    def host(self) -> str:
+        """The address that the server listens at."""
+        return self.server_name or ("0.0.0.0" if self.listen else "127.0.0.1")
+
+
+def option_names() -> frozenset[str]:
+    """Names of all options, for the flags' table to be checked against."""
+    return frozenset(option.name for option in fields(Options))
