@@ -212,7 +212,7 @@ class _Pace:
             torch.mps.synchronize()
         if device.type != "cuda":
             return
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event = torch.cuda.Event()
         event.record(torch.cuda.current_stream(device))
         self._marks.append(event)
         if len(self._marks) > 1:

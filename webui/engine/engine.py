@@ -64,7 +64,8 @@ class Engine:
         self._on_fatal, self._observer = on_fatal, observer
         self._device = devices.choose_device(config.device)
         self._dtype = devices.choose_dtype(config.precision, self._device)
-        self._catalogue = Catalogue(config.checkpoint_folders, config.cache_dir)
+        # Reading gigabytes for a hash is the web process's task; this one takes what is known.
+        self._catalogue = Catalogue(config.checkpoint_folders, config.cache_dir, hash_large=False)
         self._pipelines = Pipelines(registry, resolve, self._device, self._dtype, config.model_budget_bytes)
         self._conditioner = Conditioner()
         self._denoiser = Denoiser(self._attention, config.max_rows, self._count)
@@ -147,6 +148,8 @@ class Engine:
     # On the encoder's and the loader's thread
 
     def _take_up(self, run: Run) -> None:
+        if run.cancelled or run.ended:
+            return
         checkpoint = self._find(run.request)
         if self._pipelines.is_resident(checkpoint):
             self._prepare(run, checkpoint)
@@ -155,7 +158,7 @@ class Engine:
             self._loader.submit(self._guarded, run, self._load, run, checkpoint)
 
     def _load(self, run: Run, checkpoint: Checkpoint) -> None:
-        if not run.cancelled:
+        if not (run.cancelled or run.ended):
             self._lend(run, checkpoint)
             self._encoder.submit(self._guarded, run, self._prepare, run, checkpoint)
 
@@ -184,17 +187,20 @@ class Engine:
             # The file may have come, or been repaired, since this process looked.
             self._catalogue.refresh()
             checkpoint = self._catalogue.get(request.checkpoint)
-        if request.checkpoint_hash and checkpoint.hash and checkpoint.hash != request.checkpoint_hash:
-            self._catalogue.refresh()
-            try:
-                checkpoint = self._catalogue.get(request.checkpoint_hash)
-            except UnknownName as error:
-                raise ModelProblem(
-                    f"{checkpoint.name} is no longer the file that this job was accepted with.",
-                    field="checkpoint",
-                    remedies=("Submit the job again",),
-                ) from error
-        return checkpoint
+        if not request.checkpoint_hash or checkpoint.hash == request.checkpoint_hash:
+            return checkpoint
+        self._catalogue.refresh()
+        try:
+            return self._catalogue.get(request.checkpoint_hash)
+        except UnknownName as error:
+            checkpoint = self._catalogue.get(request.checkpoint)
+            if not checkpoint.hash:
+                return checkpoint
+            raise ModelProblem(
+                f"{checkpoint.name} is no longer the file that this job was accepted with.",
+                field="checkpoint",
+                remedies=("Submit the job again",),
+            ) from error
 
     def _warm(self, title: str) -> None:
         try:
@@ -266,7 +272,7 @@ class Engine:
         step = Step(lane.done_steps, lane.steps, run.batch + 1, request.n_iter, run.seconds_left(lane))
         self._emit(run, step)
         if run.wants_preview and 0 < lane.done_steps < lane.steps and lane.done_steps % self.config.preview_every == 0:
-            self._previewer.offer(run, lane)
+            self._previewer.offer(run, lane, sum(other.wants_preview for other in list(self._runs.values())))
 
     def _lane_ended(self, run: Run, end: LaneEnd) -> None:
         run.spend("denoised", time.perf_counter() - run.lane_started)
@@ -311,16 +317,16 @@ class Engine:
     def _finish(self, run: Run) -> None:
         timings = {stage: round(seconds, 4) for stage, seconds in run.timings.items()}
         stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in timings.items())
-        log.info("Job %s: %d pictures%s; %s", run.job_id, run.pictures, " (interrupted)" * run.interrupted, stages)
+        # The scheduler logs the job's one line, with these timings in it.
+        log.debug("Job %s: %d pictures; %s", run.job_id, run.pictures, stages)
         self._emit(run, Finished(len(run.done) + run.pictures, run.interrupted, timings))
         self._close_run(run)
 
     def _fail(self, run: Run, error: BaseException) -> None:
         if not run.ended:
-            problem = problem_of(error)
-            unexpected = error if not isinstance(error, DarkroomError) else None
-            log.warning("Job %s failed: %s", run.job_id, problem.detail, exc_info=unexpected)
-            self._emit(run, Failed(problem))
+            if not isinstance(error, DarkroomError):
+                log.warning("Job %s ended with an error.", run.job_id, exc_info=error)
+            self._emit(run, Failed(problem_of(error)))
         self._close_run(run)
 
     def _close_run(self, run: Run) -> None:

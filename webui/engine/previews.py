@@ -19,7 +19,7 @@ from webui.engine.latents import preview
 
 log = logging.getLogger(__name__)
 
-# After a preview that took t seconds the next one is made 9 t later: a tenth of one core at most.
+# After a preview that took t seconds the job's next one is made 9 t later: a tenth of one core for all jobs together.
 _REST = 9.0
 
 
@@ -31,18 +31,21 @@ class Previewer:
         self._pool = ThreadPoolExecutor(1, "engine-preview")
         self._busy = threading.Lock()
 
-    def offer(self, run: Run, lane: Lane) -> None:
-        """Show the lane's newest prediction, if there is time for it; called by the loop's thread."""
+    def offer(self, run: Run, lane: Lane, sharers: int) -> None:
+        """Show the lane's newest prediction, if there is time for it; called by the loop's thread.
+
+        sharers: how many jobs want previews now; the more they are, the rarer each one's.
+        """
         if lane.denoised is None or time.perf_counter() < run.preview_due or not self._busy.acquire(blocking=False):
             return
-        self._pool.submit(self._make, run, lane, lane.denoised)
+        self._pool.submit(self._make, run, lane, lane.denoised, sharers)
 
     def close(self) -> None:
         """Stop the thread."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @torch.inference_mode()
-    def _make(self, run: Run, lane: Lane, denoised: Tensor) -> None:
+    def _make(self, run: Run, lane: Lane, denoised: Tensor, sharers: int) -> None:
         started = time.perf_counter()
         try:
             self._emit(run, Preview(preview(lane.model, denoised)))
@@ -53,5 +56,5 @@ class Previewer:
             log.warning("A preview failed: %s", error)
         finally:
             now = time.perf_counter()
-            run.preview_due = now + _REST * (now - started)
+            run.preview_due = now + _REST * sharers * (now - started)
             self._busy.release()

@@ -49,8 +49,10 @@ class Checkpoint:
 class Catalogue:
     """Checkpoints by title, name or hash; safe to use from several threads."""
 
-    def __init__(self, folders: Sequence[Path], cache_dir: Path | None = None) -> None:
+    def __init__(self, folders: Sequence[Path], cache_dir: Path | None = None, *, hash_large: bool = True) -> None:
+        """cache_dir: where hashes are kept. hash_large: compute those of large models too, in the background."""
         self._folders = tuple(folders)
+        self._hash_large = hash_large
         self._hashes = HashCache(cache_dir)
         self._lock = threading.Lock()
         self._found: dict[str, Checkpoint] = {}
@@ -58,6 +60,7 @@ class Catalogue:
 
     def refresh(self) -> None:
         """Look into the folders again."""
+        self._hashes.reload()
         found: dict[str, Checkpoint] = {}
         for checkpoint in self._scan():
             # The first folder wins: a person's own comes before the program's.
@@ -65,7 +68,7 @@ class Catalogue:
         with self._lock:
             self._found = found
         waiting = [c for c in found.values() if c.weights and not c.hash]
-        if waiting:
+        if waiting and self._hash_large:
             threading.Thread(target=self._hash_all, args=(waiting,), name="hash checkpoints", daemon=True).start()
 
     def all(self) -> list[Checkpoint]:
@@ -101,31 +104,24 @@ class Catalogue:
 
     def _scan(self) -> Iterator[Checkpoint]:
         for root in self._folders:
-            if not root.is_dir():
-                continue
-            for path in sorted(_candidates(root)):
+            for path in sorted(_candidates(root, set())):
                 yield self._describe(root, path)
 
     def _describe(self, root: Path, path: Path) -> Checkpoint:
         what = identify(path)
         name = path.relative_to(root).as_posix()
-        size = sum(file.stat().st_size for file in what.weights)
+        kind: Literal["diffusers", "single"] = "diffusers" if path.is_dir() else "single"
         checkpoint = Checkpoint(
-            name,
-            path,
-            what.family,
-            "diffusers" if path.is_dir() else "single",
-            self._hashes.known(what.weights) or "",
-            what.variant,
-            what.weights,
-            size,
-            problem=what.problem,
+            name, path, what.family, kind, variant=what.variant, weights=what.weights, problem=what.problem
         )
         try:
+            size = sum(file.stat().st_size for file in what.weights)
+            known = self._hashes.known(what.weights)
+            if known is None and what.weights and size <= _SMALL_BYTES:
+                known = self._hashes.compute(what.weights)
+            checkpoint = replace(checkpoint, size_bytes=size, hash=known or "")
             if path.is_dir() and (path / SIDECAR).is_file():
                 checkpoint = replace(checkpoint, defaults=read_json(path / SIDECAR))
-            if what.weights and not checkpoint.hash and size <= _SMALL_BYTES:
-                checkpoint = replace(checkpoint, hash=self._hashes.compute(what.weights))
         except (ModelProblem, OSError) as error:
             checkpoint = replace(checkpoint, problem=checkpoint.problem or str(error))
         return checkpoint
@@ -142,18 +138,24 @@ class Catalogue:
                     self._found[checkpoint.name] = replace(checkpoint, hash=digest)
 
 
-def _candidates(root: Path) -> Iterator[Path]:
-    """Diffusers folders and model files below `root`; nothing inside a diffusers folder."""
-    for path in root.iterdir():
+def _candidates(root: Path, seen: set[Path]) -> Iterator[Path]:
+    """Diffusers folders and model files below `root`; nothing inside a diffusers folder, and no folder twice."""
+    try:
+        if not root.is_dir() or root.resolve() in seen:
+            return
+        seen.add(root.resolve())
+        inside = list(root.iterdir())
+    except OSError as error:
+        log.warning("The folder %s cannot be searched for checkpoints: %s.", root, error.strerror or error)
+        return
+    for path in inside:
         if path.name.startswith("."):
             continue
-        if path.is_dir():
-            if (path / "model_index.json").is_file() or (path / "unet").is_dir():
-                yield path
-            else:
-                yield from _candidates(path)
-        elif path.suffix in _SUFFIXES:
+        is_file = path.suffix in _SUFFIXES and path.is_file()
+        if is_file or (path / "model_index.json").is_file() or (path / "unet").is_dir():
             yield path
+        elif path.is_dir():
+            yield from _candidates(path, seen)
 
 
 def _usable(checkpoint: Checkpoint) -> Checkpoint:

@@ -28,6 +28,12 @@ class HashCache:
         digests = [self._known.get(_key(file)) for file in files]
         return None if None in digests or not digests else combine([d for d in digests if d])
 
+    def reload(self) -> None:
+        """Take over what another process on this folder has computed meanwhile."""
+        found = self._read()
+        with self._lock:
+            self._known = {**found, **self._known}
+
     def compute(self, files: Sequence[Path]) -> str:
         """The hash of these files together; reads those that are not known. Raises OSError."""
         digests = []

@@ -1,0 +1,57 @@
+"""Texts are encoded once, in equal lengths, and laid out over the steps."""
+
+import torch
+
+from webui.engine.conditioning import Conditioner, Timeline
+from webui.engine.families.base import Conditioning
+
+
+class Counting:
+    """A model that counts what it encodes; a chunk is ten letters."""
+
+    def __init__(self):
+        self.encoded = []
+
+    def chunk_count(self, text):
+        return max(1, -(-len(text) // 10))
+
+    def encode(self, text, chunks):
+        self.encoded.append((text, chunks))
+        return Conditioning(torch.zeros(1, 77 * chunks, 8))
+
+
+def test_equal_texts_are_encoded_once_and_are_one_object():
+    model, conditioner = Counting(), Conditioner()
+    first, negative = conditioner.encode(model, "a", "")
+    second, same = conditioner.encode(model, "a", "")
+    assert first.at(0) is second.at(9) and negative.at(0) is same.at(0)
+    assert model.encoded == [("a", 1), ("", 1)]
+
+
+def test_the_shorter_text_is_padded_to_the_longer():
+    model = Counting()
+    prompt, negative = Conditioner().encode(model, "x" * 25, "")
+    assert model.encoded == [("x" * 25, 3), ("", 3)]
+    assert prompt.at(0).context.shape == negative.at(0).context.shape
+
+
+def test_without_guidance_only_the_prompt_is_encoded():
+    model = Counting()
+    assert Conditioner().encode(model, "a", None)[1] is None
+    assert model.encoded == [("a", 1)]
+
+
+def test_models_do_not_share_and_old_texts_go_first():
+    one, other = Counting(), Counting()
+    conditioner = Conditioner(budget_bytes=2 * 77 * 8 * 4)
+    for text in ("a", "b", "a", "c", "a", "b"):
+        conditioner.encode(one, text, None)
+    conditioner.encode(other, "a", None)
+    assert [text for text, _ in one.encoded] == ["a", "b", "c", "b"]
+    assert other.encoded == [("a", 1)]
+
+
+def test_a_timeline_changes_at_its_steps():
+    first, second, third = (Conditioning(torch.zeros(1, 77, 8)) for _ in range(3))
+    timeline = Timeline(((2, first), (5, second), (9, third)))
+    assert [timeline.at(step) for step in (0, 1, 2, 4, 5, 20)] == [first, first, second, second, third, third]

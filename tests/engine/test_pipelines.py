@@ -1,0 +1,100 @@
+"""Models are loaded once, lent, kept within a budget, and loaded again when their file changed."""
+
+import os
+import threading
+import time
+
+import pytest
+import torch
+
+from tests.engine.helpers import write_checkpoint
+from webui.core.errors import ModelProblem, OutOfMemory
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.pipelines import Pipelines
+from webui.plugins.resolve import resolve
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    for seed, name in enumerate("abc"):
+        write_checkpoint(folder / name, seed)
+    return Catalogue((folder,))
+
+
+def pipelines(registry, budget=10**9, load=None):
+    return Pipelines(registry, lambda name: load or resolve(name), CPU, torch.float32, budget)
+
+
+def test_a_model_is_loaded_once_for_all_who_borrow_it(catalogue, registry):
+    loads = []
+
+    def slow(checkpoint, device, dtype):
+        loads.append(checkpoint.name)
+        time.sleep(0.05)
+        return resolve("webui.engine.families.sd1:load")(checkpoint, device, dtype)
+
+    shelf, lent = pipelines(registry, load=slow), []
+
+    def borrow():
+        with shelf.lend(catalogue.get("a")) as model:
+            lent.append(model)
+
+    threads = [threading.Thread(target=borrow) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loads == ["a"] and len(lent) == 4 and all(model is lent[0] for model in lent)
+    assert shelf.is_resident(catalogue.get("a")) and not shelf.is_resident(catalogue.get("b"))
+
+
+def test_idle_models_are_dropped_longest_unused_first(catalogue, registry):
+    size = catalogue.get("a").size_bytes
+    shelf = pipelines(registry, budget=int(size * 2.5))
+    for name in ("a", "b", "a", "c"):
+        shelf.prefetch(catalogue.get(name))
+    assert sorted(shelf.names()) == ["a", "c"]
+
+
+def test_a_lent_model_stays_even_above_the_budget(catalogue, registry):
+    shelf = pipelines(registry, budget=1)
+    with shelf.lend(catalogue.get("a")):
+        with shelf.lend(catalogue.get("b")):
+            assert sorted(shelf.names()) == ["a", "b"]
+        shelf.prefetch(catalogue.get("c"))
+        assert sorted(shelf.names()) == ["a", "c"]
+
+
+def test_memory_is_made_before_a_load_is_given_up(catalogue, registry):
+    tries = []
+
+    def tight(checkpoint, device, dtype):
+        tries.append((checkpoint.name, sorted(shelf.names())))
+        if len(tries) in (2, 4, 5):
+            raise torch.OutOfMemoryError("out of memory")
+        return resolve("webui.engine.families.sd1:load")(checkpoint, device, dtype)
+
+    shelf = pipelines(registry, load=tight)
+    shelf.prefetch(catalogue.get("a"))
+    shelf.prefetch(catalogue.get("b"))
+    assert tries == [("a", []), ("b", ["a"]), ("b", [])]
+    with pytest.raises(OutOfMemory, match="load c"):
+        shelf.prefetch(catalogue.get("c"))
+
+
+def test_a_file_that_was_replaced_is_loaded_again(tmp_path, registry):
+    folder = write_checkpoint(tmp_path / "a")
+    catalogue, shelf = Catalogue((tmp_path,)), pipelines(registry)
+    checkpoint = catalogue.get("a")
+    with shelf.lend(checkpoint) as before:
+        pass
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    os.utime(weights, ns=(time.time_ns(), time.time_ns() + 10**9))
+    with shelf.lend(checkpoint) as after:
+        assert after is not before
+    weights.unlink()
+    with pytest.raises(ModelProblem, match="no longer complete"), shelf.lend(checkpoint):
+        pass
