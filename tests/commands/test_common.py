@@ -1,0 +1,59 @@
+"""What flags mean for the settings and the engine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from webui.commands.common import begin, command_parser, engine_config, settings_store, table, with_flags
+from webui.core.errors import InvalidField
+from webui.core.options import Options
+
+
+def options(home: Path, *arguments: str) -> Options:
+    return begin(parsed(home, *arguments))
+
+
+def parsed(home: Path, *arguments: str) -> argparse.Namespace:
+    return with_flags(command_parser("x", "X.")).parse_args(["--data-dir", str(home), *arguments])
+
+
+def test_flags_lie_over_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_THEME", "light")
+    monkeypatch.setenv("DARKROOM_PNG_COMPRESS_LEVEL", "5")
+    current = settings_store(options(home, "--theme", "dark")).current
+    assert (current.theme, current.png_compress_level) == ("dark", 5)
+
+
+def test_the_engine_gets_what_was_asked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_DISABLED_EXTENSIONS", "a")
+    given = options(home, "--device-id", "1", "--precision", "half", "--loglevel", "ERROR")
+    config = engine_config(given, settings_store(given), warm=True)
+    assert (config.device, config.precision, config.loglevel) == ("cuda:1", "fp16", "ERROR")
+    assert config.disabled_extensions == ("a",)
+    assert config.checkpoint_folders == given.paths.checkpoints
+    assert config.warm_checkpoint
+
+
+def test_warming_may_be_left_out(home: Path) -> None:
+    given = options(home, "--skip-load-model-at-start")
+    assert engine_config(given, settings_store(given), warm=True).warm_checkpoint == ""
+
+
+def test_a_named_checkpoint_must_be_there(home: Path) -> None:
+    sham = home / "models" / "Stable-diffusion" / "sham"
+    given = options(home, "--ckpt", str(sham))
+    assert engine_config(given, settings_store(given), warm=True).warm_checkpoint.startswith("sham [")
+    with pytest.raises(InvalidField, match="not there"):
+        settings_store(options(home, "--ckpt", str(sham.with_name("gone"))))
+
+
+def test_notices_are_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options(home, "--xformers", "--medvram")
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["--xformers", "--medvram"]
+
+
+def test_columns_stand_below_each_other() -> None:
+    assert table([("a", "bb", ""), ("ccc", "d", "e")]) == "a    bb\nccc  d   e"

@@ -1,0 +1,55 @@
+"""models lists the checkpoints, shows one, and chooses one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from webui.cli import main
+from webui.core.paths import Paths
+from webui.core.settings import SettingsStore
+
+
+def run(home: Path, *arguments: str) -> int:
+    return main(["models", "--data-dir", str(home), *arguments])
+
+
+def test_each_checkpoint_has_a_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = home / "models" / "Stable-diffusion" / "torn.safetensors"
+    broken.write_bytes(b"\x00" * 20)
+    assert run(home) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "sd1" in lines["sham"] and "MiB" in lines["sham"]
+    assert len(lines["torn.safetensors"].split("MiB")[1]) > 20
+
+
+def test_one_is_shown_in_full_and_as_json_a_line_each(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "sham") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["name"], facts["problem"], facts["defaults"]["native_size"]) == ("sham", None, 64)
+    assert len(facts["hash"]) == 64
+    assert run(home, "--json") == 0
+    names = [json.loads(line)["name"] for line in capsys.readouterr().out.splitlines()]
+    assert "sham" in names
+
+
+def test_the_chosen_one_is_kept_and_marked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "sham", "--use") == 0
+    title = SettingsStore(Paths(data_dir=home).settings).current.sd_model_checkpoint
+    assert title.startswith("sham [")
+    capsys.readouterr()
+    assert run(home) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("sham"))
+    assert line.endswith("chosen")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [(["shan"], "Did you mean 'sham'"), (["--use"], "needs the name of a checkpoint")]
+)
+def test_wrong_names_are_said(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    assert run(home, *arguments) == 2
+    assert expected in capsys.readouterr().err

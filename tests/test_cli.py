@@ -1,0 +1,72 @@
+"""The entry: help without a manual, sentences instead of traces, and no torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from webui import __version__
+from webui.cli import main
+from webui.plugins.builtin.commands import commands
+from webui.plugins.resolve import resolve
+
+
+def test_help_names_every_command_and_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for row in commands():
+        assert f"  {row.name:<10}  {row.help}\n" in text
+    assert "  test        Run the tests.\n" in text
+    assert "--listen" in text and "--lora-dir" not in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", [row.name for row in commands()])
+def test_each_command_is_there_and_helps(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = (row for row in commands() if row.name == name)
+    assert callable(resolve(row.run))
+    with pytest.raises(SystemExit) as left:
+        main([name, "--help"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: launch.py {name}")
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"Darkroom {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["genrate", "x"], "There is no command 'genrate'"),
+        (["--lissten"], "nrecognized arguments: --lissten"),
+        (["--disable-safe-unpickle"], "can run any code"),
+    ],
+)
+def test_a_wrong_command_line_is_exit_2(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert expected in captured.err
+    assert captured.out == ""
+
+
+def test_the_entry_is_light() -> None:
+    code = (
+        "import sys, webui.cli, webui.commands.generate, webui.commands.queue, webui.commands.doctor\n"
+        "print([name for name in ('torch', 'gradio', 'diffusers', 'transformers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a closed pipe is told otherwise there")
+def test_a_reader_that_leaves_is_no_trace() -> None:
+    command = f"{sys.executable} -m webui.cli --help"
+    done = subprocess.run(["sh", "-c", f"{command} | :"], capture_output=True, text=True, check=False, env=os.environ)
+    assert done.stderr == ""
