@@ -67,7 +67,12 @@ def _head(page: Page) -> None:
                 elem_id="setting_sd_model_checkpoint",
                 interactive=True,
             )
-        state = element("span", element("i") + element("span", EN["worker_unknown"]) + element("small"), id="dk_worker", role="status")
+        state = element(
+            "span",
+            element("i") + element("span", EN["worker_unknown"]) + element("small"),
+            id="dk_worker",
+            role="status",
+        )
         switch = element("button", _MOON, type="button", id="dk_theme", aria_label="Theme")
         area(state + switch, "dk_state")
     page.fields["page"] = {"checkpoint": checkpoint}

@@ -17,9 +17,7 @@ def results(task: str) -> str:
     bar = element("div", element("i"), class_="dk-bar", role="progressbar", data_t_label="results", aria_valuemin="0")
     side = element("div", _running() + _info(task) + _error(), class_="dk-side")
     news = element("p", class_="dk-sr", role="status", aria_live="polite", id=f"{task}_news")
-    return element(
-        "section", stage + bar + side + news, id=f"{task}_results", class_="dk-results", data_state="empty"
-    )
+    return element("section", stage + bar + side + news, id=f"{task}_results", class_="dk-results", data_state="empty")
 
 
 def _empty() -> str:
@@ -34,7 +32,9 @@ def _empty() -> str:
 def _running() -> str:
     return element(
         "div",
-        element("p", class_="dk-step") + element("p", class_="dk-left") + element("p", class_="dk-which")
+        element("p", class_="dk-step")
+        + element("p", class_="dk-left")
+        + element("p", class_="dk-which")
         + element("div", class_="dk-sofar"),
         class_="dk-running",
     )
@@ -49,7 +49,8 @@ def _info(task: str) -> str:
     )
     return element(
         "div",
-        element("p", class_="dk-caption") + element("div", id=f"html_info_{task}")
+        element("p", class_="dk-caption")
+        + element("div", id=f"html_info_{task}")
         + element("div", buttons, id=f"image_buttons_{task}", class_="dk-acts"),
         class_="dk-done",
     )

@@ -31,7 +31,9 @@
 
   function adopt(json) {
     const known = jobs.get(json.id) || { pictures: [], notes: [] };
-    const job = { ...known, ...json, pictures: merge(known.pictures, json.pictures || []) };
+    // An answer may be older than an event that has overtaken it: a job never goes back from its end.
+    const late = known.state && ended(known) && !ended(json);
+    const job = { ...known, ...(late ? {} : json), pictures: merge(known.pictures, json.pictures || []) };
     jobs.set(json.id, job);
     if (ended(job)) show(job);
     trim();
@@ -68,8 +70,20 @@
     }
     if (ended(job) && name !== "image") return;
     TAKES[name](job, data);
-    if (ended(job)) { show(job); D.emit("ended", job); }
+    if (ended(job)) {
+      show(job);
+      D.emit("ended", job);
+      complete(job);
+    }
     D.emit(name === "preview" ? "preview" : "jobs", job);
+  }
+
+  // Events are short; file names and exact times come with the whole job.
+  async function complete(job) {
+    const json = await D.api("GET", `jobs/${job.id}`).catch(() => null);
+    if (!json) return;
+    adopt(json);
+    D.emit("jobs");
   }
 
   const TAKES = {

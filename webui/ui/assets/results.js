@@ -72,20 +72,22 @@
   let showing = "";
   function drawPreview(job, state) {
     const image = byId("txt2img_livepreview");
-    const live = job && job.preview !== undefined && (state === "running" || state === "loading" || (state === "error" && !problem));
+    const live = job && job.preview !== undefined && (state === "running" || state === "loading");
+    if (state === "error" && !problem && showing === (job.preview && D.jobs.preview(job))) return;
     if (!live) {
       if (!image.hidden) settle(image);
       return;
     }
     const address = D.jobs.preview(job);
-    if (fetching || address === showing || state === "error") return;
+    if (fetching || address === showing) return;
     fetching = true;
     showing = address;
     image.onload = image.onerror = (event) => {
       fetching = false;
+      // A preview that comes after its job's end would cover the finished picture.
+      if (D.jobs.current() !== job || job.state !== "running") { settle(image); return; }
       if (event.type === "load") image.hidden = false;
-      const now = D.jobs.current();
-      if (now === job && !D.jobs.ended(job)) drawPreview(job, stateOf(job));
+      drawPreview(job, stateOf(job));
     };
     image.alt = t("preview_alt");
     image.src = address;

@@ -74,7 +74,7 @@
   }
 
   function headWords() {
-    const device = (state.worker?.device || "").toUpperCase();
+    const device = state.worker?.device || "";
     if (state.offlineSince) {
       const time = state.offlineSince.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
       return [t("offline"), "warn", t("offline_since", { time })];
@@ -125,7 +125,6 @@
   }
 
   D.on("jobs", () => { drawHead(); drawTitle(); });
-  D.on("unreachable", () => setOffline(true));
   D.onClick("dk_theme", switchTheme);
   D.start = start;
   D.shell = { state, refresh, tabs, opened, setOffline, notice };

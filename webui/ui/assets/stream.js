@@ -14,19 +14,21 @@
       wait = 500;
       const was = D.shell.state.offlineSince;
       D.shell.setOffline(false);
-      if (was) {
-        await D.shell.refresh();
-        await D.jobs.load();
-      }
+      if (was) await D.shell.refresh();
+      // After the stream stands, so that nothing falls between the list and the first event.
+      await D.jobs.load();
     };
-    source.onerror = () => {
-      // The browser's own retries give up on some answers; ours do not.
-      shut();
-      D.shell.setOffline(true);
-      timer = setTimeout(() => { timer = 0; adapt(); }, wait);
-      wait = Math.min(wait * 2, 8000);
-    };
+    source.onerror = again;
     for (const name of NAMES) source.addEventListener(name, (event) => take(name, event));
+  }
+
+  // The browser's own retries give up on some answers, and a broken line may look open for long: ours do neither.
+  function again() {
+    shut();
+    D.shell.setOffline(true);
+    if (timer) return;
+    timer = setTimeout(() => { timer = 0; adapt(); }, wait);
+    wait = Math.min(wait * 2, 8000);
   }
 
   function take(name, event) {
@@ -44,17 +46,15 @@
     else shut();
   }
 
-  document.addEventListener("visibilitychange", async () => {
+  document.addEventListener("visibilitychange", () => {
     const asleep = !source;
     adapt();
-    if (!document.hidden && asleep && D.boot) {
-      await D.shell.refresh();
-      await D.jobs.load();
-    }
+    if (!document.hidden && asleep && D.boot) D.shell.refresh();
   });
   addEventListener("pagehide", shut);
   addEventListener("pageshow", (event) => { if (event.persisted) adapt(); });
   D.on("start", adapt);
+  D.on("unreachable", again);
   D.on("ended", () => { if (document.hidden) adapt(); });
   D.stream = { adapt };
 })();

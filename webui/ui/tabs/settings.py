@@ -49,7 +49,9 @@ def build(page: Page) -> None:
                     area(element("h2", escape(name)), f"{_anchor(name)}_title")
                     for setting, info in rows.items():
                         controls[setting] = _row(setting, info, page)
-            area(element("p", class_="dk-nothing", hidden="", id="settings_none", data_t="settings_none"), "settings_end")
+            area(
+                element("p", class_="dk-nothing", hidden="", id="settings_none", data_t="settings_none"), "settings_end"
+            )
     _connect(controls, apply)
 
 

@@ -100,7 +100,7 @@ def _checkpoints(service: Service, who: Identity) -> dict[str, Any]:
 
 
 def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
-    """`examples` and `about` come from the checkpoint's own darkroom.json."""
+    """`examples`, `about` and, where it has any, `sizes` come from the checkpoint's own darkroom.json."""
     families = service.registry.families
     own = checkpoint.defaults
     return {
@@ -110,10 +110,20 @@ def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
         "family": checkpoint.family,
         "problem": checkpoint.problem,
         "defaults": {} if checkpoint.problem else service.defaults(checkpoint.title),
-        "sizes": list(families.get(checkpoint.family).sizes) if checkpoint.family in families else [],
+        "sizes": _sizes(own.get("sizes"))
+        or (list(families.get(checkpoint.family).sizes) if checkpoint.family in families else []),
         "examples": _texts(own.get("examples")),
         "about": _texts(own.get("about")),
     }
+
+
+def _sizes(value: Any) -> list[tuple[int, int]]:
+    pairs = value if isinstance(value, list) else []
+    return [
+        (pair[0], pair[1])
+        for pair in pairs
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(side, int) for side in pair)
+    ]
 
 
 def _texts(value: Any) -> list[str]:

@@ -1,0 +1,184 @@
+"""From a typed prompt to a picture: states, the verbs, a reload in the middle, errors."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open, Serve, ready
+from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, RESULTS, generate, number, set_number, state
+from webui.core.errors import OutOfMemory
+from webui.jobs.executors.fake import Fault, FakeExecutor
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_prompt_becomes_a_picture_with_its_infotext(page: Page) -> None:
+    state(page, "empty")
+    page.fill(NEGATIVE, "text, watermark")
+    generate(page, "a red circle", "running")
+    expect(page.locator(".dk-step")).to_have_text(re.compile(r"Step \d+ of 20"))
+    expect(page).to_have_title(re.compile(r"\d+ % · Darkroom"))
+    expect(page.locator("#txt2img_livepreview")).to_be_visible()
+    state(page, "done")
+    expect(page).to_have_title("Darkroom")
+    info = page.locator("#html_info_txt2img")
+    expect(info).to_contain_text("a red circle")
+    expect(info).to_contain_text("Without: text, watermark")
+    for row in ("Seed", "Size", "128 × 128", "Steps", "CFG scale", "Sampler", "Model", "darkroom-starter"):
+        expect(info).to_contain_text(row)
+    image = page.locator("#txt2img_gallery img")
+    page.wait_for_function("document.querySelector('#txt2img_gallery img').naturalWidth === 128")
+    assert "a red circle" in (image.get_attribute("alt") or "")
+    expect(page.locator("#txt2img_livepreview")).to_be_hidden()
+    expect(page.locator("#txt2img_news")).to_have_text("1 picture is ready")
+    page.wait_for_selector("#txt2img_download[download$='.png']")
+    with page.expect_download() as download:
+        page.click("#txt2img_download")
+    assert re.fullmatch(r"00001-\d+\.png", download.value.suggested_filename)
+
+
+def test_nothing_moves_between_the_states(serve: Serve, open_page: Open) -> None:
+    fault = Fault(at=12, prompt="too large", error=OutOfMemory("It needs 11 GB and the card has 8 GB."))
+    page = open_page(serve(FakeExecutor(0.03, capacity=1, fault=fault)))
+    parts = [PROMPT, "#txt2img_generate_box", "#txt2img_tools", "#txt2img_settings", "#txt2img_seed", ".dk-stage"]
+
+    def places() -> list[object]:
+        return [page.locator(part).bounding_box() for part in parts]
+
+    before = places()
+    generate(page, "a red circle", "running")
+    assert places() == before
+    state(page, "done")
+    assert places() == before
+    generate(page, "too large", "error")
+    assert places() == before
+
+
+def test_a_reload_in_the_middle_loses_nothing(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(0.15, capacity=1)))
+    generate(page, "a green star", "running")
+    page.reload()
+    ready(page)
+    state(page, "running")
+    expect(page.locator("#txt2img_livepreview")).to_be_visible()
+    expect(page.locator(PROMPT)).to_have_value("a green star")
+    state(page, "done")
+    page.reload()
+    ready(page)
+    state(page, "done")
+    expect(page.locator("#html_info_txt2img")).to_contain_text("a green star")
+
+
+def test_generate_queues_another_while_one_runs(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(0.06, capacity=1)))
+    generate(page, "one", "running")
+    expect(page.locator(GENERATE)).to_have_text("Queue another")
+    page.fill(PROMPT, "two")
+    page.click(GENERATE)
+    page.wait_for_function("[...darkroom.jobs.all.values()].length === 2")
+    state(page, "waiting") if page.get_attribute(RESULTS, "data-state") == "waiting" else None
+    page.wait_for_function("[...darkroom.jobs.all.values()].every((job) => job.state === 'done')")
+    expect(page.locator(GENERATE)).to_have_text("Generate")
+    expect(page.locator("#html_info_txt2img")).to_contain_text("two")
+
+
+def test_a_waiting_job_shows_its_place_and_can_leave(serve: Serve, open_page: Open) -> None:
+    server = serve()
+    page = open_page(server)
+    page.request.post(f"{server.url}/api/v1/queue/pause", headers={"Origin": server.url})
+    generate(page, "later", "waiting")
+    expect(page.locator(".dk-step")).to_have_text("Next in line")
+    expect(page.locator("#txt2img_interrupt")).to_have_text("Leave the queue")
+    expect(page.locator("#txt2img_skip")).to_be_hidden()
+    page.click("#txt2img_interrupt")
+    state(page, "empty")
+    expect(page.locator(GENERATE)).to_have_text("Generate")
+
+
+def test_interrupt_finishes_the_picture_and_pressed_again_stops_at_the_step(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(0.15, capacity=1)))
+    set_number(page, "batch_count", 3)
+    generate(page, "a long one", "running")
+    page.click("#txt2img_interrupt")
+    expect(page.locator("#txt2img_interrupt")).to_have_text("Stop now")
+    expect(page.locator(".dk-left")).to_have_text("Stops after this picture")
+    page.click("#txt2img_interrupt")
+    state(page, "interrupted")
+    expect(page.locator(".dk-caption")).to_have_text(re.compile(r"Stopped at step \d+"))
+    assert page.locator("#txt2img_gallery img").count() == 1
+
+
+def test_skip_goes_on_with_the_next_batch(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(0.15, capacity=1)))
+    set_number(page, "batch_count", 2)
+    generate(page, "two pictures", "running")
+    expect(page.locator(".dk-which")).to_contain_text("Picture 1 of 2")
+    page.click("#txt2img_skip")
+    expect(page.locator(".dk-which")).to_contain_text("Picture 2 of 2")
+    expect(page.locator(".dk-sofar img")).to_have_count(1)
+
+
+def test_generate_forever_goes_on_until_it_is_switched_off(page: Page) -> None:
+    page.fill(PROMPT, "again and again")
+    page.click("#txt2img_generate_forever")
+    expect(page.locator("#txt2img_generate_forever")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function("[...darkroom.jobs.all.values()].filter((job) => job.state === 'done').length >= 2")
+    page.click("#txt2img_generate_forever")
+    page.wait_for_function("!darkroom.jobs.active()")
+    made = page.evaluate("darkroom.jobs.all.size")
+    page.wait_for_timeout(600)
+    assert page.evaluate("darkroom.jobs.all.size") == made
+
+
+def test_a_wrong_value_is_said_beside_its_control_with_a_way_out(page: Page) -> None:
+    page.fill(PROMPT, "a red circle")
+    set_number(page, "width", 100)
+    page.click(GENERATE)
+    error = page.locator("#txt2img_width .dk-field-error")
+    expect(error).to_contain_text("multiple of 8")
+    expect(page.locator("#txt2img_width input[aria-invalid=true]")).to_have_count(1)
+    state(page, "empty")
+    error.get_by_role("button", name="Use 104").click()
+    expect(error).to_have_count(0)
+    assert number(page, "width") == 104
+    page.click(GENERATE)
+    state(page, "done")
+
+
+def test_a_failed_job_says_why_and_can_be_tried_again(serve: Serve, open_page: Open) -> None:
+    error = OutOfMemory("This picture needs 11 GB and the card has 8 GB.", remedies=["Make it smaller"])
+    page = open_page(serve(FakeExecutor(0.02, capacity=1, fault=Fault(at=15, error=error, times=1))))
+    generate(page, "too large", "error")
+    place = page.locator(".dk-error")
+    expect(place.get_by_role("heading")).to_have_text("Out of memory")
+    expect(place).to_contain_text("This picture needs 11 GB and the card has 8 GB.")
+    expect(place).to_contain_text("Make it smaller")
+    expect(page.locator(PROMPT)).to_have_value("too large")
+    place.get_by_role("button", name="Try again").click()
+    state(page, "done")
+
+
+def test_without_a_connection_the_page_waits_and_comes_back(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(0.2, capacity=1)))
+    generate(page, "a red circle", "running")
+    page.context.set_offline(True)
+    page.evaluate("darkroom.api('GET', 'status').catch(() => null)")
+    expect(page.locator("#dk_worker")).to_contain_text("No connection, trying again")
+    page.fill(PROMPT, "still editable")
+    page.context.set_offline(False)
+    expect(page.locator("#dk_worker")).not_to_contain_text("No connection")
+    state(page, "done")
+    expect(page.locator(PROMPT)).to_have_value("still editable")
+
+
+@pytest.mark.parametrize("prompt", ["<img src=x onerror='window.hit=1'>", "</textarea><script>window.hit=1</script>"])
+def test_a_prompt_is_never_markup(page: Page, prompt: str) -> None:
+    generate(page, prompt)
+    expect(page.locator("#html_info_txt2img")).to_contain_text(prompt)
+    for name in ("gallery", "queue"):
+        page.click(f"#tab_{name}-button")
+        expect(page.locator(f"#tab_{name}")).to_contain_text(prompt)
+    assert page.evaluate("window.hit") is None
