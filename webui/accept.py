@@ -35,7 +35,7 @@ def resolve(
     if not isinstance(title, str):
         raise InvalidField("Checkpoint must be text.", field="checkpoint")
     checkpoint = checkpoint_for(wanted_hash if wanted_hash and not title else title, catalogue, settings)
-    checked = check_values({**_defaults_of(checkpoint, registry, fields), **values}, fields)
+    checked = check_values({**_defaults_of(checkpoint, registry, settings, fields), **values}, fields)
     sampler, schedule = registry.split_sampler(checked["sampler_name"])
     checked["sampler_name"] = sampler
     chosen = registry.schedules.get(checked["scheduler"]).name
@@ -64,7 +64,7 @@ def defaults(
         checkpoint = checkpoint_for(title, catalogue, settings)
     except DarkroomError:
         return plain
-    return {**plain, **_defaults_of(checkpoint, registry, fields), "checkpoint": checkpoint.title}
+    return {**plain, **_defaults_of(checkpoint, registry, settings, fields), "checkpoint": checkpoint.title}
 
 
 def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parsed:
@@ -93,10 +93,13 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
     return replace(parsed, values=values, unknown=unknown)
 
 
-def _defaults_of(checkpoint: Checkpoint, registry: Registry, fields: Sequence[Field]) -> dict[str, Any]:
+def _defaults_of(
+    checkpoint: Checkpoint, registry: Registry, settings: Settings, fields: Sequence[Field]
+) -> dict[str, Any]:
     family = registry.families.get(checkpoint.family)
     size = checkpoint.defaults.get("native_size", family.native_size)
     given = {"steps": family.steps, "cfg_scale": family.cfg_scale, "width": size, "height": size}
+    given["attention"] = settings.attention
     given |= {k: v for k, v in checkpoint.defaults.items() if k in _MODEL_DEFAULTS}
     names = {field.name for field in fields}
     return {k: v for k, v in given.items() if k in names}

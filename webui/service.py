@@ -232,6 +232,8 @@ class Service:
         if values.get("sd_model_checkpoint"):
             found = self._catalogue.get(str(values["sd_model_checkpoint"]))
             values = {**values, "sd_model_checkpoint": found.title}
+        if "attention" in values:
+            values = {**values, "attention": self.registry.attention.get(str(values["attention"])).name}
         return self._settings.update(values)
 
     def public_settings(self) -> dict[str, Any]:

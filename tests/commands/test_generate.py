@@ -164,6 +164,13 @@ def test_every_field_has_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
         assert field.name == "prompt" or all(name in text for name in (field.flag, *field.flags))
 
 
+def test_a_setting_that_a_flag_makes_reaches_the_request(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    assert main(["--opt-sub-quad-attention", "generate", "x", "--data-dir", str(home), *SMALL, "-o", str(out)]) == 0
+    request = read(out).request
+    assert request is not None and request["attention"] == "math"
+
+
 def test_values_reach_the_request_as_they_were_given(either: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     given: dict[str, Any] = {"--negative": "blur", "--cfg": "4.5", "--scheduler": "Karras", "--attention": "math"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from webui.core.errors import InvalidField, NotAllowed, StorageProblem
+from webui.core.paths import PROGRAM_DIR
 from webui.core.settings import Settings, SettingsStore, check_settings, environment_values
 
 
@@ -35,6 +36,12 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
     SettingsStore(path).update({name: value})
     assert getattr(SettingsStore(path).current, name) == value
     assert list(json.loads(path.read_text("utf-8"))) == [name]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_each_setting_is_read_by_the_program(name: str) -> None:
+    texts = [path.read_text("utf-8") for path in (PROGRAM_DIR / "webui").rglob("*.py") if path.name != "settings.py"]
+    assert any(f"urrent.{name}" in text or f"ettings.{name}" in text for text in texts)
 
 
 @pytest.mark.parametrize(
