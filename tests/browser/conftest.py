@@ -50,7 +50,9 @@ def open_page(browser: Browser) -> Iterator[Open]:
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    def open_(server: PageServer, width: int = 1440, height: int = 900, scheme: str = "dark", **options: object) -> Page:
+    def open_(
+        server: PageServer, width: int = 1440, height: int = 900, scheme: str = "dark", **options: object
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
         context.set_default_timeout(LONG)
         context.grant_permissions(["clipboard-read", "clipboard-write"])

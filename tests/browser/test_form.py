@@ -1,0 +1,170 @@
+"""The form: paste, seeds, sizes, examples, the model's defaults, token counts and the keyboard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open, Serve, ready
+from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, generate, number, set_number, state
+from webui.jobs.executors.fake import FakeExecutor
+
+pytestmark = pytest.mark.browser
+
+INFOTEXT = (
+    "two yellow stars, striped\nNegative prompt: text\n"
+    "Steps: 31, Sampler: Euler a, Schedule type: Karras, CFG scale: 6.5, Seed: 2718281828, Size: 192x256, Model: nobody's"
+)
+
+
+def field(page: Page, name: str) -> str:
+    """A value as the scripts have it."""
+    return str(page.evaluate(f"darkroom.form.valuesOf('txt2img')['{name}']"))
+
+
+def test_defaults_are_the_models(page: Page) -> None:
+    assert (number(page, "width"), number(page, "height"), number(page, "steps")) == (128, 128, 20)
+    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_value(re.compile("darkroom-starter"))
+
+
+def test_paste_reads_the_infotext_in_the_prompt(page: Page) -> None:
+    page.fill(PROMPT, INFOTEXT)
+    page.click("#paste")
+    expect(page.locator(PROMPT)).to_have_value("two yellow stars, striped")
+    expect(page.locator(NEGATIVE)).to_have_value("text")
+    assert [number(page, name) for name in ("steps", "cfg_scale", "seed", "width", "height")] == [
+        31,
+        6.5,
+        2718281828,
+        192,
+        256,
+    ]
+    expect(page.locator("#txt2img_sampling input")).to_have_value("Euler a")
+    expect(page.locator("#txt2img_scheduler input")).to_have_value("Karras")
+    expect(page.locator("#dk_notices")).to_contain_text("Left out, unknown here: Model")
+    page.click(GENERATE)
+    state(page, "done")
+    expect(page.locator("#html_info_txt2img")).to_contain_text("192 × 256")
+
+
+def test_paste_takes_the_last_picture_when_the_prompt_is_empty(page: Page) -> None:
+    page.click("#paste")
+    expect(page.locator("#dk_notices")).to_contain_text("no settings to paste")
+    set_number(page, "steps", 7)
+    set_number(page, "seed", 99)
+    generate(page, "a blue heart")
+    page.click("#txt2img_clear_prompt")
+    expect(page.locator(PROMPT)).to_have_value("")
+    set_number(page, "steps", 20)
+    page.click("#paste")
+    expect(page.locator(PROMPT)).to_have_value("a blue heart")
+    assert (number(page, "steps"), number(page, "seed")) == (7, 99)
+
+
+def test_seed_buttons_swap_and_sizes(page: Page) -> None:
+    set_number(page, "seed", 5)
+    generate(page, "a circle")
+    page.click("#txt2img_random_seed")
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').seed === -1")
+    assert number(page, "seed") == -1
+    page.click("#txt2img_reuse_seed")
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').seed === 5")
+    set_number(page, "width", 192)
+    page.click("#txt2img_res_switch_btn")
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').height === 192")
+    assert (number(page, "width"), number(page, "height")) == (128, 192)
+    page.click(".dk-chip >> text='128 × 128'")
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').height === 128")
+    expect(page.locator(".dk-chip >> text='128 × 128'")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_empty_page_says_what_to_do_and_its_examples_fill_the_prompt(page: Page) -> None:
+    empty = page.locator("#txt2img_empty")
+    expect(empty).to_contain_text("Nothing developed yet")
+    expect(empty).to_contain_text("models/Stable-diffusion")
+    examples = empty.locator(".dk-examples button")
+    expect(examples).to_have_count(3)
+    wanted = examples.nth(1).inner_text()
+    examples.nth(1).click()
+    expect(page.locator(PROMPT)).to_have_value(wanted)
+    page.click(GENERATE)
+    state(page, "done")
+
+
+def test_run_again_makes_the_same_picture(page: Page) -> None:
+    generate(page, "a red circle")
+    seed = page.evaluate("darkroom.results.selected().seed")
+    page.fill(PROMPT, "something else")
+    page.click("#txt2img_again")
+    page.wait_for_function("[...darkroom.jobs.all.values()].filter((job) => job.state === 'done').length === 2")
+    assert page.evaluate("darkroom.results.selected().seed") == seed
+    expect(page.locator("#html_info_txt2img")).to_contain_text("a red circle")
+    page.click("#txt2img_copy")
+    assert "Seed: " in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_tokens_are_counted(page: Page) -> None:
+    counter = page.locator(".dk-tokens[data-for=prompt]")
+    expect(counter).to_have_text("0 / 75")
+    page.fill(PROMPT, "a red circle")
+    expect(counter).to_have_text(re.compile(r"^[1-9]\d* / 75$"))
+    page.fill(PROMPT, "a red circle " * 60)
+    expect(counter).to_have_text(re.compile(r" / (150|225|300)$"))
+
+
+def test_the_form_survives_a_reload(page: Page) -> None:
+    page.fill(PROMPT, "half a thought")
+    set_number(page, "steps", 33)
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').steps === 33")
+    page.reload()
+    ready(page)
+    expect(page.locator(PROMPT)).to_have_value("half a thought")
+    page.wait_for_function("document.querySelector('#txt2img_steps input[type=number]').value === '33'")
+
+
+def test_keys(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(0.1, capacity=1)))
+    set_number(page, "batch_count", 2)
+    page.fill(PROMPT, "a red circle")
+    page.locator(PROMPT).press("Control+Enter")
+    state(page, "running")
+    expect(page.locator(PROMPT)).to_have_value("a red circle")
+    page.locator(PROMPT).press("Alt+Enter")
+    expect(page.locator(".dk-which")).to_contain_text("Picture 2 of 2")
+    page.keyboard.press("Escape")
+    expect(page.locator("#txt2img_interrupt")).to_have_text("Stop now")
+    page.keyboard.press("Escape")
+    state(page, "interrupted")
+    page.locator("#txt2img_steps input[type=number]").fill("9")
+    page.keyboard.press("Control+Enter")
+    state(page, "running")
+    state(page, "done")
+    expect(page.locator("#html_info_txt2img")).to_contain_text("Steps")
+    assert page.evaluate("[...darkroom.jobs.all.values()].pop().request.steps") == 9
+    page.locator("body").click(position={"x": 5, "y": 400})
+    page.keyboard.press("Alt+2")
+    expect(page.locator("#gallery_search")).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.locator("#gallery_search")).to_be_focused()
+    page.keyboard.press("Alt+1")
+    page.locator("body").click(position={"x": 5, "y": 400})
+    page.keyboard.press("?")
+    expect(page.locator("#dk_keys")).to_contain_text("Ctrl + Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator("#dk_keys")).to_be_hidden()
+
+
+def test_words_are_weighed_by_keys(page: Page) -> None:
+    area = page.locator(PROMPT)
+    area.fill("a red circle")
+    area.evaluate("(node) => node.setSelectionRange(2, 5)")
+    area.press("Control+ArrowUp")
+    expect(area).to_have_value("a (red:1.1) circle")
+    area.press("Control+ArrowUp")
+    expect(area).to_have_value("a (red:1.2) circle")
+    for _ in range(2):
+        area.press("Control+ArrowDown")
+    expect(area).to_have_value("a red circle")
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').prompt === 'a red circle'")

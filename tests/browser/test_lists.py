@@ -1,0 +1,157 @@
+"""Gallery, Queue and Settings, and what a guest does not see of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open, Serve
+from tests.browser.helpers import GENERATE, PROMPT, generate, set_number, tab
+from webui.jobs.executors.fake import FakeExecutor
+from webui.web.identity import Sharing
+
+pytestmark = pytest.mark.browser
+
+
+def test_gallery_shows_own_pictures_newest_first_and_deletes_into_the_bin(page: Page) -> None:
+    tab(page, "gallery")
+    expect(page.locator("#gallery_empty")).to_contain_text("No pictures yet")
+    tab(page, "txt2img")
+    for prompt in ("first circle", "second star", "third heart"):
+        generate(page, prompt, "done")
+        page.wait_for_function(f"darkroom.results.selected().infotext.startsWith('{prompt}')")
+    tab(page, "gallery")
+    cells = page.locator("#gallery_grid [role=listitem]")
+    expect(cells).to_have_count(3)
+    alts = [image.get_attribute("alt") or "" for image in page.locator("#gallery_grid img").all()]
+    assert [alt.split(",")[0] for alt in alts] == ["third heart", "second star", "first circle"]
+    detail = page.locator("#gallery_detail")
+    expect(detail).to_contain_text("third heart")
+    expect(detail).to_contain_text("00003-")
+    cells.nth(1).click()
+    expect(detail).to_contain_text("second star")
+    cells.nth(1).click()
+    expect(page.locator("#dk_lightbox")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#dk_lightbox img")).to_have_attribute(
+        "alt", cells.nth(2).locator("img").get_attribute("alt") or ""
+    )
+    page.keyboard.press("Escape")
+    expect(page.locator("#dk_lightbox")).to_be_hidden()
+    detail.get_by_role("button", name="Delete").click()
+    detail.get_by_role("button", name="Delete, into the bin?").click()
+    expect(cells).to_have_count(2)
+    page.fill("#gallery_search", "circle")
+    expect(cells).to_have_count(1)
+    page.fill("#gallery_search", "no such words")
+    expect(page.locator("#gallery_empty")).to_contain_text("No picture has these words")
+
+
+def test_gallery_is_paged(page: Page) -> None:
+    for _ in range(5):
+        page.request.post(
+            f"{page.url}api/v1/jobs",
+            headers={"Origin": page.url.rstrip("/")},
+            data={"prompt": "many", "batch_size": 16, "steps": 1},
+        )
+    page.wait_for_function("[...darkroom.jobs.all.values()].filter((job) => job.state === 'done').length === 5")
+    tab(page, "gallery")
+    cells = page.locator("#gallery_grid [role=listitem]")
+    expect(cells).to_have_count(60)
+    page.click("#gallery_more")
+    expect(cells).to_have_count(80)
+    assert (
+        len(
+            set(page.eval_on_selector_all("#gallery_grid [data-id]", "(nodes) => nodes.map((node) => node.dataset.id)"))
+        )
+        == 80
+    )
+    expect(page.locator("#gallery_more")).to_be_hidden()
+
+
+def test_gallery_sends_settings_to_txt2img(page: Page) -> None:
+    set_number(page, "steps", 11)
+    generate(page, "a moon")
+    page.fill(PROMPT, "other")
+    set_number(page, "steps", 20)
+    tab(page, "gallery")
+    page.click("#gallery_detail >> text='→ txt2img'")
+    expect(page.locator(PROMPT)).to_be_visible()
+    expect(page.locator(PROMPT)).to_have_value("a moon")
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').steps === 11")
+
+
+def test_queue_lists_moves_cancels_and_pauses(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(0.3, capacity=1)))
+    generate(page, "running one", "running")
+    for prompt in ("waits first", "waits second", "waits third"):
+        page.fill(PROMPT, prompt)
+        page.click(GENERATE)
+        page.wait_for_function(f"[...darkroom.jobs.all.values()].some((job) => job.request.prompt === '{prompt}')")
+    tab(page, "queue")
+    rows = page.locator("#queue_list [role=listitem]")
+    expect(rows).to_have_count(4)
+    expect(page.locator("#queue_summary")).to_contain_text("1 running · 3 waiting")
+    expect(rows.nth(0)).to_contain_text("Step")
+    expect(rows.nth(0).locator("[role=progressbar]")).to_be_visible()
+    expect(rows.nth(1)).to_contain_text("Next")
+    expect(rows.nth(3)).to_contain_text("3rd")
+    rows.nth(3).get_by_role("button", name="Move to front").click()
+    expect(rows.nth(1)).to_contain_text("waits third")
+    rows.nth(2).get_by_role("button", name="Cancel").click()
+    expect(page.locator("#queue_list [data-state=queued]")).to_have_count(2)
+    page.click("#queue_pause")
+    expect(page.locator("#queue_pause")).to_have_text("Resume")
+    rows.nth(0).get_by_role("button", name="Cancel").click()
+    expect(page.locator("#queue_summary")).to_contain_text("Queue paused")
+    expect(page.locator("#queue_list [data-state=queued]")).to_have_count(2)
+    page.click("#queue_clear")
+    page.click("#queue_clear")
+    expect(page.locator("#queue_list [data-state=queued]")).to_have_count(0)
+    page.click("#queue_pause")
+    page.locator("#queue_list [data-state=cancelled]").first.get_by_role("button", name="Run again").click()
+    expect(page.locator("#queue_list [data-state=running]")).to_have_count(1)
+
+
+def test_settings_are_found_saved_and_refused_beside_their_row(serve: Serve, open_page: Open) -> None:
+    server = serve()
+    page = open_page(server)
+    tab(page, "settings")
+    page.wait_for_selector("#settings_sections .dk-section")
+    page.fill("#settings_search", "waiting guest")
+    expect(page.locator("#row_max_waiting_visitor")).to_be_visible()
+    expect(page.locator("#row_png_compress_level")).to_be_hidden()
+    limit = page.locator("#setting_max_waiting_visitor input")
+    expect(limit).to_have_value("4")
+    limit.fill("0")
+    page.click("#settings_submit")
+    expect(page.locator("#row_max_waiting_visitor .dk-field-error")).to_contain_text("greater than or equal to 1")
+    limit.fill("7")
+    page.click("#settings_submit")
+    expect(page.locator("#dk_notices")).to_contain_text("Settings are saved")
+    expect(page.locator(".dk-field-error")).to_have_count(0)
+    assert server.house
+    assert server.house.settings.current.max_waiting_visitor == 7
+    assert json.loads(server.house.paths.settings.read_text("utf-8"))["max_waiting_visitor"] == 7
+    page.fill("#settings_search", "")
+    page.reload()
+    page.wait_for_selector("#tab_settings-button")
+    tab(page, "settings")
+    expect(limit).to_have_value("7")
+
+
+def test_a_guest_has_no_settings_and_sees_nobody_elses_things(serve: Serve, open_page: Open) -> None:
+    server = serve(FakeExecutor(0.02, capacity=1), sharing=Sharing(listen=True))
+    one, other = open_page(server), open_page(server)
+    assert one.evaluate("darkroom.shell.state.you.level") == "visitor"
+    expect(one.locator("#tab_settings-button")).to_have_count(0)
+    expect(one.locator("#txt2img_empty .dk-about")).not_to_contain_text("models/")
+    generate(one, "a secret")
+    tab(other, "gallery")
+    expect(other.locator("#gallery_empty")).to_contain_text("No pictures yet")
+    tab(other, "queue")
+    expect(other.locator("#queue_empty")).to_contain_text("The line is empty")
+    expect(other.locator("#queue_pause")).to_be_hidden()
+    assert "a secret" not in other.content()
