@@ -1,0 +1,42 @@
+"""What the pages promise is there: files they link to, hooks with their arguments, commands, folders."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from webui.core.paths import PROGRAM_DIR
+from webui.plugins import hooks
+from webui.plugins.builtin.commands import commands
+
+PAGES = [PROGRAM_DIR / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted((PROGRAM_DIR / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("specification", hooks.SPECIFICATIONS)
+def test_each_hook_is_documented_with_its_arguments(specification: type) -> None:
+    text = (PROGRAM_DIR / "docs" / "extensions.md").read_text("utf-8")
+    for name, function in inspect.getmembers(specification, inspect.isfunction):
+        arguments = [argument for argument in inspect.signature(function).parameters if argument != "self"]
+        assert f"`{name}({', '.join(arguments)})`" in text
+
+
+def test_commands_that_are_shown_exist() -> None:
+    text = (PROGRAM_DIR / "README.md").read_text("utf-8")
+    known = {row.name for row in commands()} | {"test"}
+    assert set(re.findall(r"python launch\.py (\w+)", text)) <= known
+
+
+@pytest.mark.parametrize("folder", ["Stable-diffusion", "VAE", "Lora", "embeddings", "ControlNet", "ESRGAN"])
+def test_each_model_folder_says_what_goes_there(folder: str) -> None:
+    (note,) = (PROGRAM_DIR / "models" / folder).glob("put*here.txt")
+    assert note.read_text("utf-8").startswith("Put ")
