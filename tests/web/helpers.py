@@ -68,7 +68,7 @@ class Site:
 
 @contextmanager
 def serving(
-    home: Path, sharing: Sharing, *, page: bool = True, step_seconds: float = 0.01, blocks: Any = None
+    home: Path, sharing: Sharing, *, page: bool = True, step_seconds: float = 0.01, blocks: Any = None, tabs: Any = ()
 ) -> Iterator[Site]:
     """A server on this data folder for as long as the block runs, in a thread of its own."""
     paths = Paths(data_dir=home, program_dir=home)
@@ -76,9 +76,8 @@ def serving(
     access = Access(sharing, Keys(paths.state / "access.json"), TOKEN)
     app = build_app(house.service, access, load_assets(), head_html)
     if page:
-        mount_page(
-            app, blocks or build_blocks(house.service, identity_of), house.service.registry.tabs, mount_options()
-        )
+        blocks = blocks or build_blocks(house.service, identity_of)
+        mount_page(app, blocks, tabs or house.service.registry.tabs, mount_options(), (paths.outputs, paths.state))
     sock, _ = open_socket("127.0.0.1", 0)
     server = WebServer(app, sock)
     ready = threading.Event()

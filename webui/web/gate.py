@@ -22,7 +22,7 @@ from webui.web import problems
 from webui.web.access import IDENTITY, RIGHTS, Right
 from webui.web.bodies import parse_object
 from webui.web.cookies import cookie_line
-from webui.web.headers import secure, without_proxy
+from webui.web.headers import secure, without_grants, without_proxy
 from webui.web.identity import Access, Asker, SignInNeeded
 from webui.web.page import Handler, Sessions, check_call
 from webui.web.problems import MethodNotAllowed, TooLarge
@@ -60,8 +60,11 @@ class Gate:
         except DarkroomError as error:
             await self._answer(visit, problems.of_error(error), receive)
         except Exception as error:
+            # An error of ours that Gradio was in the way of comes out as the cause of another.
+            ours = error.__cause__
             log.debug("in %s %s", scope["method"], scope["path"], exc_info=error)
-            await self._answer(visit, self._crashed(visit, error), receive)
+            response = problems.of_error(ours) if isinstance(ours, DarkroomError) else self._crashed(visit, error)
+            await self._answer(visit, response, receive)
 
     def routes(self) -> list[Registered]:
         """Every route of the application, those of the mounted page included."""
@@ -249,6 +252,8 @@ class _Visit:
             self.swallowed = message["status"] >= 500 and not ours
             if self.swallowed:
                 return
+            if not self.trusted:
+                without_grants(headers)
             secure(headers, self.origin)
             if self.cookie is not None:
                 headers.append("Set-Cookie", cookie_line(*self.cookie, secure=self.https))

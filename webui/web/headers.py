@@ -33,10 +33,14 @@ def page_policy(nonce: str) -> str:
     return _CSP.format(scripts=f"'nonce-{nonce}'")
 
 
-def secure(headers: MutableHeaders, origin: str = "") -> None:
-    """Add the security headers; `origin` is a page elsewhere that may read the answer, else nobody may."""
+def without_grants(headers: MutableHeaders) -> None:
+    """Take away what Gradio says on other origins: it grants every one of them."""
     for name in [name for name in headers if name.startswith("access-control-")]:
         del headers[name]
+
+
+def secure(headers: MutableHeaders, origin: str = "") -> None:
+    """Add the security headers; `origin` is a page elsewhere that may read the answer, else nobody may."""
     for name, value in _ALWAYS.items():
         headers.setdefault(name, value)
     headers.setdefault("Content-Security-Policy", _NO_SCRIPTS)

@@ -50,6 +50,7 @@ class MethodNotAllowed(DarkroomError):
     status = 405
 
 
+_PLACES = frozenset({"body", "query", "path", "header"})
 _NO_BODY = "Nothing may be sent along here."
 
 _BY_STATUS: dict[int, type[DarkroomError]] = {
@@ -90,9 +91,10 @@ def install(app: FastAPI) -> None:
 
 def from_validation(error: ValidationError | RequestValidationError, known: Iterable[str] = ()) -> InvalidField:
     """The first complaint of pydantic as a sentence that names the field; `known` are the names there are."""
-    first: Any = error.errors()[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    name = ".".join(place)[:60]
+    complaints: list[Any] = list(error.errors())
+    # A misspelt name comes before what is missing because of it.
+    first = min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
+    name = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and part not in _PLACES)[:60]
     if first["type"] == "extra_forbidden":
         near = nearest(name, known)
         return InvalidField(

@@ -71,13 +71,20 @@ def build_app(service: Service, access: Access, assets: Mapping[str, StaticFile]
     return app
 
 
-def mount_page(app: FastAPI, blocks: Any, tabs: Iterable[Tab], options: Mapping[str, Any]) -> None:
-    """Put the Gradio page at / as the last step; `options` are theme, i18n and the like for `mount_gradio_app`."""
+def mount_page(
+    app: FastAPI, blocks: Any, tabs: Iterable[Tab], options: Mapping[str, Any], private: Iterable[Path] = ()
+) -> None:
+    """Put the Gradio page at / as the last step; `options` are theme, i18n and the like for `mount_gradio_app`.
+
+    Gradio never gives out what lies in a `private` folder; otherwise a handler that returns a path in the working
+    folder has that file copied to where browsers fetch it.
+    """
     # Gradio takes three seconds to import; a server without the page does not need it.
     import gradio
 
     app.state.handlers = handlers_of(blocks, tabs)
-    gradio.mount_gradio_app(app, blocks, path="/", max_file_size=UPLOAD_LIMIT, **options)
+    blocked = [str(folder.resolve()) for folder in private]
+    gradio.mount_gradio_app(app, blocks, path="/", max_file_size=UPLOAD_LIMIT, blocked_paths=blocked, **options)
     # Until this is set Gradio checks no path that a caller names, and reads any file on the disk.
     blocks.has_launched = True
 

@@ -41,7 +41,9 @@ def build(service: Service) -> APIRouter:
         who: Who,
         state: Annotated[list[State], Query(description="Only jobs in these states")] = [],  # noqa: B006
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        before: Annotated[float | None, Query(description="Only jobs made before this time (Unix seconds)")] = None,
+        before: Annotated[
+            float | None, Query(allow_inf_nan=False, description="Only jobs made before this time (Unix seconds)")
+        ] = None,
         everyone: Annotated[bool, Query(description="Other people's too (the owner's right)")] = False,
     ) -> Any:
         """The asker's jobs, newest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -30,7 +30,9 @@ def build(service: Service) -> APIRouter:
         request: Request,
         who: Who,
         limit: Annotated[int, Query(ge=1, le=200)] = 60,
-        before: Annotated[float | None, Query(description="Only pictures saved before this time")] = None,
+        before: Annotated[
+            float | None, Query(allow_inf_nan=False, description="Only pictures saved before this time")
+        ] = None,
         search: Annotated[str, Query(max_length=500, description="Words that the infotext must hold")] = "",
     ) -> Any:
         """The asker's own pictures, newest first."""
@@ -66,7 +68,7 @@ def build(service: Service) -> APIRouter:
         picture_id: str,
         request: Request,
         who: Who,
-        side: Annotated[Literal[64, 128, 256, 384, 512, 768], Query(description="Pixels of the longer side")] = 256,
+        side: Annotated[int, Query(ge=32, le=1024, description="Pixels that the picture must fill")] = 256,
     ) -> Response:
         """The picture, made to fit a square, as WebP."""
         headers = _headers(f"{picture_id}-{side}")
