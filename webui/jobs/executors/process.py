@@ -206,6 +206,8 @@ def _child(target: str, argument: object, pipe: Connection, console: Connection,
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = Link(pipe)
     _die_with_parent()
+    # Read once, when torch is imported: threads that wait by spinning make a CPU that others use too many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=level, format="%(message)s", handlers=[_Forward(link)], force=True)
     try:
         resolve(target)(link, argument)
