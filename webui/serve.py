@@ -84,7 +84,14 @@ class _Serving:
 
         service, theme = self._house.service, self._house.settings
         app = build_app(service, self._access, load_assets(), lambda prefix: head_html(prefix, theme.current.theme))
-        mount_page(app, build_blocks(service, identity_of), service.registry.tabs, mount_options())
+        paths = self._options.paths
+        mount_page(
+            app,
+            build_blocks(service, identity_of),
+            service.registry.tabs,
+            mount_options(),
+            private=(paths.outputs, paths.state, paths.models),
+        )
         return app
 
     async def _open_doors(self, ready: asyncio.Event, port: int) -> None:
