@@ -36,6 +36,13 @@ def test_commands_that_are_shown_exist() -> None:
     assert set(re.findall(r"python launch\.py (\w+)", text)) <= known
 
 
+def test_every_package_is_pinned() -> None:
+    for name in ("requirements.txt", "requirements-cuda.txt", "requirements-test.txt", "constraints.txt"):
+        lines = (PROGRAM_DIR / name).read_text("utf-8").splitlines()
+        loose = [line for line in lines if not re.fullmatch(r"#.*|[\w.-]+==[\w.]+", line)]
+        assert loose == [], name
+
+
 @pytest.mark.parametrize("folder", ["Stable-diffusion", "VAE", "Lora", "embeddings", "ControlNet", "ESRGAN"])
 def test_each_model_folder_says_what_goes_there(folder: str) -> None:
     (note,) = (PROGRAM_DIR / "models" / folder).glob("put*here.txt")

@@ -30,6 +30,7 @@ def program(tmp_path: Path) -> Path:
     (folder / "webui" / "cli.py").write_text(CLI, "utf-8")
     for name in ("", "-cuda", "-test"):
         (folder / f"requirements{name}.txt").write_text("", "utf-8")
+    (folder / "constraints.txt").write_text("", "utf-8")
     return folder
 
 

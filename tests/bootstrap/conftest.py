@@ -66,6 +66,7 @@ def root(tmp_path: Path) -> Path:
     folder.mkdir()
     for name, text in {"": "torch==2.13.0\npillow==1\n", "-cuda": "xformers==1\n", "-test": "pytest==1\n"}.items():
         (folder / f"requirements{name}.txt").write_text(text, "utf-8")
+    (folder / "constraints.txt").write_text("idna==1\n", "utf-8")
     return folder
 
 

@@ -32,12 +32,16 @@ def card(shell: NotingShell, monkeypatch: pytest.MonkeyPatch) -> None:
     shell.rule("nvidia-smi -L", "GPU 0: NVIDIA something")
 
 
+def file(installer: Installer, name: str) -> str:
+    return f"-r {installer.root / name} -c {installer.root / 'constraints.txt'}"
+
+
 def main_file(installer: Installer) -> str:
-    return f"-r {installer.root / 'requirements.txt'}"
+    return file(installer, "requirements.txt")
 
 
 def cuda_file(installer: Installer) -> str:
-    return f"-r {installer.root / 'requirements-cuda.txt'}"
+    return file(installer, "requirements-cuda.txt")
 
 
 def test_a_second_start_runs_no_program_at_all(installer: Installer, shell: NotingShell) -> None:
@@ -48,11 +52,12 @@ def test_a_second_start_runs_no_program_at_all(installer: Installer, shell: Noti
     assert shell.commands == []
 
 
-def test_a_changed_file_is_installed_again(installer: Installer, shell: NotingShell) -> None:
+@pytest.mark.parametrize("name", ["requirements.txt", "constraints.txt"])
+def test_a_changed_file_is_installed_again(installer: Installer, shell: NotingShell, name: str) -> None:
     installer.ensure()
     shell.commands.clear()
-    with (installer.root / "requirements.txt").open("a") as file:
-        file.write("numpy==1\n")
+    with (installer.root / name).open("a") as changed:
+        changed.write("numpy==1\n")
     installer.ensure()
     assert main_file(installer) in shell.installed
 
@@ -134,7 +139,7 @@ def test_the_tests_have_a_stamp_of_their_own(installer: Installer, shell: Noting
     installer.ensure()
     shell.commands.clear()
     installer.ensure(tests=True)
-    assert shell.installed == [f"-r {installer.root / 'requirements-test.txt'}"]
+    assert shell.installed == [file(installer, "requirements-test.txt")]
     shell.commands.clear()
     installer.ensure(tests=True)
     assert shell.commands == []

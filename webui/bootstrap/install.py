@@ -16,6 +16,8 @@ from webui.bootstrap.trouble import Trouble, os_trouble
 MAIN = "requirements.txt"
 CUDA = "requirements-cuda.txt"
 TEST = "requirements-test.txt"
+PINS = "constraints.txt"
+"""Versions of what those need in turn: what runs today must run in a year."""
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CUDA_INDEX = "https://download.pytorch.org/whl/cu130"
@@ -43,7 +45,7 @@ class Installer:
             self._install_cuda(stamp)
         if tests and self._outdated(stamp, TEST):
             say("Installing what the tests need ...")
-            self.environment.install(["-r", str(self.root / TEST)], "what the tests need")
+            self._install_file(TEST, "what the tests need")
             self._note(stamp, TEST)
 
     def _install_main(self, stamp: Stamp, torch_index: str, force: bool) -> None:
@@ -58,7 +60,7 @@ class Installer:
                 say(f"PyTorch's own index ({preferred}) gave no torch; taking the one from the package index.")
         elif force:
             self.environment.install(["--force-reinstall", self._torch()], "torch")
-        self.environment.install(["-r", str(self.root / MAIN)], "Darkroom's packages")
+        self._install_file(MAIN, "Darkroom's packages")
         stamp.torch_index = torch_index
         if card:
             self._install_cuda(stamp)
@@ -66,11 +68,14 @@ class Installer:
 
     def _install_cuda(self, stamp: Stamp) -> None:
         try:
-            self.environment.install(["-r", str(self.root / CUDA)], "the packages for NVIDIA cards")
+            self._install_file(CUDA, "the packages for NVIDIA cards")
         except Trouble as trouble:
             # They make things faster and nothing possible: the program runs without.
             say(f"{trouble.text}\nDarkroom runs without them; --reinstall-torch tries again.")
         self._note(stamp, CUDA)
+
+    def _install_file(self, name: str, what: str) -> None:
+        self.environment.install(["-r", str(self.root / name), "-c", str(self.root / PINS)], what)
 
     def _install_torch(self, index: str, force: bool) -> None:
         forced = ["--force-reinstall"] if force else []
@@ -101,7 +106,7 @@ class Installer:
         self.environment.write_stamp(stamp)
 
     def _hash(self, name: str) -> str:
-        return hashlib.sha256(self._text(name).encode()).hexdigest()
+        return hashlib.sha256(f"{self._text(name)}\0{self._text(PINS)}".encode()).hexdigest()
 
     def _text(self, name: str) -> str:
         try:
