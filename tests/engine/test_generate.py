@@ -1,0 +1,57 @@
+"""Which batches a job still needs, how long it will take, and what goes into its files."""
+
+import io
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from webui import __version__
+from webui.core.errors import BadNumbers
+from webui.engine.generate import Run, finish_batch, missing_batches
+from webui.images.metadata import read
+
+
+def test_a_batch_is_made_again_unless_all_its_pictures_are_done(ask):
+    request = ask(n_iter=3, batch_size=2)
+    assert missing_batches(request, frozenset()) == [0, 1, 2]
+    assert missing_batches(request, frozenset({0, 1, 3})) == [1, 2]
+    assert missing_batches(request, frozenset(range(6))) == []
+
+
+def test_the_time_left_counts_the_whole_job(ask):
+    run = Run("a", ask(), frozenset(), False, batches=[2, 3])
+    lane = SimpleNamespace(steps=10, done_steps=0)
+    assert run.seconds_left(lane) is None
+    run.walked, lane.done_steps, run.joined = 10, 5, time.perf_counter() - 15
+    assert run.seconds_left(lane) == pytest.approx(25, abs=1)
+    run.ending = True
+    assert run.seconds_left(lane) == pytest.approx(5, abs=1)
+
+
+@torch.inference_mode()
+def test_a_file_holds_the_request_and_can_be_made_again(tiny, plugins, ask):
+    request = ask(n_iter=2, batch_size=2, seed=40, negative_prompt="blurry")
+    run = Run("a", request, frozenset({2}), False, [])
+    run.model = tiny
+    [picture] = finish_batch(run, 1, torch.randn(2, 4, 8, 8), 3, plugins, 1)
+    assert (picture.index, picture.seed, picture.stopped_at) == (3, 43, 3)
+    found = read(picture.data)
+    assert found.request == request.to_json() and found.index == 3
+    assert found.infotext == picture.infotext
+    for part in ("a red house", "Negative prompt: blurry", "Seed: 43", "Stopped at step: 3", __version__):
+        assert part in found.infotext
+    assert io.BytesIO(picture.data).read(4) == b"\x89PNG"
+
+
+@torch.inference_mode()
+def test_one_bad_picture_of_a_batch_is_told(tiny, plugins, ask):
+    run = Run("a", ask(batch_size=2), frozenset(), False, [])
+    run.model = tiny
+    latents = torch.randn(2, 4, 8, 8)
+    latents[1, 0, 0, 0] = float("inf")
+    made = finish_batch(run, 0, latents, None, plugins, 1)
+    assert next(made).index == 0
+    with pytest.raises(BadNumbers):
+        next(made)
