@@ -154,6 +154,15 @@ def test_headers_are_on_every_answer(alone: Site) -> None:
         assert "access-control-allow-origin" not in headers and "server" not in headers
 
 
+def test_answers_are_kept_only_where_they_cannot_change(alone: Site) -> None:
+    client = alone.client()
+    for path in ("/api/v1/status", "/nothing", "/config", "/openapi.json", "/assets/none.js"):
+        assert client.get(path).headers["cache-control"] == "no-store", path
+    bundle = next(part.partition('"')[0] for part in client.get("/").text.split('"./assets/')[1:])
+    assert "immutable" in client.get(f"/assets/{bundle}").headers["cache-control"]
+    assert client.get("/theme.css").headers["cache-control"] == "public, max-age=3600"
+
+
 def test_a_fast_visitor_is_slowed_down(shared: Site) -> None:
     visitor, other = shared.visitor(), shared.visitor()
     answers = [visitor.post("/api/v1/queue/clear") for _ in range(60)]
@@ -195,7 +204,7 @@ def test_a_crash_is_a_sentence_with_a_report_that_the_log_has(
 
 @pytest.mark.parametrize("prefix", ["/sub", ""], ids=["kept by the proxy", "taken off by the proxy"])
 def test_a_subpath_works(tmp_path: Path, prefix: str) -> None:
-    with serving(tmp_path, Sharing(subpath="/sub")) as site:
+    with serving(tmp_path, Sharing(subpath="sub/")) as site:
         client = site.client()
         page = client.get(f"{prefix}/")
         assert page.status_code == 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from webui.core.errors import TooMany
@@ -62,6 +64,17 @@ def test_streams_are_counted_while_open() -> None:
         pass
     opened[0].__exit__(None, None, None)
     with limits.stream(ANN), pytest.raises(TooMany), limits.stream(ANN):
+        pass
+
+
+def test_many_strangers_together_leave_room_for_the_owner() -> None:
+    limits = Limits(Clock())
+    with ExitStack() as opened:
+        with pytest.raises(TooMany, match="Too many pages"):
+            for number in range(5000):
+                opened.enter_context(limits.stream(Identity(f"visitor {number}", Level.VISITOR)))
+        opened.enter_context(limits.stream(LOCAL_OWNER))
+    with limits.stream(ANN):
         pass
 
 

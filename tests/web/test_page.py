@@ -133,6 +133,15 @@ def test_the_owners_own_upload_is_read_and_a_visitor_has_none(site: Site, number
     assert visitor.post("/gradio_api/upload", files=upload).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:1/x", "https://example.com/", "HTTP://a", "ftp://a", " http://a"]
+)
+def test_nothing_is_fetched_for_anybody(site: Site, address: str) -> None:
+    for client in (site.owner(), site.visitor()):
+        answer = client.get(f"/gradio_api/file={address}")
+        assert answer.status_code == 403 and answer.headers["content-type"] == "application/problem+json"
+
+
 def test_a_large_upload_is_refused(site: Site) -> None:
     def parts() -> Iterator[bytes]:
         yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'

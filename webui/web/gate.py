@@ -22,9 +22,9 @@ from webui.web import problems
 from webui.web.access import IDENTITY, RIGHTS, Right
 from webui.web.bodies import parse_object
 from webui.web.cookies import cookie_line
-from webui.web.headers import secure, without_grants, without_proxy
+from webui.web.headers import kept_for, secure, without_grants, without_proxy
 from webui.web.identity import Access, Asker, SignInNeeded
-from webui.web.page import Handler, Sessions, check_call
+from webui.web.page import Handler, Sessions, check_call, check_file
 from webui.web.problems import MethodNotAllowed, TooLarge
 from webui.web.routes import Registered, find, registered
 
@@ -53,7 +53,7 @@ class Gate:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        scope["root_path"] = self._access.sharing.subpath
+        scope["root_path"] = self._access.sharing.root
         visit = _Visit(scope, send)
         try:
             await self._serve(scope, receive, visit)
@@ -178,6 +178,8 @@ class Gate:
         if length.isdecimal() and int(length[:20]) > right.body:
             raise TooLarge(right.body)
         receive = _within(receive, right.body)
+        if "path_or_url" in parameters:
+            check_file(parameters["path_or_url"])
         if right.session == "path" and who:
             self._sessions.claim(parameters["session_hash"], who)
         if right.session == "query" and who:
@@ -255,6 +257,8 @@ class _Visit:
             if not self.trusted:
                 without_grants(headers)
             secure(headers, self.origin)
+            static = self.right is not None and self.right.kind == "static" and message["status"] == 200
+            headers.setdefault("Cache-Control", kept_for(get_route_path(self.scope)) if static else "no-store")
             if self.cookie is not None:
                 headers.append("Set-Cookie", cookie_line(*self.cookie, secure=self.https))
             self.started = True

@@ -39,6 +39,11 @@ def without_grants(headers: MutableHeaders) -> None:
         del headers[name]
 
 
+def kept_for(path: str) -> str:
+    """How long browsers may keep a static file: Gradio names its bundles by their content, not the rest."""
+    return "public, max-age=31536000, immutable" if path.startswith("/assets/") else "public, max-age=3600"
+
+
 def secure(headers: MutableHeaders, origin: str = "") -> None:
     """Add the security headers; `origin` is a page elsewhere that may read the answer, else nobody may."""
     for name, value in _ALWAYS.items():

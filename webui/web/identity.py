@@ -76,6 +76,12 @@ class Sharing:
     subpath: str = ""
 
     @property
+    def root(self) -> str:
+        """The subpath as it stands before every address: '' or '/name'."""
+        inner = self.subpath.strip("/")
+        return f"/{inner}" if inner else ""
+
+    @property
     def shared(self) -> bool:
         """Whether anybody but this machine's owner is meant to reach the server."""
         return self.listen or self.share or bool(self.accounts)

@@ -26,6 +26,7 @@ class Rate:
 _READS = {Level.VISITOR: Rate(400, 40), Level.USER: Rate(800, 80)}
 _WRITES = {Level.VISITOR: Rate(30, 3), Level.USER: Rate(60, 6)}
 _STREAMS = {Level.VISITOR: 8, Level.USER: 16, Level.OWNER: 64}
+_ALL_STREAMS = 1000
 _SIGN_INS = Rate(10, 1 / 6)
 _NEWCOMERS = Rate(200, 5)
 _KEPT = 20_000
@@ -73,6 +74,8 @@ class Limits:
     def stream(self, who: Identity) -> Iterator[None]:
         """Count one open stream for as long as the block runs. Used on the event loop only."""
         allowed = _STREAMS[who.level]
+        if not who.is_owner and sum(self._streams.values()) >= _ALL_STREAMS:
+            raise TooMany("Too many pages are open on this server. Try again later.")
         if self._streams.get(who.id, 0) >= allowed:
             raise TooMany(f"You have {allowed} event streams open, which is as many as one may have. Close a page.")
         self._streams[who.id] = self._streams.get(who.id, 0) + 1

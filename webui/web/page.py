@@ -25,6 +25,8 @@ from webui.web.headers import page_policy
 from webui.web.problems import BadRequest
 
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# A drive letter of Windows is no scheme.
+_ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]+:")
 _KEPT = 20_000
 
 
@@ -67,6 +69,12 @@ def check_call(body: Mapping[str, Any], handlers: Mapping[int, Handler], who: Id
         raise InvalidField(f"The handler takes a list of {handler.inputs} values.", field="data")
     if body.get("batched"):
         raise InvalidField("Handlers are called one at a time.", field="batched")
+
+
+def check_file(path: str) -> None:
+    """Refuse addresses where Gradio takes a path or an address: it would fetch them. Raises NotAllowed."""
+    if _ADDRESS.match(path):
+        raise NotAllowed("Nothing is fetched from other servers here.")
 
 
 def handlers_of(blocks: Any, tabs: Iterable[Tab]) -> dict[int, Handler]:

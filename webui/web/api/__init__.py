@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
-from webui.web.api import catalogues, events, jobs, owner, pictures
+from webui.web.api import catalogues, events, jobs, owner, pictures, queue
 from webui.web.schemas import ProblemOut
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def build_api(service: Service, access: Access, stop: Callable[[], None]) -> API
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
     for router in (
         jobs.build(service),
+        queue.build(service),
         events.build(service),
         pictures.build(service),
         catalogues.build(service),

@@ -1,4 +1,4 @@
-"""Jobs and the line they wait in."""
+"""Jobs: making them, looking at them, the verbs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from webui.core.job import State
 from webui.web.access import Who
 from webui.web.api.views import job_view
 from webui.web.bodies import check, describe, read_object
-from webui.web.schemas import ClearedOut, JobOut, JobsOut, QueueOut, request_model
+from webui.web.schemas import JobOut, JobsOut, request_model
 
 if TYPE_CHECKING:
     from webui.service import Service
-
-_LISTED = 200
-"""At most so many jobs of the line in one answer."""
 
 
 def build(service: Service) -> APIRouter:
@@ -58,6 +55,13 @@ def build(service: Service) -> APIRouter:
         """One job with its pictures so far."""
         return job_view(service.job(job_id, who), who, service, request)
 
+    _add_verbs(router, service)
+    return router
+
+
+def _add_verbs(router: APIRouter, service: Service) -> None:
+    """What can be done to a job, and seen of it while it runs."""
+
     @router.delete("/jobs/{job_id}", status_code=204)
     async def cancel_job(job_id: str, who: Who) -> None:
         """Abandon a job, waiting or running."""
@@ -90,32 +94,6 @@ def build(service: Service) -> APIRouter:
         if data is None:
             raise NotFound("There is no preview of this job now.")
         return Response(data, headers={"Cache-Control": "private, no-store"}, media_type="image/jpeg")
-
-    @router.get("/queue", response_model=QueueOut)
-    async def get_queue(request: Request, who: Who) -> Any:
-        """The line in numbers, and the jobs in it: everybody's for the owner, else the asker's own."""
-        states = (State.RUNNING, State.QUEUED)
-        jobs = await asyncio.to_thread(service.jobs, who, states, _LISTED, None, who.is_owner)
-        views = [job_view(job, who, service, request) for job in jobs]
-        views.sort(key=lambda job: (job["position"] is not None, job["position"] or 0, job["started"] or 0))
-        return {**service.line(), "jobs": views}
-
-    @router.post("/queue/clear", response_model=ClearedOut)
-    async def clear_queue(who: Who) -> Any:
-        """Cancel the asker's waiting jobs; for the owner everybody's."""
-        return {"cancelled": service.clear_waiting(who)}
-
-    @router.post("/queue/pause", status_code=204)
-    async def pause_queue(who: Who) -> None:
-        """Start no more jobs until the queue is resumed, also over a restart."""
-        service.pause(who)
-
-    @router.post("/queue/resume", status_code=204)
-    async def resume_queue(who: Who) -> None:
-        """Start jobs again."""
-        service.resume(who)
-
-    return router
 
 
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}

@@ -47,6 +47,18 @@ def build(service: Service) -> APIRouter:
         """One picture's facts."""
         return picture_view(service.picture(picture_id, who), request)
 
+    @router.delete("/pictures/{picture_id}", status_code=204)
+    async def delete_picture(picture_id: str, who: Who) -> None:
+        """Move a picture into the bin."""
+        await asyncio.to_thread(service.delete_picture, picture_id, who)
+
+    _add_files(router, service)
+    return router
+
+
+def _add_files(router: APIRouter, service: Service) -> None:
+    """The picture itself, whole and small."""
+
     @router.get("/pictures/{picture_id}/file", response_class=Response, responses=_IMAGE)
     async def get_picture_file(
         picture_id: str,
@@ -77,13 +89,6 @@ def build(service: Service) -> APIRouter:
             return Response(status_code=304, headers=headers)
         data = await asyncio.to_thread(service.thumbnail, picture_id, who, side)
         return Response(data, headers=headers, media_type="image/webp")
-
-    @router.delete("/pictures/{picture_id}", status_code=204)
-    async def delete_picture(picture_id: str, who: Who) -> None:
-        """Move a picture into the bin."""
-        await asyncio.to_thread(service.delete_picture, picture_id, who)
-
-    return router
 
 
 _IMAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/webp": {}}}}

@@ -1,0 +1,67 @@
+"""What there is to choose from, over HTTP."""
+
+from __future__ import annotations
+
+from tests.conftest import SHAM_NAME
+from tests.web.helpers import Site
+from webui.core.fields import ROWS
+
+
+def test_samplers_and_schedulers_are_the_registrys(alone: Site) -> None:
+    registry = alone.house.service.registry
+    client = alone.client()
+    samplers = client.get("/api/v1/samplers").json()["samplers"]
+    assert [row["name"] for row in samplers] == registry.samplers.names()
+    assert next(row for row in samplers if row["name"] == "Heun")["order"] == 2
+    names = [row["name"] for row in client.get("/api/v1/schedulers").json()["schedulers"]]
+    assert names == registry.schedules.names()
+
+
+def test_checkpoints_carry_what_suits_them(alone: Site) -> None:
+    (sham,) = alone.client().get("/api/v1/checkpoints").json()["checkpoints"]
+    assert sham["name"] == SHAM_NAME and sham["problem"] is None
+    assert (sham["defaults"]["width"], sham["defaults"]["steps"]) == (64, 4)
+    assert sham["examples"] == ["a red circle"] and sham["sizes"]
+    assert str(alone.home) not in str(sham)
+
+
+def test_a_broken_checkpoint_is_shown_to_the_owner_with_its_reason(alone: Site) -> None:
+    broken = alone.home / "models" / "Stable-diffusion" / "cut.safetensors"
+    broken.write_bytes(b"\x10")
+    try:
+        found = alone.client().post("/api/v1/checkpoints/refresh").json()["checkpoints"]
+        (cut,) = [row for row in found if row["name"].startswith("cut")]
+        assert cut["problem"] and cut["defaults"] == {}
+        visitor = alone.client(**{"X-Forwarded-For": "203.0.113.7"})
+        assert "cut" not in visitor.get("/api/v1/checkpoints").text
+        refused = alone.client().post("/api/v1/jobs", json={"checkpoint": "cut"})
+        assert refused.status_code == 422 and refused.json()["field"] == "checkpoint"
+    finally:
+        broken.unlink()
+        alone.client().post("/api/v1/checkpoints/refresh")
+
+
+def test_fields_are_the_rows_with_their_choices(alone: Site) -> None:
+    fields = {row["name"]: row for row in alone.client().get("/api/v1/fields").json()["fields"]}
+    assert list(fields) == [row.name for row in ROWS]
+    assert (fields["steps"]["minimum"], fields["steps"]["maximum"], fields["steps"]["choices"]) == (1, 150, None)
+    assert fields["sampler_name"]["choices"] == alone.house.service.registry.samplers.names()
+    assert fields["checkpoint"]["choices"][0].startswith(SHAM_NAME)
+    assert "sdpa" in fields["attention"]["choices"]
+
+
+def test_tokens_and_infotext(alone: Site) -> None:
+    client = alone.client()
+    counted = client.post("/api/v1/tokens", json={"text": "a, a", "checkpoint": SHAM_NAME}).json()
+    assert counted == {"tokens": 3, "limit": 75}
+    text = "a cat\nNegative prompt: dog\nSteps: 9, Sampler: Eulr, CFG scale: 5, Seed: 3, Size: 128x64, Odd: 1"
+    read = client.post("/api/v1/infotext", json={"text": text}).json()
+    assert read["values"] | {"steps": 9, "width": 128, "seed": 3, "prompt": "a cat"} == read["values"]
+    assert read["unknown"]["Odd"] == "1" and read["unknown"]["Sampler"] == "Eulr"
+
+
+def test_status_says_who_asks(alone: Site) -> None:
+    status = alone.client().get("/api/v1/status").json()
+    assert status["you"] == {"id": "owner", "level": "owner", "name": ""}
+    assert status["worker"]["state"] == "ready" and status["queue"]["paused"] is False
+    assert "live_previews_enable" in status["settings"]
