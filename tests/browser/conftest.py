@@ -1,4 +1,4 @@
-"""A Chromium for the session, and for each test a fresh house with its page; a test fails on any error in the console."""
+"""A Chromium for the session, and for each test a fresh house with its page; an error in a script fails the test."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.browser
 
 INFOTEXT = (
     "two yellow stars, striped\nNegative prompt: text\n"
-    "Steps: 31, Sampler: Euler a, Schedule type: Karras, CFG scale: 6.5, Seed: 2718281828, Size: 192x256, Model: nobody's"
+    "Steps: 31, Sampler: Euler a, Schedule type: Karras, CFG scale: 6.5, Seed: 2718281828, Size: 192x256, "
+    "Model: nobody's"
 )
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open, Serve, ready
 from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, generate, number, set_number, state
 from webui.core.errors import OutOfMemory
-from webui.jobs.executors.fake import Fault, FakeExecutor
+from webui.jobs.executors.fake import FakeExecutor, Fault
 
 pytestmark = pytest.mark.browser
 

@@ -8,15 +8,19 @@ import gradio as gr
 from gradio.components.base import Component
 
 from webui.core.fields import Field
-from webui.core.registry import Registry
+from webui.core.registry import Registry, Table
 from webui.ui.texts import t
 
 
 def choices_of(field: Field, registry: Registry) -> list[str]:
     """The names a choice offers at build time; checkpoints are filled in by the page's scripts."""
-    tables = {"samplers": registry.samplers, "schedules": registry.schedules, "attention": registry.attention}
-    table = tables.get(field.catalogue or "")
-    return list(table.names()) if table is not None else []
+    tables: dict[str | None, Table[Any]] = {
+        "samplers": registry.samplers,
+        "schedules": registry.schedules,
+        "attention": registry.attention,
+    }
+    table = tables.get(field.catalogue)
+    return table.names() if table is not None else []
 
 
 def control(field: Field, prefix: str, value: Any, choices: list[str] | None = None, **options: Any) -> Component:
@@ -28,13 +32,16 @@ def control(field: Field, prefix: str, value: Any, choices: list[str] | None = N
         "interactive": True,
         **options,
     }
+    component: Component
     if field.kind == "text":
-        return gr.Textbox(max_length=None, **common)
-    if field.kind == "choice":
-        return gr.Dropdown(choices=choices or [], allow_custom_value=False, **common)
-    if field.kind == "bool":
-        return gr.Checkbox(**common)
-    if field.step is None:
-        return gr.Number(precision=0 if field.kind == "int" else None, **common)
-    low, high = field.slider or (field.minimum, field.maximum)
-    return gr.Slider(minimum=low, maximum=high, step=field.step, buttons=[], **common)
+        component = gr.Textbox(**common)
+    elif field.kind == "choice":
+        component = gr.Dropdown(choices=choices or [], **common)
+    elif field.kind == "bool":
+        component = gr.Checkbox(**common)
+    elif field.step is None:
+        component = gr.Number(precision=0 if field.kind == "int" else None, **common)
+    else:
+        low, high = field.slider or (field.minimum, field.maximum)
+        component = gr.Slider(minimum=low, maximum=high, step=field.step, buttons=[], **common)
+    return component

@@ -1,4 +1,4 @@
-"""The results area of a task as HTML: picture, preview and empty panel in one cell, progress, and what stands beside."""
+"""The results area as HTML: picture, preview and empty panel in one cell, progress, and what stands beside."""
 
 from __future__ import annotations
 

@@ -106,11 +106,15 @@ _PLAIN = {
     "button_small_padding": "0 12px",
 }
 
+# A field's lower edge, and the same edge lit in focus.
+_EDGES = {
+    "input_shadow": f"inset 0 -1px {var('edge')}",
+    "input_shadow_focus": f"inset 0 -2px {var('accent')}",
+}
+
 _NO_SHADOW = (
     "block_shadow",
     "block_label_shadow",
-    "input_shadow",
-    "input_shadow_focus",
     "checkbox_shadow",
     "checkbox_label_shadow",
     "button_primary_shadow",
@@ -125,11 +129,12 @@ _NO_SHADOW = (
 def build_theme() -> gr.themes.Base:
     """The theme, with both of Gradio's schemes set to the same token expressions."""
     colours = {name: var(token) for name, token in _COLOURS.items()}
-    shadows = dict.fromkeys(_NO_SHADOW, "none")
+    shadows = {**dict.fromkeys(_NO_SHADOW, "none"), **_EDGES}
     base = gr.themes.Base(
         font=[LocalFont(SANS, weights=(400, 700)), "system-ui", "sans-serif"],
         font_mono=[LocalFont(MONO, weights=(400,)), "ui-monospace", "monospace"],
     )
-    theme = base.set(**colours, **{f"{name}_dark": value for name, value in colours.items()}, **shadows, **_PLAIN)
+    twins = {f"{name}_dark": value for name, value in {**colours, **_EDGES}.items()}
+    theme = base.set(**colours, **twins, **shadows, **_PLAIN)
     theme.name = "darkroom"
     return theme

@@ -81,18 +81,21 @@ def _control(name: str, info: FieldInfo, page: Page) -> Component:
         "interactive": True,
     }
     low, high = _limit(info, "ge"), _limit(info, "le")
+    component: Component
     if isinstance(default, bool):
-        return gr.Checkbox(value=default, **common)
-    if get_origin(info.annotation) is Literal:
-        return gr.Dropdown(choices=[str(choice) for choice in get_args(info.annotation)], value=default, **common)
-    if _extra(info).get("catalogue") == "attention":
-        return gr.Dropdown(choices=list(page.service.registry.attention.names()), value=default, **common)
-    if isinstance(default, int) and low is not None and high is not None and high <= _GREATEST_SLIDER:
-        return gr.Slider(low, high, step=1, value=default, buttons=[], **common)
-    if isinstance(default, int | float):
-        return gr.Number(value=default, precision=0 if isinstance(default, int) else None, **common)
-    text = ", ".join(default) if isinstance(default, tuple) else str(default)
-    return gr.Textbox(value=text, lines=1, max_lines=1, **common)
+        component = gr.Checkbox(value=default, **common)
+    elif get_origin(info.annotation) is Literal:
+        component = gr.Dropdown(choices=[str(choice) for choice in get_args(info.annotation)], value=default, **common)
+    elif _extra(info).get("catalogue") == "attention":
+        component = gr.Dropdown(choices=page.service.registry.attention.names(), value=default, **common)
+    elif isinstance(default, int) and low is not None and high is not None and high <= _GREATEST_SLIDER:
+        component = gr.Slider(low, high, step=1, value=default, buttons=[], **common)
+    elif isinstance(default, int | float):
+        component = gr.Number(value=default, precision=0 if isinstance(default, int) else None, **common)
+    else:
+        text = ", ".join(default) if isinstance(default, tuple) else str(default)
+        component = gr.Textbox(value=text, lines=1, max_lines=1, **common)
+    return component
 
 
 def _connect(controls: dict[str, Component], apply: gr.Button) -> None:
