@@ -34,6 +34,15 @@ def test_a_terminal_sees_the_newest_state_and_nothing_stays() -> None:
     assert states[-1] == "" and states[-2].strip() == ""
 
 
+def test_a_line_that_stays_leaves_nothing_of_the_bar() -> None:
+    stream = Terminal()
+    progress = Progress(stream)
+    progress.show(Step(1, 2))
+    width = len(stream.getvalue()) - 1
+    progress.line("Something was replaced.")
+    assert stream.getvalue().endswith("\r" + " " * width + "\rSomething was replaced.\n")
+
+
 def test_long_texts_stay_on_their_line() -> None:
     stream = Terminal()
     Progress(stream).show(Loading("x" * 500))

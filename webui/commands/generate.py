@@ -138,6 +138,7 @@ class Generation:
             else:
                 self._progress.show(event)
                 if file:
+                    self._progress.clear()
                     write_line(file)
             end = event
         return self._ended(end)

@@ -31,11 +31,15 @@ class Progress:
             case Note(text):
                 self.line(text)
             case Finished() | Failed():
-                self._draw("")
+                self.clear()
+
+    def clear(self) -> None:
+        """Take the bar away, so that something else can be written."""
+        self._draw("")
 
     def line(self, text: str) -> None:
         """A line that stays."""
-        self._draw("")
+        self.clear()
         self._stream.write(text + "\n")
         self._stream.flush()
 
