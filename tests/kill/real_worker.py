@@ -18,13 +18,13 @@ class Tiny:
     """A folder with one tiny checkpoint; makes jobs for it and workers that know it."""
 
     def __init__(self, folder: Path) -> None:
-        self._models = folder / "models"
-        write_checkpoint(self._models / "tiny")
-        (self._checkpoint,) = Catalogue([self._models], folder).all()
+        self.models = folder / "models"
+        write_checkpoint(self.models / "tiny")
+        (self._checkpoint,) = Catalogue([self.models], folder).all()
 
     def worker(self, **options: Any) -> LocalExecutor:
         """An executor whose worker is a spawned process with the real engine."""
-        config = EngineConfig(checkpoint_folders=(self._models,), device="cpu", threads=1, **options)
+        config = EngineConfig(checkpoint_folders=(self.models,), device="cpu", threads=1, **options)
         return LocalExecutor(config)
 
     def job(self, id: str, **values: Any) -> Job:

@@ -46,9 +46,14 @@ class Database:
                 self._connection = _open(path, migrations)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All statements inside count, or none; on the disk when it ends. Raises StorageProblem."""
+    def transaction(self, flush: bool = True) -> Iterator[sqlite3.Connection]:
+        """All statements inside count, or none. Raises StorageProblem.
+
+        Whatever process is killed, they have happened when it ends. A power cut too leaves them where `flush` waits
+        for the disk; without it they are there at the latest with the next transaction that does.
+        """
         with self._lock, self._sentences():
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -83,8 +88,6 @@ def _open(path: Path, migrations: Sequence[Migration]) -> sqlite3.Connection:
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
-        # FULL: what was accepted outlives a power cut as well as a killed process.
-        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":

@@ -29,8 +29,10 @@ _RECENT_SECONDS = 3600.0
 class Queue:
     """Jobs and pictures in one SQLite file. Synchronous and safe to call from any thread.
 
-    Every method that writes is one transaction, on the disk when it returns; it raises StorageProblem when the disk
-    says no, and then nothing of it has happened. `message` tells of a damaged file that was set aside.
+    Every method that writes is one transaction; it raises StorageProblem when the disk says no, and then nothing of it
+    has happened. What was promised to a person (accepted, saved, ended) is flushed to the disk before the method
+    returns. What a restart finds out by itself (started, reserved, waits again) is not waited for: a killed process
+    loses none of it either, and after a power cut the job starts over. `message` tells of a damaged file set aside.
     """
 
     def __init__(self, path: Path, clock: Clock = time.time, migrations: Sequence[Migration] = MIGRATIONS) -> None:
@@ -105,12 +107,12 @@ class Queue:
 
     def start(self, job_id: str) -> Job:
         """A waiting job is taken up. Raises Conflict when it does not wait."""
-        self._change(sql.START, {"id": job_id, "now": self._clock()}, "is not waiting")
+        self._change(sql.START, {"id": job_id, "now": self._clock()}, "is not waiting", flush=False)
         return self.get(job_id)
 
     def requeue(self, job_id: str, *, count: bool, alone: bool) -> Job:
         """A running job waits again, at its old place. `count` adds an attempt; `alone` keeps it apart from now on."""
-        self._change(sql.REQUEUE, {"id": job_id, "count": count, "alone": alone}, "is not running")
+        self._change(sql.REQUEUE, {"id": job_id, "count": count, "alone": alone}, "is not running", flush=False)
         return self.get(job_id)
 
     def mark_interrupted(self, job_id: str) -> None:
@@ -170,7 +172,7 @@ class Queue:
             {"id": secrets.token_urlsafe(12), "job_id": job_id, "number": number, "seed": seed, "path": path}
             for number, seed, path in pictures
         ]
-        with self._database.transaction() as connection:
+        with self._database.transaction(flush=False) as connection:
             connection.executemany(sql.RESERVE, values)
 
     def reserved(self, job_id: str) -> dict[int, str]:
@@ -222,8 +224,8 @@ class Queue:
             if connection.execute(sql.REMOVE_PICTURE, {"id": picture_id}).rowcount == 0:
                 raise NotFound("There is no such picture.")
 
-    def _change(self, statement: str, values: dict[str, Any], why_not: str, *then: str) -> None:
-        with self._database.transaction() as connection:
+    def _change(self, statement: str, values: dict[str, Any], why_not: str, *then: str, flush: bool = True) -> None:
+        with self._database.transaction(flush) as connection:
             if connection.execute(statement, values).rowcount == 0:
                 self.get(values["id"])
                 raise Conflict(f"This job {why_not}.")

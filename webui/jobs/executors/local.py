@@ -18,7 +18,7 @@ from webui.jobs.executors.process import WorkerProcess
 log = logging.getLogger(__name__)
 
 ENGINE_WORKER = "webui.jobs.executors.worker:main"
-CAPACITY = 32
+CAPACITY = 16
 """Jobs in the worker at once; the engine groups their rows and lets groups take turns."""
 _RESTART_SECONDS = (0.1, 1.0, 2.0, 5.0, 15.0, 30.0)
 _STABLE_SECONDS = 60.0
