@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from webui.core.job import LOCAL_OWNER
+from webui.core.registry import Tab
 from webui.plugins.resolve import resolve
 from webui.ui.html import area, element
 from webui.ui.page import Identify, Page
@@ -16,6 +19,8 @@ from webui.ui.theme import build_theme
 
 if TYPE_CHECKING:
     from webui.service import Service
+
+log = logging.getLogger(__name__)
 
 TITLE = "Darkroom"
 
@@ -86,11 +91,21 @@ def _tabs(page: Page) -> list[tuple[str, gr.Tab]]:
     owners: list[tuple[str, gr.Tab]] = []
     for row in sorted(page.service.registry.tabs, key=lambda row: row.order):
         with gr.Tab(row.name, elem_id=row.elem_id, id=row.elem_id, visible=not row.owner_only) as tab:
-            resolve(row.build)(page)
+            _build(row, page)
         tab.select(None, None, None, js=f"() => darkroom.shell.opened({_js(row.elem_id)})")
         if row.owner_only:
             owners.append((row.elem_id, tab))
     return owners
+
+
+def _build(row: Tab, page: Page) -> None:
+    """Build one tab; one that fails says so in its place, and the others stand."""
+    try:
+        resolve(row.build)(page)
+    except Exception as error:  # an extension's tab may raise anything  # noqa: BLE001
+        log.exception("The tab '%s' (%s) could not be built.", row.name, row.build)
+        said = element("p", escape(f"The tab '{row.name}' could not be built: {error}"), class_="dk-nothing")
+        area(said, f"{row.elem_id}_problem")
 
 
 def _js(value: Any) -> str:

@@ -4,6 +4,9 @@
   const { t, el, byId, setText } = D;
   const state = { you: null, worker: null, queue: {}, offlineSince: null, tab: "tab_txt2img" };
 
+  // Messages that were shown; once read they do not come back with the next refresh.
+  const told = new Set();
+
   async function start(boot) {
     D.boot = boot;
     whenDrawn(async () => {
@@ -36,7 +39,10 @@
       document.documentElement.dataset.level = status.you.level;
       byId("dk_show_tabs")?.click();
     }
-    for (const message of status.messages || []) notice(message, "warn");
+    for (const message of (status.messages || []).filter((one) => !told.has(one))) {
+      told.add(message);
+      notice(message, "warn");
+    }
     drawHead();
     D.emit("status", status);
   }
