@@ -9,7 +9,6 @@ from pathlib import Path
 
 from webui.commands.common import begin, command_parser, table, with_flags, write_line
 from webui.core.errors import DarkroomError
-from webui.core.flags import COMMON
 
 _FILE = "bench.json"
 
