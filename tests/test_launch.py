@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 CLI = """
 import json, os, sys
-print(json.dumps({"argv": sys.argv[1:], "prefix": sys.prefix, "cwd": os.getcwd()}))
-sys.exit(7)
+def main():
+    print(json.dumps({"argv": sys.argv[1:], "prefix": sys.prefix, "cwd": os.getcwd()}))
+    return 7
 """
 
 
@@ -27,6 +28,7 @@ def program(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "webui" / "bootstrap", folder / "webui" / "bootstrap")
     shutil.copy(ROOT / "launch.py", folder)
     (folder / "webui" / "__init__.py").write_text("", "utf-8")
+    shutil.copy(ROOT / "webui" / "__main__.py", folder / "webui")
     (folder / "webui" / "cli.py").write_text(CLI, "utf-8")
     for name in ("", "-cuda", "-test"):
         (folder / f"requirements{name}.txt").write_text("", "utf-8")
@@ -67,6 +69,14 @@ def test_the_first_start_installs_and_the_second_only_starts(program: Path, tmp_
     mended = start(program)
     assert mended.returncode == 7, mended.stderr
     assert "broken (its Python is gone)" in mended.stderr
+
+
+def test_a_package_that_has_gone_is_a_sentence(program: Path) -> None:
+    (program / "webui" / "cli.py").write_text("import a_package_that_has_gone\n", "utf-8")
+    failed = start(program, "--skip-install")
+    assert failed.returncode == 1
+    assert "No module named 'a_package_that_has_gone'" in failed.stderr and "Delete the folder .venv" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 def test_what_pip_cannot_find_is_a_sentence(program: Path) -> None:

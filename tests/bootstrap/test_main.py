@@ -80,7 +80,7 @@ def test_the_program_gets_everything_and_no_module_of_the_current_folder(
 ) -> None:
     assert start.main(str(tmp_path), ["--skip-install", "generate", "x"], {"PYTHONPATH": "p"}) == 5
     command, environ = handed[0]
-    assert command[1:] == ["-P", "-m", "webui.cli", "--skip-install", "generate", "x"]
+    assert command[1:] == ["-P", "-m", "webui", "--skip-install", "generate", "x"]
     assert environ["PYTHONPATH"] == os.pathsep.join([str(tmp_path), "p"])
 
 

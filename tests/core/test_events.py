@@ -65,3 +65,7 @@ def test_the_share_that_is_done(step: Step, fraction: float) -> None:
 def test_events_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         Step(1, 2).step = 3  # type: ignore[misc]
+
+
+def test_what_a_stream_adds_is_passed_over() -> None:
+    assert event_from_json({"job": "j", "mine": True, **event_to_json(Step(1, 2))}) == Step(1, 2)

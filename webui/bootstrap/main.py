@@ -90,7 +90,7 @@ def _main(root: Path, argv: Sequence[str], environ: Mapping[str, str]) -> int:
         python = str(environment.python)
     if plan.test is None:
         # -P: a file of the person's current folder must not take the place of a module.
-        return hand_over([python, "-P", "-m", "webui.cli", *plan.arguments], _with_root(root, environ))
+        return hand_over([python, "-P", "-m", "webui", *plan.arguments], _with_root(root, environ))
     return _test(root, environment, python, plan.test, environ)
 
 
