@@ -29,9 +29,9 @@ def test_flags_lie_over_the_environment(home: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_engine_gets_what_was_asked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_DISABLED_EXTENSIONS", "a")
-    given = options(home, "--device-id", "1", "--precision", "half", "--loglevel", "ERROR")
+    given = options(home, "--device-id", "1", "--precision", "half")
     config = engine_config(given, settings_store(given), warm=True)
-    assert (config.device, config.precision, config.loglevel) == ("cuda:1", "fp16", "ERROR")
+    assert (config.device, config.precision) == ("cuda:1", "fp16")
     assert config.disabled_extensions == ("a",)
     assert config.checkpoint_folders == given.paths.checkpoints
     assert config.warm_checkpoint

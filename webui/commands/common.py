@@ -75,7 +75,6 @@ def engine_config(options: Options, settings: SettingsStore, *, warm: bool = Fal
         preview_every=current.show_progress_every_n_steps,
         png_compress_level=current.png_compress_level,
         warm_checkpoint=_first_checkpoint(paths, current) if warm and options.warm else "",
-        loglevel=options.loglevel,
     )
 
 

@@ -32,4 +32,3 @@ class EngineConfig:
     png_compress_level: int = 1
     warm_checkpoint: str = ""
     """A checkpoint that is loaded at start, before anybody asks for it; empty loads none."""
-    loglevel: str = "INFO"
