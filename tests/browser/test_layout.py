@@ -133,6 +133,7 @@ def test_tab_reaches_everything_in_reading_order_with_a_visible_ring(page: Page)
             unmarked.append(name)
     wanted = [
         "setting_sd_model_checkpoint",
+        "dk_help",
         "dk_theme",
         "tab_txt2img-button",
         "txt2img_prompt",

@@ -38,7 +38,9 @@ def test_texts_are_in_the_tone_of_the_house(key: str) -> None:
     text = EN[key]
     assert text == text.strip() and text
     assert "!" not in text and "please" not in text.lower()
-    assert text[0].isupper() or text[0] in "{→" or key in ("you", "visitor", "about_left", "offline_since", "no_prompt")
+    assert (
+        text[0].isupper() or text[0] in "{→1" or key in ("you", "visitor", "about_left", "offline_since", "no_prompt")
+    )
 
 
 def test_gradio_gets_the_catalogue() -> None:

@@ -78,8 +78,9 @@ def _head(page: Page) -> None:
             id="dk_worker",
             role="status",
         )
+        keys = element("button", "?", type="button", id="dk_help", data_t_title="keys", aria_label=EN["keys"])
         switch = element("button", _MOON, type="button", id="dk_theme", aria_label="Theme")
-        area(state + switch, "dk_state")
+        area(state + element("span", keys + switch, class_="dk-tools"), "dk_state")
     page.fields["page"] = {"checkpoint": checkpoint}
     checkpoint.input(None, checkpoint, None, js="(title) => darkroom.models.choose(title)")
     apply = gr.Button(elem_id="dk_checkpoint_apply", visible="hidden")
@@ -102,7 +103,8 @@ def _build(row: Tab, page: Page) -> None:
     """Build one tab; one that fails says so in its place, and the others stand."""
     try:
         resolve(row.build)(page)
-    except Exception as error:  # an extension's tab may raise anything  # noqa: BLE001
+    # An extension's tab may raise anything; the traceback is in the log.
+    except Exception as error:
         log.exception("The tab '%s' (%s) could not be built.", row.name, row.build)
         said = element("p", escape(f"The tab '{row.name}' could not be built: {error}"), class_="dk-nothing")
         area(said, f"{row.elem_id}_problem")

@@ -110,5 +110,5 @@
     if (event.target.matches?.(".wrap-inner input")) event.target.select();
   });
   document.addEventListener("keydown", press, true);
-  D.keys = { help };
+  D.onClick("dk_help", help);
 })();

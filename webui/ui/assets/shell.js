@@ -15,6 +15,7 @@
       drawTheme();
       await refresh();
       D.emit("start");
+      watch();
     });
   }
 
@@ -45,6 +46,14 @@
     }
     drawHead();
     D.emit("status", status);
+  }
+
+  // The worker has no events of its own: it is asked for often while it is not ready, seldom afterwards.
+  async function watch() {
+    const calm = state.worker?.state === "ready" && !state.queue.paused;
+    await new Promise((done) => setTimeout(done, calm ? 20000 : 2000));
+    if (!document.hidden && !state.offlineSince) await refresh();
+    watch();
   }
 
   function tabs(ids) {
