@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tests.web.helpers import Site
@@ -128,3 +131,34 @@ def _problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert problem["status"] == status and problem["title"]
     assert problem["detail"].endswith((".", "?")) and len(problem["detail"]) < 600
     return problem
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = (
+    st.sampled_from([row.name for row in ROWS]) | st.sampled_from(["schema", "checkpoint_hash"]) | st.text(max_size=9)
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(values=st.dictionaries(NAMES, ANY_JSON, min_size=1, max_size=4))
+def test_no_body_at_all_makes_a_server_error(alone: Site, values: dict[str, Any]) -> None:
+    client = alone.owner()
+    answer = client.post("/api/v1/jobs", content=json.dumps(values))
+    if answer.status_code == 201:
+        client.delete(f"/api/v1/jobs/{answer.json()['id']}")
+    else:
+        _problem(answer, answer.status_code)
+    client.close()
+    assert answer.status_code in (201, 400, 422)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_at_all_make_another_error(data: bytes) -> None:
+    try:
+        assert isinstance(parse_object(data), dict)
+    except BadRequest as error:
+        assert error.detail

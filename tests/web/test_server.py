@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
 
 from tests.web.helpers import Site, serving
 from webui.web.identity import Sharing
@@ -108,6 +110,23 @@ def test_stopping_lets_short_answers_finish() -> None:
     assert answers == ["whole"] and not thread.is_alive()
     with pytest.raises(OSError, match=r".*"):
         socket.create_connection(("127.0.0.1", server.port), timeout=1)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_stops_the_server_and_lets_the_rest_be_put_down(name: str) -> None:
+    app = FastAPI()
+    app.state.stopping = asyncio.Event()
+    sock, _ = open_socket("127.0.0.1", 0)
+    server = WebServer(app, sock)
+
+    async def run() -> str:
+        loop = asyncio.get_running_loop()
+        await server.run_until_stopped(lambda: loop.call_later(0.05, signal.raise_signal, getattr(signal, name)))
+        await asyncio.sleep(0)
+        return "the worker is put down"
+
+    assert asyncio.run(run()) == "the worker is put down"
+    assert app.state.stopping.is_set() and not AppStatus.should_exit
 
 
 def test_gradios_own_open_streams_do_not_hold_the_stop(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
 from starlette.middleware.gzip import GZipMiddleware
 
 from webui import __version__
@@ -140,6 +141,8 @@ class WebServer(uvicorn.Server):
                 raise NoPort(f"The TLS {what} {file} is not there.")
         if key is not None and certificate is None:
             raise NoPort("A TLS key needs its certificate beside it (--tls-certfile).")
+        # The gate ends all streams; the library's own way marks the whole process as stopping.
+        AppStatus.enable_automatic_graceful_drain = False
         self._sock = sock
         self._app = app
         app.state.stop = self.stop

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import SHAM_NAME, make_sham
 from tests.web.helpers import TINY, Site, finished, serving
+from webui.core.paths import PROGRAM_DIR
 from webui.web.identity import Sharing
 
 ROUTES = {
@@ -180,3 +181,9 @@ def test_the_openapi_document_names_every_route_and_its_problems(alone: Site) ->
             problem = route["responses"]["403"]["content"]["application/problem+json"]["schema"]["$ref"]
             assert problem.rpartition("/")[2] in names
     assert submit["responses"]["201"]["content"]["application/json"]["schema"]["$ref"].endswith("/JobOut")
+
+
+def test_the_guide_names_every_route() -> None:
+    guide = (PROGRAM_DIR / "docs" / "api.md").read_text(encoding="utf-8")
+    missing = [f"{verb.upper()} {path}" for path, verbs in ROUTES.items() for verb in verbs]
+    assert [name for name in missing if f"`{name}`" not in guide] == []
