@@ -122,27 +122,24 @@ class Gate:
 
     def __init__(self):
         self.passes = []
-        self._open = threading.Event()
-        self._open.set()
-        self._hold_at = None
         self.held = threading.Event()
+        self._hold = (0, threading.Event())
 
     def __call__(self, forward):
         self.passes.append(forward)
-        if self._hold_at is not None and len(self.passes) >= self._hold_at:
-            self._hold_at = None
+        count, go_on = self._hold
+        if len(self.passes) == count:
             self.held.set()
-            assert self._open.wait(60)
+            assert go_on.wait(60)
 
     def hold_at(self, count):
-        """Hold the loop once `count` forward passes were made in all."""
-        self._open.clear()
-        self.held.clear()
-        self._hold_at = count
+        """Hold the loop once `count` forward passes were made in all; lets it go on to there if it is held now."""
+        before, self._hold, self.held = self._hold[1], (count, threading.Event()), threading.Event()
+        before.set()
 
     def release(self):
         """Let the loop go on."""
-        self._open.set()
+        self._hold[1].set()
 
 
 class Bench:

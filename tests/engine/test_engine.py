@@ -1,14 +1,17 @@
 """The engine end to end on a tiny model: pictures, verbs, joins, failures."""
 
 import io
+import threading
 import time
 
+import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.engine.helpers import pixels, running, write_checkpoint
 from webui.core.events import Failed, Finished, Loading, Picture, Preview, Step
+from webui.engine.families import sd1
 from webui.engine.families.sd1 import StableDiffusion1
 
 
@@ -148,6 +151,31 @@ def test_verbs_before_the_job_has_started(tiny_checkpoint, registry, plugins, as
         assert isinstance(end, Finished) and end.interrupted and end.pictures < 2
 
 
+@pytest.mark.parametrize("verb", ["cancel", "interrupt", "stop_now"])
+def test_a_job_that_is_stopped_while_its_model_loads(tiny_checkpoint, registry, plugins, ask, monkeypatch, verb):
+    loading, go_on = threading.Event(), threading.Event()
+    plain = sd1.load
+
+    def slow(*arguments):
+        loading.set()
+        assert go_on.wait(60)
+        return plain(*arguments)
+
+    monkeypatch.setattr(sd1, "load", slow)
+    with running(tiny_checkpoint.parent, registry, plugins) as bench:
+        bench.engine.submit("a", ask())
+        assert loading.wait(60)
+        getattr(bench.engine, verb)("a")
+        if verb != "cancel":
+            end = bench.heard.end("a")
+            assert isinstance(end, Finished) and end.interrupted and end.pictures == 0
+        go_on.set()
+        assert list(bench.make(ask())[0]) == [0]
+        assert len(bench.gate.passes) == 4
+        assert not bench.heard.of("a", Picture) and bench.engine.describe()["jobs"] == 0
+        assert [resident.users for resident in bench.engine._pipelines._resident.values()] == [0]
+
+
 def test_bad_numbers_fail_the_job_with_ways_out(tmp_path, registry, plugins, ask):
     folder = write_checkpoint(tmp_path / "tiny")
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
@@ -203,6 +231,8 @@ def test_previews_come_only_while_wanted(bench, ask):
     assert not any(isinstance(o, Preview) for outputs in bench.heard.outputs.values() for o in outputs)
     held_in(bench, ask(steps=20, width=128), len(bench.gate.passes) + 1)
     bench.engine.previews("a", True)
+    bench.gate.hold_at(len(bench.gate.passes) + 1)
+    bench.heard.wait(lambda: any(isinstance(output, Preview) for output in bench.heard.outputs["a"]))
     bench.gate.release()
     bench.heard.pictures("a")
     previews = bench.heard.of("a", Preview)

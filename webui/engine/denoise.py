@@ -118,7 +118,6 @@ class Denoiser:
         started = time.perf_counter()
         lanes = group.next_lanes()
         try:
-            self._apply_attention(group)
             self._serve(group, lanes)
         # A failure that cannot be told apart from a lane's own; each lane by itself shows whose it is.
         except Exception as error:
@@ -143,6 +142,7 @@ class Denoiser:
                 lane.fail(own)
 
     def _serve(self, group: _Group, lanes: Sequence[Lane]) -> None:
+        self._apply_attention(group)
         x = torch.cat([part for lane in lanes for part in lane.inputs()])
         sigmas = [lane.ask.sigma for lane in lanes for _ in range(lane.rows)]
         conditionings = [one for lane in lanes for one in lane.conditionings()]

@@ -74,6 +74,23 @@ def test_our_euler_picture_is_the_pipelines(tmp_path, registry, ask, kind):
     assert abs(ours - np.round(theirs * 255).astype(int)).max() <= 1
 
 
+@torch.inference_mode()
+def test_a_picture_too_large_to_decode_at_once_is_decoded_by_tiles(monkeypatch):
+    model = load_model(STARTER)
+    drawn = torch.zeros(1, 3, 192, 320) - 0.5
+    drawn[:, 0, 60:130, 90:230] = 0.8
+    latents = model._vae.encode(drawn).latent_dist.mean * model._vae.config.scaling_factor
+    whole = model.decode(latents).int()
+
+    def refuse(*args, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(model._vae, "decode", refuse)
+    tiled = model.decode(latents).int()
+    assert tiled.shape == whole.shape == (1, 192, 320, 3)
+    assert (tiled - whole).abs().float().mean() < 6 and whole.float().std() > 20
+
+
 def test_chunks_are_cut_where_transformers_cuts_tokens(tiny_checkpoint, tiny):
     theirs = CLIPTokenizer.from_pretrained(tiny_checkpoint / "tokenizer")
     for text in TEXTS:

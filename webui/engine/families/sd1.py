@@ -19,7 +19,7 @@ from webui.core.errors import BadNumbers, ModelProblem
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.identify import read_json
 from webui.engine.checkpoints.tokens import load_chunker
-from webui.engine.device import column
+from webui.engine.device import column, free_cache, is_out_of_memory
 from webui.engine.families.base import Conditioning
 from webui.engine.model_schedule import DiscreteSchedule
 
@@ -83,7 +83,7 @@ class StableDiffusion1:
     def decode(self, latents: Tensor) -> Tensor:
         pictures = []
         for latent in torch.split(latents, 1):
-            decoded = self._vae.decode((latent / self._scaling).to(self._vae.dtype), return_dict=False)[0].float()
+            decoded = self._decode_one((latent / self._scaling).to(self._vae.dtype)).float()
             if not bool(torch.isfinite(decoded).all()):
                 raise BadNumbers(
                     "The autoencoder answered with values that are no numbers.",
@@ -92,6 +92,19 @@ class StableDiffusion1:
             scaled = decoded.mul_(127.5).add_(127.5).round_().clamp_(0, 255)
             pictures.append(scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(pictures)
+
+    def _decode_one(self, latent: Tensor) -> Tensor:
+        """The decoder's answer; by tiles when memory runs out, which costs time and, at seams, a shade."""
+        try:
+            whole: Tensor = self._vae.decode(latent, return_dict=False)[0]
+            return whole
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        log.warning("Out of memory while decoding; going on by tiles.")
+        free_cache(self.device)
+        tiled: Tensor = self._vae.tiled_decode(latent, return_dict=False)[0]
+        return tiled
 
 
 def load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> StableDiffusion1:
