@@ -13,7 +13,7 @@ from PIL import Image
 from tools.bench import pictures, results
 from tools.bench.bare_page import BUTTON, build, known
 from tools.bench.pictures import CURVE, SAMPLERS, Work
-from tools.bench.results import Row, at_least, at_most, cells, ratio, report, write
+from tools.bench.results import Row, at_least, at_most, cells, chance, ratio, report, write
 from tools.bench.saving import picture, saving
 from webui.commands import bench as command
 from webui.core.errors import InvalidField
@@ -31,6 +31,11 @@ def test_a_bar_is_met_or_missed() -> None:
 
 def test_a_slow_minute_falls_on_both_sides() -> None:
     assert ratio([1, 10, 1], [2, 20, 2]) == 0.5
+
+
+def test_chance_is_a_against_a() -> None:
+    assert chance([1.0, 2.0, 1.0]) == "ours / ours again 2.00"
+    assert chance([1.0]) == "ours once only"
 
 
 def test_the_report_is_json_with_machine_and_versions(tmp_path: Path) -> None:

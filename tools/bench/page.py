@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from tools.bench.bare_page import BUTTON, known
-from tools.bench.results import Row, at_most, ratio
+from tools.bench.results import Row, at_most, chance, ratio
 from tools.bench.servers import Server, bare_page, darkroom
 
 BAR = 1.5
@@ -108,7 +108,7 @@ def _compare(name: str, ours: Callable[[], float], bare: Callable[[], float], ro
         a.append(ours())
         if not number % 2:
             b.append(bare())
-    note = f"{1000 * statistics.median(a):.0f} against {1000 * statistics.median(b):.0f} ms"
+    note = f"{1000 * statistics.median(a):.0f} against {1000 * statistics.median(b):.0f} ms; {chance(a)}"
     return at_most(f"{name}: ours / bare", ratio(a, b), BAR, note=note, samples={"ours": a, "bare": b})
 
 

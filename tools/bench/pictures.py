@@ -13,7 +13,7 @@ from PIL import Image
 
 from tools.bench.ours import Ours
 from tools.bench.peer import Peer
-from tools.bench.results import Row, at_least, at_most, ratio
+from tools.bench.results import Row, at_least, at_most, chance, ratio
 
 CLIENTS = 16
 SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M SDE", "DDIM", "UniPC (diffusers)")
@@ -96,6 +96,7 @@ async def clients(ours: Ours, peer: Peer, work: Work, folder: Path) -> list[Row]
     whole = [(b + d) / s for b, d, s in zip(bounds, decodes, together, strict=True)]
     samples = {"ours": together, "pipeline in turn": turns, "UNet alone": bounds, "decoding": decodes}
     curve = {rows: statistics.median(found[rows] for found in curves) for rows in CURVE}
+    speeds = f"{CLIENTS / statistics.median(together):.2f} against {CLIENTS / statistics.median(turns):.2f}"
     drawn = ", ".join(f"{rows}: {1000 * seconds:.0f}" for rows, seconds in curve.items())
     name = f"{CLIENTS} clients, {work.label}"
     return [
@@ -112,7 +113,7 @@ async def clients(ours: Ours, peer: Peer, work: Work, folder: Path) -> list[Row]
             f"{name}: pictures a second / pipeline in turn",
             ratio(turns, together),
             TURN_BAR,
-            note=f"{CLIENTS / statistics.median(together):.2f} against {CLIENTS / statistics.median(turns):.2f}",
+            note=f"{speeds}; {chance(together)}",
         ),
     ]
 

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,14 @@ def at_least(name: str, value: float, bar: float, unit: str = "times", **more: A
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The median of the pairs' ratios: each pair was taken side by side, so slow minutes fall on both."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def chance(ours: Sequence[float]) -> str:
+    """A against A in words: how far apart two measurements of the same thing lie, as a ratio."""
+    if len(ours) < 2:
+        return "ours once only"
+    ratios = [max(a, b) / min(a, b) for a, b in pairwise(ours)]
+    return f"ours / ours again {statistics.median(ratios):.2f}"
 
 
 def machine() -> dict[str, Any]:
