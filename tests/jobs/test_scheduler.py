@@ -76,6 +76,18 @@ async def test_interrupt_finishes_the_picture_and_ends(tmp_path: Path, make_job:
     assert [p.name for p in (tmp_path / "outputs").rglob(".*.reserved")] == [], "unused numbers are free again"
 
 
+@with_loop
+async def test_an_interrupt_that_left_nothing_out_is_no_interruption(tmp_path: Path, make_job: MakeJob) -> None:
+    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
+        job = make_job(steps=20)
+        house.submit(job)
+        await house.until(job.id, at_step(1, 2))
+        house.scheduler.interrupt(job.id)
+        end = await house.end(job.id)
+        assert isinstance(end, Finished) and (end.pictures, end.interrupted) == (1, False)
+        assert not house.queue.get(job.id).interrupted
+
+
 @pytest.mark.parametrize("setting", [True, False])
 @with_loop
 async def test_interrupt_that_stops_at_this_step(tmp_path: Path, make_job: MakeJob, setting: bool) -> None:

@@ -28,6 +28,7 @@ def test_twenty_kills_lose_nothing_and_double_nothing(tmp_path: Path, tiny: Tiny
     siege = besiege(tmp_path, tiny, KILLS, seed=7)
     assert sum(kill.inside for kill in siege.kills) >= INSIDE
     assert {kill.victim for kill in siege.kills} == {"web", "worker"}
+    assert {stage for kill in siege.kills for stage in kill.stages} >= {"decode or save"}
 
 
 def besiege(folder: Path, tiny: Tiny, kills: int, seed: int) -> Siege:

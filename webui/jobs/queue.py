@@ -127,7 +127,10 @@ class Queue:
         timings: Mapping[str, float] | None = None,
         interrupted: bool = False,
     ) -> Job:
-        """The job ends, once: raises Conflict when it has ended. Reserved paths that were not used are forgotten."""
+        """The job ends, once: raises Conflict when it has ended. Reserved paths that were not used are forgotten.
+
+        `interrupted`: something was left out or cut short because somebody asked for it.
+        """
         if not state.ended:
             raise ValueError(f"{state} is not the end of a job")
         values = {

@@ -143,7 +143,7 @@ class Runner:
         await unbroken(self._reserve())
         done = self._parts.queue.done(self.job.id)
         if len(done) == self.job.request.pictures:
-            return Outcome(State.DONE, interrupted=self.job.interrupted)
+            return Outcome(State.DONE)
         self._want_previews()
         async with aclosing(self._parts.executor.run(self.job, self._controls, done)) as outputs:
             async for output in outputs:

@@ -48,7 +48,7 @@ INTERRUPT = "UPDATE jobs SET interrupted = 1 WHERE id = :id AND state = 'running
 
 END = """
 UPDATE jobs SET state = :state, ended = :now, problem = :problem, timings = :timings,
-    interrupted = MAX(interrupted, :interrupted)
+    interrupted = :interrupted
 WHERE id = :id AND state IN ('queued', 'running')
 """
 
