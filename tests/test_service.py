@@ -13,6 +13,7 @@ from webui.app import House, compose
 from webui.core.errors import (
     DarkroomError,
     InvalidField,
+    ModelProblem,
     NotAllowed,
     NotFound,
     StorageProblem,
@@ -159,6 +160,38 @@ def test_a_guest_cannot_fill_the_line(tmp_path: Path) -> None:
         assert service.line() == {"running": 0, "waiting": 5, "paused": True}
         assert service.clear_waiting(GUEST) == 4
         assert service.line()["waiting"] == 1
+
+    run(house_on(tmp_path), talk)
+
+
+def test_many_requests_at_once_do_not_slip_past_a_guests_limit(tmp_path: Path) -> None:
+    async def talk(service: Service) -> None:
+        service.pause(LOCAL_OWNER)
+        answers = await asyncio.gather(*(service.submit({}, GUEST) for _ in range(25)), return_exceptions=True)
+        assert sum(isinstance(answer, TooMany) for answer in answers) == 21
+        assert service.line()["waiting"] == 4
+
+    run(house_on(tmp_path), talk)
+
+
+def test_a_stored_request_names_the_very_weights_it_was_made_with(tmp_path: Path) -> None:
+    async def talk(service: Service) -> None:
+        made = (await service.submit({}, LOCAL_OWNER)).request
+        for title in (made.checkpoint, "", "another name that it had"):
+            again = await service.submit({**made.to_json(), "checkpoint": title}, LOCAL_OWNER)
+            assert again.request.checkpoint_hash == made.checkpoint_hash
+        with pytest.raises(ModelProblem, match="are not here"):
+            await service.submit({**made.to_json(), "checkpoint_hash": "0" * 64}, LOCAL_OWNER)
+
+    run(house_on(tmp_path), talk)
+
+
+def test_null_means_a_missing_field(tmp_path: Path) -> None:
+    async def talk(service: Service) -> None:
+        job = await service.submit({"n_iter": None, "steps": None, "checkpoint": None}, LOCAL_OWNER)
+        assert (job.request.n_iter, job.request.steps) == (1, 20)
+        with pytest.raises(InvalidField, match="checkpoint_hash must be text"):
+            await service.submit({"checkpoint_hash": 5}, LOCAL_OWNER)
 
     run(house_on(tmp_path), talk)
 

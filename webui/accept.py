@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from webui.core.errors import DarkroomError, InvalidField, ModelProblem
+from webui.core.errors import DarkroomError, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import MAX_SEED, Field, check_values
 from webui.core.infotext import Parsed
 from webui.core.registry import Registry
@@ -26,15 +26,12 @@ def resolve(
 
     Fields that are missing take the defaults of the checkpoint. Raises InvalidField, UnknownName, ModelProblem.
     """
-    values = dict(values)
+    # A program's null means what a missing field means.
+    values = {name: value for name, value in values.items() if value is not None}
     schema = values.pop("schema", SCHEMA)
     if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
         raise InvalidField(f"This request has schema {str(schema)[:20]}; this version reads up to {SCHEMA}.")
-    wanted_hash = values.pop("checkpoint_hash", "")
-    title = values.get("checkpoint", "")
-    if not isinstance(title, str):
-        raise InvalidField("Checkpoint must be text.", field="checkpoint")
-    checkpoint = checkpoint_for(wanted_hash if wanted_hash and not title else title, catalogue, settings)
+    checkpoint = _wanted(values.pop("checkpoint_hash", ""), values.get("checkpoint", ""), catalogue, settings)
     checked = check_values({**_defaults_of(checkpoint, registry, settings, fields), **values}, fields)
     sampler, schedule = registry.split_sampler(checked["sampler_name"])
     checked["sampler_name"] = sampler
@@ -45,6 +42,30 @@ def resolve(
     if checked["seed"] < 0:
         checked["seed"] = secrets.randbelow(MAX_SEED + 1)
     return GenerationRequest(**checked, checkpoint_hash=checkpoint.hash)
+
+
+def _wanted(wanted_hash: Any, title: Any, catalogue: Catalogue, settings: Settings) -> Checkpoint:
+    """The checkpoint with this hash, or without one the checkpoint with this title; its own hash is known.
+
+    A stored request names the very weights it was made with: others under the same name are no substitute.
+    """
+    for name, value in (("checkpoint", title), ("checkpoint_hash", wanted_hash)):
+        if not isinstance(value, str):
+            raise InvalidField(f"{name} must be text.", field=name)
+    if not wanted_hash:
+        return catalogue.hashed(checkpoint_for(title, catalogue, settings))
+    try:
+        return catalogue.hashed(checkpoint_for(wanted_hash, catalogue, settings))
+    except UnknownName:
+        found = catalogue.hashed(checkpoint_for(title, catalogue, settings))
+    if found.hash == wanted_hash:
+        return found
+    raise ModelProblem(
+        f"The weights that this request was made with ({title or wanted_hash[:10]}) are not here; "
+        f"{found.name} has others ({found.hash[:10]}).",
+        field="checkpoint",
+        remedies=(f"Use the present {found.name}: leave checkpoint_hash out", "Put the old file back"),
+    )
 
 
 def checkpoint_for(title: str, catalogue: Catalogue, settings: Settings) -> Checkpoint:

@@ -63,8 +63,9 @@ class Service:
         request = await asyncio.to_thread(
             accept.resolve, values, self.registry, self._catalogue, self._settings.current, self.fields
         )
-        self._within_limits(request, who)
         await asyncio.to_thread(self._store.check_writable)
+        # From here to the row nothing is awaited, so that many requests at once cannot slip past the limit.
+        self._within_limits(request, who)
         now = time.time()
         job = Job(secrets.token_urlsafe(12), who.id, request, State.QUEUED, created=now, place=now, task=task)
         self._queue.put(job)

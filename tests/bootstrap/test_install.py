@@ -127,6 +127,15 @@ def test_a_named_index_gives_the_torch_and_changing_it_forces(installer: Install
     assert shell.installed[0] == f"--force-reinstall torch==2.13.0 --index-url {CPU_INDEX}"
 
 
+def test_an_index_that_was_named_once_serves_the_next_torch_too(installer: Installer, shell: NotingShell) -> None:
+    installer.ensure(torch_index=ROCM)
+    shell.commands.clear()
+    with (installer.root / "requirements.txt").open("a") as changed:
+        changed.write("numpy==1\n")
+    installer.ensure()
+    assert shell.installed[0] == f"torch==2.13.0 --index-url {ROCM}"
+
+
 def test_reinstall_torch_reinstalls_it(installer: Installer, shell: NotingShell) -> None:
     shell.rule("config list", "global.index-url='x'")
     installer.ensure()

@@ -36,6 +36,8 @@ class Installer:
     def ensure(self, torch_index: str = "", reinstall_torch: bool = False, tests: bool = False) -> None:
         """Install what is missing. Asks nothing of the network when the stamp shows the same content."""
         stamp = self.environment.read_stamp()
+        # An index that was named once stays, or a new torch would come from another one than the last.
+        torch_index = torch_index or stamp.torch_index
         index_changed = bool(torch_index) and torch_index != stamp.torch_index
         again = reinstall_torch or index_changed
         if again or self._outdated(stamp, MAIN):

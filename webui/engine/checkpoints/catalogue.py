@@ -102,6 +102,21 @@ class Catalogue:
         wanted = _HASH_END.sub("", preferred).casefold()
         return next((c for c in working if c.name.casefold() == wanted), working[0])
 
+    def hashed(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The same with its hash, read now when the background has not come to it (a second for each GB or so)."""
+        if checkpoint.hash or not checkpoint.weights:
+            return checkpoint
+        try:
+            hashed = replace(checkpoint, hash=self._hashes.compute(checkpoint.weights))
+        except OSError as error:
+            raise ModelProblem(
+                f"{checkpoint.name} cannot be read: {error.strerror or error}.", field="checkpoint"
+            ) from error
+        with self._lock:
+            if self._found.get(checkpoint.name) == checkpoint:
+                self._found[checkpoint.name] = hashed
+        return hashed
+
     def _scan(self) -> Iterator[Checkpoint]:
         for root in self._folders:
             for path in sorted(_candidates(root, set())):
