@@ -115,7 +115,8 @@ def open_socket(host: str, port: int, tries: int = PORTS_TRIED) -> tuple[socket.
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # Named by its protocol: only then asyncio sends small answers at once, instead of 40 ms later.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
             # Otherwise Windows lets two programs listen on one port.
