@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DDIMScheduler, DiffusionPipeline
 from transformers import CLIPTokenizer
 
 from tools.train_starter import data, draw, evaluate, export, sample, text, unet, vae
@@ -166,6 +166,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vae.train(folder, Plan(1, None), 0, "cpu")
     text.train(folder, Plan(1, None), 0, "cpu", 96, 4)
     unet.train(folder, Plan(2, None), 0, "cpu", 2, (8, 16, 16))
+    vae.polish(folder, Plan(1, None), 0, "cpu")
     return folder
 
 
@@ -177,6 +178,7 @@ def test_every_stage_runs_and_the_export_is_a_pipeline_that_draws(trained: Path,
     assert picture.shape == (128, 128, 3)
     assert pipe.vae.config.scaling_factor == 0.18215
     assert pipe.scheduler.config.prediction_type == "epsilon"
+    assert DDIMScheduler.from_config(pipe.scheduler.config).config.clip_sample is False
     own = sample.pictures(sample.Model.load(tmp_path / "model"), ["a red circle"], [3], steps=2)
     assert own.shape == (1, 128, 128, 3)
 

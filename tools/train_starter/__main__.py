@@ -1,4 +1,4 @@
-"""`python -m tools.train_starter STAGE`: data, vae, text, unet, export, evaluate, sheet; or all of them in turn."""
+"""`python -m tools.train_starter STAGE`: data, vae, text, unet, decoder, export, evaluate, sheet; or all in turn."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from tools.train_starter import data, evaluate, export, sample, sheet, text, unet, vae
 from tools.train_starter.training import Plan
 
-STAGES = ("data", "vae", "text", "unet", "export", "evaluate", "sheet")
+STAGES = ("data", "vae", "text", "unet", "decoder", "export", "evaluate", "sheet")
 # What the committed weights took, in steps; `--steps` or `--minutes` replaces them.
-STEPS = {"vae": 6_100, "text": 1_150, "unet": 10_000}
-BATCH = {"vae": 1, "text": 96, "unet": 48}
+STEPS = {"vae": 6_100, "text": 1_150, "unet": 6_000, "decoder": 3_000}
+BATCH = {"vae": 1, "text": 96, "unet": 48, "decoder": 1}
 MODEL = Path("models/Stable-diffusion/darkroom-starter")
 PICTURES = Path("docs/starter")
 
@@ -31,8 +31,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--minutes", type=float, help="train so long, earlier runs included")
     out.add_argument("--batch", type=int, help="pictures a step; for the vae a factor on its crops")
     out.add_argument("--each", type=int, default=evaluate.EACH, help="captions of each kind in the evaluation")
+    out.add_argument("--questions", type=int, default=evaluate.SEED, help="seed of the evaluation's captions")
     out.add_argument("--cfg", type=float, default=export.SIDECAR["cfg_scale"])
-    out.add_argument("--schedule", choices=sample.SCHEDULES, default=export.SIDECAR["scheduler"])
+    out.add_argument("--schedule", choices=sample.SCHEDULES, default="Karras")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     out.add_argument("--threads", type=int, default=2)
@@ -51,10 +52,12 @@ def run(stage: str, args: argparse.Namespace) -> None:
         text.train(args.folder, plan, args.seed, args.device, args.pictures, batch)
     elif stage == "unet":
         unet.train(args.folder, plan, args.seed, args.device, batch)
+    elif stage == "decoder":
+        vae.polish(args.folder, plan, args.seed, args.device, batch)
     elif stage == "export":
         export.export(args.folder, args.model)
     elif stage == "evaluate":
-        evaluate.evaluate(args.folder, args.model, args.cfg, args.schedule, args.each, args.device)
+        evaluate.evaluate(args.folder, args.model, args.cfg, args.schedule, args.each, args.device, args.questions)
     else:
         sheet.contact_sheet(args.model, args.pages / "contact-sheet.png", args.cfg, args.schedule, args.device)
         sheet.learning_curve(args.folder, args.pages / "learning-curve.svg")

@@ -98,21 +98,21 @@ NEEDED = {
 }
 
 
-def questions(each: int = EACH) -> list[Question]:
-    """The captions, `each` of every kind, always the same."""
+def questions(each: int = EACH, seed: int = SEED) -> list[Question]:
+    """The captions, `each` of every kind, always the same; other seeds serve for choosing CFG and schedule."""
     return [
-        maker(np.random.default_rng((SEED, number, index)), index)
+        maker(np.random.default_rng((seed, number, index)), index)
         for number, maker in enumerate(MAKERS)
         for index in range(each)
     ]
 
 
 def evaluate(
-    folder: Path, model: Path, cfg: float, schedule: str, each: int = EACH, device: str = "cpu"
+    folder: Path, model: Path, cfg: float, schedule: str, each: int = EACH, device: str = "cpu", seed: int = SEED
 ) -> dict[str, dict[str, float]]:
     """Per cent right by kind: each aspect, and "right" for all it needs; kept in `folder`/evaluation.json."""
     classifier, accuracy = trained(folder)
-    asked = questions(each)
+    asked = questions(each, seed)
     made = sample.pictures(
         sample.Model.load(model, device), [q.text for q in asked], list(range(len(asked))), cfg=cfg, schedule=schedule
     )
@@ -129,8 +129,11 @@ def evaluate(
         table[kind] = {aspect: round(100 * float(np.mean([row[aspect] for row in rows])), 1) for aspect in rows[0]}
         log.info("%-18s %s", kind, " ".join(f"{k} {v:.1f}" for k, v in table[kind].items()))
     result = {"judge": accuracy, "cfg_scale": cfg, "schedule": schedule, "per cent": table, "misses": misses}
-    (folder / "evaluation.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
-    np.save(folder / "evaluation.npy", made)
+    name = "evaluation" if seed == SEED else f"trial-{seed}-{cfg}-{schedule}"
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    np.save(folder / f"{name}.npy", made)
+    if seed != SEED:
+        return table
     step = json.loads((model / "darkroom.json").read_text(encoding="utf-8"))["training_steps"]
     note(folder / "progress.csv", {"step": step, **{kind: row["right"] for kind, row in table.items()}})
     return table

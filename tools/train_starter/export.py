@@ -7,21 +7,23 @@ import logging
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from tools.train_starter.models import BETAS, make_unet
 from tools.train_starter.tokenizer import Bpe
 
 log = logging.getLogger(__name__)
+# Euler reads them not; other schedulers made from the same config do, as from SD1's own: DDIM would clip the latents.
+SCHEDULER_EXTRAS = {"clip_sample": False, "set_alpha_to_one": False, "skip_prk_steps": True}
 SIDECAR = {
     "title": "Darkroom starter",
     "native_size": 128,
     "sizes": [[128, 128]],
     "steps": 20,
-    "cfg_scale": 5.0,
+    "cfg_scale": 4.0,
     "sampler_name": "DPM++ 2M",
-    "scheduler": "Karras",
+    "scheduler": "Automatic",
     "about": [
         "Draws circles, squares, triangles, stars, hearts, diamonds, crosses and moons in twelve colours: "
         "one, two to four alike, or a pair.",
@@ -55,8 +57,9 @@ def export(folder: Path, target: Path) -> None:
         text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         unet=unet,
-        scheduler=PNDMScheduler(
-            **BETAS, skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1, prediction_type="epsilon"
+        # SD1's PNDM needs about 50 steps on this model; Euler draws right with 20.
+        scheduler=EulerDiscreteScheduler(
+            **BETAS, timestep_spacing="leading", steps_offset=1, prediction_type="epsilon"
         ),
         safety_checker=None,
         feature_extractor=None,
@@ -65,6 +68,7 @@ def export(folder: Path, target: Path) -> None:
     pipe.save_pretrained(target, safe_serialization=True)
     # transformers writes tokenizer.json only; older readers want the two classic files.
     bpe.save(target / "tokenizer")
+    _complete(target / "scheduler" / "scheduler_config.json")
     sidecar = {**SIDECAR, "training_steps": step}
     (target / "darkroom.json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
     files = [path for path in target.rglob("*") if path.is_file()]
@@ -82,4 +86,10 @@ def _neutral(path: Path) -> None:
     config.pop("_name_or_path", None)
     if "dtype" in config:
         config["dtype"] = "float32"
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _complete(path: Path) -> None:
+    """Adds `SCHEDULER_EXTRAS` to the scheduler's config."""
+    config = json.loads(path.read_text(encoding="utf-8")) | SCHEDULER_EXTRAS
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

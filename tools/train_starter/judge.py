@@ -77,7 +77,7 @@ def _ground_right(picture: np.ndarray, names: np.ndarray, scene: Scene, named: b
         return bool((seen == wanted).mean() > 0.92)
     ideal = nearest(background(scene.pattern, scene.colours))[free]
     other = nearest(background(scene.pattern, scene.colours[::-1]))[free]
-    return bool(max((seen == ideal).mean(), (seen == other).mean()) > 0.8)
+    return bool(max((seen == ideal).mean(), (seen == other).mean()) > 0.9)
 
 
 def _place_of(area: Area) -> int:

@@ -119,3 +119,40 @@ def train(folder: Path, plan: Plan, seed: int, device: str, scale: int = 1) -> N
     )
     fold_statistics(vae, pictures[HELD_BACK : HELD_BACK + 256])
     vae.save_pretrained(folder / "vae")
+
+
+def polish(folder: Path, plan: Plan, seed: int, device: str, scale: int = 1) -> None:
+    """Trains the decoder of `folder`/vae on, with noisier latents, as the UNet's are; the encoder stays."""
+    pictures = data.pictures(folder)
+    vae = AutoencoderKL.from_pretrained(folder / "vae").to(device)
+    vae.requires_grad_(False)
+    decoder = torch.nn.ModuleList([vae.post_quant_conv, vae.decoder]).requires_grad_(True)
+    optimizer = torch.optim.AdamW(decoder.parameters(), 6e-4, betas=(0.9, 0.99), weight_decay=0.0)
+    average = Average(decoder, 0.998)
+    state = State(folder / "decoder.pt")
+    state.load(decoder, average, optimizer, plan)
+    while not plan.done:
+        rng = np.random.default_rng((seed, 11, plan.step))
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + plan.step)
+        for row in optimizer.param_groups:
+            row["lr"] = 6e-4 * cosine(plan.part) * min(1.0, (plan.step + 1) / 50)
+        real = _batch(pictures, rng, scale).to(device)
+        with torch.no_grad():
+            latents = vae.encode(real).latent_dist.mean * SCALING
+        amount = 0.3 * torch.rand(len(latents), 1, 1, 1, generator=generator)
+        noise = (torch.randn(latents.shape, generator=generator) * amount).to(device)
+        loss = _distance(vae.decode((latents + noise) / SCALING).sample, real, 0.25)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        optimizer.step()
+        average.update(decoder)
+        plan.step += 1
+        if plan.step % 50 == 0:
+            note(folder / "decoder.csv", {"step": plan.step, "seconds": plan.seconds, "loss": loss.item()})
+        if state.due:
+            state.save(decoder, average, optimizer, plan)
+    state.save(decoder, average, optimizer, plan)
+    average.copy_to(decoder)
+    log.info("decoder: %d steps, %.0f s, %.2f dB", plan.step, plan.seconds, psnr(vae, pictures[:HELD_BACK]))
+    vae.requires_grad_(True).save_pretrained(folder / "vae")
