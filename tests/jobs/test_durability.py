@@ -11,7 +11,7 @@ import pytest
 from tests.jobs.helpers import QUICK, MakeJob, Watched, at_step, running_house, with_loop
 from webui.core.errors import StorageProblem
 from webui.core.events import ENDS, Failed, Finished, ImageReady, Note, Queued
-from webui.core.job import State
+from webui.core.job import Job, State
 from webui.images import metadata
 from webui.jobs.executors.fake import FakeExecutor, Fault
 
@@ -115,6 +115,28 @@ async def test_a_job_whose_pictures_are_all_there_is_done_without_a_worker(tmp_p
         await asyncio.sleep(0.05)
         assert house.queue.get(job.id).state is State.DONE
         assert executor.order == [job.id]
+
+
+@with_loop
+async def test_a_job_that_waits_again_is_not_taken_up_before_its_former_run_is_forgotten(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = Watched(QUICK, capacity=4, fault=Fault(2, prompt="unlucky", times=1))
+    async with running_house(tmp_path, executor) as house:
+        real, chosen = house.queue.requeue, []
+
+        def requeue(job_id: str, *, count: bool, alone: bool) -> Job:
+            job = real(job_id, count=count, alone=False)
+            # What a round of the scheduler does that falls between the row's change and the end of the run's task.
+            chosen.append(house.scheduler._choose())
+            return job
+
+        monkeypatch.setattr(house.queue, "requeue", requeue)
+        job = make_job(prompt="unlucky")
+        house.submit(job)
+        assert isinstance(await house.end(job.id), Finished)
+        assert chosen == [None]
+        assert executor.order == [job.id, job.id]
 
 
 class FullDisk:

@@ -147,7 +147,8 @@ class Scheduler:
 
     def _choose(self) -> Job | None:
         """The next job; None while there is none, or while one runs that must be alone or waits for that."""
-        ahead = self._queue.waiting(LOOK_AHEAD)
+        # A job that waits again may still have its former runner, whose end is only noticed in the loop's next turn.
+        ahead = [job for job in self._queue.waiting(LOOK_AHEAD + len(self._runners)) if job.id not in self._runners]
         running = [runner.job for runner in self._runners.values()]
         if not ahead or any(job.alone for job in running):
             return None
@@ -168,7 +169,8 @@ class Scheduler:
         runner.start().add_done_callback(lambda task: self._left(runner, task))
 
     def _left(self, runner: Runner, task: asyncio.Task[None]) -> None:
-        del self._runners[runner.job.id]
+        if self._runners.get(runner.job.id) is runner:
+            del self._runners[runner.job.id]
         if not task.cancelled() and (error := task.exception()):
             log.error("Job %s was left without an end", runner.job.id, exc_info=error)
         self._disk_full = self._disk_full or runner.storage_failed
