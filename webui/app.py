@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from webui.core.job import LOCAL_OWNER
@@ -21,6 +22,8 @@ from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
 from webui.plugins.manager import Plugins, build_registry, load_plugins
 from webui.service import Service
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +45,27 @@ class House:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Service]:
         """Start the worker and the scheduler, and stop both in order: running jobs go back to the line."""
-        self.queue.recover()
-        await self.executor.start()
-        task = asyncio.create_task(self.scheduler.run(), name="scheduler")
-        try:
+        # A stack closes what is left in it whatever goes wrong with the others.
+        async with AsyncExitStack() as stack:
+            stack.callback(self.queue.close)
+            self.queue.recover()
+            stack.push_async_callback(self.executor.close)
+            await self.executor.start()
+            task = asyncio.create_task(self.scheduler.run(), name="scheduler")
+            task.add_done_callback(_report)
+            stack.push_async_callback(_stop, task)
             yield self.service
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            await self.executor.close()
-            self.queue.close()
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("The line stands still until Darkroom is started again", exc_info=error)
 
 
 def compose(paths: Paths, settings: SettingsStore, engine: EngineConfig, executor: Executor | None = None) -> House:

@@ -14,6 +14,8 @@ from webui.core.events import ENDS, Failed, Finished, ImageReady, Note, Queued
 from webui.core.job import Job, State
 from webui.images import metadata
 from webui.jobs.executors.fake import FakeExecutor, Fault
+from webui.jobs.queue import Queue
+from webui.jobs.scheduler import LOOK_AHEAD
 
 
 @with_loop
@@ -137,6 +139,58 @@ async def test_a_job_that_waits_again_is_not_taken_up_before_its_former_run_is_f
         assert isinstance(await house.end(job.id), Finished)
         assert chosen == [None]
         assert executor.order == [job.id, job.id]
+
+
+@pytest.mark.parametrize("request_text", ['{"schema": 99, "prompt": "from the future"}', "[]", "no json"])
+@with_loop
+async def test_a_request_that_cannot_be_read_fails_with_a_sentence_and_holds_nobody_up(
+    tmp_path: Path, make_job: MakeJob, request_text: str
+) -> None:
+    queue = Queue(tmp_path / "data" / "darkroom.sqlite3")
+    strange = [make_job() for _ in range(LOOK_AHEAD + 3)]
+    for job in strange:
+        queue.put(job)
+    with queue._database.transaction() as connection:
+        connection.execute("UPDATE jobs SET request = ?", (request_text,))
+    assert [job.state for job in queue.list()] == [State.QUEUED] * len(strange)
+    queue.close()
+    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
+        good = make_job()
+        house.submit(good)
+        assert isinstance(await house.end(good.id), Finished)
+        end = await house.end(strange[0].id)
+        assert isinstance(end, Failed) and "cannot read the stored request" in end.problem.detail
+        assert {job.state for job in house.queue.list(states=[State.FAILED])} == {State.FAILED}
+        assert len(house.queue.list(states=[State.FAILED])) == len(strange)
+        prompt = "from the future" if "future" in request_text else ""
+        assert house.queue.get(strange[0].id).request.prompt == prompt
+
+
+@with_loop
+async def test_an_unforeseen_error_in_a_round_does_not_end_the_line(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("webui.jobs.scheduler._DISK_RETRY_SECONDS", 0.05)
+    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
+        real = house.queue.line
+        errors = [KeyError("unforeseen"), KeyError("unforeseen")]
+
+        def line() -> Any:
+            if errors:
+                raise errors.pop()
+            return real()
+
+        job = make_job()
+        house.queue.put(job)
+        monkeypatch.setattr(house.queue, "line", line)
+        house.scheduler.wake()
+        assert isinstance(await house.end(job.id), Finished)
+        while errors:
+            await asyncio.sleep(0.01)
+        another = make_job()
+        house.submit(another)
+        assert isinstance(await house.end(another.id), Finished)
+        assert "nobody foresaw" in caplog.text
 
 
 class FullDisk:

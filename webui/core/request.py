@@ -11,7 +11,7 @@ from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, MAX_SEED, check_values
 
 SCHEMA = 1
-"""Version of the JSON form. A newer one is refused; older ones are migrated by `from_json`."""
+"""Version of the JSON form. A newer one is refused by `from_json`; there is no older one yet."""
 
 # What acceptance adds: not fields a person sets, so they have no row.
 RESOLVED = ("checkpoint_hash",)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from webui.core.errors import Conflict, NotFound, Problem
+from webui.core.errors import Conflict, DarkroomError, InvalidField, NotFound, Problem
 from webui.core.events import Picture
 from webui.core.job import Job, State, StoredPicture
 from webui.core.request import GenerationRequest
@@ -91,7 +91,7 @@ class Queue:
         """The waiting jobs in the order in which they will be taken up.
 
         Jobs moved to the front come first. Then owners take turns: who has fewest running, was served longest ago,
-        came first.
+        came first. One with a `problem` cannot be run: its request is of another version of the program.
         """
         return self._jobs(sql.WAITING, {"since": self._clock() - _RECENT_SECONDS, "limit": limit})
 
@@ -245,10 +245,14 @@ class Queue:
 
 
 def _job(row: sqlite3.Row, pictures: tuple[StoredPicture, ...]) -> Job:
+    problem = Problem.from_json(json.loads(row["problem"])) if row["problem"] else None
+    request, unreadable = _request(row["request"])
+    if not State(row["state"]).ended:
+        problem = problem or unreadable
     return Job(
         id=row["id"],
         owner=row["owner"],
-        request=GenerationRequest.from_json(json.loads(row["request"])),
+        request=request,
         state=State(row["state"]),
         created=row["created"],
         place=row["place"],
@@ -258,10 +262,26 @@ def _job(row: sqlite3.Row, pictures: tuple[StoredPicture, ...]) -> Job:
         attempts=row["attempts"],
         alone=bool(row["alone"]),
         interrupted=bool(row["interrupted"]),
-        problem=Problem.from_json(json.loads(row["problem"])) if row["problem"] else None,
+        problem=problem,
         pictures=pictures,
         timings=json.loads(row["timings"]) if row["timings"] else None,
     )
+
+
+def _request(text: str) -> tuple[GenerationRequest, Problem | None]:
+    """The stored request; for one that this version cannot read its prompt alone, and why."""
+    data: Any = None
+    try:
+        data = json.loads(text)
+        return GenerationRequest.from_json(data), None
+    except (DarkroomError, ValueError, TypeError) as error:
+        reason = error.detail if isinstance(error, DarkroomError) else "It is damaged."
+        prompt = data.get("prompt") if isinstance(data, dict) else None
+        problem = InvalidField(
+            f"This version of Darkroom cannot read the stored request: {reason}",
+            remedies=("Submit it again", "Update Darkroom"),
+        ).problem()
+        return GenerationRequest(prompt=prompt if isinstance(prompt, str) else ""), problem
 
 
 def _picture(row: sqlite3.Row) -> StoredPicture:

@@ -53,8 +53,8 @@ class Scheduler:
 
     async def run(self) -> None:
         """Admit jobs until cancelled; then running jobs are put back into the line."""
-        self._restore()
         try:
+            self._restore()
             while True:
                 self._woken.clear()
                 retry = await self._round()
@@ -143,12 +143,15 @@ class Scheduler:
         except StorageProblem as problem:
             log.warning("The line stands still: %s", problem.detail)
             return True
+        except Exception:
+            # Nobody would notice that the line's task has ended: it goes on, and the log says what happened.
+            log.exception("The line stumbled over an error nobody foresaw; it tries again")
+            return True
         return False
 
     def _choose(self) -> Job | None:
         """The next job; None while there is none, or while one runs that must be alone or waits for that."""
-        # A job that waits again may still have its former runner, whose end is only noticed in the loop's next turn.
-        ahead = [job for job in self._queue.waiting(LOOK_AHEAD + len(self._runners)) if job.id not in self._runners]
+        ahead = self._ahead()
         running = [runner.job for runner in self._runners.values()]
         if not ahead or any(job.alone for job in running):
             return None
@@ -161,6 +164,17 @@ class Scheduler:
             return None
         self._passed = 0 if chosen is head else self._passed + 1
         return chosen
+
+    def _ahead(self) -> list[Job]:
+        """The head of the line; jobs in it that cannot be read end here."""
+        while True:
+            ahead = self._queue.waiting(LOOK_AHEAD + len(self._runners))
+            unreadable = [job for job in ahead if job.problem]
+            for job in unreadable:
+                self._after(conclude(self._parts, job.id, Outcome(State.FAILED, job.problem)))
+            if not unreadable:
+                # A job that waits again may still have its former runner, whose end the loop notices a turn later.
+                return [job for job in ahead if job.id not in self._runners]
 
     def _admit(self, job: Job) -> None:
         runner = Runner(self._parts, self._queue.start(job.id), self._versions)
@@ -186,6 +200,13 @@ class Scheduler:
 
     def _restore(self) -> None:
         """Tell the bus what a former process knew, so that followers who come back miss nothing."""
+        try:
+            self._tell_the_past()
+        except Exception:
+            # Followers ask the rows for what the bus does not know: no reason to let the line stand still.
+            log.exception("The bus was not told what a former process knew")
+
+    def _tell_the_past(self) -> None:
         positions = {job_id: position for position, (job_id, _) in enumerate(self._queue.line())}
         waiting = self._queue.waiting(limit=-1)
         ended = self._queue.list(states=[state for state in State if state.ended], limit=KEPT_ENDED)
