@@ -70,6 +70,7 @@ def test_the_page_breaks_no_rule_of_its_policy_and_injected_scripts_do_not_run(s
 def test_the_one_time_address_in_a_browser(shared: Site, browser: Browser) -> None:
     address = f"{shared.url}/enter/{shared.access.keys.new_entrance()}"
     owner, complaints = fresh(browser, address)
+    owner.click("text=Open Darkroom as its owner")
     owner.wait_for_selector("#dk_worker[data-mood=ok]")
     assert owner.url == f"{shared.url}/" and level(owner) == "owner"
     assert owner.evaluate("document.cookie") == ""

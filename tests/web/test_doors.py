@@ -20,30 +20,33 @@ def cookie_of(answer: httpx.Response, kind: str) -> str:
 def test_the_one_time_address_makes_an_owner_once(shared: Site) -> None:
     address = f"/enter/{shared.access.keys.new_entrance()}"
     first, second = shared.client(), shared.client()
-    answer = first.get(address)
+    shown = first.get(address)
+    assert shown.status_code == 200 and level(first) == "visitor"
+    answer = first.post(address)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     line = cookie_of(answer, "owner")
     assert "HttpOnly" in line and "SameSite=Lax" in line and "Path=/" in line and "Secure" not in line
     assert level(first) == "owner"
-    late = second.get(address)
-    assert late.status_code == 403 and "spent" in late.text
+    for late in (second.get(address), second.post(address)):
+        assert late.status_code == 403 and "spent" in late.text
     assert level(second) == "visitor"
     assert first.get(address).status_code == 303, "the owner may open the address again"
 
 
 def test_through_the_tunnel_the_cookie_is_for_https_only(shared: Site) -> None:
     client = shared.client(**TUNNEL)
-    answer = client.get(f"/enter/{shared.access.keys.new_entrance()}")
+    answer = client.post(f"/enter/{shared.access.keys.new_entrance()}")
     assert cookie_of(answer, "owner").endswith("; Secure")
     name_and_value = cookie_of(answer, "owner").partition(";")[0]
     assert level(shared.client(**TUNNEL, Cookie=name_and_value)) == "owner"
 
 
-def test_a_browser_that_looks_ahead_uses_nothing_up(shared: Site) -> None:
+def test_a_link_preview_uses_nothing_up(shared: Site) -> None:
     address = f"/enter/{shared.access.keys.new_entrance()}"
-    assert shared.client().get(address, headers={"Sec-Purpose": "prefetch;prerender"}).status_code == 425
+    for _ in range(2):
+        assert shared.client().get(address).status_code == 200
     client = shared.client()
-    client.get(address)
+    client.post(address)
     assert level(client) == "owner"
 
 
@@ -51,7 +54,7 @@ def test_an_owner_lets_another_browser_in(shared: Site) -> None:
     made = shared.owner().post("/api/v1/entrance")
     assert made.status_code == 201
     client = shared.client()
-    client.get(made.json()["path"])
+    client.post(made.json()["path"])
     assert level(client) == "owner"
     assert client.post("/signout").status_code == 303
     assert level(client) == "visitor"
@@ -60,6 +63,7 @@ def test_an_owner_lets_another_browser_in(shared: Site) -> None:
 def test_guessed_addresses_are_refused_and_counted(shared: Site) -> None:
     visitor = shared.visitor()
     assert visitor.get("/enter/x").status_code == 403
+    assert visitor.post("/enter/x").status_code == 403
     assert level(visitor) == "visitor"
 
 
@@ -113,7 +117,7 @@ def test_loopback_is_no_owner_where_accounts_are(accounts: Site) -> None:
     assert accounts.client().get("/api/v1/settings").status_code == 401
     assert accounts.owner().get("/api/v1/settings").status_code == 200
     client = accounts.client()
-    client.get(f"/enter/{accounts.access.keys.new_entrance()}")
+    client.post(f"/enter/{accounts.access.keys.new_entrance()}")
     assert level(client) == "owner"
 
 

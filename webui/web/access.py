@@ -52,6 +52,7 @@ ALL, OWN = Level.VISITOR, Level.OWNER
 _OURS: Final[Mapping[str, Right]] = {
     # How one gets in.
     "GET /enter/{token}": Right(ALL, "page", signed_out=True),
+    "POST /enter/{token}": Right(ALL, "write", 4 * KIB, signed_out=True),
     "GET /signin": Right(ALL, "page", signed_out=True),
     "POST /signin": Right(ALL, "write", 8 * KIB, signed_out=True),
     "POST /signout": Right(ALL, "write", 8 * KIB),

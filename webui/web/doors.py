@@ -38,24 +38,32 @@ _FORM = """{said}<form method="post" action="{root}/signin">
 <button type="submit">Sign in</button></form>"""
 
 
+_DOOR = """<p>This address makes one browser the owner's, with all rights. It works once.</p>
+<form method="post"><button type="submit" autofocus>Open Darkroom as its owner</button></form>"""
+
+
 def build_doors(access: Access) -> APIRouter:
     """The routes by which one gets in and out."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/enter/{token}")
-    def enter(token: str, request: Request) -> Response:
-        """The one-time address: uses the token up and makes this browser the owner's."""
+    def door(token: str, request: Request) -> Response:
+        """The one-time address asks for a press of its button: a chat program's link preview must not use it up."""
         root = request.scope.get("root_path", "")
-        if "prefetch" in request.headers.get("sec-purpose", "") + request.headers.get("purpose", ""):
-            return _page("Not yet", "<p>The address is kept until it is opened.</p>", 425)
+        if access.keys.is_owner(request.cookies.get(access.owner_cookie, "")):
+            return RedirectResponse(root + "/", 303)
+        return _page("Darkroom", _DOOR) if access.keys.waits(token) else _spent(root)
+
+    @router.post("/enter/{token}")
+    def enter(token: str, request: Request) -> Response:
+        """Use the address up, which makes this browser the owner's."""
+        root = request.scope.get("root_path", "")
         # An owner who opens the address again, or another one, stays the owner and uses nothing up.
         if access.keys.is_owner(request.cookies.get(access.owner_cookie, "")):
             return RedirectResponse(root + "/", 303)
         cookie = access.keys.enter(token)
         if cookie is None:
-            link = f'<a class="go" href="{escape(root)}/">Go on as a guest</a>'
-            said = "This address was used already, or is too old. Whoever runs the server can make a new one."
-            return _page("This address is spent", f"<p>{said}</p>{link}", 403)
+            return _spent(root)
         response = RedirectResponse(root + "/", 303, {"Cache-Control": "no-store"})
         set_cookie(response, access.owner_cookie, cookie, secure=_https(request), seconds=OWNER_SECONDS)
         return response
@@ -91,6 +99,12 @@ def build_doors(access: Access) -> APIRouter:
         return response
 
     return router
+
+
+def _spent(root: str) -> Response:
+    link = f'<a class="go" href="{escape(root)}/">Go on as a guest</a>'
+    said = "This address was used already, or is too old. Whoever runs the server can make a new one."
+    return _page("This address is spent", f"<p>{said}</p>{link}", 403)
 
 
 def _form(root: str, error: DarkroomError | None = None) -> Response:

@@ -53,6 +53,11 @@ class Keys:
             self._entrances[_hash(token)] = time.time()
         return token
 
+    def waits(self, token: str) -> bool:
+        """Whether `enter` would take this token now."""
+        with self._guard:
+            return time.time() - self._entrances.get(_hash(token), 0.0) <= ENTRANCE_SECONDS
+
     def enter(self, token: str) -> str | None:
         """Use a token up: the value for the owner's cookie, or None when it was not given out or is spent."""
         with self._guard:
