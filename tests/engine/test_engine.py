@@ -176,6 +176,31 @@ def test_a_job_that_is_stopped_while_its_model_loads(tiny_checkpoint, registry, 
         assert [resident.users for resident in bench.engine._pipelines._resident.values()] == [0]
 
 
+def test_jobs_whose_models_fit_only_one_at_a_time_wait_for_each_other(tmp_path, registry, plugins, ask, monkeypatch):
+    for seed, name in enumerate("abc"):
+        write_checkpoint(tmp_path / name, seed)
+    load = sd1.load
+
+    def tight(checkpoint, device, dtype):
+        if bench.engine.describe()["models"]:
+            raise torch.OutOfMemoryError("out of memory")
+        return load(checkpoint, device, dtype)
+
+    monkeypatch.setattr(sd1, "load", tight)
+    with running(tmp_path, registry, plugins) as bench:
+        bench.gate.hold_at(1)
+        bench.engine.submit("first", ask(checkpoint="a"))
+        assert bench.gate.held.wait(60)
+        for job_id, checkpoint in (("second", "b"), ("third", "c"), ("fourth", "a")):
+            bench.engine.submit(job_id, ask(checkpoint=checkpoint))
+        bench.heard.wait(lambda: all(bench.heard.of(job_id, Loading) for job_id in ("second", "third")))
+        bench.engine.cancel("second")
+        bench.gate.release()
+        for job_id in ("first", "third", "fourth"):
+            assert len(bench.heard.pictures(job_id)) == 1
+        assert not bench.heard.of("second", Failed)
+
+
 def test_bad_numbers_fail_the_job_with_ways_out(tmp_path, registry, plugins, ask):
     folder = write_checkpoint(tmp_path / "tiny")
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"

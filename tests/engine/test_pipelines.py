@@ -48,7 +48,7 @@ def test_a_model_is_loaded_once_for_all_who_borrow_it(catalogue, registry):
     for thread in threads:
         thread.join()
     assert loads == ["a"] and len(lent) == 4 and all(model is lent[0] for model in lent)
-    assert shelf.is_resident(catalogue.get("a")) and not shelf.is_resident(catalogue.get("b"))
+    assert shelf.lend_resident(catalogue.get("a")) is not None and shelf.lend_resident(catalogue.get("b")) is None
 
 
 def test_idle_models_are_dropped_longest_unused_first(catalogue, registry):
@@ -83,6 +83,63 @@ def test_memory_is_made_before_a_load_is_given_up(catalogue, registry):
     assert tries == [("a", []), ("b", ["a"]), ("b", [])]
     with pytest.raises(OutOfMemory, match="load c"):
         shelf.prefetch(catalogue.get("c"))
+
+
+def one_at_a_time(shelves):
+    """A loader for a device that has room for one model."""
+
+    def load(checkpoint, device, dtype):
+        if shelves[0].names():
+            raise torch.OutOfMemoryError("out of memory")
+        return resolve("webui.engine.families.sd1:load")(checkpoint, device, dtype)
+
+    return load
+
+
+def waits(shelf):
+    deadline = time.monotonic() + 30
+    while not shelf._waiting and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return shelf._waiting
+
+
+def test_a_model_that_does_not_fit_waits_for_a_loan_to_come_back(catalogue, registry):
+    shelves, lent = [], []
+    shelf = pipelines(registry, load=one_at_a_time(shelves))
+    shelves.append(shelf)
+
+    def borrow():
+        with shelf.lend(catalogue.get("b")):
+            lent.append(shelf.names())
+
+    other = threading.Thread(target=borrow)
+    with shelf.lend(catalogue.get("a")):
+        other.start()
+        assert waits(shelf) and shelf.lend_resident(catalogue.get("a")) is None
+    other.join(30)
+    assert lent == [["b"]]
+
+
+def test_waiting_for_memory_can_be_given_up(catalogue, registry):
+    shelves, ends, gone = [], [], threading.Event()
+    shelf = pipelines(registry, load=one_at_a_time(shelves))
+    shelves.append(shelf)
+
+    def borrow():
+        try:
+            with shelf.lend(catalogue.get("b"), given_up=gone.is_set):
+                ends.append(None)
+        except OutOfMemory as error:
+            ends.append(error.detail)
+
+    other = threading.Thread(target=borrow)
+    with shelf.lend(catalogue.get("a")):
+        other.start()
+        assert waits(shelf)
+        gone.set()
+        shelf.wake()
+        other.join(30)
+        assert ends == ["There is not enough memory to load b."] and shelf.names() == ["a"]
 
 
 def test_a_file_that_was_replaced_is_loaded_again(tmp_path, registry):

@@ -151,26 +151,25 @@ class Engine:
         if run.cancelled or run.ended:
             return
         checkpoint = self._find(run.request)
-        if self._pipelines.is_resident(checkpoint):
-            self._prepare(run, checkpoint)
+        resident = self._pipelines.lend_resident(checkpoint)
+        if resident is not None:
+            run.model = run.loan.enter_context(resident)
+            self._prepare(run)
         else:
             self._emit(run, Loading(f"Loading {checkpoint.name}"))
             self._loader.submit(self._guarded, run, self._load, run, checkpoint)
 
     def _load(self, run: Run, checkpoint: Checkpoint) -> None:
-        if not (run.cancelled or run.ended):
-            self._lend(run, checkpoint)
-            self._encoder.submit(self._guarded, run, self._prepare, run, checkpoint)
-
-    def _lend(self, run: Run, checkpoint: Checkpoint) -> None:
-        if run.model is None:
-            started = time.perf_counter()
-            run.model = run.loan.enter_context(self._pipelines.lend(checkpoint))
-            run.spend("loaded", time.perf_counter() - started)
+        if run.cancelled or run.ended:
+            return
+        started = time.perf_counter()
+        model = self._pipelines.lend(checkpoint, given_up=lambda: run.cancelled or run.ended)
+        run.model = run.loan.enter_context(model)
+        run.spend("loaded", time.perf_counter() - started)
+        self._encoder.submit(self._guarded, run, self._prepare, run)
 
     @torch.inference_mode()
-    def _prepare(self, run: Run, checkpoint: Checkpoint) -> None:
-        self._lend(run, checkpoint)
+    def _prepare(self, run: Run) -> None:
         started = time.perf_counter()
         request = run.request
         assert run.model is not None
@@ -338,6 +337,7 @@ class Engine:
             run.lane = None
             self._denoiser.discard_ended()
         run.loan.close()
+        self._pipelines.wake()
 
     def _broken(self, error: BaseException) -> None:
         log.critical("The device is broken: %s", error, exc_info=error)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # Share of the device's memory that idle models may keep when nothing else is said: the rest is for pictures.
 _SHARE = 0.5
+# How long to wait at most until nothing refers to a dropped model any more.
+_FREEING_SECONDS = 2.0
 
 Key = tuple[tuple[str, int, int], ...]
 
@@ -35,7 +38,11 @@ class _Resident:
 
 
 class Pipelines:
-    """The models of one device; safe to use from several threads. One model is loaded at a time."""
+    """The models of one device; safe to use from several threads. One model is loaded at a time.
+
+    A model that does not fit beside those that are lent waits until one of them comes back. So that this ends, whoever
+    holds a loan must not wait for another, nor for a thread that calls `lend`.
+    """
 
     def __init__(
         self,
@@ -52,13 +59,9 @@ class Pipelines:
         self._dtype = dtype
         self._budget = budget_bytes or int(memory(device)[1] * _SHARE)
         self._resident: dict[Key, _Resident] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._loading = threading.Lock()
-
-    def is_resident(self, checkpoint: Checkpoint) -> bool:
-        """Whether lending this checkpoint takes no loading."""
-        with self._lock:
-            return _key(checkpoint) in self._resident
+        self._waiting = False
 
     def names(self) -> list[str]:
         """The checkpoints in memory."""
@@ -66,25 +69,44 @@ class Pipelines:
             return [resident.name for resident in self._resident.values()]
 
     @contextmanager
-    def lend(self, checkpoint: Checkpoint) -> Iterator[LoadedModel]:
+    def lend(self, checkpoint: Checkpoint, given_up: Callable[[], bool] = lambda: False) -> Iterator[LoadedModel]:
         """The loaded model, kept in memory until the block ends; loads it first, which may take minutes.
 
+        given_up: whether there is no use in waiting for other models to come back; asked again after `wake`.
         Raises ModelProblem, OutOfMemory.
         """
-        resident = self._borrow(checkpoint)
+        with self._loan(self._borrow(checkpoint, given_up)) as model:
+            yield model
+
+    def lend_resident(self, checkpoint: Checkpoint) -> AbstractContextManager[LoadedModel] | None:
+        """The same at once for a model in memory, to be entered; None when it must be loaded, or others wait."""
+        key = _key(checkpoint)
+        with self._lock:
+            # Whoever waits for memory would wait for ever if the models in its way were lent again and again.
+            resident = None if self._waiting else self._take(key)
+        return None if resident is None else self._loan(resident)
+
+    def wake(self) -> None:
+        """Ask whoever waits for memory whether it has given up."""
+        with self._lock:
+            self._lock.notify_all()
+
+    def prefetch(self, checkpoint: Checkpoint) -> None:
+        """Load a checkpoint before it is needed; waits for no other model. Raises as `lend`."""
+        with self.lend(checkpoint, given_up=lambda: True):
+            pass
+
+    @contextmanager
+    def _loan(self, resident: _Resident) -> Iterator[LoadedModel]:
         try:
             yield resident.model
         finally:
             with self._lock:
                 resident.users -= 1
                 resident.used = time.monotonic()
+                self._lock.notify_all()
 
-    def prefetch(self, checkpoint: Checkpoint) -> None:
-        """Load a checkpoint before it is needed. Raises as `lend`."""
-        with self.lend(checkpoint):
-            pass
-
-    def _borrow(self, checkpoint: Checkpoint) -> _Resident:
+    def _borrow(self, checkpoint: Checkpoint, given_up: Callable[[], bool]) -> _Resident:
         key = _key(checkpoint)
         known = self._take(key)
         if known is not None:
@@ -95,7 +117,7 @@ class Pipelines:
             if known is not None:
                 return known
             self._evict(max(0, self._budget - checkpoint.size_bytes))
-            resident = _Resident(self._load(checkpoint), checkpoint.name, users=1)
+            resident = _Resident(self._load(checkpoint, given_up), checkpoint.name, users=1)
             with self._lock:
                 self._resident[key] = resident
             return resident
@@ -107,26 +129,39 @@ class Pipelines:
                 known.users += 1
             return known
 
-    def _load(self, checkpoint: Checkpoint) -> LoadedModel:
+    def _load(self, checkpoint: Checkpoint, given_up: Callable[[], bool]) -> LoadedModel:
         load = self._resolve(self._registry.families.get(checkpoint.family).function)
-        for attempt in ("first", "second"):
+        while True:
             try:
                 model: LoadedModel = load(checkpoint, self._device, self._dtype)
                 return model
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                log.warning("Not enough memory to load %s at the %s attempt.", checkpoint.name, attempt)
-            self._evict(0)
-        raise OutOfMemory(
-            f"There is not enough memory to load {checkpoint.name}.",
-            field="checkpoint",
-            remedies=("Choose a smaller checkpoint", "Close other programs that use the device"),
-        )
+            # Outside the handler, so that nothing of the failed load is kept alive by its traceback.
+            log.warning("Not enough memory to load %s beside what is in memory.", checkpoint.name)
+            if not self._evict(0) and not (self._wait_for_return(given_up) and self._evict(0)):
+                raise OutOfMemory(
+                    f"There is not enough memory to load {checkpoint.name}.",
+                    field="checkpoint",
+                    remedies=("Choose a smaller checkpoint", "Close other programs that use the device"),
+                )
 
-    def _evict(self, budget: int) -> None:
-        """Drop idle models, longest unused first, until the rest fits."""
-        dropped = False
+    def _wait_for_return(self, given_up: Callable[[], bool]) -> bool:
+        """Wait until a model that is lent is idle; False when none is in memory, or the waiting was given up."""
+        with self._lock:
+            self._waiting = True
+            try:
+                self._lock.wait_for(
+                    lambda: given_up() or not self._resident or any(r.users == 0 for r in self._resident.values())
+                )
+            finally:
+                self._waiting = False
+            return bool(self._resident) and not given_up()
+
+    def _evict(self, budget: int) -> bool:
+        """Drop idle models, longest unused first, until the rest fits; whether any was dropped."""
+        dropped: list[weakref.ref[LoadedModel]] = []
         with self._lock:
             held = sum(resident.model.size_bytes for resident in self._resident.values())
             idle = sorted((r.used, key) for key, r in self._resident.items() if r.users == 0)
@@ -136,10 +171,15 @@ class Pipelines:
                 resident = self._resident.pop(key)
                 held -= resident.model.size_bytes
                 log.info("Dropped %s from memory.", resident.name)
-                dropped = True
+                dropped.append(weakref.ref(resident.model))
                 del resident
+        # Threads that were just done with a model may still refer to it, and its memory is free only after them.
+        deadline = time.monotonic() + _FREEING_SECONDS
+        while any(model() is not None for model in dropped) and time.monotonic() < deadline:
+            time.sleep(0.01)
         if dropped:
             free_cache(self._device)
+        return bool(dropped)
 
 
 def _key(checkpoint: Checkpoint) -> Key:
