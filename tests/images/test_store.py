@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from webui.core.errors import BadPicture, NotFound, StorageProblem
+from webui.core.errors import BadPicture, NotFound, StorageProblem, TransientStorageProblem
 from webui.images import store as store_module
 from webui.images.metadata import write_png
 from webui.images.store import PictureStore
@@ -249,6 +249,7 @@ def test_an_error_of_the_disk_is_a_sentence(
     with pytest.raises(StorageProblem, match=words) as caught:
         store.save(relpath, PNG)
     assert caught.value.remedies
+    assert isinstance(caught.value, TransientStorageProblem) == (number == errno.ENOSPC), "only room comes back"
     assert not store.path(relpath).exists()
     assert names(tmp_path) == [f"outputs/{FOLDER}/.00001.reserved"]
 

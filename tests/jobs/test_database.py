@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.helpers import MakeJob
-from webui.core.errors import StorageProblem
+from webui.core.errors import StorageProblem, TransientStorageProblem
 from webui.core.job import State
 from webui.jobs.database import Database
 from webui.jobs.queue import Queue
@@ -106,7 +106,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_accepted_stays(path: Path, make_
     connection = queue._database._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StorageProblem, match="full") as problem:
+    with pytest.raises(TransientStorageProblem, match="full") as problem:
         for _ in range(100):
             queue.put(make_job(id="big", prompt="x" * 20_000))
     assert problem.value.remedies
@@ -149,4 +149,21 @@ def test_a_transaction_that_fails_changes_nothing(path: Path, make_job: MakeJob)
         queue.reserve("j", [(0, 1, "a.png"), (0, 1, "b.png")])
     assert queue.reserved("j") == {}
     queue.reserve("j", [(0, 1, "a.png")])
+    queue.close()
+
+
+def test_a_locked_file_passes_and_a_damaged_one_does_not(path: Path, make_job: MakeJob) -> None:
+    queue = Queue(path)
+    queue._database._connection.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TransientStorageProblem, match="another program"):
+        queue.put(make_job())
+    other.execute("ROLLBACK")
+    other.close()
+    damage = sqlite3.DatabaseError("database disk image is malformed")
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    with pytest.raises(StorageProblem, match="damaged") as problem, queue._database.transaction():
+        raise damage
+    assert not isinstance(problem.value, TransientStorageProblem)
     queue.close()

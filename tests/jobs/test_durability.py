@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.jobs.helpers import QUICK, MakeJob, Watched, at_step, running_house, with_loop
-from webui.core.errors import StorageProblem
-from webui.core.events import ENDS, Failed, Finished, ImageReady, Note, Queued
+from webui.core.errors import StorageProblem, TransientStorageProblem
+from webui.core.events import ENDS, Cancelled, Failed, Finished, ImageReady, Note, Queued
 from webui.core.job import Job, State
 from webui.images import metadata
 from webui.jobs.executors.fake import FakeExecutor, Fault
@@ -194,9 +194,15 @@ async def test_an_unforeseen_error_in_a_round_does_not_end_the_line(
 
 
 class FullDisk:
-    """Makes a method raise StorageProblem while `full`."""
+    """Makes a method raise a `problem` with the disk while `full`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        owner: object,
+        name: str,
+        problem: type[StorageProblem] = TransientStorageProblem,
+    ) -> None:
         self.full = True
         self.refused = 0
         real = getattr(owner, name)
@@ -204,19 +210,20 @@ class FullDisk:
         def method(*args: Any, **kwargs: Any) -> Any:
             if self.full:
                 self.refused += 1
-                raise StorageProblem("The disk is full.")
+                raise problem("The disk said no.")
             return real(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, method)
 
 
 @with_loop
-async def test_a_full_outputs_disk_fails_the_job_and_holds_the_line(
+async def test_an_outputs_folder_that_lost_its_rights_fails_the_job_and_holds_the_line(
     tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webui.jobs.scheduler._DISK_RETRY_SECONDS", 0.05)
     async with running_house(tmp_path, FakeExecutor(QUICK, capacity=1)) as house:
-        disk, probe = FullDisk(monkeypatch, house.store, "save"), FullDisk(monkeypatch, house.store, "check_writable")
+        disk = FullDisk(monkeypatch, house.store, "save", StorageProblem)
+        probe = FullDisk(monkeypatch, house.store, "check_writable", StorageProblem)
         first, second = make_job(), make_job()
         house.submit(first, second)
         end = await house.end(first.id)
@@ -226,6 +233,64 @@ async def test_a_full_outputs_disk_fails_the_job_and_holds_the_line(
         disk.full = probe.full = False
         assert isinstance(await house.end(second.id), Finished)
         assert len(house.files()) == 1
+
+
+@pytest.mark.parametrize("method", ["reserve", "save"])
+@with_loop
+async def test_a_full_outputs_disk_delays_a_job_and_loses_no_picture(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr("webui.jobs.runner._RETRY_SECONDS", (0.05,))
+    executor = Watched(QUICK)
+    async with running_house(tmp_path, executor) as house:
+        disk = FullDisk(monkeypatch, house.store, method)
+        job = make_job(n_iter=2)
+        house.submit(job)
+        while disk.refused < 3:
+            await asyncio.sleep(0.01)
+        (note,) = [event for event in house.events[job.id] if isinstance(event, Note)]
+        assert "as soon as there is room" in note.text
+        disk.full = False
+        end = await house.end(job.id)
+        assert isinstance(end, Finished) and end.pictures == 2
+        assert executor.order == [job.id] and len(house.files()) == 2
+
+
+@with_loop
+async def test_a_job_that_waits_for_room_holds_the_line_and_can_be_cancelled(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webui.jobs.scheduler._DISK_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("webui.jobs.runner._RETRY_SECONDS", (60.0,))
+    async with running_house(tmp_path, FakeExecutor(QUICK, capacity=2)) as house:
+        disk, probe = FullDisk(monkeypatch, house.store, "save"), FullDisk(monkeypatch, house.store, "check_writable")
+        first, second = make_job(), make_job()
+        house.submit(first)
+        await house.until(first.id, lambda event: isinstance(event, Note))
+        house.submit(second)
+        while not probe.refused:
+            await asyncio.sleep(0.01)
+        assert house.queue.get(second.id).state is State.QUEUED, "its picture would have no room either"
+        house.scheduler.cancel(first.id)
+        assert isinstance(await house.end(first.id), Cancelled)
+        disk.full = probe.full = False
+        house.scheduler.wake()
+        assert isinstance(await house.end(second.id), Finished)
+        assert len(house.files()) == 1
+
+
+@pytest.mark.parametrize("method", ["save_picture", "end"])
+@with_loop
+async def test_a_database_that_is_damaged_in_the_middle_of_a_job_is_said_at_once(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
+        FullDisk(monkeypatch, house.queue, method, StorageProblem)
+        job = make_job()
+        house.submit(job)
+        end = await house.end(job.id)
+        assert isinstance(end, Failed) and end.problem.detail == "The disk said no."
+        assert sum(isinstance(event, ENDS) for event in house.events[job.id]) == 1
 
 
 @pytest.mark.parametrize("method", ["start", "reserve", "save_picture", "end"])

@@ -163,6 +163,10 @@ class StorageProblem(DarkroomError):
     status = 507
 
 
+class TransientStorageProblem(StorageProblem):
+    """A full disk or a file in use: the very same write succeeds as soon as there is room."""
+
+
 class WorkerProblem(DarkroomError):
     """The process that makes pictures could not start, or died too often with this job."""
 

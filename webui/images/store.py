@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from webui.core.errors import NotFound, StorageProblem
+from webui.core.errors import NotFound, StorageProblem, TransientStorageProblem
 from webui.images.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
@@ -193,7 +193,7 @@ class PictureStore:
 
 def _storage_problem(error: OSError) -> StorageProblem:
     if error.errno in _FULL:
-        return StorageProblem(
+        return TransientStorageProblem(
             "The disk that the outputs folder is on is full, so the picture cannot be saved.",
             remedies=("Free some space on that disk, then try again", "Start with another --data-dir"),
         )

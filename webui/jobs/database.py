@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from webui.core.errors import StorageProblem
+from webui.core.errors import StorageProblem, TransientStorageProblem
 from webui.jobs.schema import MIGRATIONS, Migration, migrate
 
 log = logging.getLogger(__name__)
@@ -127,9 +127,14 @@ def _set_aside(path: Path) -> Path:
 def _sentence(error: sqlite3.Error, path: Path) -> StorageProblem:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return StorageProblem(
+        return TransientStorageProblem(
             f"The disk with {path.parent} is full; nothing was lost, and nothing new can be recorded.",
             remedies=("Free some space",),
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return TransientStorageProblem(
+            f"The database {path} is in use by another program: {error}.",
+            remedies=("Close the program that reads it",),
         )
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
         return StorageProblem(

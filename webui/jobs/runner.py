@@ -6,12 +6,12 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from webui.core.errors import Conflict, DarkroomError, Problem, StorageProblem, WorkerProblem
+from webui.core.errors import Conflict, DarkroomError, Problem, StorageProblem, TransientStorageProblem, WorkerProblem
 from webui.core.events import (
     Failed,
     Finished,
@@ -46,6 +46,7 @@ class Runner:
         self.job = job
         self.preview: bytes | None = None
         self.storage_failed = False
+        self.waits_for_disk = False
         self._parts = parts
         self._versions = versions
         self._controls = Controls()
@@ -60,6 +61,7 @@ class Runner:
         self._begun = False
         self._ending = False
         self._leaving = asyncio.Event()
+        self._stopped = asyncio.Event()
 
     def start(self) -> asyncio.Task[None]:
         """Begin; the task ends when the job has ended or waits again."""
@@ -91,11 +93,13 @@ class Runner:
         if self._ending:
             raise Conflict("This job has just ended.")
         self._abandoned = True
+        self._stopped.set()
         self._cancel()
 
     def leave(self) -> asyncio.Task[None] | None:
         """The program stops: the job waits again, for the next start. The task ends soon."""
         self._leaving.set()
+        self._stopped.set()
         self._cancel()
         return self._task
 
@@ -104,16 +108,12 @@ class Runner:
         if self._task is not None and self._begun:
             self._task.cancel()
 
-    @property
-    def _stopped_early(self) -> bool:
-        return self._abandoned or self._leaving.is_set()
-
     # The run
 
     async def _run(self) -> None:
         self._begun = True
         try:
-            if self._stopped_early:
+            if self._stopped.is_set():
                 raise asyncio.CancelledError
             outcome = await self._outcome()
         except asyncio.CancelledError:
@@ -128,9 +128,10 @@ class Runner:
     async def _outcome(self) -> Outcome | None:
         """How the job came out, or None when it waits again."""
         try:
-            return await self._attempt()
-        except WorkerDied as death:
-            return await self._after_death(death)
+            try:
+                return await self._attempt()
+            except WorkerDied as death:
+                return await self._after_death(death)
         except DarkroomError as error:
             self.storage_failed = isinstance(error, StorageProblem)
             return Outcome(State.FAILED, error.problem())
@@ -159,7 +160,7 @@ class Runner:
         if not missing:
             return
         seeds = [job.request.seed_of(index) for index in missing]
-        paths = await asyncio.to_thread(self._parts.store.reserve, job.task, seeds, job.created)
+        paths = await self._when_there_is_room(lambda: self._parts.store.reserve(job.task, seeds, job.created))
         rows = list(zip(missing, seeds, paths, strict=True))
         await self._persist(lambda: queue.reserve(job.id, rows))
         self._paths |= dict(zip(missing, paths, strict=True))
@@ -172,7 +173,7 @@ class Runner:
                 self.preview = output.data
                 self._publish(PreviewReady(next(self._versions)))
             case Step():
-                left = self._estimate.seconds_left(output, time.monotonic())
+                left = self._estimate.seconds_left(output, time.monotonic(), ending=self._presses > 0)
                 self._publish(replace(output, seconds_left=left))
                 self._want_previews()
                 if self._must_interrupt:
@@ -188,7 +189,7 @@ class Runner:
 
     async def _keep(self, picture: Picture) -> None:
         begun = time.perf_counter()
-        await asyncio.to_thread(self._parts.store.save, self._paths[picture.index], picture.data)
+        await self._when_there_is_room(lambda: self._parts.store.save(self._paths[picture.index], picture.data))
         row = await self._persist(lambda: self._parts.queue.save_picture(self.job.id, picture))
         self._saving_seconds += time.perf_counter() - begun
         self._publish(image_event(row))
@@ -229,24 +230,46 @@ class Runner:
         waited = (self.job.started or self.job.created) - self.job.created
         timings = {"queued": waited, **outcome.timings, "saved": self._saving_seconds}
         complete = replace(outcome, timings={stage: round(seconds, 4) for stage, seconds in timings.items()})
-        ended: Ended = await self._persist(lambda: conclude(self._parts, self.job.id, complete))
+        try:
+            ended: Ended = await self._persist(lambda: conclude(self._parts, self.job.id, complete))
+        except StorageProblem as problem:
+            if self._leaving.is_set():
+                raise
+            # The row says that the job runs, so the next start takes it up again; whoever waits for it now is told.
+            log.error("The end of job %s cannot be recorded: %s", self.job.id, problem.detail)
+            self._publish(Failed(problem.problem()))
+            self.storage_failed = True
+            return
         await aftermath(self._parts, ended)
 
     async def _persist(self, write: Callable[[], T]) -> T:
         """Write to the database, however long its disk is full; only a stop of the program ends the waiting."""
-        for attempt in itertools.count():
+
+        async def attempt() -> T:
+            return write()
+
+        return await self._patiently(attempt, self._leaving)
+
+    async def _when_there_is_room(self, write: Callable[[], T]) -> T:
+        """Write to the outputs folder, however long its disk is full; the job's cancellation ends the waiting too."""
+        return await self._patiently(lambda: asyncio.to_thread(write), self._stopped)
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]], given_up: asyncio.Event) -> T:
+        for number in itertools.count():
             try:
-                return write()
-            except StorageProblem as problem:
-                if self._leaving.is_set():
+                return await attempt()
+            except TransientStorageProblem as problem:
+                if given_up.is_set():
                     raise
-                if attempt == 0:
+                if number == 0:
                     log.warning("Job %s waits for the disk: %s", self.job.id, problem.detail)
-                    self._publish(Note(f"{problem.detail} This job goes on as soon as there is room."))
-                delay = _RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)]
+                    self._publish(Note(f"{problem.detail} This job waits, and goes on as soon as there is room."))
+                delay = _RETRY_SECONDS[min(number, len(_RETRY_SECONDS) - 1)]
+                self.waits_for_disk = True
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._leaving.wait(), delay)
+                    await asyncio.wait_for(given_up.wait(), delay)
+                self.waits_for_disk = False
         raise AssertionError("itertools.count does not end")
 
-    def _publish(self, event: Queued | Loading | Step | PreviewReady | Note | ImageReady) -> None:
+    def _publish(self, event: Queued | Loading | Step | PreviewReady | Note | ImageReady | Failed) -> None:
         self._parts.bus.publish(self.job.id, self.job.owner, event)

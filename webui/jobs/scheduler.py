@@ -131,7 +131,7 @@ class Scheduler:
     async def _round(self) -> bool:
         """Admit what there is room for; True when the disk does not let us and another round must be tried."""
         try:
-            if self._disk_full:
+            if self._disk_full or any(runner.waits_for_disk for runner in self._runners.values()):
                 await asyncio.to_thread(self._parts.store.check_writable)
                 self._disk_full = False
             while not self._queue.paused and len(self._runners) < self._parts.executor.room():
