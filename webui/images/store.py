@@ -28,6 +28,7 @@ _PICTURE_NUMBER = re.compile(r"(\d{5,})-")
 _RESERVED_NUMBER = re.compile(r"\.(\d{5,})\.reserved")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
 
@@ -79,6 +80,9 @@ class PictureStore:
                 if target.exists() and not _own(target, reservation):
                     raise FileExistsError(errno.EEXIST, "taken", str(target))
                 replace = target.exists()
+                # A kill between link and unlink leaves the part as a second name of the finished picture: writing
+                # into it would empty that.
+                part.unlink(missing_ok=True)
                 _write(part, data)
                 if reservation.exists():
                     # Says after a crash that the file under the name is ours; added to, since the crash may come
@@ -280,5 +284,8 @@ def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
     finally:
         os.close(handle)
