@@ -1,8 +1,6 @@
-"""Which batches a job still needs, how long it will take, and what goes into its files."""
+"""Which batches a job still needs, and what goes into its files."""
 
 import io
-import time
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,16 +16,6 @@ def test_a_batch_is_made_again_unless_all_its_pictures_are_done(ask):
     assert missing_batches(request, frozenset()) == [0, 1, 2]
     assert missing_batches(request, frozenset({0, 1, 3})) == [1, 2]
     assert missing_batches(request, frozenset(range(6))) == []
-
-
-def test_the_time_left_counts_the_whole_job(ask):
-    run = Run("a", ask(), frozenset(), False, batches=[2, 3])
-    lane = SimpleNamespace(steps=10, done_steps=0)
-    assert run.seconds_left(lane) is None
-    run.walked, lane.done_steps, run.joined = 10, 5, time.perf_counter() - 15
-    assert run.seconds_left(lane) == pytest.approx(25, abs=1)
-    run.ending = True
-    assert run.seconds_left(lane) == pytest.approx(5, abs=1)
 
 
 @torch.inference_mode()

@@ -25,6 +25,13 @@ def test_the_jobs_own_pace_counts_over_all_batches() -> None:
     assert left == [None, 14, 12, 10, 8, 8, 6, 4, 2, 0]
 
 
+def test_after_an_interrupt_only_the_current_batch_is_left() -> None:
+    estimate = Estimate(REQUEST, History())
+    estimate.seconds_left(Step(0, 4, 1, 3), now=0)
+    assert estimate.seconds_left(Step(1, 4, 1, 3), now=2) == 22
+    assert estimate.seconds_left(Step(2, 4, 1, 3), now=4, ending=True) == 4
+
+
 def test_one_slow_step_does_not_frighten() -> None:
     estimate = Estimate(REQUEST, History())
     times = [0, 1, 2, 3, 33, 34]

@@ -73,6 +73,9 @@ async def test_interrupt_finishes_the_picture_and_ends(tmp_path: Path, make_job:
         assert isinstance(end, Finished) and (end.pictures, end.interrupted) == (1, True)
         ended = house.queue.get(job.id)
         assert ended.interrupted and [p.stopped_at for p in ended.pictures] == [None]
+        # As soon as it is asked to end, the time left counts this picture's steps only.
+        left = [e.seconds_left or 0.0 for e in house.events[job.id] if isinstance(e, Step)]
+        assert left[-1] == 0 and left[-2] < max(left) / 2
     assert [p.name for p in (tmp_path / "outputs").rglob(".*.reserved")] == [], "unused numbers are free again"
 
 

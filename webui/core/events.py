@@ -29,7 +29,7 @@ class Loading:
 class Step:
     """Step `step` of `steps` is done (from 1), in batch `batch` of `batches` (from 1).
 
-    `done` and `total` count steps over the whole job; `seconds_left` is an estimate for the whole job.
+    `seconds_left` estimates the whole job; an engine leaves it None, the scheduler's side fills it in (jobs/eta.py).
     """
 
     name: ClassVar[str] = "step"

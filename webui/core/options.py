@@ -34,7 +34,7 @@ class Options:
     listen: bool = False
     server_name: str = ""
     port: int | None = None
-    """None takes 7860 or the next free one; a port that was asked for is taken or refused."""
+    """None means 7860. When it is taken, asked for or not, the next free one serves, and that is said."""
     share: bool = False
     accounts: str = ""
     accounts_file: Path | None = None

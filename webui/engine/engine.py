@@ -243,7 +243,6 @@ class Engine:
         if run.cancelled or run.ended:
             self._close_run(run)
             return
-        run.joined = time.perf_counter()
         self._next_batch(run)
 
     def _next_batch(self, run: Run) -> None:
@@ -267,15 +266,12 @@ class Engine:
             self._finish(run)
 
     def _stepped(self, run: Run, lane: Lane) -> None:
-        request = run.request
-        step = Step(lane.done_steps, lane.steps, run.batch + 1, request.n_iter, run.seconds_left(lane))
-        self._emit(run, step)
+        self._emit(run, Step(lane.done_steps, lane.steps, run.batch + 1, run.request.n_iter))
         if run.wants_preview and 0 < lane.done_steps < lane.steps and lane.done_steps % self.config.preview_every == 0:
             self._previewer.offer(run, lane, sum(other.wants_preview for other in list(self._runs.values())))
 
     def _lane_ended(self, run: Run, end: LaneEnd) -> None:
         run.spend("denoised", time.perf_counter() - run.lane_started)
-        run.walked += run.lane.done_steps if run.lane else 0
         run.lane = None
         if end.error is not None:
             self._fail(run, end.error)

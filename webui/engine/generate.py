@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -55,23 +54,12 @@ class Run:
     ended: bool = False
     wants_preview: bool = False
     preview_due: float = 0.0
-    walked: int = 0
-    """Steps of the batches before the current one."""
-    joined: float = 0.0
     lane_started: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
 
     def spend(self, stage: str, seconds: float) -> None:
         """Add to a stage's time."""
         self.timings[stage] = self.timings.get(stage, 0.0) + seconds
-
-    def seconds_left(self, lane: Lane) -> float | None:
-        """An estimate for the whole job from the steps that this engine has made of it."""
-        made = self.walked + lane.done_steps
-        if not made:
-            return None
-        left = lane.steps - lane.done_steps + (0 if self.ending else lane.steps * len(self.batches))
-        return (time.perf_counter() - self.joined) / made * left
 
 
 def missing_batches(request: GenerationRequest, done: frozenset[int]) -> list[int]:

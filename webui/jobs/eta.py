@@ -40,8 +40,11 @@ class Estimate:
         self._last: tuple[float, Step] | None = None
         self._seconds: list[float] = []
 
-    def seconds_left(self, step: Step, now: float) -> float | None:
-        """Seconds until the whole job's last step, as `step` has just been done; None while nothing is known."""
+    def seconds_left(self, step: Step, now: float, *, ending: bool = False) -> float | None:
+        """Seconds until the job's last step, as `step` has just been done; None while nothing is known.
+
+        ending: the job was interrupted, so that only the current batch is left.
+        """
         if self._last is not None:
             before, last = self._last
             if last.batch == step.batch and step.step > last.step:
@@ -52,7 +55,8 @@ class Estimate:
         pace = median(self._seconds) if self._seconds else self._history.recall(self._request)
         if pace is None:
             return None
-        return pace * ((step.batches - step.batch) * step.steps + step.steps - step.step)
+        batches = 0 if ending else step.batches - step.batch
+        return pace * (batches * step.steps + step.steps - step.step)
 
 
 def _kind(request: GenerationRequest) -> Hashable:
