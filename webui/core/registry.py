@@ -33,7 +33,7 @@ class Sampler:
     order: int = 1
     """Asks a step; 1 for first-order samplers."""
     options: tuple[str, ...] = ()
-    """Names of the sampler's own options it reads (A1111's names: eta, s_churn, ...)."""
+    """What it reads of `SamplerContext.options` (A1111's names: eta, s_churn, ...); no field of a request sets them."""
     uses_timesteps: bool = False
     """True for samplers that walk the model's own timesteps (DDIM), whose first sigma need not be sigma_max."""
     group: str = "Built in"
@@ -72,8 +72,6 @@ class AttentionBackend:
     title: str
     function: str
     aliases: tuple[str, ...] = ()
-    needs: str = ""
-    """In words: device, dtype or package this backend wants; shown where it cannot serve."""
 
 
 @dataclass(frozen=True, slots=True)

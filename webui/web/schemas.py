@@ -139,7 +139,6 @@ class SamplerOut(BaseModel):
 
     name: str
     aliases: list[str]
-    options: list[str]
     schedule: str
     order: int
     group: str

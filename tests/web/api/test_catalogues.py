@@ -13,6 +13,8 @@ def test_samplers_and_schedulers_are_the_registrys(alone: Site) -> None:
     samplers = client.get("/api/v1/samplers").json()["samplers"]
     assert [row["name"] for row in samplers] == registry.samplers.names()
     assert next(row for row in samplers if row["name"] == "Heun")["order"] == 2
+    # Nothing is promised that no request could ask for.
+    assert set(samplers[0]) == {"name", "aliases", "schedule", "order", "group"}
     names = [row["name"] for row in client.get("/api/v1/schedulers").json()["schedulers"]]
     assert names == registry.schedules.names()
 

@@ -36,6 +36,5 @@ def attention_backends() -> list[AttentionBackend]:
             "math",
             "Plain matrix products",
             "webui.engine.attention:math_products",
-            needs="More memory and time than sdpa; for devices whose kernels misbehave.",
         ),
     ]

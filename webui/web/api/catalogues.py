@@ -88,7 +88,6 @@ def _sampler(row: Any) -> dict[str, Any]:
     return {
         "name": row.name,
         "aliases": list(row.aliases),
-        "options": list(row.options),
         "schedule": row.schedule,
         "order": row.order,
         "group": row.group,
