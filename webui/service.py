@@ -93,14 +93,13 @@ class Service:
             _need_owner(who, "see other people's jobs")
         return self._queue.list(None if everyone else who.id, tuple(states), limit, before)
 
-    def position(self, job_id: str) -> int:
-        """The job's place in the waiting line, from 0."""
-        return self._queue.position(job_id)
+    def positions(self) -> dict[str, int]:
+        """The places of the waiting jobs in the line, from 0, by id."""
+        return self._queue.positions()
 
     def line(self) -> dict[str, Any]:
         """The whole line in numbers, which everybody may know."""
-        waiting = len(self._queue.waiting())
-        running = len(self._queue.list(None, (State.RUNNING,), 100, None))
+        running, waiting = (self._queue.count(state) for state in (State.RUNNING, State.QUEUED))
         return {"running": running, "waiting": waiting, "paused": self._queue.paused}
 
     def interrupt(self, job_id: str, who: Identity) -> None:
@@ -133,10 +132,7 @@ class Service:
 
     def clear_waiting(self, who: Identity) -> int:
         """Cancel the asker's waiting jobs (for the owner everybody's) and say how many they were."""
-        waiting = [job for job in self._queue.waiting() if who.is_owner or job.owner == who.id]
-        for job in waiting:
-            self._scheduler.cancel(job.id)
-        return len(waiting)
+        return self._scheduler.clear_waiting(None if who.is_owner else who.id)
 
     def follow(
         self, who: Identity, job_id: str | None = None, after: int | None = None, everyone: bool = False
@@ -271,7 +267,7 @@ class Service:
                 field="n_iter",
                 remedies=("Lower the batch count",),
             )
-        waiting = len(self._queue.list(who.id, (State.QUEUED,), current.max_waiting_visitor + 1, None))
+        waiting = self._queue.count(State.QUEUED, who.id)
         if waiting >= current.max_waiting_visitor:
             raise TooMany(
                 f"You have {waiting} jobs waiting, which is as many as a guest may have. Let one finish first."

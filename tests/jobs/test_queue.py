@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,64 @@ def test_an_id_is_accepted_once(queue: Queue, make_job: MakeJob) -> None:
     with pytest.raises(Conflict):
         queue.put(make_job(id="same", prompt="another"))
     assert queue.get("same").request.prompt == "a red circle"
+
+
+def test_the_line_costs_the_same_however_many_jobs_have_ended(queue: Queue, make_job: MakeJob) -> None:
+    """Counted in thousands of steps of SQLite's machine, not in seconds."""
+    for _ in range(10):
+        queue.put(make_job())
+    connection = queue._database._connection
+    work = 0
+
+    def tick() -> int:
+        nonlocal work
+        work += 1
+        return 0
+
+    def cost(ask: Callable[[], object]) -> int:
+        nonlocal work
+        work = 0
+        ask()
+        return work
+
+    connection.set_progress_handler(tick, 1000)
+    asks = [queue.waiting, queue.line, lambda: queue.count(State.RUNNING), lambda: queue.list("bob", limit=5)]
+    asks.append(lambda: queue.list(limit=5))
+    before = [cost(ask) for ask in asks]
+    connection.execute(
+        """
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
+        INSERT INTO jobs (id, owner, task, request, state, created, place, started, ended)
+        SELECT 'old' || i, 'ann', 'txt2img', jobs.request, 'done', i / 100.0, i, i / 100.0, i / 100.0
+        FROM n, jobs WHERE jobs.id = 'job1'
+        """
+    )
+    assert all(now <= then + 2 for now, then in zip([cost(ask) for ask in asks], before, strict=True))
+    connection.set_progress_handler(None, 0)
+
+
+def test_positions_and_counts_are_the_lines(queue: Queue, make_job: MakeJob) -> None:
+    jobs = [make_job("ann"), make_job("ann"), make_job("bob")]
+    for job in jobs:
+        queue.put(job)
+    assert queue.positions() == {job.id: place for place, job in enumerate(queue.waiting())}
+    assert queue.positions()[jobs[2].id] == queue.position(jobs[2].id) == 1
+    assert (queue.count(State.QUEUED), queue.count(State.QUEUED, "ann"), queue.count(State.RUNNING)) == (3, 2, 0)
+
+
+def test_the_line_is_cleared_for_one_or_for_all_at_once(queue: Queue, make_job: MakeJob) -> None:
+    ann, bob, running = make_job("ann"), make_job("bob"), make_job("ann")
+    for job in (ann, bob, running):
+        queue.put(job)
+    queue.start(running.id)
+    for job in (ann, running):
+        queue.reserve(job.id, [(0, 7, f"{job.id}.png")])
+    ((cleared, unused),) = queue.cancel_waiting("ann")
+    assert (cleared.id, cleared.state, unused) == (ann.id, State.CANCELLED, (f"{ann.id}.png",))
+    assert cleared.ended is not None and queue.reserved(ann.id) == {}
+    assert [job.id for job, _ in queue.cancel_waiting()] == [bob.id]
+    assert queue.cancel_waiting() == []
+    assert queue.get(running.id).state is State.RUNNING and queue.reserved(running.id) == {0: f"{running.id}.png"}
 
 
 def test_unknown_ids_are_not_found(queue: Queue) -> None:

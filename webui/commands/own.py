@@ -9,7 +9,7 @@ from typing import Any
 from webui.app import House, compose
 from webui.core.errors import Conflict
 from webui.core.events import ENDS, Event
-from webui.core.job import LOCAL_OWNER, Job, State
+from webui.core.job import LOCAL_OWNER, State
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.engine.config import EngineConfig
@@ -76,7 +76,9 @@ class OwnSession:
         states = (State.RUNNING, State.QUEUED)
         jobs = self._service.jobs(LOCAL_OWNER, states, _SHOWN, everyone=True)
         jobs.sort(key=lambda job: (job.state is not State.RUNNING, job.place))
-        return {**self._service.line(), "jobs": [self._to_json(job) for job in jobs]}
+        positions = self._service.positions()
+        views = [{**job.to_json(), "position": positions.get(job.id)} for job in jobs]
+        return {**self._service.line(), "jobs": views}
 
     async def act(self, verb: str, job_id: str = "") -> None:
         """See Session. What ran when a server died counts as waiting, so nothing here can be interrupted."""
@@ -88,7 +90,3 @@ class OwnSession:
             raise Conflict("No Darkroom runs, so no job can be stopped in its middle.", remedies=("Use cancel",))
         else:
             getattr(self._service, verb)(job_id, LOCAL_OWNER)
-
-    def _to_json(self, job: Job) -> dict[str, Any]:
-        waits = job.state is State.QUEUED
-        return {**job.to_json(), "position": self._service.position(job.id) if waits else None}

@@ -23,6 +23,7 @@ Clock = Callable[[], float]
 Jobs = list[Job]
 Pictures = list[StoredPicture]
 Line = list[tuple[str, str]]
+Cancelled = list[tuple[Job, tuple[str, ...]]]
 _RECENT_SECONDS = 3600.0
 
 
@@ -85,7 +86,7 @@ class Queue:
             "limit": limit,
             "before": before,
         }
-        return self._jobs(sql.LIST, values)
+        return self._jobs(sql.listing(owner is not None, bool(states)), values)
 
     def waiting(self, limit: int = 1000) -> Jobs:
         """The waiting jobs in the order in which they will be taken up.
@@ -100,10 +101,18 @@ class Queue:
         found = self._database.rows(sql.LINE, {"since": self._clock() - _RECENT_SECONDS})
         return [(row["id"], row["owner"]) for row in found]
 
+    def positions(self) -> dict[str, int]:
+        """The places of all waiting jobs in the line, from 0, by id."""
+        return {job_id: place for place, (job_id, _) in enumerate(self.line())}
+
     def position(self, job_id: str) -> int:
         """The job's place in the line, from 0; 0 also for one that waits no more."""
-        ids = [waiting for waiting, _ in self.line()]
-        return ids.index(job_id) if job_id in ids else 0
+        return self.positions().get(job_id, 0)
+
+    def count(self, state: State, owner: str | None = None) -> int:
+        """How many jobs are in this state; of one owner, where given."""
+        number: int = self._database.rows(sql.COUNT, {"state": state, "owner": owner})[0]["number"]
+        return number
 
     def start(self, job_id: str) -> Job:
         """A waiting job is taken up. Raises Conflict when it does not wait."""
@@ -143,6 +152,16 @@ class Queue:
         }
         self._change(sql.END, values, "has already ended", sql.FORGET_RESERVED)
         return self.get(job_id)
+
+    def cancel_waiting(self, owner: str | None = None) -> Cancelled:
+        """Cancel all waiting jobs, or one owner's, at once: each with the reserved paths that it will not use."""
+        unused: dict[str, list[str]] = {}
+        with self._database.transaction() as connection:
+            found = connection.execute(sql.CANCEL_WAITING, {"owner": owner, "now": self._clock()}).fetchall()
+            ids = json.dumps([row["id"] for row in found])
+            for row in connection.execute(sql.FORGET_RESERVED_OF_JOBS, {"ids": ids}).fetchall():
+                unused.setdefault(row["job_id"], []).append(row["path"])
+        return [(job, tuple(unused.get(job.id, ()))) for job in self._jobs(sql.JOBS, {"ids": ids})]
 
     def front(self, job_id: str) -> None:
         """Move a waiting job before all others, whoever's they are. Raises Conflict when it does not wait."""

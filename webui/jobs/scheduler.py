@@ -15,7 +15,7 @@ from webui.images.store import PictureStore
 from webui.jobs.bus import KEPT_ENDED, Bus
 from webui.jobs.ending import Ended, Outcome, Parts, aftermath, conclude
 from webui.jobs.executors.base import Executor, WorkerStatus
-from webui.jobs.history import events_of
+from webui.jobs.history import end_event, events_of
 from webui.jobs.queue import Queue
 from webui.jobs.runner import Runner
 from webui.plugins.manager import Plugins
@@ -99,6 +99,15 @@ class Scheduler:
         else:
             runner.abandon()
 
+    def clear_waiting(self, owner: str | None = None) -> int:
+        """Abandon all waiting jobs, or one owner's; how many they were."""
+        cleared = [Ended(job, unused) for job, unused in self._queue.cancel_waiting(owner)]
+        for ended in cleared:
+            self._bus.publish(ended.job.id, ended.job.owner, end_event(ended.job))
+        self._after(*cleared)
+        self.wake()
+        return len(cleared)
+
     def pause(self) -> None:
         """Take up no more jobs; running ones go on. Kept over a restart."""
         self._queue.paused = True
@@ -121,8 +130,12 @@ class Scheduler:
         self._after(conclude(self._parts, job_id, Outcome(State.CANCELLED)))
         self.wake()
 
-    def _after(self, ended: Ended) -> None:
-        task = asyncio.create_task(aftermath(self._parts, ended), name=f"aftermath of {ended.job.id}")
+    def _after(self, *ended: Ended) -> None:
+        async def follow() -> None:
+            for each in ended:
+                await aftermath(self._parts, each)
+
+        task = asyncio.create_task(follow(), name="aftermath")
         self._aftermaths.add(task)
         task.add_done_callback(self._aftermaths.discard)
 
@@ -207,7 +220,7 @@ class Scheduler:
             log.exception("The bus was not told what a former process knew")
 
     def _tell_the_past(self) -> None:
-        positions = {job_id: position for position, (job_id, _) in enumerate(self._queue.line())}
+        positions = self._queue.positions()
         waiting = self._queue.waiting(limit=-1)
         ended = self._queue.list(states=[state for state in State if state.ended], limit=KEPT_ENDED)
         for job in (*reversed(ended), *waiting):

@@ -57,7 +57,12 @@ _VERSION_1: Migration = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_VERSION_1,)
+_VERSION_2: Migration = (
+    "CREATE INDEX jobs_running ON jobs (owner) WHERE state = 'running'",
+    "CREATE INDEX jobs_by_time ON jobs (created)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_VERSION_1, _VERSION_2)
 """Statements that lead from version n to n + 1. Only ever appended to: files of every age are out there."""
 
 

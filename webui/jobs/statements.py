@@ -7,35 +7,51 @@ VALUES (:id, :owner, :task, :request, :state, :created, :place, :alone)
 
 GET = "SELECT * FROM jobs WHERE id = :id"
 
-LIST = """
-SELECT * FROM jobs
-WHERE (:owner IS NULL OR owner = :owner)
-  AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
-  AND (:before IS NULL OR created < :before)
-ORDER BY created DESC, rowid DESC LIMIT :limit
-"""
+
+def listing(owner: bool, states: bool) -> str:
+    """Jobs, newest first: of :owner, in :states, where these are asked for. A condition more would keep SQLite from
+    using its indexes.
+    """
+    conditions = ["(:before IS NULL OR created < :before)"]
+    if owner:
+        conditions.append("owner = :owner")
+    if states:
+        conditions.append("state IN (SELECT value FROM json_each(:states))")
+    return f"SELECT * FROM jobs WHERE {' AND '.join(conditions)} ORDER BY created DESC, rowid DESC LIMIT :limit"
+
 
 # A place below zero was given by FRONT and outranks everybody's turn. Else turn by turn: an owner's k-th waiting job
 # comes with the k-th of the others, running jobs count as turns taken, and within a turn the owner who was served
-# longest ago goes first.
+# longest ago goes first. The indexes are named because without statistics SQLite prefers one that leads through all
+# jobs there ever were.
+_SERVED = """
+WITH taken AS (
+    SELECT owner, COUNT(*) AS turns FROM jobs INDEXED BY jobs_running WHERE state = 'running' GROUP BY owner
+), served AS (
+    SELECT owner, MAX(started) AS last FROM jobs INDEXED BY jobs_by_start WHERE started > :since GROUP BY owner
+)
+"""
+
 _ORDERED = """
 FROM (
     SELECT waiting.*,
-        ROW_NUMBER() OVER (PARTITION BY owner, place < 0 ORDER BY place, rowid)
-            + (SELECT COUNT(*) FROM jobs AS running WHERE running.state = 'running' AND running.owner = waiting.owner)
-            AS turn,
-        COALESCE((SELECT MAX(started) FROM jobs AS served
-                  WHERE served.started > :since AND served.owner = waiting.owner), 0) AS served
+        ROW_NUMBER() OVER (PARTITION BY waiting.owner, place < 0 ORDER BY place, waiting.rowid)
+            + COALESCE(taken.turns, 0) AS turn,
+        COALESCE(served.last, 0) AS served
     FROM (SELECT rowid, * FROM jobs WHERE state = 'queued') AS waiting
+    LEFT JOIN taken ON taken.owner = waiting.owner
+    LEFT JOIN served ON served.owner = waiting.owner
 )
 ORDER BY
     CASE WHEN place < 0 THEN place ELSE 0 END,
     turn, served, place, rowid
 """
 
-WAITING = f"SELECT * {_ORDERED} LIMIT :limit"
+WAITING = f"{_SERVED} SELECT * {_ORDERED} LIMIT :limit"
 
-LINE = f"SELECT id, owner {_ORDERED}"
+LINE = f"{_SERVED} SELECT id, owner {_ORDERED}"
+
+COUNT = "SELECT COUNT(*) AS number FROM jobs WHERE state = :state AND (:owner IS NULL OR owner = :owner)"
 
 START = "UPDATE jobs SET state = 'running', started = :now WHERE id = :id AND state = 'queued'"
 
@@ -51,6 +67,18 @@ UPDATE jobs SET state = :state, ended = :now, problem = :problem, timings = :tim
     interrupted = :interrupted
 WHERE id = :id AND state IN ('queued', 'running')
 """
+
+CANCEL_WAITING = """
+UPDATE jobs SET state = 'cancelled', ended = :now
+WHERE state = 'queued' AND (:owner IS NULL OR owner = :owner) RETURNING id
+"""
+
+FORGET_RESERVED_OF_JOBS = """
+DELETE FROM pictures
+WHERE state = 'reserved' AND job_id IN (SELECT value FROM json_each(:ids)) RETURNING job_id, path
+"""
+
+JOBS = "SELECT * FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY created, rowid"
 
 FORGET_RESERVED = "DELETE FROM pictures WHERE job_id = :id AND state = 'reserved'"
 

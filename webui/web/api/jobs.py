@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from webui.core.errors import NotFound
 from webui.core.job import State
 from webui.web.access import Who
-from webui.web.api.views import job_view
+from webui.web.api.views import job_view, job_views
 from webui.web.bodies import check, describe, read_object
 from webui.web.schemas import JobOut, JobsOut, request_model
 
@@ -46,7 +46,7 @@ def build(service: Service) -> APIRouter:
         """The asker's jobs, newest first."""
         found = await asyncio.to_thread(service.jobs, who, state, limit, before, everyone)
         return {
-            "jobs": [job_view(job, who, service, request) for job in found],
+            "jobs": job_views(found, who, service, request),
             "next": found[-1].created if len(found) == limit else None,
         }
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from webui.core.job import State
 from webui.web.access import Who
-from webui.web.api.views import job_view
+from webui.web.api.views import job_views
 from webui.web.schemas import ClearedOut, QueueOut
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def build(service: Service) -> APIRouter:
         """The line in numbers, and the jobs in it: everybody's for the owner, else the asker's own."""
         states = (State.RUNNING, State.QUEUED)
         jobs = await asyncio.to_thread(service.jobs, who, states, _LISTED, None, who.is_owner)
-        views = [job_view(job, who, service, request) for job in jobs]
+        views = job_views(jobs, who, service, request)
         views.sort(key=lambda job: (job["position"] is not None, job["position"] or 0, job["started"] or 0))
         return {**service.line(), "jobs": views}
 

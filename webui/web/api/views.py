@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,22 @@ if TYPE_CHECKING:
     from webui.service import Service
 
 
+def job_views(jobs: Sequence[Job], who: Identity, service: Service, request: Request) -> list[dict[str, Any]]:
+    """See schemas.JobOut."""
+    positions = service.positions() if any(job.state is State.QUEUED for job in jobs) else {}
+    return [_job_view(job, who, positions.get(job.id, 0), request) for job in jobs]
+
+
 def job_view(job: Job, who: Identity, service: Service, request: Request) -> dict[str, Any]:
     """See schemas.JobOut."""
+    return job_views([job], who, service, request)[0]
+
+
+def _job_view(job: Job, who: Identity, position: int, request: Request) -> dict[str, Any]:
     return {
         **job.to_json(),
         "mine": job.owner == who.id,
-        "position": service.position(job.id) if job.state is State.QUEUED else None,
+        "position": position if job.state is State.QUEUED else None,
         "pictures": [picture_view(picture, request) for picture in job.pictures],
     }
 
