@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.jobs.helpers import MakeJob
 from webui.core.errors import StorageProblem, TransientStorageProblem
+from webui.core.events import Picture
 from webui.core.job import State
 from webui.jobs.database import Database
 from webui.jobs.queue import Queue
@@ -166,4 +168,30 @@ def test_a_locked_file_passes_and_a_damaged_one_does_not(path: Path, make_job: M
     with pytest.raises(StorageProblem, match="damaged") as problem, queue._database.transaction():
         raise damage
     assert not isinstance(problem.value, TransientStorageProblem)
+    queue.close()
+
+
+def test_a_long_search_holds_up_no_transaction(path: Path, make_job: MakeJob) -> None:
+    queue = Queue(path)
+    job = make_job()
+    queue.put(job)
+    queue.reserve(job.id, [(0, 7, "a.png")])
+    queue.save_picture(job.id, Picture(0, 7, b"png", 64, 64, "a red circle"))
+    searching, go_on = threading.Event(), threading.Event()
+
+    def hold() -> int:
+        searching.set()
+        return 0 if go_on.wait(60) else 1
+
+    queue._database._reader.set_progress_handler(hold, 1)
+    found: list[object] = []
+    search = threading.Thread(target=lambda: found.extend(queue.pictures(search="circle")))
+    search.start()
+    assert searching.wait(60)
+    queue.start(job.id)
+    assert queue.get(job.id).state is State.RUNNING and queue.line() == []
+    assert search.is_alive() and not found
+    go_on.set()
+    search.join()
+    assert len(found) == 1
     queue.close()

@@ -60,7 +60,8 @@ def test_the_line_costs_the_same_however_many_jobs_have_ended(queue: Queue, make
         ask()
         return work
 
-    connection.set_progress_handler(tick, 1000)
+    for each in (connection, queue._database._reader):
+        each.set_progress_handler(tick, 1000)
     asks = [queue.waiting, queue.line, lambda: queue.count(State.RUNNING), lambda: queue.list("bob", limit=5)]
     asks.append(lambda: queue.list(limit=5))
     before = [cost(ask) for ask in asks]
@@ -73,7 +74,6 @@ def test_the_line_costs_the_same_however_many_jobs_have_ended(queue: Queue, make
         """
     )
     assert all(now <= then + 2 for now, then in zip([cost(ask) for ask in asks], before, strict=True))
-    connection.set_progress_handler(None, 0)
 
 
 def test_positions_and_counts_are_the_lines(queue: Queue, make_job: MakeJob) -> None:

@@ -21,7 +21,10 @@ _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 class Database:
-    """One connection for all threads, each use of it alone. `message` tells of a damaged file that was set aside."""
+    """One connection for all threads, each use of it alone, and a second one for long searches.
+
+    `message` tells of a damaged file that was set aside.
+    """
 
     def __init__(self, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
         self.path = path
@@ -44,6 +47,11 @@ class Database:
             log.error("%s (%s)", self.message, error)
             with self._sentences():
                 self._connection = _open(path, migrations)
+        self._searching = threading.Lock()
+        with self._sentences():
+            self._reader = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            self._reader.row_factory = sqlite3.Row
+            self._reader.execute("PRAGMA query_only = ON")
 
     @contextmanager
     def transaction(self, flush: bool = True) -> Iterator[sqlite3.Connection]:
@@ -68,8 +76,15 @@ class Database:
         with self._lock, self._sentences():
             return self._connection.execute(statement, values).fetchall()
 
+    def search(self, statement: str, values: dict[str, Any]) -> list[sqlite3.Row]:
+        """Like `rows`, but however long it takes, neither transactions nor `rows` wait for it."""
+        with self._searching, self._sentences():
+            return self._reader.execute(statement, values).fetchall()
+
     def close(self) -> None:
         """Let go of the file; everything is on the disk already."""
+        with self._searching:
+            self._reader.close()
         with self._lock:
             self._connection.close()
 

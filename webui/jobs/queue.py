@@ -86,7 +86,7 @@ class Queue:
             "limit": limit,
             "before": before,
         }
-        return self._jobs(sql.listing(owner is not None, bool(states)), values)
+        return self._with_pictures(self._database.search(sql.listing(owner is not None, bool(states)), values))
 
     def waiting(self, limit: int = 1000) -> Jobs:
         """The waiting jobs in the order in which they will be taken up.
@@ -231,7 +231,7 @@ class Queue:
         """Saved pictures, newest first; `search`: all its words are in the infotext, whatever their case."""
         words = [_like(word) for word in search.split()]
         values = {"owner": owner, "limit": limit, "before": before, "words": json.dumps(words)}
-        return [_picture(row) for row in self._database.rows(sql.PICTURES, values)]
+        return [_picture(row) for row in self._database.search(sql.PICTURES, values)]
 
     def picture(self, picture_id: str) -> StoredPicture:
         """One saved picture; raises NotFound."""
@@ -255,7 +255,9 @@ class Queue:
                 connection.execute(following, values)
 
     def _jobs(self, statement: str, values: dict[str, Any]) -> Jobs:
-        rows = self._database.rows(statement, values)
+        return self._with_pictures(self._database.rows(statement, values))
+
+    def _with_pictures(self, rows: Sequence[sqlite3.Row]) -> Jobs:
         ids = json.dumps([row["id"] for row in rows])
         pictures: dict[str, list[StoredPicture]] = {}
         for row in self._database.rows(sql.PICTURES_OF_JOBS, {"ids": ids}) if rows else ():
