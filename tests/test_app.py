@@ -15,7 +15,7 @@ def test_a_dead_line_is_logged_and_the_worker_and_the_queue_are_closed_all_the_s
 ) -> None:
     closed: list[str] = []
 
-    async def dies() -> None:
+    async def dies(only: object) -> None:
         raise KeyError("unforeseen")
 
     async def close() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -43,15 +43,18 @@ class House:
         return self.service.messages(LOCAL_OWNER)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Service]:
-        """Start the worker and the scheduler, and stop both in order: running jobs go back to the line."""
+    async def running(self, only: Collection[str] | None = None) -> AsyncIterator[Service]:
+        """Start the worker and the scheduler, and stop both in order: running jobs go back to the line.
+
+        With `only` no other jobs than these ids are taken up; ids may be added while it runs.
+        """
         # A stack closes what is left in it whatever goes wrong with the others.
         async with AsyncExitStack() as stack:
             stack.callback(self.queue.close)
             self.queue.recover()
             stack.push_async_callback(self.executor.close)
             await self.executor.start()
-            task = asyncio.create_task(self.scheduler.run(), name="scheduler")
+            task = asyncio.create_task(self.scheduler.run(only), name="scheduler")
             task.add_done_callback(_report)
             stack.push_async_callback(_stop, task)
             yield self.service
@@ -72,7 +75,7 @@ def compose(paths: Paths, settings: SettingsStore, engine: EngineConfig, executo
     """Build the house on these folders. Without an `executor` jobs run in a worker process with `engine`'s options."""
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
-    catalogue = Catalogue(paths.checkpoints, paths.state)
+    catalogue = Catalogue(paths.checkpoints, paths.state, families=registry.families)
     queue = Queue(paths.database)
     bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs)

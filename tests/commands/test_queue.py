@@ -108,3 +108,13 @@ def test_a_servers_jobs_are_listed_stopped_and_cancelled(
     ended = finished(owner, first)
     assert (ended["state"], ended["interrupted"]) == ("done", True)
     assert len(ended["pictures"]) < 100
+
+
+def test_generate_leaves_what_others_have_in_the_line_to_the_server(home: Path, waiting: list[str]) -> None:
+    assert main(["generate", "--data-dir", str(home), "a red circle", "--steps", "3", "--size", "64x64"]) == 0
+    queue = Queue(Paths(data_dir=home).database)
+    left = queue.waiting()
+    made = queue.list(states=[State.DONE])
+    queue.close()
+    assert [job.id for job in left] == waiting and {job.started for job in left} == {None}
+    assert [len(job.pictures) for job in made] == [1]

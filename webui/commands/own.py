@@ -27,6 +27,7 @@ class OwnSession:
         self._service = house.service
         self._stack = stack
         self._runs = False
+        self._submitted: set[str] = set()
 
     @classmethod
     @asynccontextmanager
@@ -45,14 +46,15 @@ class OwnSession:
             folder.release()
 
     async def submit(self, values: Mapping[str, Any]) -> str:
-        """See Session. Goes in front of what an earlier run has left in the line."""
+        """See Session. What an earlier run has left in the line goes on waiting for a server."""
         if self._service.line()["paused"]:
             raise Conflict("The queue is paused, so nothing would be made.", remedies=("launch.py queue resume",))
         job = await self._service.submit(values, LOCAL_OWNER)
+        self._submitted.add(job.id)
         self._service.front(job.id, LOCAL_OWNER)
         if not self._runs:
             # Only now: a request that is refused shall not wait for a worker.
-            await self._stack.enter_async_context(self._house.running())
+            await self._stack.enter_async_context(self._house.running(self._submitted))
             self._runs = True
         return job.id
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
+from collections.abc import Collection
 
 from webui.core.errors import Conflict, StorageProblem
 from webui.core.events import Queued
@@ -48,11 +49,13 @@ class Scheduler:
         self._resident: str | None = None
         self._passed = 0
         self._disk_full = False
+        self._only: Collection[str] | None = None
         # Rises over restarts too, so that no browser takes an old preview from its cache for a new one.
         self._versions = itertools.count(time.time_ns() // 1_000_000)
 
-    async def run(self) -> None:
-        """Admit jobs until cancelled; then running jobs are put back into the line."""
+    async def run(self, only: Collection[str] | None = None) -> None:
+        """Admit jobs until cancelled, or only those with these ids; then running jobs are put back into the line."""
+        self._only = only
         try:
             self._restore()
             while True:
@@ -181,13 +184,15 @@ class Scheduler:
     def _ahead(self) -> list[Job]:
         """The head of the line; jobs in it that cannot be read end here."""
         while True:
-            ahead = self._queue.waiting(LOOK_AHEAD + len(self._runners))
+            ahead = self._queue.waiting(LOOK_AHEAD + len(self._runners) if self._only is None else -1)
+            if self._only is not None:
+                ahead = [job for job in ahead if job.id in self._only]
             unreadable = [job for job in ahead if job.problem]
             for job in unreadable:
                 self._after(conclude(self._parts, job.id, Outcome(State.FAILED, job.problem)))
             if not unreadable:
                 # A job that waits again may still have its former runner, whose end the loop notices a turn later.
-                return [job for job in ahead if job.id not in self._runners]
+                return [job for job in ahead if job.id not in self._runners][:LOOK_AHEAD]
 
     def _admit(self, job: Job) -> None:
         runner = Runner(self._parts, self._queue.start(job.id), self._versions)
