@@ -196,7 +196,7 @@ def test_null_means_a_missing_field(tmp_path: Path) -> None:
     run(house_on(tmp_path), talk)
 
 
-def test_a_deleted_picture_is_in_the_bin_and_on_no_list(tmp_path: Path) -> None:
+def test_a_deleted_picture_is_in_the_bin_and_on_no_list_until_it_is_taken_back(tmp_path: Path) -> None:
     async def talk(service: Service) -> None:
         job = await service.submit({"prompt": "green"}, LOCAL_OWNER)
         await end_of(service, job.id)
@@ -207,6 +207,13 @@ def test_a_deleted_picture_is_in_the_bin_and_on_no_list(tmp_path: Path) -> None:
         assert (tmp_path / "outputs" / ".bin" / picture.path).is_file()
         with pytest.raises(NotFound):
             service.picture_file(picture.id, LOCAL_OWNER)
+        with pytest.raises(NotFound):
+            service.restore_picture(picture.id, GUEST)
+        assert service.restore_picture(picture.id, LOCAL_OWNER) == picture
+        assert service.pictures(LOCAL_OWNER) == [picture]
+        assert service.picture_file(picture.id, LOCAL_OWNER).is_file()
+        with pytest.raises(NotFound):
+            service.restore_picture(picture.id, LOCAL_OWNER)
 
     run(house_on(tmp_path), talk)
 

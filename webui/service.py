@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.settings import Settings, SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
-from webui.engine.checkpoints.tokens import count_tokens
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
 from webui.plugins.manager import ExtensionReport, Plugins
+from webui.plugins.resolve import resolve
 
 
 class Service:
@@ -158,10 +158,7 @@ class Service:
 
     def picture(self, picture_id: str, who: Identity) -> StoredPicture:
         """One picture's row; NotFound unless it is the asker's own or the asker is the owner."""
-        picture = self._queue.picture(picture_id)
-        if picture.owner != who.id and not who.is_owner:
-            raise NotFound("There is no such picture.")
-        return picture
+        return _theirs(self._queue.picture(picture_id), who)
 
     def picture_file(self, picture_id: str, who: Identity) -> Path:
         """Where the picture lies; NotFound when its file was removed by hand."""
@@ -178,8 +175,15 @@ class Service:
     def delete_picture(self, picture_id: str, who: Identity) -> None:
         """Move a picture into the bin and take it off the lists."""
         picture = self.picture(picture_id, who)
-        self._store.to_bin(picture.path)
-        self._queue.remove_picture(picture.id)
+        kept = self._store.to_bin(picture.path)
+        self._queue.remove_picture(picture.id, kept or picture.path)
+
+    def restore_picture(self, picture_id: str, who: Identity) -> StoredPicture:
+        """Take a deleted picture out of the bin and put it on the lists again, where it was."""
+        picture = _theirs(self._queue.picture(picture_id, removed=True), who)
+        self._store.restore(picture.path)
+        self._queue.restore_picture(picture.id)
+        return picture
 
     def last_picture(self, who: Identity) -> StoredPicture | None:
         """The asker's newest picture."""
@@ -205,7 +209,10 @@ class Service:
     def count_tokens(self, text: str, checkpoint: str = "") -> tuple[int, int]:
         """(tokens in the text, room in the chunks they fill)."""
         found = accept.checkpoint_for(checkpoint, self._catalogue, self._settings.current)
-        return count_tokens(found, text[: int(_prompt_limit(self.fields))])
+        count: Callable[[Checkpoint, str], tuple[int, int]] = resolve(
+            self.registry.families.get(found.family).count_tokens
+        )
+        return count(found, text[: int(_prompt_limit(self.fields))])
 
     def parse_infotext(self, text: str) -> Parsed:
         """The fields that a parameters text carries; names are made canonical where they are known."""
@@ -272,6 +279,12 @@ class Service:
             raise TooMany(
                 f"You have {waiting} jobs waiting, which is as many as a guest may have. Let one finish first."
             )
+
+
+def _theirs(picture: StoredPicture, who: Identity) -> StoredPicture:
+    if picture.owner != who.id and not who.is_owner:
+        raise NotFound("There is no such picture.")
+    return picture
 
 
 def _need_owner(who: Identity, what: str) -> None:

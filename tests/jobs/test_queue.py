@@ -101,11 +101,13 @@ def test_the_line_is_cleared_for_one_or_for_all_at_once(queue: Queue, make_job: 
 
 
 def test_unknown_ids_are_not_found(queue: Queue) -> None:
-    for ask in (queue.get, queue.start, queue.front, queue.picture, queue.remove_picture, queue.mark_interrupted):
+    for ask in (queue.get, queue.start, queue.front, queue.picture, queue.restore_picture, queue.mark_interrupted):
         with pytest.raises(NotFound):
             ask("nothing")
     with pytest.raises(NotFound):
         queue.end("nothing", State.DONE)
+    with pytest.raises(NotFound):
+        queue.remove_picture("nothing", "a.png")
 
 
 @pytest.mark.parametrize("first", ENDS)
@@ -244,11 +246,11 @@ def test_a_deleted_picture_is_off_the_lists_but_not_made_again(queue: Queue, mak
     queue.put(make_job(id="j"))
     queue.reserve("j", [(0, 7, "p.png")])
     row = queue.save_picture("j", saved(0))
-    queue.remove_picture(row.id)
+    queue.remove_picture(row.id, row.path)
     assert queue.pictures() == [] and queue.get("j").pictures == ()
     assert queue.done("j") == {0}
     with pytest.raises(NotFound):
-        queue.remove_picture(row.id)
+        queue.remove_picture(row.id, row.path)
 
 
 def test_pages_of_pictures_leave_none_out(tmp_path: Path, make_job: MakeJob) -> None:

@@ -233,17 +233,24 @@ class Queue:
         values = {"owner": owner, "limit": limit, "before": before, "words": json.dumps(words)}
         return [_picture(row) for row in self._database.search(sql.PICTURES, values)]
 
-    def picture(self, picture_id: str) -> StoredPicture:
-        """One saved picture; raises NotFound."""
-        found = self._database.rows(sql.PICTURE, {"id": picture_id})
+    def picture(self, picture_id: str, *, removed: bool = False) -> StoredPicture:
+        """One saved picture, or one that was taken off the lists; raises NotFound."""
+        found = self._database.rows(sql.PICTURE, {"id": picture_id, "state": "removed" if removed else "saved"})
         if not found:
             raise NotFound("There is no such picture.")
         return _picture(found[0])
 
-    def remove_picture(self, picture_id: str) -> None:
-        """Take a picture off the lists; raises NotFound when it is on none."""
+    def remove_picture(self, picture_id: str, path: str) -> None:
+        """Take a picture off the lists, noting its path in the bin; raises NotFound when it is on none."""
+        self._change_picture(sql.REMOVE_PICTURE, {"id": picture_id, "path": path})
+
+    def restore_picture(self, picture_id: str) -> None:
+        """Put a picture on the lists again, where it was; raises NotFound unless it was taken off."""
+        self._change_picture(sql.RESTORE_PICTURE, {"id": picture_id})
+
+    def _change_picture(self, statement: str, values: dict[str, Any]) -> None:
         with self._database.transaction() as connection:
-            if connection.execute(sql.REMOVE_PICTURE, {"id": picture_id}).rowcount == 0:
+            if connection.execute(statement, values).rowcount == 0:
                 raise NotFound("There is no such picture.")
 
     def _change(self, statement: str, values: dict[str, Any], why_not: str, *then: str, flush: bool = True) -> None:

@@ -121,7 +121,7 @@ WHERE state = 'saved'
 ORDER BY created DESC LIMIT :limit
 """
 
-PICTURE = "SELECT * FROM pictures WHERE id = :id AND state = 'saved'"
+PICTURE = "SELECT * FROM pictures WHERE id = :id AND state = :state"
 
 PICTURES_OF_JOBS = """
 SELECT * FROM pictures
@@ -129,4 +129,6 @@ WHERE state = 'saved' AND job_id IN (SELECT value FROM json_each(:ids))
 ORDER BY job_id, number
 """
 
-REMOVE_PICTURE = "UPDATE pictures SET state = 'removed' WHERE id = :id AND state = 'saved'"
+REMOVE_PICTURE = "UPDATE pictures SET state = 'removed', path = :path WHERE id = :id AND state = 'saved'"
+
+RESTORE_PICTURE = "UPDATE pictures SET state = 'saved' WHERE id = :id AND state = 'removed'"

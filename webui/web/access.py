@@ -77,6 +77,7 @@ _OURS: Final[Mapping[str, Right]] = {
     "GET /api/v1/pictures/{picture_id}/file": Right(ALL),
     "GET /api/v1/pictures/{picture_id}/thumb": Right(ALL),
     "DELETE /api/v1/pictures/{picture_id}": Right(ALL, "write", 4 * KIB),
+    "POST /api/v1/pictures/{picture_id}/restore": Right(ALL, "write", 4 * KIB),
     "GET /api/v1/queue": Right(ALL),
     "POST /api/v1/queue/clear": Right(ALL, "write", 4 * KIB),
     "POST /api/v1/queue/pause": Right(OWN, "write", 4 * KIB),

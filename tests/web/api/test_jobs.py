@@ -29,6 +29,7 @@ ROUTES = {
     "/api/v1/pictures/{picture_id}": {"get", "delete"},
     "/api/v1/pictures/{picture_id}/file": {"get"},
     "/api/v1/pictures/{picture_id}/thumb": {"get"},
+    "/api/v1/pictures/{picture_id}/restore": {"post"},
     "/api/v1/samplers": {"get"},
     "/api/v1/schedulers": {"get"},
     "/api/v1/checkpoints": {"get"},

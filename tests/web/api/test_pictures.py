@@ -72,7 +72,7 @@ def test_lists_search_and_pages(alone: Site, picture: dict[str, Any]) -> None:
     assert paged == [p["id"] for p in everything["pictures"]]
 
 
-def test_deleting_moves_into_the_bin(alone: Site) -> None:
+def test_deleting_moves_into_the_bin_and_restoring_out_of_it(alone: Site) -> None:
     client = alone.client()
     made = client.post("/api/v1/jobs", json=TINY).json()
     (gone,) = finished(client, made["id"])["pictures"]
@@ -81,6 +81,10 @@ def test_deleting_moves_into_the_bin(alone: Site) -> None:
         assert client.get(path).status_code == 404
     assert gone["id"] not in client.get("/api/v1/pictures").text
     assert list((alone.home / "outputs" / ".bin").rglob("*.png"))
+    back = client.post(f"/api/v1/pictures/{gone['id']}/restore")
+    assert (back.status_code, back.json()) == (200, gone)
+    assert client.get(gone["url"]).status_code == 200
+    assert client.post(f"/api/v1/pictures/{gone['id']}/restore").status_code == 404
 
 
 def test_a_file_removed_by_hand_is_a_sentence(alone: Site) -> None:

@@ -52,6 +52,11 @@ def build(service: Service) -> APIRouter:
         """Move a picture into the bin."""
         await asyncio.to_thread(service.delete_picture, picture_id, who)
 
+    @router.post("/pictures/{picture_id}/restore", response_model=PictureOut)
+    async def restore_picture(picture_id: str, request: Request, who: Who) -> Any:
+        """Take a deleted picture out of the bin again."""
+        return picture_view(await asyncio.to_thread(service.restore_picture, picture_id, who), request)
+
     _add_files(router, service)
     return router
 
