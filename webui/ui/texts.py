@@ -96,6 +96,7 @@ EN = {
     "delete": "Delete",
     "delete_sure": "Delete, into the bin?",
     "deleted": "The picture is in the bin",
+    "undo": "Undo",
     # queue
     "queue_empty_title": "The line is empty",
     "queue_empty": "Pictures that are being made or wait for their turn are listed here.",

@@ -97,7 +97,18 @@
     chosen = pictures[Math.min(at, pictures.length - 1)] || null;
     D.jobs.forget(picture.id);
     draw(null);
-    D.shell.notice(t("deleted"));
+    D.shell.notice(t("deleted"), "", { text: t("undo"), call: () => restore(picture) });
+  }
+
+  async function restore(picture) {
+    try {
+      await D.api("POST", `pictures/${encodeURIComponent(picture.id)}/restore`);
+    } catch (problem) {
+      D.shell.notice(problem.message, "err");
+      return;
+    }
+    chosen = picture;
+    load();
   }
 
   // A button that asks once more in its own place; it forgets the question after a while.

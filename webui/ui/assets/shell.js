@@ -125,18 +125,21 @@
     drawTheme();
   }
 
-  // A small message that goes away by itself; for things that need no answer.
-  function notice(text, mood = "") {
+  // A small message that goes away by itself; for things that need no answer, though it may offer an act.
+  function notice(text, mood = "", act = null) {
     let place = byId("dk_notices");
     if (!place) {
       place = el("div", { id: "dk_notices", role: "status", "aria-live": "polite" });
       document.querySelector(".gradio-container").append(place);
     }
-    if ([...place.children].some((child) => child.firstChild.textContent === text)) return;
+    const same = [...place.children].find((child) => child.firstChild.textContent === text);
+    if (same && !act) return;
+    same?.remove();
     const node = el("div", { "data-mood": mood }, el("span", {}, text),
+      ...(act ? [el("button", { type: "button", class: "dk-act", onclick: () => { node.remove(); act.call(); } }, act.text)] : []),
       el("button", { type: "button", "aria-label": t("close"), onclick: () => node.remove() }, "×"));
     place.append(node);
-    if (mood !== "warn") setTimeout(() => node.remove(), 5000);
+    if (mood !== "warn") setTimeout(() => node.remove(), act ? 10000 : 5000);
   }
 
   D.on("jobs", () => { drawHead(); drawTitle(); });
