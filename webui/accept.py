@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 from webui.core.errors import DarkroomError, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import MAX_SEED, Field, check_values
 from webui.core.infotext import Parsed
-from webui.core.registry import Registry
+from webui.core.registry import Family, Registry
 from webui.core.request import RESOLVED, SCHEMA, GenerationRequest
 from webui.core.settings import Settings
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
@@ -32,7 +33,8 @@ def resolve(
     if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
         raise InvalidField(f"This request has schema {str(schema)[:20]}; this version reads up to {SCHEMA}.")
     checkpoint = _wanted(values.pop("checkpoint_hash", ""), values.get("checkpoint", ""), catalogue, settings)
-    checked = check_values({**_defaults_of(checkpoint, registry, settings, fields), **values}, fields)
+    given = {**_defaults_of(checkpoint, registry, settings, fields), **values}
+    checked = check_values(given, _sized(fields, registry.families.get(checkpoint.family)))
     sampler, schedule = registry.split_sampler(checked["sampler_name"])
     checked["sampler_name"] = sampler
     chosen = registry.schedules.get(checked["scheduler"]).name
@@ -42,6 +44,16 @@ def resolve(
     if checked["seed"] < 0:
         checked["seed"] = secrets.randbelow(MAX_SEED + 1)
     return GenerationRequest(**checked, checkpoint_hash=checkpoint.hash)
+
+
+def _sized(fields: Sequence[Field], family: Family) -> list[Field]:
+    """The fields, with the sides that this family can draw."""
+    return [
+        replace(field, multiple=math.lcm(field.multiple or 1, family.size_multiple))
+        if field.name in ("width", "height")
+        else field
+        for field in fields
+    ]
 
 
 def _wanted(wanted_hash: Any, title: Any, catalogue: Catalogue, settings: Settings) -> Checkpoint:

@@ -7,6 +7,7 @@ from webui.core.errors import DarkroomError
 from webui.core.job import Job, State
 from webui.core.registry import AttentionBackend, Command, Family, Sampler, Schedule, Tab
 from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.identify import Identified, ModelFiles
 from webui.plugins.hooks import hookimpl
 from webui.plugins.manifest import API
 
@@ -17,7 +18,9 @@ __all__ = [
     "DarkroomError",
     "Family",
     "GenerationRequest",
+    "Identified",
     "Job",
+    "ModelFiles",
     "Sampler",
     "Schedule",
     "State",

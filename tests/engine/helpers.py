@@ -194,8 +194,9 @@ class Loop:
         run = Run(name, request, frozenset(), alone, [])
         run.model = self.model
         run.prompt, run.negative = Conditioner().encode(
-            self.model, request.prompt, None if request.cfg_scale == 1 else request.negative_prompt
-        )
+            self.model, request.prompt, None if request.cfg_scale == 1 else request.negative_prompt,
+            request.width, request.height,
+        )  # fmt: skip
         lane = make_lane(
             run, self.registry, resolve, self.hooks,
             lambda lane: self.steps[name].append(lane.done_steps), lambda end: self.ends.__setitem__(name, end),

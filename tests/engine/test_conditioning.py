@@ -3,7 +3,7 @@
 import torch
 
 from webui.engine.conditioning import Conditioner, Timeline
-from webui.engine.families.base import Conditioning
+from webui.engine.families.sd1 import TextStates
 
 
 class Counting:
@@ -15,43 +15,45 @@ class Counting:
     def chunk_count(self, text):
         return max(1, -(-len(text) // 10))
 
-    def encode(self, text, chunks):
-        self.encoded.append((text, chunks))
-        return Conditioning(torch.zeros(1, 77 * chunks, 8))
+    def encode(self, text, chunks, width, height):
+        self.encoded.append((text, chunks, width, height))
+        return TextStates(torch.zeros(1, 77 * chunks, 8))
 
 
 def test_equal_texts_are_encoded_once_and_are_one_object():
     model, conditioner = Counting(), Conditioner()
-    first, negative = conditioner.encode(model, "a", "")
-    second, same = conditioner.encode(model, "a", "")
+    first, negative = conditioner.encode(model, "a", "", 64, 32)
+    second, same = conditioner.encode(model, "a", "", 64, 32)
     assert first.at(0) is second.at(9) and negative.at(0) is same.at(0)
-    assert model.encoded == [("a", 1), ("", 1)]
+    assert model.encoded == [("a", 1, 64, 32), ("", 1, 64, 32)]
+    # Some families tell the network the picture's size beside the text.
+    assert conditioner.encode(model, "a", None, 64, 64)[0].at(0) is not first.at(0)
 
 
 def test_the_shorter_text_is_padded_to_the_longer():
     model = Counting()
-    prompt, negative = Conditioner().encode(model, "x" * 25, "")
-    assert model.encoded == [("x" * 25, 3), ("", 3)]
+    prompt, negative = Conditioner().encode(model, "x" * 25, "", 64, 32)
+    assert model.encoded == [("x" * 25, 3, 64, 32), ("", 3, 64, 32)]
     assert prompt.at(0).context.shape == negative.at(0).context.shape
 
 
 def test_without_guidance_only_the_prompt_is_encoded():
     model = Counting()
-    assert Conditioner().encode(model, "a", None)[1] is None
-    assert model.encoded == [("a", 1)]
+    assert Conditioner().encode(model, "a", None, 64, 32)[1] is None
+    assert model.encoded == [("a", 1, 64, 32)]
 
 
 def test_models_do_not_share_and_old_texts_go_first():
     one, other = Counting(), Counting()
     conditioner = Conditioner(budget_bytes=2 * 77 * 8 * 4)
     for text in ("a", "b", "a", "c", "a", "b"):
-        conditioner.encode(one, text, None)
-    conditioner.encode(other, "a", None)
-    assert [text for text, _ in one.encoded] == ["a", "b", "c", "b"]
-    assert other.encoded == [("a", 1)]
+        conditioner.encode(one, text, None, 64, 32)
+    conditioner.encode(other, "a", None, 64, 32)
+    assert [text for text, *_ in one.encoded] == ["a", "b", "c", "b"]
+    assert other.encoded == [("a", 1, 64, 32)]
 
 
 def test_a_timeline_changes_at_its_steps():
-    first, second, third = (Conditioning(torch.zeros(1, 77, 8)) for _ in range(3))
+    first, second, third = (TextStates(torch.zeros(1, 77, 8)) for _ in range(3))
     timeline = Timeline(((2, first), (5, second), (9, third)))
     assert [timeline.at(step) for step in (0, 1, 2, 4, 5, 20)] == [first, first, second, second, third, third]

@@ -21,10 +21,10 @@ from webui.commands.common import begin, command_parser, settings_store, with_fl
 from webui.core.errors import DarkroomError
 from webui.core.options import Options
 from webui.core.paths import Paths
-from webui.core.settings import Settings, check_settings
+from webui.core.settings import check_settings
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.instance import running
-from webui.plugins.manager import load_plugins
+from webui.plugins.manager import Plugins, build_registry, load_plugins
 
 _PROBE_SECONDS = 120
 _LITTLE_BYTES = 2 * 10**9
@@ -64,11 +64,12 @@ def _findings(options: Options) -> Iterator[Finding]:
     except DarkroomError as error:
         current = check_settings({})
         yield Finding("Settings", error.detail, ok=False)
-    yield _checkpoints(paths)
+    plugins = load_plugins(paths.extensions, "web", current.disabled_extensions)
+    yield _checkpoints(paths, plugins)
     yield _folder("Pictures", paths.outputs)
     yield _folder("Data", paths.state)
     yield _server(paths)
-    yield _extensions(paths, current)
+    yield _extensions(plugins)
 
 
 def _machine() -> Finding:
@@ -124,8 +125,8 @@ def _torch(paths: Paths) -> Iterator[Finding]:
         yield Finding("GPU", "none was found; pictures are made on the CPU, which is slow with large models", ok=None)
 
 
-def _checkpoints(paths: Paths) -> Finding:
-    found = Catalogue(paths.checkpoints, paths.state).all()
+def _checkpoints(paths: Paths, plugins: Plugins) -> Finding:
+    found = Catalogue(paths.checkpoints, paths.state, families=build_registry(plugins).families).all()
     working = [checkpoint.name for checkpoint in found if checkpoint.problem is None]
     broken = [f"{c.name}: {c.problem}" for c in found if c.problem]
     text = f"{len(working)} usable ({', '.join(working[:3])}{', ...' if len(working) > 3 else ''})"
@@ -149,8 +150,8 @@ def _server(paths: Paths) -> Finding:
     return Finding("Server", f"runs at {instance.url}" if instance else "none runs on this data folder", ok=None)
 
 
-def _extensions(paths: Paths, settings: Settings) -> Finding:
-    reports = load_plugins(paths.extensions, "web", settings.disabled_extensions).reports
+def _extensions(plugins: Plugins) -> Finding:
+    reports = plugins.reports
     broken = [f"{report.name}: {report.problem}" for report in reports if report.enabled and not report.ok]
     text = f"{sum(report.ok for report in reports)} loaded"
     return Finding("Extensions", "; ".join([text, *broken]), ok=None if broken else True)

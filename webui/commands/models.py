@@ -7,6 +7,7 @@ from typing import Any
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.plugins.manager import build_registry, load_plugins
 
 
 def run(arguments: list[str]) -> int:
@@ -20,7 +21,8 @@ def run(arguments: list[str]) -> int:
         parser.error("--use needs the name of a checkpoint")
     options = begin(given, "ERROR")
     settings = settings_store(options)
-    catalogue = Catalogue(options.paths.checkpoints, options.paths.state)
+    plugins = load_plugins(options.paths.extensions, "web", settings.current.disabled_extensions)
+    catalogue = Catalogue(options.paths.checkpoints, options.paths.state, families=build_registry(plugins).families)
     if given.name:
         checkpoint = catalogue.get(given.name)
         if given.use:

@@ -50,15 +50,23 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A model family. `function` names the worker-side class that loads and predicts (engine/families/base.py)."""
+    """A model family, all that there is to know of it: a checkpoint is found, listed, counted and loaded by its row.
+
+    `function` names what loads one, in the worker (engine/families/base.py). The other two run in the web process too
+    and import no torch: `identify` says whether files are of this family (`Recogniser` in
+    engine/checkpoints/identify.py), `count_tokens` is (checkpoint, text) -> (tokens, room in the chunks they fill).
+    """
 
     name: str
     title: str
     function: str
+    identify: str
+    count_tokens: str
     native_size: int
     """Side in pixels that the family was trained at."""
     sizes: tuple[tuple[int, int], ...]
     size_multiple: int = 8
+    """Pixels; width and height must be multiples of it, and of what the fields ask for anyway."""
     steps: int = 20
     cfg_scale: float = 7.0
     aliases: tuple[str, ...] = ()

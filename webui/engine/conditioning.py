@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 
 from webui.engine.families.base import Conditioning, LoadedModel
 
+_Key = tuple[str, int, int, int]
+
 # Encoded texts that are kept for each model; the empty negative prompt is nearly always among them.
 CACHED_BYTES = 64 * 2**20
 
@@ -33,24 +35,28 @@ class Conditioner:
     def __init__(self, budget_bytes: int = CACHED_BYTES) -> None:
         self._budget = budget_bytes
         self._lock = Lock()
-        self._kept: WeakKeyDictionary[LoadedModel, OrderedDict[tuple[str, int], Conditioning]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[LoadedModel, OrderedDict[_Key, Conditioning]] = WeakKeyDictionary()
 
-    def encode(self, model: LoadedModel, prompt: str, negative: str | None) -> tuple[Timeline, Timeline | None]:
-        """The two texts' conditionings, of one token count; without a negative text (CFG is off) only the first."""
+    def encode(
+        self, model: LoadedModel, prompt: str, negative: str | None, width: int, height: int
+    ) -> tuple[Timeline, Timeline | None]:
+        """The two texts' conditionings, of one token count; without a negative text (CFG is off) only the first.
+
+        width, height: the picture's, in pixels.
+        """
         texts = [prompt] if negative is None else [prompt, negative]
         longest = max(model.chunk_count(text) for text in texts)
         # The prompt language will give several entries; a plain text holds for all steps.
-        made = [Timeline(((0, self._one(model, text, longest)),)) for text in texts]
+        made = [Timeline(((0, self._one(model, (text, longest, width, height))),)) for text in texts]
         return made[0], made[1] if negative is not None else None
 
-    def _one(self, model: LoadedModel, text: str, chunks: int) -> Conditioning:
-        key = (text, chunks)
+    def _one(self, model: LoadedModel, key: _Key) -> Conditioning:
         with self._lock:
             kept = self._kept.setdefault(model, OrderedDict())
             if key in kept:
                 kept.move_to_end(key)
                 return kept[key]
-        made = model.encode(text, chunks)
+        made = model.encode(*key)
         with self._lock:
             kept[key] = made
             while len(kept) > 1 and sum(c.size_bytes for c in kept.values()) > self._budget:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class _Group:
     spent: float
     lanes: list[Lane] = field(default_factory=list)
     calm: int = 0
-    stacked: tuple[list[Conditioning], Tensor] | None = None
+    stacked: tuple[list[Conditioning], Any] | None = None
 
     def next_lanes(self) -> list[Lane]:
         """Those to be answered next: all when their rows fit, else an even share, and those take turns."""
@@ -58,7 +59,7 @@ class _Group:
         self.lanes = self.lanes[len(chosen) :] + chosen
         return chosen
 
-    def context(self, conditionings: list[Conditioning]) -> Tensor:
+    def context(self, conditionings: list[Conditioning]) -> Any:
         """The stacked conditionings; made again only when the composition has changed."""
         if self.stacked is None or self.stacked[0] != conditionings:
             self.stacked = (conditionings, self.model.stack(conditionings))
@@ -225,9 +226,9 @@ def is_fatal(error: BaseException) -> bool:
 
 
 def _no_memory(lane: Lane) -> OutOfMemory:
-    height, width = lane.ask.x.shape[-2:]
+    height, width = (side * lane.model.latent_factor for side in lane.ask.x.shape[-2:])
     return OutOfMemory(
-        f"There is not enough memory for a picture of this size ({width * 8} × {height * 8}).",
+        f"There is not enough memory for a picture of this size ({width} × {height}).",
         field="width",
         remedies=("Lower the size", "Close other programs that use the device"),
     )

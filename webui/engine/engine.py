@@ -65,7 +65,9 @@ class Engine:
         self._device = devices.choose_device(config.device)
         self._dtype = devices.choose_dtype(config.precision, self._device)
         # Reading gigabytes for a hash is the web process's task; this one takes what is known.
-        self._catalogue = Catalogue(config.checkpoint_folders, config.cache_dir, hash_large=False)
+        self._catalogue = Catalogue(
+            config.checkpoint_folders, config.cache_dir, families=registry.families, hash_large=False
+        )
         self._pipelines = Pipelines(registry, resolve, self._device, self._dtype, config.model_budget_bytes)
         self._conditioner = Conditioner()
         self._denoiser = Denoiser(self._attention, config.max_rows, self._count)
@@ -174,7 +176,11 @@ class Engine:
         request = run.request
         assert run.model is not None
         run.prompt, run.negative = self._conditioner.encode(
-            run.model, request.prompt, None if request.cfg_scale == 1 else request.negative_prompt
+            run.model,
+            request.prompt,
+            None if request.cfg_scale == 1 else request.negative_prompt,
+            request.width,
+            request.height,
         )
         run.spend("encoded", time.perf_counter() - started)
         self._inbox.put(partial(self._join, run))

@@ -46,12 +46,12 @@ class ExtensionReport:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """One collecting hook: what its rows are, and which of their fields is the "module:function"."""
+    """One collecting hook: what its rows are, and which of their fields are each a "module:function"."""
 
     hook: str
     row: type[Any]
     title: str
-    function: str = "function"
+    functions: tuple[str, ...] = ("function",)
     field: str | None = None
 
     def table(self) -> Table[Any]:
@@ -61,10 +61,10 @@ class _Kind:
 _KINDS = (
     _Kind("samplers", Sampler, "sampler", field="sampler_name"),
     _Kind("schedules", Schedule, "schedule", field="scheduler"),
-    _Kind("families", Family, "family"),
+    _Kind("families", Family, "family", ("function", "identify", "count_tokens")),
     _Kind("attention_backends", AttentionBackend, "attention backend", field="attention"),
-    _Kind("tabs", Tab, "tab", function="build"),
-    _Kind("commands", Command, "command", function="run"),
+    _Kind("tabs", Tab, "tab", ("build",)),
+    _Kind("commands", Command, "command", ("run",)),
 )
 
 
@@ -312,12 +312,13 @@ def _ask(module: ModuleType, kind: _Kind) -> list[Any]:
 
 def _own(row: Any, kind: _Kind, extension: Manifest, folder: Path) -> Any:
     """The row as an extension means it: a module of the extension's own folder comes before any other of that name."""
-    module, name = split(getattr(row, kind.function))
-    first = module.split(".")[0]
-    if (folder / f"{first}.py").is_file() or (folder / first).is_dir():
-        row = replace(row, **{kind.function: f"{extension.package}.{module}:{name}"})
-    elif importlib.util.find_spec(first) is None:
-        raise DarkroomError(f"Its {kind.title} '{row.name}' names a module '{module}', which does not exist.")
+    for function in kind.functions:
+        module, name = split(getattr(row, function))
+        first = module.split(".")[0]
+        if (folder / f"{first}.py").is_file() or (folder / first).is_dir():
+            row = replace(row, **{function: f"{extension.package}.{module}:{name}"})
+        elif importlib.util.find_spec(first) is None:
+            raise DarkroomError(f"Its {kind.title} '{row.name}' names a module '{module}', which does not exist.")
     return replace(row, group=extension.title) if isinstance(row, Sampler) else row
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from webui.core.errors import ModelProblem, UnknownName
+from webui.core.registry import Family
 from webui.engine.checkpoints.hashes import HashCache
 from webui.engine.checkpoints.identify import identify, read_json
+from webui.plugins.builtin.engine import families as built_in_families
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +51,20 @@ class Checkpoint:
 class Catalogue:
     """Checkpoints by title, name or hash; safe to use from several threads."""
 
-    def __init__(self, folders: Sequence[Path], cache_dir: Path | None = None, *, hash_large: bool = True) -> None:
-        """cache_dir: where hashes are kept. hash_large: compute those of large models too, in the background."""
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        cache_dir: Path | None = None,
+        *,
+        families: Iterable[Family] | None = None,
+        hash_large: bool = True,
+    ) -> None:
+        """cache_dir: where hashes are kept. hash_large: compute those of large models too, in the background.
+
+        families: the registry's rows, which recognise the checkpoints; None means the built-in ones.
+        """
         self._folders = tuple(folders)
+        self._families = tuple(built_in_families() if families is None else families)
         self._hash_large = hash_large
         self._hashes = HashCache(cache_dir)
         self._lock = threading.Lock()
@@ -123,7 +136,7 @@ class Catalogue:
                 yield self._describe(root, path)
 
     def _describe(self, root: Path, path: Path) -> Checkpoint:
-        what = identify(path)
+        what = identify(path, self._families)
         name = path.relative_to(root).as_posix()
         kind: Literal["diffusers", "single"] = "diffusers" if path.is_dir() else "single"
         checkpoint = Checkpoint(

@@ -1,65 +1,71 @@
-"""Say what a checkpoint is from its content, and whether it can be read; names of files prove nothing."""
+"""Say what a checkpoint is from its content, and whether it can be read: each family's recogniser is asked in turn."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from webui.core.errors import ModelProblem
-from webui.engine.checkpoints.safetensors_header import read_header
+from webui.core.registry import Family
+from webui.engine.checkpoints.safetensors_header import TensorInfo, read_header
+from webui.plugins.resolve import resolve
 
-COMPONENTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-"""The parts with weights of a diffusers folder, and the stem of each one's file."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """What was found. `problem` is a sentence when the checkpoint cannot be used; `family` is a row's name or ""."""
+    """What was found. `problem` is a sentence when the checkpoint cannot be used.
 
-    family: str
+    variant: the middle part of the weight files' names ("fp16"), when the folder has no plain ones.
+    family: the row's name, which `identify` fills in, or "" when the checkpoint cannot be used.
+    """
+
     weights: tuple[Path, ...] = ()
     variant: str | None = None
-    """The middle part of the weight files' names ("fp16"), when the folder has no plain ones."""
     problem: str | None = None
+    family: str = ""
 
 
-def identify(path: Path) -> Identified:
-    """What this diffusers folder or single file is."""
-    if path.is_dir():
-        try:
-            return _identify_folder(path)
-        except ModelProblem as error:
-            return Identified("", problem=error.detail)
-    if path.suffix != ".safetensors":
+class ModelFiles:
+    """What a recogniser sees of a checkpoint: configurations, names and shapes of tensors; no weights, no torch."""
+
+    def __init__(self, path: Path) -> None:
+        """path: a folder with the parts of a model, or one safetensors file."""
+        self.path = path
+
+    def json(self, name: str) -> dict[str, Any]:
+        """The JSON object in the folder's file of this name ("unet/config.json"). Raises ModelProblem."""
+        return read_json(self.path / name)
+
+    def tensors(self, path: Path | None = None) -> Mapping[str, TensorInfo]:
+        """Names and shapes in a safetensors file (the checkpoint itself if it is one). Raises ModelProblem."""
+        return read_header(path or self.path).tensors
+
+
+Recogniser = Callable[[ModelFiles], Identified | None]
+"""What a family row's `identify` names: None for what is not of the family. Raises ModelProblem when it is damaged."""
+
+
+def identify(path: Path, families: Iterable[Family]) -> Identified:
+    """What this folder or single file is: the first family that can use it, else the first problem that one found."""
+    if path.is_file() and path.suffix != ".safetensors":
         return Identified(
-            "",
             problem=f"{path.name} is a pickle, which can run code of strangers when it is read. "
             "Only safetensors are taken.",
         )
-    try:
-        read_header(path)
-    except ModelProblem as error:
-        return Identified("", problem=error.detail)
-    return Identified(
-        "", weights=(path,), problem="Single files cannot be read yet; a diffusers folder of the same model can."
-    )
-
-
-def weight_files(folder: Path) -> tuple[tuple[Path, ...], str | None]:
-    """The weight files of a diffusers folder and their variant. Raises ModelProblem naming the missing part."""
-    for variant in (None, "fp16"):
-        middle = f".{variant}" if variant else ""
-        files = tuple(folder / part / f"{stem}{middle}.safetensors" for part, stem in COMPONENTS.items())
-        if all(file.is_file() for file in files):
-            return files, variant
-    for part, stem in COMPONENTS.items():
-        if not any((folder / part).glob(f"{stem}*.safetensors")):
-            pickles = list((folder / part).glob("*.bin"))
-            detail = "has its weights only as a pickle (.bin)" if pickles else "has no weights"
-            raise ModelProblem(f"The part {part} {detail}; {part}/{stem}.safetensors is missing.", field="checkpoint")
-    raise ModelProblem("The parts' weight files are of different variants, or split.", field="checkpoint")
+    files = ModelFiles(path)
+    problem: Identified | None = None
+    for family in families:
+        found = _ask(family, files)
+        if found is not None and found.problem is None:
+            return replace(found, family=family.name)
+        problem = problem or found
+    return problem or _unknown(files)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -76,40 +82,26 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _identify_folder(folder: Path) -> Identified:
-    index = read_json(folder / "model_index.json")
-    unet = read_json(folder / "unet" / "config.json")
-    if (
-        unet.get("_class_name") != "UNet2DConditionModel"
-        or "text_encoder_2" in index
-        or unet.get("addition_embed_type")
-    ):
-        pipeline = str(index.get("_class_name", "unknown"))[:60]
-        raise ModelProblem(f"It is a model of the kind {pipeline}, which cannot be read yet.")
-    if unet.get("in_channels") != 4:
-        raise ModelProblem("It is an inpainting or editing model, which cannot be read yet.")
-    files, variant = weight_files(folder)
-    _check_widths(folder, dict(zip(COMPONENTS, files, strict=True)))
-    tokenizer = folder / "tokenizer"
-    if not ((tokenizer / "vocab.json").is_file() and (tokenizer / "merges.txt").is_file()):
-        raise ModelProblem("The tokenizer's vocab.json or merges.txt is missing.")
-    for part in ("vae", "text_encoder"):
-        read_json(folder / part / "config.json")
-    read_json(folder / "scheduler" / "scheduler_config.json")
-    return Identified("sd1", files, variant)
+def _ask(family: Family, files: ModelFiles) -> Identified | None:
+    recognise: Recogniser = resolve(family.identify)
+    try:
+        return recognise(files)
+    except ModelProblem as error:
+        return Identified(problem=error.detail)
+    except Exception as error:
+        # An extension's mistake: it takes no other family's models away.
+        log.warning("The family '%s' failed to look at %s.", family.name, files.path, exc_info=True)
+        return Identified(problem=f"The family '{family.title}' failed to look at it: {type(error).__name__}: {error}")
 
 
-def _check_widths(folder: Path, files: dict[str, Path]) -> None:
-    headers = {part: read_header(path).tensors for part, path in files.items()}
-    text = read_json(folder / "text_encoder" / "config.json")
-    keys = [info.shape for name, info in headers["unet"].items() if name.endswith("attn2.to_k.weight")]
-    if not keys or "conv_in.weight" not in headers["unet"]:
-        raise ModelProblem("The part unet holds weights of something else than a Stable Diffusion UNet.")
-    width = keys[0][1]
-    embeddings = [i.shape for n, i in headers["text_encoder"].items() if n.endswith("token_embedding.weight")]
-    if not embeddings or embeddings[0][1] != width:
-        raise ModelProblem("The text encoder and the UNet do not fit each other.")
-    if width == 1024 and text.get("hidden_act") == "gelu":
-        raise ModelProblem("It is a Stable Diffusion 2 model, which cannot be read yet.")
-    if not any(name.startswith("decoder.") for name in headers["vae"]):
-        raise ModelProblem("The part vae holds no decoder.")
+def _unknown(files: ModelFiles) -> Identified:
+    try:
+        if files.path.is_dir():
+            kind = str(files.json("model_index.json").get("_class_name", "unknown"))[:60]
+            return Identified(problem=f"It is a model of the kind {kind}, which cannot be read yet.")
+        files.tensors()
+    except ModelProblem as error:
+        return Identified(problem=error.detail)
+    return Identified(
+        (files.path,), problem="Single files cannot be read yet; a diffusers folder of the same model can."
+    )

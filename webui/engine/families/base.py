@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,19 +12,16 @@ from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.samplers.base import ModelSchedule
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Conditioning:
-    """What one text means to a model. Two are the same only when they are one object, so a cache makes them cheap.
+class Conditioning(Protocol):
+    """What one text means to a model, in a form of the family's own; only the model that made it looks inside.
 
-    context: (1, tokens, width), in the model's dtype, on its device.
+    Two are the same only when they are one object, so a cache makes them cheap.
     """
-
-    context: Tensor
 
     @property
     def size_bytes(self) -> int:
         """Memory that it holds."""
-        return self.context.numel() * self.context.element_size()
+        ...
 
 
 class LoadedModel(Protocol):
@@ -45,18 +41,21 @@ class LoadedModel(Protocol):
         """How many chunks of tokens the text fills, at least 1."""
         ...
 
-    def encode(self, text: str, chunks: int) -> Conditioning:
-        """The text's conditioning, padded with empty chunks to `chunks`. Equal arguments give equal bits, always."""
-        ...
+    def encode(self, text: str, chunks: int, width: int, height: int) -> Conditioning:
+        """The conditioning of a text for pictures of this size in pixels, padded with empty chunks to `chunks`.
 
-    def stack(self, rows: Sequence[Conditioning]) -> Tensor:
-        """The conditionings of a forward pass's rows, in order, as `predict` takes them.
-
-        Different token counts are repeated to their common multiple, which changes no cross-attention.
+        Equal arguments give equal bits, always.
         """
         ...
 
-    def predict(self, x: Tensor, sigmas: Sequence[float], context: Tensor) -> Tensor:
+    def stack(self, rows: Sequence[Any]) -> Any:
+        """The conditionings (this model's own) of a forward pass's rows, in order, as `predict` takes them.
+
+        They may be of different token counts. The answer is kept for as long as the rows stay the same.
+        """
+        ...
+
+    def predict(self, x: Tensor, sigmas: Sequence[float], context: Any) -> Tensor:
         """The clean latents behind `x` (rows, channels, height/8, width/8) float32, one forward pass.
 
         sigmas: each row's noise level. context: from `stack`. The answer is float32 of the same shape.

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,20 @@ from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.identify import read_json
 from webui.engine.checkpoints.tokens import load_chunker
 from webui.engine.device import column, free_cache, is_out_of_memory
-from webui.engine.families.base import Conditioning
 from webui.engine.model_schedule import DiscreteSchedule
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextStates:
+    """The text encoder's last hidden states of one text: (1, tokens, width), in the model's dtype, on its device."""
+
+    context: Tensor
+
+    @property
+    def size_bytes(self) -> int:
+        return self.context.numel() * self.context.element_size()
 
 
 class StableDiffusion1:
@@ -49,14 +60,15 @@ class StableDiffusion1:
     def chunk_count(self, text: str) -> int:
         return len(self._chunker.chunks(text))
 
-    def encode(self, text: str, chunks: int) -> Conditioning:
+    def encode(self, text: str, chunks: int, width: int = 0, height: int = 0) -> TextStates:
         own = self._chunker.chunks(text)
         padded = [self._chunker.padded(chunk) for chunk in own + [[]] * (chunks - len(own))]
         # One forward pass a chunk: a chunk's numbers then never depend, to the last bit, on what is encoded beside it.
         states = [self._text_encoder(torch.tensor([tokens], device=self.device)).last_hidden_state for tokens in padded]
-        return Conditioning(torch.cat(states, dim=1).to(self.dtype))
+        return TextStates(torch.cat(states, dim=1).to(self.dtype))
 
-    def stack(self, rows: Sequence[Conditioning]) -> Tensor:
+    def stack(self, rows: Sequence[TextStates]) -> Tensor:
+        # Repeating all states of a text changes no cross-attention.
         lengths = [row.context.shape[1] for row in rows]
         common = math.lcm(*lengths)
         return torch.cat([row.context.repeat(1, common // n, 1) for row, n in zip(rows, lengths, strict=True)])

@@ -14,6 +14,8 @@ def families() -> list[Family]:
             "sd1",
             "Stable Diffusion 1",
             "webui.engine.families.sd1:load",
+            identify="webui.engine.checkpoints.sd1:identify",
+            count_tokens="webui.engine.checkpoints.tokens:count_tokens",
             native_size=512,
             sizes=((512, 512), (512, 768), (768, 512), (640, 512), (512, 640)),
             steps=20,

@@ -1,0 +1,113 @@
+"""A model family of an extension is found, listed, counted, accepted and run through its row alone."""
+
+import asyncio
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.engine.helpers import pixels, running
+from webui.app import compose
+from webui.core.errors import InvalidField
+from webui.core.job import LOCAL_OWNER
+from webui.core.paths import Paths
+from webui.core.settings import SettingsStore
+from webui.engine.config import EngineConfig
+from webui.jobs.executors.fake import FakeExecutor
+from webui.plugins.manager import build_registry, load_plugins
+
+MANIFEST = 'name = "toys"\nversion = "1"\napi = "1"\ntitle = "Toys"\n'
+ROW = """
+from webui.extend import Family, hookimpl
+
+@hookimpl
+def families():
+    return [Family("toy", "Toy", "worker:load", identify="files:identify", count_tokens="files:count",
+                   native_size=64, sizes=((64, 64),), size_multiple=16, steps=3, cfg_scale=2.0)]
+"""
+FILES = """
+from webui.extend import Identified
+
+def identify(files):
+    if files.path.is_dir() or "toy.colours" not in files.tensors():
+        return None
+    return Identified((files.path,))
+
+def count(checkpoint, text):
+    return len(text.split()), 10
+"""
+WORKER = """
+import torch
+from safetensors.torch import load_file
+from webui.engine.model_schedule import DiscreteSchedule
+
+class Words:
+    size_bytes = 1
+    def __init__(self, *given):
+        self.given = given
+
+class Toy:
+    latent_channels, latent_factor, size_bytes = 3, 16, 12
+    def __init__(self, colours, device, dtype):
+        self.colours, self.device, self.dtype = colours, device, dtype
+        self.schedule = DiscreteSchedule.scaled_linear(0.00085, 0.012, 1000)
+        self.denoiser = torch.nn.Identity()
+    def chunk_count(self, text):
+        return 1
+    def encode(self, text, chunks, width, height):
+        return Words(text, width, height)
+    def stack(self, rows):
+        return {"rows": [row.given for row in rows]}
+    def predict(self, x, sigmas, context):
+        assert {given[1:] for given in context["rows"]} == {(64, 32)}
+        lit = [1.0 if "bright" in text else 0.0 for text, *_ in context["rows"]]
+        return torch.tensor(lit).view(-1, 1, 1, 1) * self.colours.view(1, 3, 1, 1).expand_as(x)
+    def decode(self, latents):
+        big = latents.repeat_interleave(16, 2).repeat_interleave(16, 3)
+        return (big * 100).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+def load(checkpoint, device, dtype):
+    return Toy(load_file(checkpoint.path)["toy.colours"], device, dtype)
+
+def plain(network):
+    return lambda: None
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A data folder with the extension and one model of its family."""
+    extension = tmp_path / "extensions" / "toys"
+    extension.mkdir(parents=True)
+    backend = '\n@hookimpl\ndef attention_backends():\n    return [AttentionBackend("none", "None", "worker:plain")]\n'
+    row = ROW.replace("import Family", "import AttentionBackend, Family") + backend
+    for name, text in (("extension.toml", MANIFEST), ("extension.py", row), ("files.py", FILES), ("worker.py", WORKER)):
+        (extension / name).write_text(text, "utf-8")
+    models = tmp_path / "models" / "Stable-diffusion"
+    models.mkdir(parents=True)
+    save_file({"toy.colours": torch.tensor([0.5, 1.0, 2.0])}, models / "train.safetensors")
+    save_file({"other": torch.zeros(2)}, models / "other.safetensors")
+    return tmp_path
+
+
+def test_the_page_knows_a_family_of_an_extension(home):
+    paths = Paths(data_dir=home, program_dir=home)
+    house = compose(paths, SettingsStore(paths.settings), EngineConfig(), FakeExecutor())
+    found = {checkpoint.path.name: checkpoint for checkpoint in house.service.checkpoints(LOCAL_OWNER)}
+    assert (found["train.safetensors"].family, found["train.safetensors"].problem) == ("toy", None)
+    assert "cannot be read yet" in found["other.safetensors"].problem
+    assert house.service.count_tokens("one two three", "train.safetensors") == (3, 10)
+    assert house.service.defaults("train.safetensors")["steps"] == 3
+    wrong = {"prompt": "a", "checkpoint": "train.safetensors", "width": 72, "height": 64}
+    with pytest.raises(InvalidField, match=r"72; it must be a multiple of 16 \(nearest: 64, 80\)") as refused:
+        asyncio.run(house.service.submit(wrong, LOCAL_OWNER))
+    assert refused.value.field == "width"
+
+
+def test_the_engine_runs_a_family_of_an_extension(home, ask):
+    plugins = load_plugins((home / "extensions",), "worker")
+    with running(home / "models" / "Stable-diffusion", build_registry(plugins), plugins) as bench:
+        request = ask(checkpoint="train.safetensors", prompt="bright", width=64, height=32, cfg_scale=1.0)
+        [made] = bench.make(request.but(attention="none"))
+    picture = pixels(made[0])
+    assert picture.shape == (32, 64, 3) and abs(picture - [50, 100, 200]).max() <= 1
