@@ -13,7 +13,7 @@ from tools.train_starter.training import Plan
 
 STAGES = ("data", "vae", "text", "unet", "decoder", "export", "evaluate", "sheet")
 # What the committed weights took, in steps; `--steps` or `--minutes` replaces them.
-STEPS = {"vae": 6_100, "text": 1_150, "unet": 6_000, "decoder": 3_000}
+STEPS = {"vae": 6_100, "text": 1_150, "unet": 6_300, "decoder": 2_100}
 BATCH = {"vae": 1, "text": 96, "unet": 48, "decoder": 1}
 MODEL = Path("models/Stable-diffusion/darkroom-starter")
 PICTURES = Path("docs/starter")
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--batch", type=int, help="pictures a step; for the vae a factor on its crops")
     out.add_argument("--each", type=int, default=evaluate.EACH, help="captions of each kind in the evaluation")
     out.add_argument("--questions", type=int, default=evaluate.SEED, help="seed of the evaluation's captions")
-    out.add_argument("--cfg", type=float, default=export.SIDECAR["cfg_scale"])
+    out.add_argument("--cfg", type=float, default=export.SIDECAR["cfg_scale"], help="guidance; default %(default)s")
     out.add_argument("--schedule", choices=sample.SCHEDULES, default="Karras")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -32,7 +32,7 @@ SIDECAR = {
     "examples": [
         "a red circle on a blue background",
         "three yellow stars on a black background",
-        "a small green square in the top left on a white background",
+        "a yellow star above a purple moon",
     ],
     "license": "Apache-2.0",
 }

@@ -13,15 +13,15 @@ from tools.train_starter import sample
 SEEDS = tuple(range(8))
 PROMPTS = (
     "a red circle on a blue background",
-    "yellow star",
-    "three green hearts on a white background",
+    "red circle",
+    "three yellow stars on a black background",
     "a large orange triangle on a purple background",
     "a small cyan square in the top left on a black background",
     "a white moon on a blue to pink gradient",
     "a black cross on a yellow and white striped background",
     "a red diamond on a green and white checkered background",
     "a red circle left of a blue square",
-    "a yellow star above a green heart",
+    "a yellow star above a purple moon",
     "a pink circle on a grey background",
     "a blue triangle on a yellow background",
 )
