@@ -1,10 +1,20 @@
 """Fixtures of the engine's tests: a tiny checkpoint with random weights, made once, and an engine on it."""
 
 import pytest
+import torch
 
 from tests.engine.helpers import Loop, load_model, running, write_checkpoint
 from webui.core.request import GenerationRequest
 from webui.plugins.manager import build_registry, load_plugins
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """So small models are no faster with more, and on a busy machine many times slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,21 @@ def test_jobs_with_different_backends_each_get_their_own(tiny, registry, ask, ke
     assert tiny.denoiser.attn_processors == before
 
 
+@torch.inference_mode()
+def test_the_text_s_keys_are_computed_once_and_never_those_of_another_text(tiny, monkeypatch):
+    x = torch.randn(2, 4, 8, 8) * 4
+    contexts = [tiny.encode(text, 1).context.repeat(2, 1, 1) for text in ("a red circle", "three blue stars")]
+    plain = [tiny.predict(x, [4.0, 2.0], context) for context in contexts]
+    undo = attention.sdpa(tiny.denoiser)
+    block = next(m for name, m in tiny.denoiser.named_modules() if name.endswith("attn2"))
+    calls = []
+    monkeypatch.setattr(block.to_k, "forward", lambda x, inner=block.to_k.forward: calls.append(1) or inner(x))
+    for turn in (0, 0, 0, 1, 1, 0):
+        assert torch.equal(tiny.predict(x, [4.0, 2.0], contexts[turn]), plain[turn])
+    assert len(calls) == 3
+    undo()
+
+
 def test_a_network_of_another_kind_is_refused():
     with pytest.raises(DarkroomError, match="Linear"):
         attention.sdpa(torch.nn.Linear(2, 2))

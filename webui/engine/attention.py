@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import torch
 from diffusers import UNet2DConditionModel
-from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
+from torch.nn import functional
 
 from webui.core.errors import DarkroomError
 
@@ -20,8 +21,19 @@ ApplyFunction = Callable[[nn.Module], Undo]
 _SCORES = 2**26
 
 
-class MathProcessor:
-    """Attention by plain matrix products, sliced so that the scores never take more than a bounded share of memory."""
+class Processor:
+    """How one attention block of a UNet computes, in the block's own form; subclasses bring the product itself.
+
+    The text's keys and values are the same at every step, so they are kept for as long as the same context comes.
+    """
+
+    def __init__(self) -> None:
+        self._context: Tensor | None = None
+        self._text: tuple[Tensor, Tensor] | None = None
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """softmax(query key^T / sqrt(width)) value; all (batch, heads, tokens, width)."""
+        raise NotImplementedError
 
     def __call__(
         self,
@@ -31,38 +43,63 @@ class MathProcessor:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
     ) -> Tensor:
-        """Attention of (batch, tokens, width) to itself or to `encoder_hidden_states`, in the block's own form."""
+        """Attention of (batch, tokens, width) to itself or to `encoder_hidden_states`."""
         if attention_mask is not None or attn.spatial_norm is not None or hidden_states.ndim != 3:
-            raise DarkroomError("The attention 'math' serves the blocks of UNets only.")
-        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query, key, value = (
-            part.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
-            for part in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context))
-        )
-        answer = _attend(query, key, value)
+            raise DarkroomError("Attention can be chosen for the blocks of UNets only.")
+        query = _heads(attn, attn.to_q(hidden_states))
+        if encoder_hidden_states is None:
+            key, value = _heads(attn, attn.to_k(hidden_states)), _heads(attn, attn.to_v(hidden_states))
+        else:
+            key, value = self._of_text(attn, encoder_hidden_states)
+        answer = self.attend(query, key, value)
         answer = attn.to_out[0](answer.transpose(1, 2).flatten(2))
         if attn.residual_connection:
             answer = answer + hidden_states
-        scaled: Tensor = answer / attn.rescale_output_factor
-        return scaled
+        return answer if attn.rescale_output_factor == 1 else answer / attn.rescale_output_factor
+
+    def _of_text(self, attn: Attention, context: Tensor) -> tuple[Tensor, Tensor]:
+        if self._text is None or self._context is not context:
+            self._text = _heads(attn, attn.to_k(context)), _heads(attn, attn.to_v(context))
+            self._context = context
+        return self._text
+
+
+class SdpaProcessor(Processor):
+    """By torch's scaled_dot_product_attention, which picks the device's fastest kernel."""
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return functional.scaled_dot_product_attention(query, key, value)
+
+
+class MathProcessor(Processor):
+    """By plain matrix products, sliced so that the scores never take more than a bounded share of memory."""
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return _attend(query, key, value)
 
 
 def sdpa(network: nn.Module) -> Undo:
-    """torch's scaled_dot_product_attention, which picks the device's fastest kernel."""
-    return _set(network, AttnProcessor2_0())
+    """torch's scaled_dot_product_attention."""
+    return _set(network, SdpaProcessor)
 
 
 def math_products(network: nn.Module) -> Undo:
     """Plain matrix products, on any device."""
-    return _set(network, MathProcessor())
+    return _set(network, MathProcessor)
 
 
-def _set(network: nn.Module, processor: Callable[..., Tensor]) -> Undo:
+def _set(network: nn.Module, kind: type[Processor]) -> Undo:
     if not isinstance(network, UNet2DConditionModel):
         raise DarkroomError(f"Attention cannot be chosen for a network of the kind {type(network).__name__}.")
     before = dict(network.attn_processors)
-    network.set_attn_processor(processor)
-    return lambda: network.set_attn_processor(before)
+    network.set_attn_processor({name: kind() for name in before})
+    # A copy, since diffusers empties the dict it is given.
+    return lambda: network.set_attn_processor(dict(before))
+
+
+def _heads(attn: Attention, tokens: Tensor) -> Tensor:
+    """(batch, tokens, heads * width) as (batch, heads, tokens, width)."""
+    return tokens.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
