@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.server import PageServer
 from webui.jobs.executors.fake import FakeExecutor
@@ -18,8 +18,10 @@ pytestmark = pytest.mark.browser
 
 Open = Callable[..., Page]
 Serve = Callable[..., PageServer]
-LONG = 20_000
+LONG = 40_000
 """Milliseconds that a slow machine may take for what is quick elsewhere."""
+
+expect.set_options(timeout=LONG)
 
 
 @pytest.fixture(scope="session")

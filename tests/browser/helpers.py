@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
+SLOW = 1.0
+"""Seconds a step that leave even a busy machine the time to look at a running job; `server.hurry()` ends it."""
+
 PROMPT = "#txt2img_prompt textarea"
 NEGATIVE = "#txt2img_neg_prompt textarea"
 GENERATE = "#txt2img_generate"
@@ -18,8 +21,9 @@ def state(page: Page, wanted: str) -> None:
 def generate(page: Page, prompt: str, wanted: str = "done") -> None:
     """Type a prompt, press Generate, wait for the state."""
     page.fill(PROMPT, prompt)
+    before = page.evaluate("darkroom.jobs.all.size")
     page.click(GENERATE)
-    page.wait_for_function("darkroom.jobs.active() !== null || document.querySelector('[role=alert]:not(:empty)')")
+    page.wait_for_function(f"darkroom.jobs.all.size > {before}")
     state(page, wanted)
 
 

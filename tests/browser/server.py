@@ -11,7 +11,7 @@ from webui.app import House, compose
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.engine.config import EngineConfig
-from webui.jobs.executors.base import Executor
+from webui.jobs.executors.fake import FakeExecutor
 from webui.ui.assets import head_html, load_assets
 from webui.ui.blocks import build_blocks, mount_options
 from webui.web.access import identity_of
@@ -23,7 +23,7 @@ from webui.web.server import WebServer, build_app, mount_page, open_socket
 class PageServer:
     """A server on a free port of 127.0.0.1 with its data in `folder`; use it with `with`."""
 
-    def __init__(self, folder: Path, executor: Executor, sharing: Sharing | None = None, port: int = 0) -> None:
+    def __init__(self, folder: Path, executor: FakeExecutor, sharing: Sharing | None = None, port: int = 0) -> None:
         self.executor = executor
         self.url = ""
         self.house: House | None = None
@@ -47,6 +47,10 @@ class PageServer:
             self._server.stop()
         self._thread.join(20)
         assert not self._thread.is_alive(), "the server did not stop"
+
+    def hurry(self) -> None:
+        """Let what runs slowly, so that it can be looked at, come to its end."""
+        self.executor.step_seconds = 0.005
 
     @property
     def port(self) -> int:

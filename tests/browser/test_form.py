@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, Serve, ready
-from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, generate, number, set_number, state
+from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, SLOW, generate, number, set_number, state
 from webui.jobs.executors.fake import FakeExecutor
 
 pytestmark = pytest.mark.browser
@@ -115,6 +115,27 @@ def test_tokens_are_counted(page: Page) -> None:
     expect(counter).to_have_text(re.compile(r" / (150|225|300)$"))
 
 
+def test_a_damaged_checkpoint_is_listed_after_a_look_and_says_what_is_wrong(serve: Serve, open_page: Open) -> None:
+    server = serve()
+    page = open_page(server)
+    assert server.house
+    folder = server.house.paths.models / "Stable-diffusion"
+    folder.mkdir(parents=True)
+    (folder / "broken.safetensors").write_bytes(b"no model")
+    page.click("#refresh_sd_model_checkpoint")
+    expect(page.locator("#dk_notices")).to_contain_text("2 checkpoints found")
+    page.click("#setting_sd_model_checkpoint input")
+    page.get_by_role("option", name="broken").click()
+    expect(page.locator("#setting_sd_model_checkpoint .dk-field-error")).not_to_be_empty()
+    page.click(GENERATE)
+    expect(page.locator("#setting_sd_model_checkpoint .dk-field-error")).to_contain_text("broken")
+    state(page, "empty")
+    page.click("#setting_sd_model_checkpoint input")
+    page.get_by_role("option", name="darkroom-starter").click()
+    expect(page.locator(".dk-field-error")).to_have_count(0)
+    generate(page, "a circle")
+
+
 def test_the_form_survives_a_reload(page: Page) -> None:
     page.fill(PROMPT, "half a thought")
     set_number(page, "steps", 33)
@@ -126,7 +147,8 @@ def test_the_form_survives_a_reload(page: Page) -> None:
 
 
 def test_keys(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.1, capacity=1)))
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     set_number(page, "batch_count", 2)
     page.fill(PROMPT, "a red circle")
     page.locator(PROMPT).press("Control+Enter")
@@ -141,6 +163,7 @@ def test_keys(serve: Serve, open_page: Open) -> None:
     page.locator("#txt2img_steps input[type=number]").fill("9")
     page.keyboard.press("Control+Enter")
     state(page, "running")
+    server.hurry()
     state(page, "done")
     expect(page.locator("#html_info_txt2img")).to_contain_text("Steps")
     assert page.evaluate("[...darkroom.jobs.all.values()].pop().request.steps") == 9

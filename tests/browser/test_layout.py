@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, Serve, ready
-from tests.browser.helpers import GENERATE, PROMPT, RESULTS, generate, set_number, state, tab
+from tests.browser.helpers import GENERATE, PROMPT, RESULTS, SLOW, generate, set_number, state, tab
 from webui.jobs.executors.fake import FakeExecutor
 
 pytestmark = pytest.mark.browser
@@ -71,7 +71,9 @@ def test_the_system_chooses_the_theme_and_the_switch_is_kept(serve: Serve, open_
     assert grounds() == {ground[other]}
 
 
-def test_one_filled_button_and_it_is_the_next_step(page: Page) -> None:
+def test_one_filled_button_and_it_is_the_next_step(serve: Serve, open_page: Open) -> None:
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     fill = "rgb(244, 96, 47)"
     filled = f"""() => [...document.querySelectorAll('button')].filter((node) => node.offsetParent
         && getComputedStyle(node).backgroundColor === '{fill}').map((node) => node.id)"""
@@ -80,6 +82,7 @@ def test_one_filled_button_and_it_is_the_next_step(page: Page) -> None:
     page.mouse.move(5, 500)
     page.wait_for_timeout(200)
     assert page.evaluate(filled) == []
+    server.hurry()
     state(page, "done")
     tab(page, "settings")
     page.wait_for_selector("#settings_submit")
@@ -102,7 +105,8 @@ def test_four_pictures_can_be_seen_at_once(page: Page) -> None:
 def test_the_phone_has_generate_under_the_thumb_and_the_picture_before_the_settings(
     serve: Serve, open_page: Open
 ) -> None:
-    page = open_page(serve(FakeExecutor(0.08, capacity=1)), width=390, height=844, has_touch=True)
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server, width=390, height=844, has_touch=True)
     assert page.evaluate(PICTURE_FIRST) is False
     page.fill(PROMPT, "a red circle")
     box = page.locator(GENERATE).bounding_box()
@@ -113,6 +117,7 @@ def test_the_phone_has_generate_under_the_thumb_and_the_picture_before_the_setti
     for name in ("interrupt", "skip", "generate"):
         box = page.locator(f"#txt2img_{name}").bounding_box()
         assert box and box["height"] >= 40 and box["y"] + box["height"] <= 844
+    server.hurry()
     state(page, "done")
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     seed, bar = (page.locator(part).bounding_box() for part in ("#txt2img_seed", "#txt2img_generate_box"))
@@ -126,8 +131,11 @@ def test_tab_reaches_everything_in_reading_order_with_a_visible_ring(page: Page)
     seen, unmarked = [], []
     for _ in range(40):
         page.keyboard.press("Tab")
-        page.wait_for_timeout(200)  # the lower edge lights up in 120 ms
-        name, marked = page.evaluate(FOCUSED)
+        for _ in range(20):
+            name, marked = page.evaluate(FOCUSED)
+            if marked:
+                break
+            page.wait_for_timeout(100)  # the lower edge lights up in 120 ms
         seen.append(name)
         if not marked and name != "BODY":
             unmarked.append(name)
@@ -151,18 +159,20 @@ def test_tab_reaches_everything_in_reading_order_with_a_visible_ring(page: Page)
 
 
 def test_progress_and_state_are_told_to_those_who_do_not_see(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.1, capacity=1)))
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     generate(page, "a red circle", "running")
     bar = page.locator(f"{RESULTS} > [role=progressbar]")
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"\d+"))
     expect(page.locator("#txt2img_news")).to_have_text(re.compile("(25|50|75) % done"))
+    server.hurry()
     state(page, "done")
     assert page.evaluate("[...document.images].filter((image) => image.offsetParent && !image.alt).length") == 0
     assert page.locator("h1").inner_text() == "Darkroom"
 
 
 def test_reduced_motion_stops_all_motion(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.1, capacity=1)), reduced_motion="reduce")
+    page = open_page(serve(FakeExecutor(SLOW, capacity=1)), reduced_motion="reduce")
     generate(page, "a red circle", "running")
     assert page.evaluate(MOVING) == 0
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, Serve
-from tests.browser.helpers import GENERATE, PROMPT, generate, set_number, tab
+from tests.browser.helpers import GENERATE, PROMPT, SLOW, generate, set_number, tab
 from webui.jobs.executors.fake import FakeExecutor
 from webui.web.identity import Sharing
 
@@ -87,7 +87,7 @@ def test_gallery_sends_settings_to_txt2img(page: Page) -> None:
 
 
 def test_queue_lists_moves_cancels_and_pauses(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.3, capacity=1)))
+    page = open_page(serve(FakeExecutor(SLOW, capacity=1)))
     generate(page, "running one", "running")
     for prompt in ("waits first", "waits second", "waits third"):
         page.fill(PROMPT, prompt)

@@ -8,20 +8,23 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, Serve, ready
-from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, generate, number, set_number, state
+from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, SLOW, generate, number, set_number, state
 from webui.core.errors import OutOfMemory
 from webui.jobs.executors.fake import FakeExecutor, Fault
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_prompt_becomes_a_picture_with_its_infotext(page: Page) -> None:
+def test_a_prompt_becomes_a_picture_with_its_infotext(serve: Serve, open_page: Open) -> None:
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     state(page, "empty")
     page.fill(NEGATIVE, "text, watermark")
     generate(page, "a red circle", "running")
     expect(page.locator(".dk-step")).to_have_text(re.compile(r"Step \d+ of 20"))
     expect(page).to_have_title(re.compile(r"\d+ % · Darkroom"))
     expect(page.locator("#txt2img_livepreview")).to_be_visible()
+    server.hurry()
     state(page, "done")
     expect(page).to_have_title("Darkroom")
     info = page.locator("#html_info_txt2img")
@@ -42,7 +45,8 @@ def test_a_prompt_becomes_a_picture_with_its_infotext(page: Page) -> None:
 
 def test_nothing_moves_between_the_states(serve: Serve, open_page: Open) -> None:
     fault = Fault(at=12, prompt="too large", error=OutOfMemory("It needs 11 GB and the card has 8 GB."))
-    page = open_page(serve(FakeExecutor(0.03, capacity=1, fault=fault)))
+    server = serve(FakeExecutor(SLOW, capacity=1, fault=fault))
+    page = open_page(server)
     parts = [PROMPT, "#txt2img_generate_box", "#txt2img_tools", "#txt2img_settings", "#txt2img_seed", ".dk-stage"]
 
     def places() -> list[object]:
@@ -51,6 +55,7 @@ def test_nothing_moves_between_the_states(serve: Serve, open_page: Open) -> None
     before = places()
     generate(page, "a red circle", "running")
     assert places() == before
+    server.hurry()
     state(page, "done")
     assert places() == before
     generate(page, "too large", "error")
@@ -58,13 +63,15 @@ def test_nothing_moves_between_the_states(serve: Serve, open_page: Open) -> None
 
 
 def test_a_reload_in_the_middle_loses_nothing(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.15, capacity=1)))
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     generate(page, "a green star", "running")
     page.reload()
     ready(page)
     state(page, "running")
     expect(page.locator("#txt2img_livepreview")).to_be_visible()
     expect(page.locator(PROMPT)).to_have_value("a green star")
+    server.hurry()
     state(page, "done")
     page.reload()
     ready(page)
@@ -73,12 +80,14 @@ def test_a_reload_in_the_middle_loses_nothing(serve: Serve, open_page: Open) -> 
 
 
 def test_generate_queues_another_while_one_runs(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.06, capacity=1)))
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     generate(page, "one", "running")
     expect(page.locator(GENERATE)).to_have_text("Queue another")
     page.fill(PROMPT, "two")
     page.click(GENERATE)
     page.wait_for_function("[...darkroom.jobs.all.values()].length === 2")
+    server.hurry()
     page.wait_for_function("[...darkroom.jobs.all.values()].every((job) => job.state === 'done')")
     expect(page.locator(GENERATE)).to_have_text("Generate")
     expect(page.locator("#html_info_txt2img")).to_contain_text("two")
@@ -98,7 +107,8 @@ def test_a_waiting_job_shows_its_place_and_can_leave(serve: Serve, open_page: Op
 
 
 def test_interrupt_finishes_the_picture_and_pressed_again_stops_at_the_step(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.15, capacity=1)))
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     set_number(page, "batch_count", 3)
     generate(page, "a long one", "running")
     page.click("#txt2img_interrupt")
@@ -111,13 +121,17 @@ def test_interrupt_finishes_the_picture_and_pressed_again_stops_at_the_step(serv
 
 
 def test_skip_goes_on_with_the_next_batch(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.15, capacity=1)))
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     set_number(page, "batch_count", 2)
     generate(page, "two pictures", "running")
     expect(page.locator(".dk-which")).to_contain_text("Picture 1 of 2")
     page.click("#txt2img_skip")
     expect(page.locator(".dk-which")).to_contain_text("Picture 2 of 2")
     expect(page.locator(".dk-sofar img")).to_have_count(1)
+    server.hurry()
+    state(page, "done")
+    expect(page.locator("#txt2img_gallery img")).to_have_count(2)
 
 
 def test_generate_forever_goes_on_until_it_is_switched_off(page: Page) -> None:
@@ -161,7 +175,8 @@ def test_a_failed_job_says_why_and_can_be_tried_again(serve: Serve, open_page: O
 
 
 def test_without_a_connection_the_page_waits_and_comes_back(serve: Serve, open_page: Open) -> None:
-    page = open_page(serve(FakeExecutor(0.2, capacity=1)))
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
     generate(page, "a red circle", "running")
     page.context.set_offline(True)
     page.evaluate("darkroom.api('GET', 'status').catch(() => null)")
@@ -169,6 +184,7 @@ def test_without_a_connection_the_page_waits_and_comes_back(serve: Serve, open_p
     page.fill(PROMPT, "still editable")
     page.context.set_offline(False)
     expect(page.locator("#dk_worker")).not_to_contain_text("No connection")
+    server.hurry()
     state(page, "done")
     expect(page.locator(PROMPT)).to_have_value("still editable")
 

@@ -12,7 +12,7 @@ import gradio as gr
 from webui.core.job import LOCAL_OWNER
 from webui.core.registry import Tab
 from webui.plugins.resolve import resolve
-from webui.ui.html import area, element
+from webui.ui.html import area, element, sign
 from webui.ui.page import Identify, Page
 from webui.ui.texts import EN, catalogue, t
 from webui.ui.theme import build_theme
@@ -72,15 +72,15 @@ def _head(page: Page) -> None:
                 elem_id="setting_sd_model_checkpoint",
                 interactive=True,
             )
+            area(sign("↻", "refresh_sd_model_checkpoint", "refresh_checkpoints"), "dk_refresh")
         state = element(
             "span",
             element("i") + element("span", EN["worker_unknown"]) + element("small"),
             id="dk_worker",
             role="status",
         )
-        keys = element("button", "?", type="button", id="dk_help", data_t_title="keys", aria_label=EN["keys"])
         switch = element("button", _MOON, type="button", id="dk_theme", aria_label="Theme")
-        area(state + element("span", keys + switch, class_="dk-tools"), "dk_state")
+        area(state + element("span", sign("?", "dk_help", "keys") + switch, class_="dk-tools"), "dk_state")
     page.fields["page"] = {"checkpoint": checkpoint}
     checkpoint.input(None, checkpoint, None, js="(title) => darkroom.models.choose(title)")
     apply = gr.Button(elem_id="dk_checkpoint_apply", visible="hidden")

@@ -22,6 +22,12 @@ def button(key: str, elem_id: str, title: str = "", **attributes: Any) -> str:
     return said(key, "button", type="button", id=elem_id, **attributes)
 
 
+def sign(mark: str, elem_id: str, key: str) -> str:
+    """A plain button with a sign on it; the catalogue's words are its name and its tooltip."""
+    words = {"title": EN[key], "data_t_title": key, "aria_label": EN[key], "data_t_label": key}
+    return element("button", escape(mark), type="button", id=elem_id, **words)
+
+
 def element(tag: str, inner: str = "", **attributes: Any) -> str:
     """An element around HTML that is already safe; `class_` and `data_x` become class and data-x."""
     written = "".join(

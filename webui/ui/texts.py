@@ -22,6 +22,9 @@ EN = {
     "to_light": "Switch to the light theme",
     "keys": "Keys",
     "close": "Close",
+    "refresh_checkpoints": "Look for new checkpoints",
+    "one_checkpoint": "1 checkpoint found",
+    "many_checkpoints": "{n} checkpoints found",
     # making a picture
     "prompt_placeholder": "What do you want to see?",
     "neg_prompt_placeholder": "What should stay out of it?",

@@ -40,7 +40,8 @@ class FakeExecutor:
     """Paints a pattern drawn from prompt, seed and size over the colour that the prompt names."""
 
     def __init__(self, step_seconds: float = 0.05, capacity: int = 4, fault: Fault | None = None) -> None:
-        self._step_seconds = step_seconds
+        self.step_seconds = step_seconds
+        """May be changed while jobs run."""
         self._capacity = capacity
         self._fault = fault
         self._faults_left = fault.times if fault else 0
@@ -81,7 +82,7 @@ class FakeExecutor:
             step = 0
             yield Step(0, request.steps, batch + 1, request.n_iter)
             while step < request.steps and not run.stopped and not run.skipped:
-                await asyncio.sleep(self._step_seconds)
+                await asyncio.sleep(self.step_seconds)
                 step += 1
                 failure = self._failure(run, step)
                 if failure:

@@ -10,11 +10,29 @@
   async function load() {
     const answer = await D.api("GET", "checkpoints").catch(() => null);
     if (!answer) return;
-    list = (answer.checkpoints || answer).filter((model) => !model.problem);
+    accept(answer);
+  }
+
+  function accept(answer) {
+    list = answer.checkpoints || answer;
+    const works = (title) => find(title) && !find(title).problem;
     const kept = D.kept.get("checkpoint", sessionStorage);
-    const wanted = [kept, chosen, D.shell.state.settings?.sd_model_checkpoint, D.boot.defaults.checkpoint].find(find);
-    pick(wanted || list[0]?.title || "");
+    const wanted = [kept, chosen, D.shell.state.settings?.sd_model_checkpoint, D.boot.defaults.checkpoint].find(works);
+    pick(wanted || list.find((model) => !model.problem)?.title || "");
     D.emit("models");
+  }
+
+  // Look into the folders again; what was put there meanwhile can be chosen without a restart.
+  async function refresh(button) {
+    button.disabled = true;
+    try {
+      accept(await D.api("POST", "checkpoints/refresh"));
+      D.shell.notice(list.length === 1 ? t("one_checkpoint") : t("many_checkpoints", { n: list.length }));
+    } catch (problem) {
+      D.shell.notice(problem.message, "err");
+    } finally {
+      button.disabled = false;
+    }
   }
 
   // Gradio asks what the dropdown is to become. Choices without the value would empty it: both go together.
@@ -34,6 +52,10 @@
     chosen = title;
     if (!model) return;
     D.form.clearProblem("checkpoint");
+    if (model.problem) {
+      D.form.report({ title: model.title, detail: model.problem, field: "checkpoint", remedies: [] });
+      return;
+    }
     D.kept.set("checkpoint", title, sessionStorage);
     const values = D.form.valuesOf("txt2img");
     const changes = Object.entries(model.defaults || {}).filter(
@@ -73,7 +95,7 @@
     const empty = byId("txt2img_empty");
     if (!empty) return;
     const model = find(chosen);
-    empty.querySelector("h2").textContent = t(list.length ? "empty_title" : "no_model_title");
+    empty.querySelector("h2").textContent = t(model ? "empty_title" : "no_model_title");
     const examples = (model?.examples || []).slice(0, 3).map((prompt) =>
       el("button", { type: "button", class: "dk-link", onclick: () => D.form.fill("txt2img", { prompt }) }, prompt));
     empty.querySelector(".dk-examples").replaceChildren(...examples);
@@ -83,6 +105,7 @@
     empty.querySelector(".dk-about").replaceChildren(...lines.map((line) => el("p", {}, line)));
   }
 
+  D.onClick("refresh_sd_model_checkpoint", refresh);
   D.on("start", load);
   D.on("form", (task) => { if (task === "txt2img") drawSizes(); });
   D.models = { load, take, pick, choose, chosen: () => chosen };

@@ -9,7 +9,7 @@ import gradio as gr
 
 from webui.core.fields import Field
 from webui.ui.controls import choices_of, control
-from webui.ui.html import area, element
+from webui.ui.html import area, element, sign
 from webui.ui.page import Page
 from webui.ui.results import results
 from webui.ui.texts import t
@@ -76,8 +76,7 @@ def _settings(put: Any) -> None:
         put("cfg_scale")
     with gr.Row(elem_classes=["dk-pair", "dk-size"]):
         put("width")
-        swap = element("button", "⇄", type="button", id="txt2img_res_switch_btn", data_t_title="swap")
-        area(swap, "txt2img_res_switch")
+        area(sign("⇄", "txt2img_res_switch_btn", "swap"), "txt2img_res_switch")
         put("height")
     area(element("div", class_="dk-sizes", role="group", data_t_label="sizes"), "txt2img_sizes")
     with gr.Row(elem_classes="dk-pair"):
