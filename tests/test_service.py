@@ -264,3 +264,13 @@ def test_an_unknown_checkpoint_in_the_settings_is_refused(tmp_path: Path) -> Non
         assert service.settings(LOCAL_OWNER).sd_model_checkpoint.startswith("darkroom-starter [")
 
     run(house_on(tmp_path), talk)
+
+
+def test_an_infotext_without_a_schedule_means_automatic(tmp_path: Path) -> None:
+    async def talk(service: Service) -> None:
+        text = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512"
+        assert service.parse_infotext(text).values["scheduler"] == "Automatic"
+        old = text.replace("Euler a", "DPM++ 2M Karras")
+        assert service.parse_infotext(old).values["scheduler"] == "Karras"
+
+    run(house_on(tmp_path), talk)

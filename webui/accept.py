@@ -110,6 +110,8 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
                 values.setdefault("scheduler", schedule)
         except DarkroomError:
             unknown["Sampler"] = values.pop("sampler_name")
+        # A1111 leaves the schedule out where it is Automatic, and older versions of it always do.
+        values.setdefault("scheduler", "Automatic")
     if "scheduler" in values:
         name = values.pop("scheduler")
         if name in registry.schedules:

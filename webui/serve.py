@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import webbrowser
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from webui.app import House, compose
@@ -97,7 +98,7 @@ class _Serving:
     async def _open_doors(self, ready: asyncio.Event, port: int) -> None:
         """Say where the page is as soon as it is there; then, if asked, get it a public address."""
         await ready.wait()
-        local = self._address("localhost" if self._options.host in ("0.0.0.0", "::") else self._options.host, port)
+        local = self._address(_outer_address() if self._options.host in ("0.0.0.0", "::") else self._options.host, port)
         self._folder.announce(self._address("127.0.0.1", port))
         if not self._access.sharing.shared:
             _say(f"Darkroom is ready: {local}")
@@ -130,6 +131,15 @@ class _Serving:
         name = f"[{host}]" if ":" in host else host
         path = self._options.subpath.strip("/")
         return f"{scheme}://{name}:{port}/{path + '/' if path else ''}"
+
+
+def _outer_address() -> str:
+    """This machine's address in its own network, by which guests reach it; localhost when it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        # Sends nothing: it only asks the system which of its addresses a packet to elsewhere would leave from.
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+    return "localhost"
 
 
 def _say(text: str) -> None:

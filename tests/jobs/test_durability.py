@@ -41,7 +41,8 @@ async def test_a_job_that_always_kills_the_worker_fails_and_takes_nobody_along(
 ) -> None:
     executor = Watched(QUICK, capacity=4, fault=Fault(2, prompt="poison"))
     async with running_house(tmp_path, executor) as house:
-        bad, good = make_job(prompt="poison"), make_job()
+        # The good one has many steps, so that it still runs when the bad one first strikes.
+        bad, good = make_job(prompt="poison"), make_job(steps=40)
         house.submit(bad, good)
         end = await house.end(bad.id)
         assert isinstance(end, Failed) and end.problem.type == "worker" and "3 times" in end.problem.detail

@@ -166,6 +166,8 @@ class StorageProblem(DarkroomError):
 class TransientStorageProblem(StorageProblem):
     """A full disk or a file in use: the very same write succeeds as soon as there is room."""
 
+    type = "storage-full"
+
 
 class WorkerProblem(DarkroomError):
     """The process that makes pictures could not start, or died too often with this job."""
