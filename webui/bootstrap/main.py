@@ -14,6 +14,7 @@ from pathlib import Path
 from webui.bootstrap import browser
 from webui.bootstrap.environment import Environment
 from webui.bootstrap.install import Installer
+from webui.bootstrap.lock import only_one
 from webui.bootstrap.shell import Shell, say
 from webui.bootstrap.trouble import Trouble
 
@@ -79,14 +80,16 @@ def _main(root: Path, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     plan = read_plan(argv, environ)
     shell = Shell(environ)
     environment = Environment(Path(environ.get("VENV_DIR") or root / ".venv").absolute(), shell)
-    if not environment.python.exists() and {"-h", "--help"} & set(plan.arguments):
+    # While the first start still installs there is a Python already, and nothing that --help could be asked of.
+    if not (environment.python.exists() and environment.read_stamp().files) and {"-h", "--help"} & set(plan.arguments):
         sys.stdout.write(HELP)
         return 0
     if plan.skip_install:
         python = str(environment.python) if environment.python.exists() else sys.executable
     else:
-        environment.ensure()
-        Installer(root, environment).ensure(plan.torch_index, plan.reinstall_torch, tests=plan.test is not None)
+        with only_one(environment.folder):
+            environment.ensure()
+            Installer(root, environment).ensure(plan.torch_index, plan.reinstall_torch, tests=plan.test is not None)
         python = str(environment.python)
     if plan.test is None:
         # -P: a file of the person's current folder must not take the place of a module.

@@ -165,7 +165,7 @@ class Plugins:
         """Note what became of an extension, in the list and in the log."""
         self._reports.append(report)
         if report.ok:
-            log.info("Extension '%s' %s loaded.", report.name, report.version)
+            log.debug("Extension '%s' %s loaded.", report.name, report.version)
         elif report.enabled:
             log.warning("Extension '%s' is left out. %s", report.name, report.problem)
 
