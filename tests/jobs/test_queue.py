@@ -182,6 +182,16 @@ def test_the_front_outranks_turns_and_the_last_moved_is_first(queue: Queue, make
         queue.front("a1")
 
 
+def test_the_last_moved_is_first_also_before_one_that_ran_and_waits_again(queue: Queue, make_job: MakeJob) -> None:
+    for name in ("first", "second"):
+        queue.put(make_job("ann", name))
+    queue.front("first")
+    queue.start("first")
+    queue.front("second")
+    queue.recover()
+    assert ids(queue.waiting()) == ["second", "first"]
+
+
 def test_a_job_that_waits_again_keeps_its_place(queue: Queue, make_job: MakeJob) -> None:
     for name in ("first", "second"):
         queue.put(make_job("ann", name))

@@ -83,7 +83,7 @@ JOBS = "SELECT * FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) ORDER
 FORGET_RESERVED = "DELETE FROM pictures WHERE job_id = :id AND state = 'reserved'"
 
 FRONT = """
-UPDATE jobs SET place = MIN(0, (SELECT MIN(place) FROM jobs WHERE state = 'queued')) - 1
+UPDATE jobs SET place = MIN(0, (SELECT MIN(place) FROM jobs WHERE state IN ('queued', 'running'))) - 1
 WHERE id = :id AND state = 'queued'
 """
 
