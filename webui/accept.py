@@ -110,7 +110,7 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
                 values.setdefault("scheduler", schedule)
         except DarkroomError:
             unknown["Sampler"] = values.pop("sampler_name")
-        # A1111 leaves the schedule out where it is Automatic, and older versions of it always do.
+        # A1111 leaves the schedule out where it is Automatic; older versions of it knew no other.
         values.setdefault("scheduler", "Automatic")
     if "scheduler" in values:
         name = values.pop("scheduler")

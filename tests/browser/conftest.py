@@ -24,7 +24,8 @@ LONG = 40_000
 expect.set_options(timeout=LONG)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while playwright is open the main thread has a running loop, and no other test may run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("DARKROOM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     root = hasattr(os, "geteuid") and os.geteuid() == 0

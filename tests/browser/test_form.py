@@ -44,7 +44,7 @@ def test_paste_reads_the_infotext_in_the_prompt(page: Page) -> None:
     ]
     expect(page.locator("#txt2img_sampling input")).to_have_value("Euler a")
     expect(page.locator("#txt2img_scheduler input")).to_have_value("Karras")
-    expect(page.locator("#dk_notices")).to_contain_text("Left out, unknown here: Model")
+    expect(page.locator("#dk_notices")).to_contain_text("is not here, so the checkpoint stays")
     page.click(GENERATE)
     state(page, "done")
     expect(page.locator("#html_info_txt2img")).to_contain_text("192 × 256")

@@ -64,6 +64,7 @@ EN = {
     "pictures_of": "Pictures {from} to {to} of {all}",
     "finishing": "Finishing",
     "stopping": "Stops after this picture",
+    "stopping_batch": "Stops after these {n} pictures",
     "again_after": "Runs again: {reason}",
     "stopped_at": "Stopped at step {step}",
     "stopped": "Stopped before the first picture",
@@ -135,6 +136,8 @@ EN = {
     "no_server": "The server does not answer",
     "no_server_text": "Your settings are kept. The page tries again by itself.",
     "paste_nothing": "There are no settings to paste: the prompt is empty and no picture has been made yet.",
+    "paste_none": "No settings were found in the prompt",
+    "paste_model": "{name} is not here, so the checkpoint stays",
     "paste_unknown": "Left out, unknown here: {names}",
     "esc_sure": "Press Esc once more to interrupt",
     # keys

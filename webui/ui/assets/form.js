@@ -75,11 +75,15 @@
 
   function use(task, { values, unknown = {} }) {
     const { checkpoint, ...own } = values;
+    const said = Object.keys(own).some((name) => !["prompt", "negative_prompt"].includes(name));
+    if (!said && !checkpoint) { D.shell.notice(t("paste_none")); return; }
     const fields = D.boot.fields;
     fill(task, Object.fromEntries(Object.entries(own).filter(([name]) => fields[name])));
     if (checkpoint) D.models.pick(checkpoint);
-    const names = Object.keys(unknown).filter((name) => !["Version", "Model hash"].includes(name));
-    if (names.length) D.shell.notice(t("paste_unknown", { names: names.join(", ") }));
+    const names = Object.keys(unknown).filter((name) => !["Version", "Model", "Model hash", "Stopped at step"].includes(name));
+    const left = names.length ? t("paste_unknown", { names: names.join(", ") }) : "";
+    const model = unknown.Model ? t("paste_model", { name: unknown.Model }) : "";
+    if (left || model) D.shell.notice([model, left].filter(Boolean).join(" · "));
   }
 
   // The settings that made a picture, back into the form, from wherever it is shown.

@@ -85,7 +85,8 @@
     if (!place) return;
     const { width, height } = D.form.valuesOf("txt2img");
     const sizes = find(chosen)?.sizes || [];
-    place.replaceChildren(...sizes.map(([w, h]) => el("button", {
+    const label = sizes.length ? [el("span", { class: "dk-second" }, t("sizes"))] : [];
+    place.replaceChildren(...label, ...sizes.map(([w, h]) => el("button", {
       type: "button", class: "dk-chip", "aria-pressed": String(w === width && h === height),
       onclick: () => D.form.fill("txt2img", { width: w, height: h }),
     }, D.size(w, h))));

@@ -137,8 +137,14 @@
     if (state === "loading") return [job.loading ? t("loading", { what: job.loading }) : t("starting"), ""];
     const left = D.jobs.left(job);
     const done = D.jobs.fraction(job) >= 1;
-    const second = job.interrupting ? t("stopping") : done ? t("finishing") : left === null ? "" : t("left", { time: D.duration(left) });
+    const second = job.interrupting ? stopping(job) : done ? t("finishing") : left === null ? "" : t("left", { time: D.duration(left) });
     return [t("step", job.step), second];
+  }
+
+  // The pictures of a batch are made together, so they end together too.
+  function stopping(job) {
+    const n = job.request.batch_size;
+    return n === 1 ? t("stopping") : t("stopping_batch", { n });
   }
 
   function which(job) {
