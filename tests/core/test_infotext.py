@@ -236,6 +236,19 @@ def test_what_others_write_is_read(name: str) -> None:
     assert parsed.unknown | unknown == parsed.unknown
 
 
+def test_a_persons_eye_gets_every_pair_in_the_lines_order_but_not_the_exact_prompts() -> None:
+    request_ = GenerationRequest(prompt="a\nNegative prompt: b", seed=1, steps=28)
+    read = infotext.parse(infotext.write(request_, version="v1"))
+    labels = [label for label, _ in read.pairs]
+    assert labels[:3] == ["Steps", "Sampler", "Schedule type"] and labels[-1] == "Version"
+    assert infotext.EXACT_PROMPT not in labels and read.prompt == request_.prompt
+    assert dict(infotext.parse("a\nguidance scale: 5, Odd: x, Steps: nine").pairs) == {
+        "CFG scale": "5",
+        "Odd": "x",
+        "Steps": "nine",
+    }
+
+
 def test_what_is_out_of_range_sets_nothing() -> None:
     assert set(infotext.parse(READ["out of range"][0]).values) == {"prompt", "negative_prompt"}
 

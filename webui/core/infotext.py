@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -86,11 +86,13 @@ class Parsed:
 
     The sampler is as written ('DPM++ 2M Karras'), the checkpoint by bare name beside `checkpoint_hash` (its first hex
     digits): the service knows the names of this installation. `unknown` holds every other key as text.
+    `pairs` are all keys, by A1111's names, with their texts as the line has them, for a person to read.
     `found` says whether there was a line of parameters at all; without one the whole text is a prompt.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
     found: bool = False
 
     @property
@@ -136,14 +138,16 @@ def parse(text: str) -> Parsed:
     text = text[:MAX_LENGTH].replace("\r\n", "\n").replace("\x00", "").strip()
     head, last = _split(text)
     prompt, negative = _split_prompts(head)
-    values, unknown = _read_pairs(last)
+    pairs = [(_CANONICAL.get(written.lower(), written), value) for written, value in _pairs(last)]
+    values, unknown = _understand_all(pairs)
     prompt, negative = unknown.pop(EXACT_PROMPT, prompt), unknown.pop(EXACT_NEGATIVE, negative)
     for name, words in (("prompt", prompt), ("negative_prompt", negative)):
         if words is not None:
             values[name] = words
     if last:
         values.setdefault("negative_prompt", "")
-    return Parsed(values, unknown, found=bool(last))
+    shown = tuple((key, value) for key, value in pairs if key not in (EXACT_PROMPT, EXACT_NEGATIVE))
+    return Parsed(values, unknown, shown, found=bool(last))
 
 
 def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
@@ -211,11 +215,10 @@ def _split_prompts(head: str) -> tuple[str, str | None]:
     return head, None
 
 
-def _read_pairs(line: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _understand_all(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], dict[str, str]]:
     values: dict[str, Any] = {}
     unknown: dict[str, str] = {}
-    for written, value in _pairs(line):
-        key = _CANONICAL.get(written.lower(), written)
+    for key, value in pairs:
         understood = _understand(key, value)
         if understood is None:
             unknown[key] = value

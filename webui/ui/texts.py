@@ -86,9 +86,6 @@ EN = {
     "open": "Open the picture",
     "previous": "Previous picture",
     "next": "Next picture",
-    "info_seed": "Seed",
-    "info_size": "Size",
-    "info_model": "Model",
     "info_time": "Time",
     # gallery
     "gallery_search": "Search prompts, seeds, models",

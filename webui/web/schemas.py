@@ -68,8 +68,18 @@ class ProblemOut(BaseModel):
     report: str | None = None
 
 
+class InfotextValue(BaseModel):
+    """One value of an infotext, as it is written there."""
+
+    label: str
+    value: str
+
+
 class PictureOut(BaseModel):
-    """A saved picture. `created` in Unix seconds; `url` and `thumb` are paths on this server."""
+    """A saved picture. `created` in Unix seconds; `url` and `thumb` are paths on this server.
+
+    `prompt`, `negative_prompt` and `values`, in its order, are what `infotext` says.
+    """
 
     id: str
     job_id: str
@@ -78,6 +88,9 @@ class PictureOut(BaseModel):
     width: int
     height: int
     infotext: str
+    prompt: str
+    negative_prompt: str
+    values: list[InfotextValue]
     created: float
     stopped_at: int | None
     name: str

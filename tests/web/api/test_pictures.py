@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -29,6 +30,24 @@ def test_the_file_is_the_one_on_the_disk(alone: Site, picture: dict[str, Any]) -
     assert metadata.read(answer.content).infotext == picture["infotext"]
     saved = alone.client().get(picture["url"], params={"download": True})
     assert saved.headers["content-disposition"] == f"attachment; filename*=UTF-8''{picture['name']}"
+
+
+def test_what_the_infotext_says_is_read_once_for_everybody(alone: Site) -> None:
+    client = alone.client()
+    prompt = "a cat\nNegative prompt: not this"
+    wish = {**TINY, "prompt": prompt, "negative_prompt": "a dog, wet", "seed": 5}
+    made = client.post("/api/v1/jobs", json=wish).json()
+    (picture,) = finished(client, made["id"])["pictures"]
+    assert (picture["prompt"], picture["negative_prompt"]) == (prompt, "a dog, wet")
+    labels = [row["label"] for row in picture["values"]]
+    assert labels[:4] == ["Steps", "Sampler", "Schedule type", "CFG scale"] and "Exact prompt" not in labels
+    assert {"label": "Seed", "value": "5"} in picture["values"]
+    assert [one for one in client.get("/api/v1/pictures").json()["pictures"] if one["id"] == picture["id"]] == [picture]
+    with client.stream("GET", f"/api/v1/jobs/{made['id']}/events") as stream:
+        (told,) = [json.loads(line[6:]) for line in stream.iter_lines() if '"event": "image"' in line]
+    assert {name: told[name] for name in ("prompt", "negative_prompt", "values")} == {
+        name: picture[name] for name in ("prompt", "negative_prompt", "values")
+    }
 
 
 @pytest.mark.parametrize("what", ["url", "thumb"])

@@ -48,8 +48,7 @@
   }
 
   function cell(picture) {
-    const prompt = D.infotext.read(picture.infotext).prompt;
-    const alt = t("picture_alt", { prompt: prompt.slice(0, 200) || t("no_prompt"), seed: picture.seed });
+    const alt = t("picture_alt", { prompt: picture.prompt.slice(0, 200) || t("no_prompt"), seed: picture.seed });
     const press = () => (chosen?.id === picture.id ? open(picture) : show(picture));
     return el("div", { role: "listitem", "data-id": picture.id },
       el("button", { type: "button", onclick: press, ondblclick: () => open(picture) },
@@ -66,7 +65,7 @@
     if (!chosen || place.dataset.id === chosen.id) return;
     place.dataset.id = chosen.id;
     const info = el("div");
-    D.infotext.draw(info, chosen);
+    D.facts.draw(info, chosen);
     const line = [D.moment(chosen.created), D.size(chosen.width, chosen.height), chosen.name].filter(Boolean).join(" · ");
     place.replaceChildren(
       el("button", { type: "button", class: "dk-cell", title: t("open"), onclick: () => open(picture) },

@@ -26,7 +26,7 @@
     const picture = pictures[at];
     const image = dialog.querySelector("img");
     image.src = D.jobs.file(picture);
-    image.alt = t("picture_alt", { prompt: D.infotext.read(picture.infotext).prompt, seed: picture.seed });
+    image.alt = t("picture_alt", { prompt: picture.prompt, seed: picture.seed });
     dialog.toggleAttribute("data-one", pictures.length < 2);
   }
 

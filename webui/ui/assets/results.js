@@ -163,7 +163,7 @@
     byId("image_buttons_txt2img").hidden = !picture;
     const place = byId("html_info_txt2img");
     if (!picture) { place.replaceChildren(); return; }
-    D.infotext.draw(place, picture, job.timings?.total ?? (job.ended && job.started ? job.ended - job.started : null));
+    D.facts.draw(place, picture, job.timings?.total ?? (job.ended && job.started ? job.ended - job.started : null));
     const link = byId("txt2img_download");
     link.href = D.jobs.file(picture);
     link.download = picture.name || "";

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
-from webui.core.events import event_to_json
+from webui.core import infotext
+from webui.core.events import ImageReady, event_to_json
 from webui.core.job import Identity, Job, State, StoredPicture
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def picture_view(picture: StoredPicture, request: Request) -> dict[str, Any]:
         "width": picture.width,
         "height": picture.height,
         "infotext": picture.infotext,
+        **_read(picture.infotext),
         "created": picture.created,
         "stopped_at": picture.stopped_at,
         "name": PurePosixPath(picture.path).name,
@@ -56,5 +59,18 @@ def picture_view(picture: StoredPicture, request: Request) -> dict[str, Any]:
 
 
 def event_view(envelope: Envelope, who: Identity) -> dict[str, Any]:
-    """One event's data in the stream."""
-    return {"job": envelope.job_id, "mine": envelope.owner == who.id, **event_to_json(envelope.event)}
+    """One event's data in the stream; a picture's infotext is read as in schemas.PictureOut."""
+    event = envelope.event
+    read = _read(event.infotext) if isinstance(event, ImageReady) else {}
+    return {"job": envelope.job_id, "mine": envelope.owner == who.id, **event_to_json(event), **read}
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> dict[str, Any]:
+    """What an infotext says, for a person to read; lists of jobs show the same pictures again and again."""
+    parsed = infotext.parse(text)
+    return {
+        "prompt": parsed.prompt,
+        "negative_prompt": parsed.negative_prompt,
+        "values": [{"label": label, "value": value} for label, value in parsed.pairs],
+    }
