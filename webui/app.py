@@ -19,6 +19,7 @@ from webui.jobs.executors.base import Executor
 from webui.jobs.executors.local import LocalExecutor
 from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
+from webui.jobs.recovery import take_up
 from webui.jobs.scheduler import Scheduler
 from webui.plugins.manager import Plugins, build_registry, load_plugins
 from webui.service import Service
@@ -37,6 +38,7 @@ class House:
     scheduler: Scheduler
     executor: Executor
     queue: Queue
+    store: PictureStore
 
     def messages(self) -> list[str]:
         """Sentences for whoever started the program: a damaged file that was set aside, an extension left out."""
@@ -51,7 +53,7 @@ class House:
         # A stack closes what is left in it whatever goes wrong with the others.
         async with AsyncExitStack() as stack:
             stack.callback(self.queue.close)
-            self.queue.recover()
+            await asyncio.to_thread(take_up, self.queue, self.store)
             stack.push_async_callback(self.executor.close)
             await self.executor.start()
             task = asyncio.create_task(self.scheduler.run(only), name="scheduler")
@@ -78,7 +80,7 @@ def compose(paths: Paths, settings: SettingsStore, engine: EngineConfig, executo
     catalogue = Catalogue(paths.checkpoints, paths.state, families=registry.families)
     queue = Queue(paths.database)
     bus = Bus(Recall(queue))
-    store = PictureStore(paths.outputs)
+    store = PictureStore(paths.outputs, owner=queue.name)
     executor = executor or LocalExecutor(engine)
     scheduler = Scheduler(queue, bus, executor, store, plugins, settings)
     service = Service(
@@ -91,4 +93,4 @@ def compose(paths: Paths, settings: SettingsStore, engine: EngineConfig, executo
         store=store,
         scheduler=scheduler,
     )
-    return House(paths, settings, plugins, service, scheduler, executor, queue)
+    return House(paths, settings, plugins, service, scheduler, executor, queue, store)

@@ -20,6 +20,7 @@ from PIL import Image
 from webui.core.errors import BadPicture, NotFound, StorageProblem, TransientStorageProblem
 from webui.images import store as store_module
 from webui.images.metadata import write_png
+from webui.images.numbers import Numbers
 from webui.images.store import PictureStore
 
 PNG = write_png(Image.effect_noise((300, 200), 60).convert("RGB"), "words")
@@ -29,7 +30,7 @@ FOLDER = "txt2img-images/2026-11-25"
 
 @pytest.fixture
 def store(tmp_path: Path) -> PictureStore:
-    return PictureStore(tmp_path / "outputs")
+    return PictureStore(tmp_path / "outputs", owner="here")
 
 
 def names(folder: Path) -> list[str]:
@@ -134,7 +135,7 @@ def test_a_disk_without_hard_links_serves_too(
 
 def _take(outputs: str, count: int, barrier: object, results: object) -> None:
     # Each process saves and frees at once, so that a number is free again while others still look.
-    here = PictureStore(Path(outputs))
+    here = PictureStore(Path(outputs), owner="here")
     barrier.wait()  # type: ignore[attr-defined]
     taken = []
     for number in range(count):
@@ -183,18 +184,18 @@ def test_numbers_never_collide_between_threads(store: PictureStore) -> None:
 def test_a_number_saved_between_look_and_reservation_is_not_taken_again(
     store: PictureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = PictureStore(store.path("x").parent)
-    create = store_module._create_exclusively
+    other = PictureStore(store.path("x").parent, owner="there")
+    reserve = Numbers._reserve
     met: list[str] = []
 
-    def late(path: Path) -> bool:
+    def late(numbers: Numbers, number: int) -> bool:
         if not met:
             met.append("")
             met[:] = other.reserve("txt2img", [9], WHEN)
             other.save(met[0], PNG)
-        return create(path)
+        return reserve(numbers, number)
 
-    monkeypatch.setattr(store_module, "_create_exclusively", late)
+    monkeypatch.setattr(Numbers, "_reserve", late)
     (mine,) = store.reserve("txt2img", [1], WHEN)
     assert met == [f"{FOLDER}/00001-9.png"]
     assert mine == f"{FOLDER}/00002-1.png"
@@ -216,7 +217,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_no_half_file(small_disk: Path) -> None:
-    store = PictureStore(small_disk / "outputs")
+    store = PictureStore(small_disk / "outputs", owner="here")
     first, second = store.reserve("txt2img", [1, 2], WHEN)
     store.check_writable()
     store.save(first, bytes(3_500_000))
@@ -257,7 +258,7 @@ def test_an_error_of_the_disk_is_a_sentence(
 @pytest.mark.parametrize("action", ["reserve", "check_writable"])
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, action: str) -> None:
     (tmp_path / "outputs").write_text("a file where the folder should be")
-    store = PictureStore(tmp_path / "outputs")
+    store = PictureStore(tmp_path / "outputs", owner="here")
     with pytest.raises(StorageProblem, match="outputs"):
         store.reserve("txt2img", [1]) if action == "reserve" else store.check_writable()
 
@@ -266,7 +267,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, action: str)
 def test_a_folder_without_write_permission_is_a_sentence(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StorageProblem, match="no right"):
-        PictureStore(tmp_path).check_writable()
+        PictureStore(tmp_path, owner="here").check_writable()
 
 
 def test_checking_leaves_nothing_behind(store: PictureStore, tmp_path: Path) -> None:
@@ -296,7 +297,7 @@ def test_no_path_leads_out_of_the_folder(tmp_path: Path, relpath: str) -> None:
     outputs.mkdir()
     (tmp_path / "secret.png").write_bytes(PNG)
     (outputs / "link").symlink_to(tmp_path)
-    store = PictureStore(outputs)
+    store = PictureStore(outputs, owner="here")
     verbs = (store.path, store.release, lambda p: store.save(p, b"x"), store.to_bin, store.restore)
     for verb in (*verbs, lambda p: store.thumbnail(p, 64)):
         with pytest.raises(NotFound):
@@ -307,7 +308,7 @@ def test_no_path_leads_out_of_the_folder(tmp_path: Path, relpath: str) -> None:
 def test_the_outputs_folder_may_itself_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "outputs").symlink_to(tmp_path / "disk")
-    store = PictureStore(tmp_path / "outputs")
+    store = PictureStore(tmp_path / "outputs", owner="here")
     (relpath,) = store.reserve("txt2img", [7], WHEN)
     store.save(relpath, PNG)
     assert (tmp_path / "disk" / relpath).read_bytes() == PNG

@@ -19,7 +19,7 @@ WHEN = 1_780_000_000.0
 
 @pytest.fixture
 def store(tmp_path: Path) -> PictureStore:
-    return PictureStore(tmp_path / "outputs")
+    return PictureStore(tmp_path / "outputs", owner="here")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no hard links are made there")

@@ -19,6 +19,7 @@ from webui.jobs.executors.base import Controls, Executor
 from webui.jobs.executors.fake import FakeExecutor
 from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
+from webui.jobs.recovery import take_up
 from webui.jobs.scheduler import Scheduler
 from webui.plugins.manager import Plugins
 
@@ -89,11 +90,11 @@ class RecordingBus(Bus):
 async def running_house(folder: Path, executor: Executor) -> AsyncIterator[House]:
     """A house at work on a folder; leaving it is an orderly stop."""
     queue = Queue(folder / "data" / "darkroom.sqlite3")
-    queue.recover()
     events: dict[str, list[Event]] = {}
     bus = RecordingBus(queue, events)
     settings = SettingsStore(folder / "data" / "settings.json")
-    store = PictureStore(folder / "outputs")
+    store = PictureStore(folder / "outputs", owner=queue.name)
+    take_up(queue, store)
     scheduler = Scheduler(queue, bus, executor, store, Plugins(), settings)
     await executor.start()
     task = asyncio.create_task(scheduler.run())

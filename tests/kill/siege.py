@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,13 @@ class Server:
         self._process.wait()
         if worker is not None:
             until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, "the worker is gone")
+
+    def kill_worker(self) -> None:
+        """SIGKILL the worker process."""
+        until(lambda: self.worker() is not None, "there is a worker")
+        worker = self.worker()
+        assert worker is not None
+        worker.send_signal(signal.SIGKILL)
 
     def worker(self) -> psutil.Process | None:
         """The worker process, if there is one now."""
@@ -184,21 +191,22 @@ class Siege:
         self._stop = threading.Event()
         self._client = threading.Thread(target=self._submit_all, daemon=True)
 
-    def run(self, kills: int) -> None:
-        """The siege; ends when every accepted job has ended."""
+    def run(self, victims: Sequence[str]) -> None:
+        """Kill these, "web" or "worker", one after the other; ends when every accepted job has ended."""
         self.server.start()
         self.follower.start()
         self._client.start()
-        for number in range(1, kills + 1):
+        for number, victim in enumerate(victims, 1):
             # A third death with the same job would rightly fail it; that rule has a test of its own.
             until(lambda: not self._endangered(), "jobs that were hit twice have ended", every=0.3)
-            if self._draw.random() < 0.4:
+            until(lambda: bool(self.follower.stages()), "a job runs")
+            if number % 4 == 0:
+                # So short beside the steps that chance alone would hardly ever meet it.
                 until(lambda: self._inside("decode or save"), "a picture's last step is done")
                 time.sleep(self._draw.uniform(0, 0.05))
             else:
-                until(self._inside, "a job is in the midst of a picture")
-                time.sleep(self._draw.uniform(0, 1.5))
-            self._kill(number)
+                time.sleep(self._draw.uniform(0, 3))
+            self._kill(number, victim)
         self._stop.set()
         self._client.join()
         until(lambda: not self._open_jobs(), "every job has ended", seconds=900, every=0.5)
@@ -211,17 +219,14 @@ class Siege:
     def _endangered(self) -> bool:
         return any(job["attempts"] >= 2 for job in self._jobs(["queued", "running"]))
 
-    def _kill(self, number: int) -> None:
-        worker = self.server.worker()
-        stages = self.follower.stages()
+    def _kill(self, number: int, victim: str) -> None:
         second = time.monotonic() - self._begun
-        if worker is None or self._draw.random() < 0.5:
-            self.server.kill_web()
-            self.kills.append(Kill(number, "web", second, stages))
-            self.server.start()
+        self.kills.append(Kill(number, victim, second, self.follower.stages()))
+        if victim == "worker":
+            self.server.kill_worker()
         else:
-            worker.send_signal(signal.SIGKILL)
-            self.kills.append(Kill(number, "worker", second, stages))
+            self.server.kill_web()
+            self.server.start()
         until(lambda: not self._inside(), "the follower has heard that jobs wait again")
 
     def _submit_all(self) -> None:

@@ -10,11 +10,13 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from webui.core.errors import NotFound, StorageProblem, TransientStorageProblem
+from webui.images.numbers import Numbers, number_of, reservation_of
 from webui.images.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
@@ -24,8 +26,7 @@ MIN_FREE_BYTES = 1024 * 1024
 
 _TASK = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 _PART = re.compile(r'[^.\x00-\x1f\\/:*?"<>|][^\x00-\x1f\\/:*?"<>|]*')
-_PICTURE_NUMBER = re.compile(r"(\d{5,})-")
-_RESERVED_NUMBER = re.compile(r"\.(\d{5,})\.reserved")
+_DAYS = "*-images/????-??-??"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -36,11 +37,13 @@ class PictureStore:
     """The outputs folder. Paths go in and out relative to it, with forward slashes; every method is thread-safe.
 
     A number is taken by a hidden file `.00001.reserved` beside the pictures, which only one process can create. It goes
-    when the picture is saved, so a folder never holds an empty picture. Errors name no absolute path: guests read them.
+    when the picture is saved, so a folder never holds an empty picture. `owner` (ASCII) names the database whose rows
+    know the reserved numbers. Errors name no absolute path: guests read them.
     """
 
-    def __init__(self, outputs: Path) -> None:
+    def __init__(self, outputs: Path, owner: str) -> None:
         self._outputs = outputs
+        self._owner = owner
         self._bin = outputs / ".bin"
         self._thumbnails = Thumbnails(outputs / ".cache" / "thumbnails")
 
@@ -56,7 +59,7 @@ class PictureStore:
         folder = self._outputs / relative
         with self._sentences():
             folder.mkdir(parents=True, exist_ok=True)
-            numbers = self._take_numbers(folder, len(seeds))
+            numbers = self._numbers(folder).take(len(seeds))
         return [str(relative / f"{number:05d}-{seed}.png") for number, seed in zip(numbers, seeds, strict=True)]
 
     def release(self, relpath: str) -> None:
@@ -64,7 +67,20 @@ class PictureStore:
         target = self.path(relpath)
         with self._sentences():
             _part(target).unlink(missing_ok=True)
-            _reservation(target).unlink(missing_ok=True)
+            reservation_of(target).unlink(missing_ok=True)
+
+    def sweep(self, keep: Collection[str], since: float) -> int:
+        """Free what the owner reserved and is in no path of `keep`, as a kill leaves it behind; how many they were.
+
+        Only folders that changed after `since` (Unix seconds) are looked into. Raises StorageProblem.
+        """
+        kept: defaultdict[Path, set[int]] = defaultdict(set)
+        for path in map(self.path, keep):
+            if (number := number_of(path.name)) is not None:
+                kept[path.parent].add(number)
+        with self._sentences():
+            changed = [folder for folder in self._outputs.glob(_DAYS) if folder.stat().st_mtime > since]
+            return sum(self._numbers(folder).sweep(kept[folder]) for folder in changed)
 
     def save(self, relpath: str, data: bytes) -> None:
         """Write a picture to its reserved path: it is there whole, or StorageProblem is raised and nothing is there.
@@ -72,7 +88,7 @@ class PictureStore:
         Saving again to the same path replaces the own file; a stranger's file of that name is never touched.
         """
         target = self.path(relpath)
-        part, reservation = _part(target), _reservation(target)
+        part, reservation = _part(target), reservation_of(target)
         digest = hashlib.sha256(data).hexdigest()
         with self._sentences():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,34 +172,8 @@ class PictureStore:
             if shutil.disk_usage(self._outputs).free < MIN_FREE_BYTES:
                 raise OSError(errno.ENOSPC, "almost no room left")
 
-    def _take_numbers(self, folder: Path, count: int) -> list[int]:
-        taken: list[int] = []
-        try:
-            while len(taken) < count:
-                number = max(self._used_numbers(folder), default=0)
-                while len(taken) < count:
-                    number += 1
-                    if _create_exclusively(folder / f".{number:05d}.reserved"):
-                        taken.append(number)
-                # Another instance may have saved a picture and freed its number between our look and our reservation.
-                saved = set(_numbers(folder, _PICTURE_NUMBER)) | set(_numbers(self._binned(folder), _PICTURE_NUMBER))
-                for number in [n for n in taken if n in saved]:
-                    taken.remove(number)
-                    (folder / f".{number:05d}.reserved").unlink(missing_ok=True)
-        except OSError:
-            for number in taken:
-                (folder / f".{number:05d}.reserved").unlink(missing_ok=True)
-            raise
-        return taken
-
-    def _used_numbers(self, folder: Path) -> Iterator[int]:
-        yield from _numbers(folder, _RESERVED_NUMBER)
-        yield from _numbers(folder, _PICTURE_NUMBER)
-        # A number in the bin stays taken, so that its picture can come back.
-        yield from _numbers(self._binned(folder), _PICTURE_NUMBER)
-
-    def _binned(self, folder: Path) -> Path:
-        return self._bin / folder.relative_to(self._outputs)
+    def _numbers(self, folder: Path) -> Numbers:
+        return Numbers(folder, self._bin / folder.relative_to(self._outputs), self._owner)
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:
@@ -218,11 +208,6 @@ def _storage_problem(error: OSError) -> StorageProblem:
     )
 
 
-def _reservation(target: Path) -> Path:
-    number = _PICTURE_NUMBER.match(target.name)
-    return target.with_name(f".{number[1] if number else target.name}.reserved")
-
-
 def _part(target: Path) -> Path:
     # One name for each picture: a run after a crash writes over what the killed one left.
     return target.with_name(f".{target.name}.part")
@@ -235,23 +220,6 @@ def _own(target: Path, reservation: Path) -> bool:
     except FileNotFoundError:
         return True
     return hashlib.sha256(target.read_bytes()).hexdigest() in saved
-
-
-def _numbers(folder: Path, pattern: re.Pattern[str]) -> Iterator[int]:
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
-    except FileNotFoundError:
-        return
-    yield from (int(found[1]) for name in names if (found := pattern.match(name)))
-
-
-def _create_exclusively(path: Path) -> bool:
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-    except FileExistsError:
-        return False
-    return True
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -173,18 +173,40 @@ class Queue:
             ids = [row["id"] for row in connection.execute(sql.RECOVER, {})]
         return [self.get(job_id) for job_id in ids]
 
+    @property
+    def name(self) -> str:
+        """What tells this database from every other, made with it: 16 hexadecimal digits."""
+        with self._database.transaction() as connection:
+            connection.execute(sql.ADD_FACT, {"name": "name", "value": secrets.token_hex(8)})
+        return self._fact("name", "")
+
+    @property
+    def swept(self) -> float:
+        """When reservations without a row were last cleared away, in Unix seconds; 0 for never."""
+        return float(self._fact("swept", "0"))
+
+    @swept.setter
+    def swept(self, value: float) -> None:
+        self._set_fact("swept", str(value))
+
     # The line
 
     @property
     def paused(self) -> bool:
         """Whether no further job is taken up; kept over a restart."""
-        found = self._database.rows(sql.FACT, {"name": "paused"})
-        return bool(found) and found[0]["value"] == "yes"
+        return self._fact("paused", "no") == "yes"
 
     @paused.setter
     def paused(self, value: bool) -> None:
+        self._set_fact("paused", "yes" if value else "no")
+
+    def _fact(self, name: str, default: str) -> str:
+        found = self._database.rows(sql.FACT, {"name": name})
+        return found[0]["value"] if found else default
+
+    def _set_fact(self, name: str, value: str) -> None:
         with self._database.transaction() as connection:
-            connection.execute(sql.SET_FACT, {"name": "paused", "value": "yes" if value else "no"})
+            connection.execute(sql.SET_FACT, {"name": name, "value": value})
 
     # Pictures
 
@@ -201,6 +223,10 @@ class Queue:
         """Paths by index of the pictures that are still to be saved."""
         found = self._database.rows(sql.PICTURES_OF, {"job_id": job_id})
         return {row["number"]: row["path"] for row in found if row["state"] == "reserved"}
+
+    def all_reserved(self) -> frozenset[str]:
+        """The paths of all pictures that are still to be saved."""
+        return frozenset(row["path"] for row in self._database.rows(sql.ALL_RESERVED, {}))
 
     def done(self, job_id: str) -> frozenset[int]:
         """Indexes of the pictures that were saved, those deleted since included: none of them is made again."""

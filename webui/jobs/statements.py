@@ -96,12 +96,16 @@ INSERT INTO facts (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
 
+ADD_FACT = "INSERT OR IGNORE INTO facts (name, value) VALUES (:name, :value)"
+
 RESERVE = """
 INSERT INTO pictures (id, job_id, number, owner, path, seed, state)
 VALUES (:id, :job_id, :number, (SELECT owner FROM jobs WHERE id = :job_id), :path, :seed, 'reserved')
 """
 
 PICTURES_OF = "SELECT number, path, state FROM pictures WHERE job_id = :job_id ORDER BY number"
+
+ALL_RESERVED = "SELECT path FROM pictures WHERE state = 'reserved'"
 
 # Times rise strictly, so that pages of the gallery can be asked for by time and none is left out or shown twice.
 SAVE_PICTURE = """
