@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -159,3 +160,30 @@ def test_a_guest_has_no_settings_and_sees_nobody_elses_things(serve: Serve, open
     expect(other.locator("#queue_empty")).to_contain_text("The line is empty")
     expect(other.locator("#queue_pause")).to_be_hidden()
     assert "a secret" not in other.content()
+
+
+# Browsers offer navigator.clipboard on https and loopback addresses only; `launch.py --listen` is often neither.
+NO_CLIPBOARD = "delete Navigator.prototype.clipboard"
+
+
+@pytest.mark.parametrize("where", ["txt2img", "gallery"])
+def test_copying_works_where_the_browser_offers_no_clipboard(page: Page, where: str) -> None:
+    generate(page, "a moon to copy")
+    page.evaluate(NO_CLIPBOARD)
+    tab(page, where)
+    page.click("#txt2img_copy" if where == "txt2img" else "#gallery_detail >> text='Copy the settings'")
+    expect(page.locator("#dk_notices")).to_contain_text("Copied")
+    tab(page, "txt2img")
+    page.fill(PROMPT, "")
+    page.press(PROMPT, "Control+V")
+    expect(page.locator(PROMPT)).to_have_value(re.compile(r"^a moon to copy\nSteps: "))
+
+
+def test_where_copying_is_forbidden_the_text_is_selected_to_be_copied_by_hand(page: Page) -> None:
+    generate(page, "a moon to copy")
+    page.evaluate(f"{NO_CLIPBOARD}; document.execCommand = () => false")
+    page.click("#txt2img_copy")
+    expect(page.locator("#dk_copy")).to_contain_text("press Ctrl+C")
+    assert page.evaluate("getSelection().toString()").startswith("a moon to copy")
+    page.keyboard.press("Escape")
+    expect(page.locator("#dk_copy")).to_be_hidden()

@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parent / "assets"
 SCRIPTS = (
     "core.js",
     "shell.js",
+    "copy.js",
     "stream.js",
     "jobs.js",
     "form.js",

@@ -82,6 +82,7 @@ EN = {
     "again_title": "Make the same pictures once more, with the same seed",
     "copy": "Copy the settings",
     "copied": "Copied",
+    "copy_by_hand": "This browser lets the page copy nothing. The text is selected: press Ctrl+C, or ⌘C on a Mac.",
     "use": "Use these settings",
     "open": "Open the picture",
     "previous": "Previous picture",

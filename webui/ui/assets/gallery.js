@@ -74,14 +74,9 @@
       el("div", { class: "dk-acts" },
         el("button", { type: "button", class: "dk-act", onclick: () => D.form.useInfotext("txt2img", picture.infotext) }, t("to_txt2img")),
         el("a", { class: "dk-act", href: D.jobs.file(picture), download: picture.name || "" }, t("download")),
-        el("button", { type: "button", class: "dk-act", onclick: () => copy(picture) }, t("copy")),
+        el("button", { type: "button", class: "dk-act", onclick: () => D.copy(picture.infotext) }, t("copy")),
         D.sure(t("delete"), t("delete_sure"), () => remove(picture))));
     if (scroll) place.scrollIntoView({ block: "nearest" });
-  }
-
-  async function copy(picture) {
-    await navigator.clipboard.writeText(picture.infotext);
-    D.shell.notice(t("copied"));
   }
 
   async function remove(picture) {

@@ -217,11 +217,7 @@
   setInterval(() => { if (root()?.dataset.state === "running" && !document.hidden) drawRunning(D.jobs.current(), "running"); }, 500);
   D.onClick("txt2img_again", () => { const job = shownJob(); if (job) D.make.again(job); });
   D.onClick("txt2img_use", () => D.form.useInfotext("txt2img", selected().infotext));
-  D.onClick("txt2img_copy", async (button) => {
-    await navigator.clipboard.writeText(selected().infotext);
-    setText(button, t("copied"));
-    setTimeout(() => setText(button, t("copy")), 2000);
-  });
+  D.onClick("txt2img_copy", () => D.copy(selected().infotext));
   D.results = {
     draw, selected,
     problem(what) { problem = what; draw(); },
