@@ -199,7 +199,7 @@ class Siege:
         for number, victim in enumerate(victims, 1):
             # A third death with the same job would rightly fail it; that rule has a test of its own.
             until(lambda: not self._endangered(), "jobs that were hit twice have ended", every=0.3)
-            until(lambda: bool(self.follower.stages()), "a job runs")
+            until(self._inside, "a job is in the midst of a picture")
             if number % 4 == 0:
                 # So short beside the steps that chance alone would hardly ever meet it.
                 until(lambda: self._inside("decode or save"), "a picture's last step is done")
