@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from webui.core.errors import DarkroomError, InvalidField, ModelProblem, UnknownName
-from webui.core.fields import MAX_SEED, Field, check_values
+from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
+from webui.core.fields import MAX_SEED, Field, gather_values
 from webui.core.infotext import Parsed
 from webui.core.registry import Family, Registry
-from webui.core.request import RESOLVED, SCHEMA, GenerationRequest
+from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema
 from webui.core.settings import Settings
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 
@@ -25,25 +25,46 @@ def resolve(
 ) -> GenerationRequest:
     """The request that these values mean: checked, with canonical names, a drawn seed and the model's hash.
 
-    Fields that are missing take the defaults of the checkpoint. Raises InvalidField, UnknownName, ModelProblem.
+    Fields that are missing take the defaults of the checkpoint. Raises InvalidField, UnknownName, ModelProblem, and
+    InvalidRequest for several of them at once.
     """
     # A program's null means what a missing field means.
     values = {name: value for name, value in values.items() if value is not None}
-    schema = values.pop("schema", SCHEMA)
-    if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
-        raise InvalidField(f"This request has schema {str(schema)[:20]}; this version reads up to {SCHEMA}.")
-    checkpoint = _wanted(values.pop("checkpoint_hash", ""), values.get("checkpoint", ""), catalogue, settings)
-    given = {**_defaults_of(checkpoint, registry, settings, fields), **values}
-    checked = check_values(given, _sized(fields, registry.families.get(checkpoint.family)))
-    sampler, schedule = registry.split_sampler(checked["sampler_name"])
-    checked["sampler_name"] = sampler
-    chosen = registry.schedules.get(checked["scheduler"]).name
-    checked["scheduler"] = schedule if schedule and chosen == "Automatic" else chosen
-    checked["attention"] = registry.attention.get(checked["attention"]).name
-    checked["checkpoint"] = checkpoint.title
+    faults = Faults()
+    with faults.gathered():
+        check_schema(values.pop("schema", SCHEMA))
+    wanted_hash = values.pop("checkpoint_hash", "")
+    checkpoint = None
+    with faults.gathered():
+        checkpoint = _wanted(wanted_hash, values.get("checkpoint", ""), catalogue, settings)
+    # Without a checkpoint nothing will be made; what else is wrong is told by the rows' own limits.
+    if checkpoint:
+        values = {**_defaults_of(checkpoint, registry, settings, fields), **values, "checkpoint": checkpoint.title}
+        fields = _sized(fields, registry.families.get(checkpoint.family))
+    else:
+        values.pop("checkpoint", None)
+    checked = gather_values(values, faults, fields)
+    _name(checked, registry, faults)
+    faults.raise_found()
+    assert checkpoint is not None
     if checked["seed"] < 0:
         checked["seed"] = secrets.randbelow(MAX_SEED + 1)
     return GenerationRequest(**checked, checkpoint_hash=checkpoint.hash)
+
+
+def _name(checked: dict[str, Any], registry: Registry, faults: Faults) -> None:
+    """Make names canonical; a sampler's name may carry its schedule, which counts where none is asked for."""
+    schedule = None
+    if "sampler_name" in checked:
+        with faults.gathered():
+            checked["sampler_name"], schedule = registry.split_sampler(checked["sampler_name"])
+    if "scheduler" in checked:
+        with faults.gathered():
+            chosen = registry.schedules.get(checked["scheduler"]).name
+            checked["scheduler"] = schedule if schedule and chosen == "Automatic" else chosen
+    if "attention" in checked:
+        with faults.gathered():
+            checked["attention"] = registry.attention.get(checked["attention"]).name
 
 
 def _sized(fields: Sequence[Field], family: Family) -> list[Field]:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pickle
 
 import pytest
 
 from webui.core import errors
-from webui.core.errors import DarkroomError, InvalidField, Problem, UnknownName
+from webui.core.errors import (
+    DarkroomError,
+    Fault,
+    Faults,
+    InvalidField,
+    InvalidRequest,
+    ModelProblem,
+    NotFound,
+    Problem,
+    StorageProblem,
+    UnknownName,
+)
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, DarkroomError)]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not UnknownName])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in (UnknownName, InvalidRequest)])
 def test_an_error_crosses_processes_whole(kind: type[DarkroomError]) -> None:
     error = kind("It broke.", field="steps", remedies=("Mend it",))
     back = pickle.loads(pickle.dumps(error))
@@ -26,6 +38,56 @@ def test_an_unknown_name_crosses_processes_whole() -> None:
     error = UnknownName("sampler", "Euler b", ["Euler", "Euler a"], field="sampler_name")
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is UnknownName and back.problem() == error.problem()
+
+
+def several() -> InvalidRequest:
+    return InvalidRequest(
+        [
+            UnknownName("sampler", "Euler b", ["Euler", "Euler a"], field="sampler_name"),
+            InvalidField("Steps is 0.", field="steps"),
+        ]
+    )
+
+
+def test_several_errors_are_the_first_one_with_all_of_them_beside_it() -> None:
+    problem = several().problem()
+    sentence = "Unknown sampler 'Euler b'. Did you mean 'Euler a'?"
+    assert (problem.type, problem.status, problem.field) == ("invalid-request", 422, "sampler_name")
+    assert problem.detail == sentence and problem.remedies == ("Use 'Euler a'",)
+    assert problem.errors == (
+        Fault("unknown-name", sentence, "sampler_name", ("Use 'Euler a'",)),
+        Fault("invalid-field", "Steps is 0.", "steps"),
+    )
+    assert several().lines() == [sentence, "  - Use 'Euler a'", "Steps is 0."]
+
+
+def test_several_errors_cross_processes_and_json_whole() -> None:
+    back = pickle.loads(pickle.dumps(several()))
+    assert type(back) is InvalidRequest and back.problem() == several().problem()
+    assert Problem.from_json(json.loads(json.dumps(several().problem().to_json()))) == several().problem()
+
+
+def test_a_problem_that_was_kept_before_there_were_several_is_read() -> None:
+    old = InvalidField("No.", field="steps").problem().to_json()
+    del old["errors"]
+    assert Problem.from_json(old) == InvalidField("No.", field="steps").problem()
+
+
+def test_faults_gather_what_is_wrong_with_the_request_and_nothing_else() -> None:
+    faults = Faults()
+    faults.raise_found()
+    with faults.gathered():
+        raise ModelProblem("The file is cut off.", field="checkpoint")
+    with pytest.raises(ModelProblem):
+        faults.raise_found()
+    with faults.gathered():
+        raise several()
+    with pytest.raises(InvalidRequest) as caught:
+        faults.raise_found()
+    assert [error.field for error in caught.value.errors] == ["checkpoint", "sampler_name", "steps"]
+    for other in (StorageProblem("The disk is full."), NotFound("Gone.")):
+        with pytest.raises(type(other)), faults.gathered():
+            raise other
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.fields_page import PAGE, fields_page
-from webui.core.errors import InvalidField
+from webui.core.errors import InvalidField, InvalidRequest
 from webui.core.fields import FIELDS, MAX_PIXELS, ROWS, Field, check_values
 
 NUMBERS = [row for row in ROWS if row.kind in ("int", "float")]
@@ -85,6 +85,28 @@ def test_long_prompts_and_half_characters_are_refused() -> None:
 def test_unknown_fields_are_refused(name: str) -> None:
     with pytest.raises(InvalidField, match="There is no field"):
         check_values({name: 1})
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        check_values({"stps": 3, "steps": 0, "width": 513, "prompt": 5, "batch_size": 2, "cfg_scale": 8.0})
+    assert [error.field for error in caught.value.errors] == ["stps", "prompt", "steps", "width"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("abc", "'abc'"), ("x" * 50, "a long text"), (None, "null"), (True, "true"), ([1], "a list"), ({}, "an object")],
+)
+def test_what_is_no_number_is_shown(value: Any, said: str) -> None:
+    with pytest.raises(InvalidField, match=f"^Sampling steps must be a number, not {said}\\.$"):
+        FIELDS["steps"].check(value)
+
+
+def test_the_nearest_bound_is_offered() -> None:
+    for value, way in ((0, "Use 1"), (10_000, "Use 150")):
+        with pytest.raises(InvalidField) as caught:
+            FIELDS["steps"].check(value)
+        assert caught.value.remedies == (way,)
 
 
 def test_a_misspelt_field_is_suggested() -> None:

@@ -54,7 +54,7 @@ WRONG = {
     "prompt an object": ({"prompt": {"a": 1}}, "must be text", "prompt"),
     "unknown sampler": ({"sampler_name": "Eulr a"}, "Did you mean 'Euler a'?", "sampler_name"),
     "unknown checkpoint": ({"checkpoint": "shamm"}, "Did you mean 'sham'?", "checkpoint"),
-    "newer schema": ({"schema": 99}, "schema 99", None),
+    "newer schema": ({"schema": 99}, "schema 99", "schema"),
     "seed negative": ({"seed": -2}, "", "seed"),
     "alone a number": ({"alone": 1}, "true or false", "alone"),
 }
@@ -75,6 +75,33 @@ def test_a_wrong_value_names_its_field(alone: Site, values: dict[str, Any], word
     problem = _problem(answer, 422)
     assert words in problem["detail"]
     assert problem["field"] == field
+
+
+def test_several_wrong_values_are_told_at_once_the_first_one_first(alone: Site) -> None:
+    wrong = {"promt": "a", "sampler_name": "Eulr a", "steps": 0, "width": 513, "checkpoint": "shamm", "schema": 99}
+    problem = _problem(alone.client().post("/api/v1/jobs", json=wrong), 422)
+    fields = ["schema", "checkpoint", "promt", "steps", "width", "sampler_name"]
+    assert [fault["field"] for fault in problem["errors"]] == fields
+    assert all(fault["detail"].endswith((".", "?")) for fault in problem["errors"])
+    assert {name: problem[name] for name in ("detail", "field", "remedies")} == {
+        name: problem["errors"][0][name] for name in ("detail", "field", "remedies")
+    }
+    assert problem["type"] == "invalid-request"
+
+
+def test_one_wrong_value_stands_alone(alone: Site) -> None:
+    problem = _problem(alone.client().post("/api/v1/jobs", json={"steps": 0}), 422)
+    assert (problem["errors"], problem["type"]) == ([], "invalid-field")
+
+
+def test_other_bodies_and_parameters_tell_all_at_once_too(alone: Site) -> None:
+    client = alone.client()
+    for answer, fields in (
+        (client.post("/api/v1/tokens", json={"txt": "a"}), ["txt", "text"]),
+        (client.get("/api/v1/jobs?limit=0&before=x"), ["limit", "before"]),
+        (client.patch("/api/v1/settings", json={"png_compress_level": 99, "thme": 1}), ["thme", "png_compress_level"]),
+    ):
+        assert [fault["field"] for fault in _problem(answer, 422)["errors"]] == fields
 
 
 def test_other_media_types_are_refused(alone: Site) -> None:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One of several things that are wrong with a request; see Problem for its parts."""
+
+    type: str
+    detail: str
+    field: str | None = None
+    remedies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +24,7 @@ class Problem:
     """What went wrong, as a value: the body of an HTTP answer, of a failed job's row and of its event.
 
     `remedies` are short sentences, each something the reader can do. `field` is the request field that caused it.
+    Where several things are wrong with a request, `errors` has them all; the other members are those of the first.
     """
 
     type: str
@@ -22,15 +34,18 @@ class Problem:
     field: str | None = None
     remedies: tuple[str, ...] = ()
     report: str | None = None
+    errors: tuple[Fault, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The problem as JSON-ready data (RFC 9457 names)."""
-        return {**asdict(self), "remedies": list(self.remedies)}
+        errors = [{**asdict(fault), "remedies": list(fault.remedies)} for fault in self.errors]
+        return {**asdict(self), "remedies": list(self.remedies), "errors": errors}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The problem that `to_json` described."""
-        return cls(**{**data, "remedies": tuple(data.get("remedies", ()))})
+        """The problem that `to_json` described, or an earlier version's without `errors`."""
+        faults = (Fault(**{**fault, "remedies": tuple(fault["remedies"])}) for fault in data.get("errors", ()))
+        return cls(**{**data, "remedies": tuple(data.get("remedies", ())), "errors": tuple(faults)})
 
 
 class DarkroomError(Exception):
@@ -54,6 +69,10 @@ class DarkroomError(Exception):
     def problem(self) -> Problem:
         """This error as a value."""
         return Problem(self.type, self.title, self.detail, self.status, self.field, self.remedies)
+
+    def lines(self) -> list[str]:
+        """This error for a terminal: its sentence, and its remedies below."""
+        return [self.detail, *(f"  - {way}" for way in self.remedies)]
 
 
 def _rebuild(kind: type[DarkroomError], detail: str, field: str | None, remedies: tuple[str, ...]) -> DarkroomError:
@@ -90,6 +109,58 @@ class UnknownName(InvalidField):
         super().__init__(
             f"Unknown {kind} '{_short(name)}'.{hint}", field=field, remedies=[f"Use '{near}'"] if near else []
         )
+
+
+class InvalidRequest(InvalidField):
+    """Several things are wrong with a request; its sentence is the first one's."""
+
+    type = "invalid-request"
+    title = "Several values cannot be taken"
+
+    def __init__(self, errors: Iterable[DarkroomError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(first.detail, field=first.field, remedies=first.remedies)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.errors,))
+
+    def problem(self) -> Problem:
+        """See DarkroomError; with each of the errors."""
+        faults = (Fault(error.type, error.detail, error.field, error.remedies) for error in self.errors)
+        return replace(super().problem(), errors=tuple(faults))
+
+    def lines(self) -> list[str]:
+        """See DarkroomError; of each of the errors."""
+        return [line for error in self.errors for line in error.lines()]
+
+
+class Faults:
+    """Gathers what is wrong with a request, so that all of it can be told at once."""
+
+    def __init__(self) -> None:
+        self._found: list[DarkroomError] = []
+
+    def add(self, error: DarkroomError) -> None:
+        """Take an error in, or each of several."""
+        self._found.extend(error.errors if isinstance(error, InvalidRequest) else (error,))
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Take in what the block says is wrong with the request; every other error goes through."""
+        try:
+            yield
+        except DarkroomError as error:
+            if error.status != InvalidField.status:
+                raise
+            self.add(error)
+
+    def raise_found(self) -> None:
+        """Raise the error that was found, all in one when there are several; nothing when there are none."""
+        if len(self._found) == 1:
+            raise self._found[0]
+        if self._found:
+            raise InvalidRequest(self._found)
 
 
 class NotFound(DarkroomError):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from webui.core.errors import InvalidField, nearest
+from webui.core.errors import Faults, InvalidField, nearest
 
 Kind = Literal["text", "int", "float", "bool", "choice"]
 
@@ -57,7 +57,7 @@ class Field:
 
 def _check_text(field: Field, value: Any) -> str:
     if not isinstance(value, str):
-        raise field.refuse(f"must be text, not {type(value).__name__}.")
+        raise field.refuse(f"must be text, not {_shown(value)}.")
     if field.maximum is not None and len(value) > field.maximum:
         raise field.refuse(
             f"is {len(value):,} characters long; at most {int(field.maximum):,} are taken.", "Shorten it"
@@ -69,20 +69,20 @@ def _check_text(field: Field, value: Any) -> str:
 
 def _check_bool(field: Field, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise field.refuse("must be true or false.")
+        raise field.refuse(f"must be true or false, not {_shown(value)}.")
     return value
 
 
 def _check_number(field: Field, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise field.refuse("must be a number.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise field.refuse("must be a number.")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (isinstance(value, float) and not math.isfinite(value)):
+        raise field.refuse(f"must be a number, not {_shown(value)}.")
     low, high = field.minimum, field.maximum
     if (low is not None and value < low) or (high is not None and value > high):
         # A whole number of JSON may be longer than any float.
-        said = f"{value:g}" if abs(value) < 1e15 else "far out of range"
-        raise field.refuse(f"is {said}; it must be between {_number(low)} and {_number(high)}.")
+        said = f"{value:g}" if abs(value) < 1e6 else f"{value:,}" if abs(value) < 1e15 else "far out of range"
+        bound = low if low is not None and value < low else high
+        raise field.refuse(f"is {said}; it must be between {_number(low)} and {_number(high)}.", f"Use {bound:.10g}")
     return float(value)
 
 
@@ -109,6 +109,17 @@ _CHECKS = {
     "float": _check_number,
     "int": _check_int,
 }
+
+
+def _shown(value: Any) -> str:
+    """The value as JSON calls it, short enough for a sentence."""
+    if isinstance(value, str):
+        return f"'{value}'" if len(value) <= 20 else "a long text"
+    if isinstance(value, bool) or value is None:
+        return str(value).replace("None", "null").lower()
+    if isinstance(value, int | float):
+        return f"{value:g}" if abs(value) < 1e15 else "so large a number"
+    return "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else "something else"
 
 
 def _number(value: float | None) -> str:
@@ -280,26 +291,41 @@ FIELDS: Mapping[str, Field] = {row.name: row for row in ROWS}
 
 
 def check_values(values: Mapping[str, Any], known: Iterable[Field] = ROWS) -> dict[str, Any]:
-    """Every known field from `values` or its default, checked; raises InvalidField for the first that cannot be taken.
+    """Every known field from `values` or its default, checked.
 
-    Unknown names are refused with the nearest known one, since a misspelt field would silently change nothing.
+    Raises InvalidField for what cannot be taken, InvalidRequest when that is more than one. Unknown names are refused
+    with the nearest known one, since a misspelt field would silently change nothing.
     """
-    rows = {row.name: row for row in known}
-    for name in values:
-        if name not in rows:
-            from_name = _near(str(name), rows)
-            raise InvalidField(f"There is no field '{str(name)[:60]}'.{from_name}", field=str(name)[:60])
-    checked = {name: row.check(values.get(name, row.default)) for name, row in rows.items()}
-    if "width" in rows and checked["width"] * checked["height"] * checked["batch_size"] > MAX_PIXELS:
-        raise InvalidField(
-            f"{checked['width']} × {checked['height']} in a batch of {checked['batch_size']} is more than "
-            f"{MAX_PIXELS // 10**6} million pixels at once.",
-            field="batch_size" if checked["batch_size"] > 1 else "width",
-            remedies=("Lower the batch size", "Lower the size"),
-        )
+    faults = Faults()
+    checked = gather_values(values, faults, known)
+    faults.raise_found()
     return checked
 
 
-def _near(name: str, rows: Mapping[str, Field]) -> str:
-    near = nearest(name, rows)
-    return f" Did you mean '{near}'?" if near else ""
+def gather_values(values: Mapping[str, Any], faults: Faults, known: Iterable[Field] = ROWS) -> dict[str, Any]:
+    """As `check_values`, but what is wrong goes into `faults` and stays out of the result."""
+    rows = {row.name: row for row in known}
+    for name in values:
+        if name not in rows:
+            near = nearest(str(name), rows)
+            hint = f" Did you mean '{near}'?" if near else ""
+            faults.add(InvalidField(f"There is no field '{str(name)[:60]}'.{hint}", field=str(name)[:60]))
+    checked: dict[str, Any] = {}
+    for name, row in rows.items():
+        with faults.gathered():
+            checked[name] = row.check(values.get(name, row.default))
+    with faults.gathered():
+        _check_pixels(checked)
+    return checked
+
+
+def _check_pixels(checked: Mapping[str, Any]) -> None:
+    if not {"width", "height", "batch_size"} <= checked.keys():
+        return
+    width, height, batch = checked["width"], checked["height"], checked["batch_size"]
+    if width * height * batch > MAX_PIXELS:
+        raise InvalidField(
+            f"{width} × {height} in a batch of {batch} is more than {MAX_PIXELS // 10**6} million pixels at once.",
+            field="batch_size" if batch > 1 else "width",
+            remedies=("Lower the batch size", "Lower the size"),
+        )

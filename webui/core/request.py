@@ -51,12 +51,7 @@ class GenerationRequest:
         if not isinstance(data, Mapping):
             raise InvalidField("A request is a JSON object with fields such as prompt and seed.")
         values = dict(data)
-        schema = values.pop("schema", SCHEMA)
-        if not isinstance(schema, int) or schema > SCHEMA or schema < 1:
-            raise InvalidField(
-                f"This request has schema {str(schema)[:20]}; this version reads up to {SCHEMA}.",
-                remedies=("Update Darkroom",),
-            )
+        check_schema(values.pop("schema", SCHEMA))
         resolved = {name: values.pop(name, "") for name in RESOLVED}
         for name, value in resolved.items():
             if not isinstance(value, str) or len(value) > 100:
@@ -83,6 +78,17 @@ class GenerationRequest:
     def but(self, **changes: Any) -> Self:
         """The same request with some fields changed."""
         return replace(self, **changes)
+
+
+def check_schema(schema: Any) -> None:
+    """Raise InvalidField for a form of the request that this version cannot read."""
+    if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
+        shown = str(schema)[:20]
+        raise InvalidField(
+            f"This request has schema {shown}; this version reads up to {SCHEMA}.",
+            field="schema",
+            remedies=("Update Darkroom",),
+        )
 
 
 def field_names() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from webui.core.errors import InvalidField, NotAllowed, StorageProblem, UnknownName
+from webui.core.errors import Faults, InvalidField, NotAllowed, StorageProblem, UnknownName
 
 log = logging.getLogger(__name__)
 
@@ -128,18 +128,23 @@ def environment_values(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def check_settings(values: Mapping[str, Any]) -> Settings:
-    """Settings from loose values over the defaults; raises InvalidField for the first that cannot be taken."""
+    """Settings from loose values over the defaults; raises InvalidField, InvalidRequest when several are wrong."""
+    faults = Faults()
     for name in values:
         if name not in Settings.model_fields:
-            raise UnknownName("setting", str(name), Settings.model_fields, field=str(name)[:60])
+            faults.add(UnknownName("setting", str(name), Settings.model_fields, field=str(name)[:60]))
     try:
-        return Settings(**values)
+        settings = Settings(**{name: value for name, value in values.items() if name in Settings.model_fields})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        said = first["msg"]
-        said = said.replace("Input should be", "must be") if said.startswith("Input should be") else f"is wrong: {said}"
-        raise InvalidField(f"{Settings.model_fields[name].title} {said}.", field=name) from error
+        for complaint in error.errors():
+            faults.add(_of_complaint(str(complaint["loc"][0]), complaint["msg"]))
+    faults.raise_found()
+    return settings
+
+
+def _of_complaint(name: str, said: str) -> InvalidField:
+    said = said.replace("Input should be", "must be") if said.startswith("Input should be") else f"is wrong: {said}"
+    return InvalidField(f"{Settings.model_fields[name].title} {said}.", field=name)
 
 
 class SettingsStore:

@@ -15,8 +15,16 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from webui.core.errors import Conflict, DarkroomError, InvalidField, NotAllowed, NotFound, Problem, nearest
-from webui.core.fields import FIELDS
+from webui.core.errors import (
+    Conflict,
+    DarkroomError,
+    InvalidField,
+    InvalidRequest,
+    NotAllowed,
+    NotFound,
+    Problem,
+    nearest,
+)
 
 log = logging.getLogger(__name__)
 
@@ -89,27 +97,26 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_parameters)
 
 
-def from_validation(error: ValidationError | RequestValidationError, known: Iterable[str] = ()) -> InvalidField:
-    """The first complaint of pydantic as a sentence that names the field; `known` are the names there are."""
+def from_validation(error: ValidationError | RequestValidationError, known: Iterable[str] = ()) -> DarkroomError:
+    """What pydantic complains of, as sentences that name their fields; `known` are the names there are."""
     complaints: list[Any] = list(error.errors())
     # A misspelt name comes before what is missing because of it.
-    first = min(complaints, key=lambda complaint: complaint["type"] != "extra_forbidden")
-    name = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and part not in _PLACES)[:60]
-    if first["type"] == "extra_forbidden":
+    complaints.sort(key=lambda complaint: complaint["type"] != "extra_forbidden")
+    faults = [_of_complaint(complaint, known) for complaint in complaints]
+    return faults[0] if len(faults) == 1 else InvalidRequest(faults)
+
+
+def _of_complaint(complaint: Mapping[str, Any], known: Iterable[str]) -> InvalidField:
+    name = ".".join(str(part) for part in complaint["loc"] if isinstance(part, str) and part not in _PLACES)[:60]
+    if complaint["type"] == "extra_forbidden":
         near = nearest(name, known)
         return InvalidField(
             f"There is no field '{_plain(name)}'." + (f" Did you mean '{near}'?" if near else ""), field=name
         )
-    row = FIELDS.get(name)
-    if row is not None:
-        try:
-            row.check(first["input"])
-        except InvalidField as ours:
-            return ours
-    if first["type"] == "missing":
+    if complaint["type"] == "missing":
         return InvalidField(f"'{name}' is missing.", field=name)
     return InvalidField(
-        f"'{_plain(name) or 'The body'}' is not right: {_lower(str(first['msg']))}.", field=name or None
+        f"'{_plain(name) or 'The body'}' is not right: {_lower(str(complaint['msg']))}.", field=name or None
     )
 
 

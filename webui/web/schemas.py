@@ -56,8 +56,17 @@ class InfotextRequest(Strict):
     text: Annotated[str, Describe(max_length=100_000)]
 
 
+class FaultOut(BaseModel):
+    """One of several things that are wrong with a request."""
+
+    type: str
+    detail: str
+    field: str | None = None
+    remedies: list[str] = []
+
+
 class ProblemOut(BaseModel):
-    """Every error's body (RFC 9457, application/problem+json)."""
+    """Every error's body (RFC 9457, application/problem+json). `errors` has all faults when there are several."""
 
     type: str
     title: str
