@@ -41,26 +41,90 @@ def test_gallery_shows_own_pictures_newest_first_and_deletes_into_the_bin(page: 
     )
     page.keyboard.press("Escape")
     expect(page.locator("#dk_lightbox")).to_be_hidden()
-    detail.get_by_role("button", name="Delete").click()
-    detail.get_by_role("button", name="Delete, into the bin?").click()
-    expect(cells).to_have_count(2)
-    page.locator("#dk_notices").get_by_role("button", name="Undo").click()
-    expect(cells).to_have_count(3)
-    expect(detail).to_contain_text("second star")
     page.fill("#gallery_search", "circle")
     expect(cells).to_have_count(1)
     page.fill("#gallery_search", "no such words")
     expect(page.locator("#gallery_empty")).to_contain_text("No picture has these words")
 
 
-def test_gallery_is_paged(page: Page) -> None:
-    for _ in range(5):
+def test_one_press_deletes_and_each_deleted_picture_has_its_undo(page: Page) -> None:
+    for prompt in ("first circle", "second star", "third heart"):
+        generate(page, prompt)
+        page.wait_for_function(f"darkroom.results.selected().infotext.startsWith('{prompt}')")
+    tab(page, "gallery")
+    cells = page.locator("#gallery_grid [role=listitem]")
+    detail, notices = page.locator("#gallery_detail"), page.locator("#dk_notices > div")
+    cells.nth(1).click()
+    detail.get_by_role("button", name="Delete").click()
+    expect(cells).to_have_count(2)
+    expect(notices).to_have_text([re.compile("^00002-.* is in the bin")])
+    expect(detail).to_contain_text("first circle")
+    detail.get_by_role("button", name="Delete").press("Enter")
+    expect(cells).to_have_count(1)
+    expect(notices).to_have_count(2)
+    # By keyboard the way back is under the same key.
+    page.keyboard.press("Enter")
+    expect(cells).to_have_count(2)
+    expect(detail).to_contain_text("first circle")
+    notices.get_by_role("button", name="Undo").click()
+    expect(cells).to_have_count(3)
+    expect(detail).to_contain_text("second star")
+    expect(cells.nth(1).locator("button")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    tab(page, "gallery")
+    expect(cells).to_have_count(3)
+
+
+def make_many(page: Page, jobs: int, pictures: int, prompt: str = "many") -> None:
+    """Have so many jobs made, and wait for them."""
+    done = "[...darkroom.jobs.all.values()].filter((job) => job.state === 'done').length"
+    before = page.evaluate(done)
+    for _ in range(jobs):
         page.request.post(
             f"{page.url}api/v1/jobs",
             headers={"Origin": page.url.rstrip("/")},
-            data={"prompt": "many", "batch_size": 16, "steps": 1},
+            data={"prompt": prompt, "batch_size": pictures, "steps": 1},
         )
-    page.wait_for_function("[...darkroom.jobs.all.values()].filter((job) => job.state === 'done').length === 5")
+    page.wait_for_function(f"{done} === {before + jobs}")
+
+
+def test_new_pictures_come_in_front_and_leave_pages_choice_and_sight_alone(page: Page) -> None:
+    make_many(page, 5, 16)
+    tab(page, "gallery")
+    cells = page.locator("#gallery_grid [role=listitem]")
+    page.click("#gallery_more")
+    expect(cells).to_have_count(80)
+    chosen = cells.nth(70)
+    chosen.click()
+    watched = page.locator(f"[data-id='{chosen.get_attribute('data-id')}']").first
+    before = watched.bounding_box()
+    make_many(page, 1, 16, "a newcomer")
+    expect(cells).to_have_count(96)
+    expect(cells.first.locator("img")).to_have_attribute("alt", re.compile("^a newcomer"))
+    expect(watched.locator("button")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#gallery_detail")).to_contain_text("many")
+    after = watched.bounding_box()
+    assert before and after and abs(after["y"] - before["y"]) < before["height"] * 1.5
+    assert page.evaluate("scrollY") > 500
+    page.fill("#gallery_search", "newcomer")
+    expect(cells).to_have_count(16)
+    make_many(page, 1, 1, "something else")
+    page.wait_for_timeout(500)
+    expect(cells).to_have_count(16)
+
+
+def test_what_can_be_done_with_a_picture_is_seen_without_scrolling(page: Page) -> None:
+    generate(page, "a long story " * 60)
+    tab(page, "gallery")
+    for width, height in ((1440, 900), (1024, 768), (1920, 1080), (1366, 650)):
+        page.set_viewport_size({"width": width, "height": height})
+        for name in ("→ txt2img", "Download", "Copy the settings", "Delete"):
+            box = page.locator(f"#gallery_detail .dk-act:text-is('{name}')").bounding_box()
+            assert box and 0 < box["y"] and box["y"] + box["height"] < height, (width, name)
+
+
+def test_gallery_is_paged(page: Page) -> None:
+    make_many(page, 5, 16)
     tab(page, "gallery")
     cells = page.locator("#gallery_grid [role=listitem]")
     expect(cells).to_have_count(60)

@@ -96,8 +96,7 @@ EN = {
     "gallery_more": "Show more",
     "to_txt2img": "→ txt2img",
     "delete": "Delete",
-    "delete_sure": "Delete, into the bin?",
-    "deleted": "The picture is in the bin",
+    "deleted": "{name} is in the bin",
     "undo": "Undo",
     # queue
     "queue_empty_title": "The line is empty",

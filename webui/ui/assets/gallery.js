@@ -3,83 +3,136 @@
   const D = window.darkroom;
   const { t, el, byId } = D;
   const PAGE = 60;
+  const narrow = matchMedia("(max-width: 720px)");
+  const told = new Set();
   let pictures = [];
   let chosen = null;
-  let stale = true;
+  let loaded = false;
+  let stale = false;
   let words = "";
-  let asked = 0;
+  let list = 0;
 
-  async function load(more = false) {
-    const ticket = ++asked;
-    const last = more && pictures[pictures.length - 1];
-    const query = new URLSearchParams({ limit: PAGE, ...(words && { search: words }), ...(last && { before: last.created }) });
-    let answer;
+  // A page of the list as it is asked for now; null when it failed or another list has been asked for since.
+  async function page(before) {
+    const mine = list;
+    const query = new URLSearchParams({ limit: PAGE, ...(words && { search: words }), ...(before && { before }) });
     try {
-      answer = await D.api("GET", `pictures?${query}`);
+      const answer = await D.api("GET", `pictures?${query}`);
+      return mine === list ? answer.pictures : null;
     } catch (problem) {
-      nothing(problem.title, problem.detail);
-      return;
+      if (mine !== list) return null;
+      if (pictures.length) D.shell.notice(problem.message, "err");
+      else nothing(problem.title, problem.detail);
+      return null;
     }
-    if (ticket !== asked) return;
-    stale = false;
-    const fresh = answer.pictures || answer;
-    pictures = more ? [...pictures, ...fresh] : fresh;
-    byId("gallery_more").hidden = fresh.length < PAGE;
-    draw(more ? fresh : null);
   }
 
-  // New pages are added behind; everything else is drawn anew, with unchanged cells kept.
-  function draw(added) {
+  async function load() {
+    list += 1;
+    stale = false;
+    const found = await page();
+    if (!found) return;
+    loaded = true;
+    pictures = found;
+    byId("gallery_more").hidden = found.length < PAGE;
+    draw();
+  }
+
+  async function more(button) {
+    button.disabled = true;
+    const found = await page(pictures[pictures.length - 1].created);
+    button.disabled = false;
+    if (!found) return;
+    pictures = [...pictures, ...found];
+    button.hidden = found.length < PAGE;
+    byId("gallery_grid").append(...found.map(cell));
+  }
+
+  // New pictures come in front of those that are there: the pages, the choice and what one looks at stay.
+  async function merge() {
+    stale = false;
+    const found = await page();
+    if (!found) return;
+    const newest = pictures[0]?.created ?? -Infinity;
+    const fresh = found.filter((picture) => picture.created > newest);
+    if (fresh.length === PAGE && pictures.length) { load(); return; }
+    pictures = [...fresh, ...pictures];
+    if (fresh.length) keepSight(draw);
+  }
+
+  function keepSight(change) {
+    const first = byId("gallery_grid").firstElementChild;
+    const scrolled = first && first.getBoundingClientRect().bottom < 0;
+    const seen = scrolled && [...byId("gallery_grid").children].find((node) => node.getBoundingClientRect().bottom > 0);
+    const before = seen && seen.getBoundingClientRect().top;
+    change();
+    if (seen) scrollBy(0, seen.getBoundingClientRect().top - before);
+  }
+
+  // Unchanged cells are kept.
+  function draw() {
     const grid = byId("gallery_grid");
-    if (added) grid.append(...added.map(cell));
-    else {
-      const old = new Map([...grid.children].map((node) => [node.dataset.id, node]));
-      grid.replaceChildren(...pictures.map((picture) => old.get(picture.id) || cell(picture)));
-    }
+    const old = new Map([...grid.children].map((node) => [node.dataset.id, node]));
+    const wanted = pictures.map((picture) => old.get(picture.id) || cell(picture));
+    for (const node of old.values()) if (!wanted.includes(node)) node.remove();
+    wanted.forEach((node, index) => { if (grid.children[index] !== node) grid.insertBefore(node, grid.children[index] || null); });
     if (pictures.length) nothing();
     else if (words) nothing(t("gallery_none"));
     else nothing(t("gallery_empty_title"), t("gallery_empty"));
     if (chosen && !pictures.some((picture) => picture.id === chosen.id)) chosen = null;
-    show(chosen || (matchMedia("(min-width: 721px)").matches ? pictures[0] : null), false);
+    show(chosen || (narrow.matches ? null : pictures[0]), false);
   }
 
   function nothing(title = "", text = "") {
     byId("gallery_empty").replaceChildren(...(title ? [el("h2", {}, title), el("p", {}, text)] : []));
   }
 
+  const alt = (picture) => t("picture_alt", { prompt: picture.prompt.slice(0, 200) || t("no_prompt"), seed: picture.seed });
+
   function cell(picture) {
-    const alt = t("picture_alt", { prompt: picture.prompt.slice(0, 200) || t("no_prompt"), seed: picture.seed });
     const press = () => (chosen?.id === picture.id ? open(picture) : show(picture));
     return el("div", { role: "listitem", "data-id": picture.id },
-      el("button", { type: "button", onclick: press, ondblclick: () => open(picture) },
-        el("img", { src: D.jobs.thumb(picture, 320), alt, loading: "lazy", decoding: "async" })));
+      el("button", { type: "button", onclick: press },
+        el("img", { src: D.jobs.thumb(picture, 320), alt: alt(picture), loading: "lazy", decoding: "async" })));
   }
 
   const open = (picture) => D.lightbox.open(pictures, pictures.findIndex((one) => one.id === picture.id));
 
   function show(picture, scroll = true) {
     chosen = picture || null;
-    for (const node of byId("gallery_grid").children) D.toggle(node, "data-picked", node.dataset.id === chosen?.id);
+    for (const node of byId("gallery_grid").children) {
+      const picked = node.dataset.id === chosen?.id;
+      D.toggle(node, "data-picked", picked);
+      node.firstElementChild.setAttribute("aria-pressed", String(picked));
+    }
     const place = byId("gallery_detail");
     place.hidden = !chosen;
-    if (!chosen || place.dataset.id === chosen.id) return;
-    place.dataset.id = chosen.id;
-    const info = el("div");
-    D.facts.draw(info, chosen);
-    const line = [D.moment(chosen.created), D.size(chosen.width, chosen.height), chosen.name].filter(Boolean).join(" · ");
-    place.replaceChildren(
-      el("button", { type: "button", class: "dk-cell", title: t("open"), onclick: () => open(picture) },
-        el("img", { src: D.jobs.file(picture), alt: t("picture_alt", { prompt: "", seed: picture.seed }), width: picture.width, height: picture.height })),
-      el("p", { class: "dk-second" }, line), info,
-      el("div", { class: "dk-acts" },
-        el("button", { type: "button", class: "dk-act", onclick: () => D.form.useInfotext("txt2img", picture.infotext) }, t("to_txt2img")),
-        el("a", { class: "dk-act", href: D.jobs.file(picture), download: picture.name || "" }, t("download")),
-        el("button", { type: "button", class: "dk-act", onclick: () => D.copy(picture.infotext) }, t("copy")),
-        D.sure(t("delete"), t("delete_sure"), () => remove(picture))));
-    if (scroll) place.scrollIntoView({ block: "nearest" });
+    if (!chosen) { delete place.dataset.id; return; }
+    if (place.dataset.id !== chosen.id) detail(place, chosen);
+    if (scroll && narrow.matches) place.scrollIntoView({ block: "nearest" });
   }
 
-  async function remove(picture) {
+  // What can be done stands right under the picture, where it is seen without scrolling; the words may be long.
+  function detail(place, picture) {
+    place.dataset.id = picture.id;
+    const facts = el("div");
+    D.facts.draw(facts, picture);
+    const line = [D.moment(picture.created), D.size(picture.width, picture.height), picture.name];
+    const act = (key, onclick) => el("button", { type: "button", class: "dk-act", onclick }, t(key));
+    place.replaceChildren(
+      el("button", { type: "button", class: "dk-cell", title: t("open"), onclick: () => open(picture) },
+        el("img", { src: D.jobs.file(picture), alt: alt(picture), width: picture.width, height: picture.height })),
+      el("div", { class: "dk-acts" },
+        act("to_txt2img", () => D.form.useInfotext("txt2img", picture.infotext)),
+        el("a", { class: "dk-act", href: D.jobs.file(picture), download: picture.name }, t("download")),
+        act("copy", () => D.copy(picture.infotext)),
+        act("delete", (event) => remove(picture, event.detail === 0))),
+      el("p", { class: "dk-second" }, line.join(" · ")), facts);
+    place.scrollTop = 0;
+  }
+
+  // One press, since the picture only goes into the bin; who pressed a key finds the way back under the same key.
+  async function remove(picture, byKey) {
     try {
       await D.api("DELETE", `pictures/${encodeURIComponent(picture.id)}`);
     } catch (problem) {
@@ -90,8 +143,9 @@
     pictures = pictures.filter((one) => one.id !== picture.id);
     chosen = pictures[Math.min(at, pictures.length - 1)] || null;
     D.jobs.forget(picture.id);
-    draw(null);
-    D.shell.notice(t("deleted"), "", { text: t("undo"), call: () => restore(picture) });
+    draw();
+    const said = D.shell.notice(t("deleted", { name: picture.name }), "", { text: t("undo"), call: () => restore(picture) });
+    if (byKey) said.querySelector("button").focus();
   }
 
   async function restore(picture) {
@@ -101,23 +155,12 @@
       D.shell.notice(problem.message, "err");
       return;
     }
+    if (D.jobs.all.has(picture.job_id)) D.jobs.refresh(picture.job_id);
     chosen = picture;
-    load();
+    pictures = [...pictures.filter((one) => one.id !== picture.id), picture].sort((one, other) => other.created - one.created);
+    draw();
+    document.querySelector("#gallery_grid [data-picked] button")?.focus();
   }
-
-  // A button that asks once more in its own place; it forgets the question after a while.
-  D.sure = (text, question, call) => {
-    const button = el("button", { type: "button", class: "dk-act" }, text);
-    let timer = 0;
-    const calm = () => { clearTimeout(timer); button.textContent = text; button.removeAttribute("data-asking"); };
-    button.addEventListener("click", () => {
-      if (button.hasAttribute("data-asking")) { calm(); call(); return; }
-      button.textContent = question;
-      button.setAttribute("data-asking", "");
-      timer = setTimeout(calm, 4000);
-    });
-    return button;
-  };
 
   function arrows(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -126,16 +169,26 @@
     if (!next) return;
     event.preventDefault();
     next.firstElementChild.focus();
-    show(pictures.find((picture) => picture.id === next.dataset.id));
+    show(pictures.find((picture) => picture.id === next.dataset.id), false);
   }
 
+  const visible = () => D.shell.state.tab === "tab_gallery" && loaded;
+  const soon = D.later(() => (visible() ? merge() : null), 200);
   const search = D.later((text) => { words = text.trim(); load(); }, 250);
   document.addEventListener("input", (event) => { if (event.target.id === "gallery_search") search(event.target.value); });
   document.addEventListener("keydown", (event) => { if (event.target.closest?.("#gallery_grid")) arrows(event); });
-  D.onClick("gallery_more", () => load(true));
-  D.on("tab", (id) => { if (id === "tab_gallery" && stale) load(); });
-  D.on("ended", () => {
+  D.onClick("gallery_more", more);
+  D.on("tab", (id) => {
+    if (id !== "tab_gallery") return;
+    if (!loaded) load();
+    else if (stale) merge();
+  });
+  D.on("jobs", (job) => {
+    const jobs = job ? [job] : [...D.jobs.all.values()];
+    const fresh = jobs.flatMap((one) => one.pictures).filter((picture) => !told.has(picture.id));
+    for (const picture of fresh) told.add(picture.id);
+    if (!fresh.length) return;
     stale = true;
-    if (D.shell.state.tab === "tab_gallery") load();
+    soon();
   });
 })();

@@ -73,14 +73,14 @@
     if (ended(job)) {
       show(job);
       D.emit("ended", job);
-      complete(job);
+      refresh(job.id);
     }
     D.emit(name === "preview" ? "preview" : "jobs", job);
   }
 
   // Events are short; file names and exact times come with the whole job.
-  async function complete(job) {
-    const json = await D.api("GET", `jobs/${job.id}`).catch(() => null);
+  async function refresh(id) {
+    const json = await D.api("GET", `jobs/${id}`).catch(() => null);
     if (!json) return;
     adopt(json);
     D.emit("jobs");
@@ -140,5 +140,5 @@
   }
 
   D.on("drawn", load);
-  D.jobs = { all: jobs, active, current, ended, load, adopt, take, fraction, left, file, thumb, preview, forget };
+  D.jobs = { all: jobs, active, current, ended, load, refresh, adopt, take, fraction, left, file, thumb, preview, forget };
 })();

@@ -133,13 +133,16 @@
       document.querySelector(".gradio-container").append(place);
     }
     const same = [...place.children].find((child) => child.firstChild.textContent === text);
-    if (same && !act) return;
+    if (same && !act) return same;
     same?.remove();
     const node = el("div", { "data-mood": mood }, el("span", {}, text),
       ...(act ? [el("button", { type: "button", class: "dk-act", onclick: () => { node.remove(); act.call(); } }, act.text)] : []),
       el("button", { type: "button", "aria-label": t("close"), onclick: () => node.remove() }, "×"));
     place.append(node);
-    if (mood !== "warn") setTimeout(() => node.remove(), act ? 10000 : 5000);
+    // Not under the hand that is about to press it.
+    const leave = () => (node.matches(":hover, :focus-within") ? setTimeout(leave, 2000) : node.remove());
+    if (mood !== "warn") setTimeout(leave, act ? 10000 : 5000);
+    return node;
   }
 
   D.on("jobs", () => { drawHead(); drawTitle(); });
