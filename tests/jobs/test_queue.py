@@ -277,9 +277,9 @@ def test_pages_of_pictures_leave_none_out(tmp_path: Path, make_job: MakeJob) -> 
 
 
 def test_search_finds_all_words_and_takes_signs_literally(queue: Queue, make_job: MakeJob) -> None:
-    texts = ("a Red circle 100%", "a red square", "blue_circle")
-    queue.put(make_job(id="j", n_iter=3))
-    queue.reserve("j", [(n, n, f"{n}.png") for n in range(3)])
+    texts = ("a Red circle 100%", "a red square", "blue_circle", "ÄRGER im CAFE\u0301, Große Straße, МОСКВА")
+    queue.put(make_job(id="j", n_iter=4))
+    queue.reserve("j", [(n, n, f"{n}.png") for n in range(4)])
     for n, text in enumerate(texts):
         queue.save_picture("j", saved(n, infotext=text))
 
@@ -290,6 +290,9 @@ def test_search_finds_all_words_and_takes_signs_literally(queue: Queue, make_job
     assert found("circle red") == ["a Red circle 100%"]
     assert found("%") == ["a Red circle 100%"] and found("_") == ["blue_circle"]
     assert found("'; DROP TABLE jobs") == []
+    for word in ("ärger", "café", "CAFE\u0301", "STRASSE", "москва", "Straße  Москва"):
+        assert found(word) == [texts[3]], word
+    assert found("arger") == []
     assert queue.pictures("bob") == []
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from webui.core.errors import StorageProblem, TransientStorageProblem
 from webui.jobs.schema import MIGRATIONS, Migration, migrate
+from webui.jobs.words import has_words
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Database:
             self._reader = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
             self._reader.row_factory = sqlite3.Row
             self._reader.execute("PRAGMA query_only = ON")
+            self._reader.create_function("has_words", 2, has_words, deterministic=True)
 
     @contextmanager
     def transaction(self, flush: bool = True) -> Iterator[sqlite3.Connection]:
@@ -77,7 +79,10 @@ class Database:
             return self._connection.execute(statement, values).fetchall()
 
     def search(self, statement: str, values: dict[str, Any]) -> list[sqlite3.Row]:
-        """Like `rows`, but however long it takes, neither transactions nor `rows` wait for it."""
+        """Like `rows`, but however long it takes, neither transactions nor `rows` wait for it.
+
+        The statement may call has_words(text, words).
+        """
         with self._searching, self._sentences():
             return self._reader.execute(statement, values).fetchall()
 

@@ -255,8 +255,8 @@ class Queue:
         self, owner: str | None = None, limit: int = 60, before: float | None = None, search: str = ""
     ) -> Pictures:
         """Saved pictures, newest first; `search`: all its words are in the infotext, whatever their case."""
-        words = [_like(word) for word in search.split()]
-        values = {"owner": owner, "limit": limit, "before": before, "words": json.dumps(words)}
+        words = json.dumps(search.split()) if search.strip() else None
+        values = {"owner": owner, "limit": limit, "before": before, "words": words}
         return [_picture(row) for row in self._database.search(sql.PICTURES, values)]
 
     def picture(self, picture_id: str, *, removed: bool = False) -> StoredPicture:
@@ -352,8 +352,3 @@ def _picture(row: sqlite3.Row) -> StoredPicture:
         created=row["created"],
         stopped_at=row["stopped_at"],
     )
-
-
-def _like(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

@@ -121,7 +121,7 @@ SELECT * FROM pictures
 WHERE state = 'saved'
   AND (:owner IS NULL OR owner = :owner)
   AND (:before IS NULL OR created < :before)
-  AND NOT EXISTS (SELECT 1 FROM json_each(:words) AS word WHERE infotext NOT LIKE word.value ESCAPE '\\')
+  AND (:words IS NULL OR has_words(infotext, :words))
 ORDER BY created DESC LIMIT :limit
 """
 
