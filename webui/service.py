@@ -260,7 +260,11 @@ class Service:
         """Sentences the owner should read once: a damaged file that was set aside, an extension left out."""
         if not who.is_owner:
             return []
-        broken = [f"The extension '{r.name}' was left out: {r.problem}" for r in self._plugins.reports if r.problem]
+        broken = [
+            f"The extension '{r.name}' was left out: {r.problem}"
+            for r in self._plugins.reports
+            if r.enabled and r.problem
+        ]
         return [m for m in (self._settings.message, self._queue.message) if m] + broken
 
     def _within_limits(self, request: GenerationRequest, who: Identity) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -120,7 +121,7 @@ def test_what_can_be_done_with_a_picture_is_seen_without_scrolling(page: Page) -
         page.set_viewport_size({"width": width, "height": height})
         for name in ("→ txt2img", "Download", "Copy the settings", "Delete"):
             box = page.locator(f"#gallery_detail .dk-act:text-is('{name}')").bounding_box()
-            assert box and 0 < box["y"] and box["y"] + box["height"] < height, (width, name)
+            assert box and box["y"] > 0 and box["y"] + box["height"] < height, (width, name)
 
 
 def test_gallery_is_paged(page: Page) -> None:
@@ -209,6 +210,52 @@ def test_settings_are_found_saved_and_refused_beside_their_row(serve: Serve, ope
     page.wait_for_selector("#tab_settings-button")
     tab(page, "settings")
     expect(limit).to_have_value("7")
+
+
+def test_choices_have_words_and_extensions_are_ticked_off(serve: Serve, open_page: Open, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "extensions" / "grid-lines"
+    folder.mkdir(parents=True)
+    (folder / "extension.toml").write_text(
+        'name = "grid-lines"\nversion = "0.3"\ntitle = "Grid Lines"\napi = "1"\n', encoding="utf-8"
+    )
+    (folder / "extension.py").write_text("import nothing_there\n", encoding="utf-8")
+    server = serve()
+    page = open_page(server)
+    tab(page, "settings")
+    row = page.locator("#row_disabled_extensions")
+    expect(row).to_contain_text("Grid Lines is left out. Its extension.py failed to load")
+    expect(page.locator("#setting_attention input")).to_have_value("Scaled dot product (torch)")
+    grid_lines = row.get_by_role("checkbox", name="Grid Lines 0.3")
+    expect(grid_lines).not_to_be_checked()
+    grid_lines.check()
+    page.get_by_role("radio", name="Light").check()
+    page.click("#settings_submit")
+    expect(page.locator("#dk_notices")).to_contain_text("Settings are saved")
+    assert server.house
+    current = server.house.settings.current
+    assert (current.disabled_extensions, current.theme, current.attention) == (("grid-lines",), "light", "sdpa")
+    # A name that is no longer found can still be taken off.
+    page.request.patch(
+        f"{page.url}api/v1/settings",
+        headers={"Origin": page.url.rstrip("/")},
+        data={"disabled_extensions": ["grid-lines", "long-gone"]},
+    )
+    tab(page, "gallery")
+    tab(page, "settings")
+    row.get_by_role("checkbox", name="long-gone").uncheck()
+    page.click("#settings_submit")
+    expect(page.locator("#dk_notices")).to_contain_text("Settings are saved")
+    assert server.house.settings.current.disabled_extensions == ("grid-lines",)
+
+
+def test_the_section_that_is_read_is_marked(page: Page) -> None:
+    tab(page, "settings")
+    marked = page.locator("#settings_nav [aria-current]")
+    expect(marked).to_have_text("Making pictures")
+    page.click("#settings_nav >> text=Extensions")
+    expect(marked).to_have_text("Extensions")
+    box = page.locator("#settings_nav").bounding_box()
+    assert box and box["y"] >= 0, "the sections stay in sight"
 
 
 def test_a_guest_has_no_settings_and_sees_nobody_elses_things(serve: Serve, open_page: Open) -> None:

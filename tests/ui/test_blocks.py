@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import gradio as gr
 import pytest
@@ -110,6 +110,15 @@ def test_the_owners_tab_is_hidden_and_tells_defaults_only(house: House) -> None:
 def test_every_setting_has_its_row(config: dict[str, Any]) -> None:
     known = set(ids(config))
     assert {f"setting_{name}" for name in Settings.model_fields} <= known
+
+
+def test_choices_are_shown_by_labels(config: dict[str, Any]) -> None:
+    shown = {c["props"].get("elem_id"): c["props"] for c in config["components"]}
+    assert shown["setting_theme"]["choices"] == [("System", "system"), ("Light", "light"), ("Dark", "dark")]
+    assert ("Scaled dot product (torch)", "sdpa") in shown["setting_attention"]["choices"]
+    for name, info in Settings.model_fields.items():
+        if get_origin(info.annotation) is Literal:
+            assert all(label and label != value for label, value in shown[f"setting_{name}"]["choices"])
 
 
 def build_greeting(page: Page) -> None:

@@ -29,11 +29,16 @@ PAGE = "Page"
 EXTENSIONS = "Extensions"
 
 
-def _row(section: str, catalogue: str | None = None, *, restart: bool = False) -> dict[str, Any]:
-    """What the page needs besides title, help and limits: a section, the catalogue of names, whether it waits."""
+def _row(
+    section: str, catalogue: str | None = None, *, labels: Mapping[str, str] | None = None, restart: bool = False
+) -> dict[str, Any]:
+    """What the page needs besides title, help and limits: a section, the catalogue that the values are names of or
+    the labels of the values themselves, and whether a change waits for the next start.
+    """
     return {
         "section": section,
         **({"catalogue": catalogue} if catalogue else {}),
+        **({"labels": dict(labels)} if labels else {}),
         **({"restart": True} if restart else {}),
     }
 
@@ -104,15 +109,15 @@ class Settings(BaseModel):
     theme: Literal["system", "light", "dark"] = Field(
         "system",
         title="Theme",
-        description="Light, dark, or as the system is set.",
-        json_schema_extra=_row(PAGE),
+        description="What the page begins with; the switch in its head is kept in each browser.",
+        json_schema_extra=_row(PAGE, labels={"system": "System", "light": "Light", "dark": "Dark"}),
     )
     disabled_extensions: tuple[str, ...] = Field(
         (),
         title="Switched off extensions",
-        description="Names of extensions that are not loaded.",
+        description="Those that are ticked are not loaded.",
         max_length=1000,
-        json_schema_extra=_row(EXTENSIONS, restart=True),
+        json_schema_extra=_row(EXTENSIONS, "extensions", restart=True),
     )
 
 

@@ -129,6 +129,8 @@ EN = {
     "settings_same": "Nothing was changed",
     "settings_none": "No setting has these words.",
     "settings_restart": "From the next start on",
+    "settings_no_extensions": "No extensions were found.",
+    "settings_left_out": "{title} is left out. {problem}",
     # problems of the page itself
     "no_server": "The server does not answer",
     "no_server_text": "Your settings are kept. The page tries again by itself.",

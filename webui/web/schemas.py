@@ -246,12 +246,15 @@ class StatusOut(BaseModel):
 
 
 class ExtensionOut(BaseModel):
-    """An extension that was found; `problem` says why it was left out."""
+    """An extension that was found; `problem` says why it was left out, `enabled` is false when it is switched off."""
 
     name: str
     version: str
     title: str
+    description: str
+    author: str
     ok: bool
+    enabled: bool
     problem: str | None
 
 

@@ -2,30 +2,49 @@
 (() => {
   const D = window.darkroom;
   const { t, el, byId } = D;
+  // What a list of names is chosen from, by catalogue: rows with name, title and perhaps a problem.
+  const catalogues = { extensions: [] };
   let saved = {};
 
   async function load() {
     try {
-      const answer = await D.api("GET", "settings");
-      saved = answer.values || answer;
+      const [settings, found] = await Promise.all([D.api("GET", "settings"), D.api("GET", "extensions")]);
+      saved = settings.values;
+      catalogues.extensions = found.extensions;
+      report();
       byId("settings_fill").click();
     } catch (problem) {
       D.shell.notice(problem.message, "err");
     }
   }
 
+  // Gradio asks what each control is to become; `lists` says which are lists of names, and of which catalogue.
   const take = (names, lists) => names.map((name) =>
-    name in saved ? (lists.includes(name) ? saved[name].join(", ") : saved[name]) : { __type__: "update" });
+    !(name in saved) ? { __type__: "update" } : lists[name] ? chosen(saved[name], catalogues[lists[name]]) : saved[name]);
 
-  async function save(names, values, lists) {
+  // A name that is chosen and no longer found can still be taken off.
+  function chosen(value, rows) {
+    const labels = new Map([...value.map((name) => [name, name]), ...rows.map((row) => [row.name, [row.title, row.version].filter(Boolean).join(" ")])]);
+    return { __type__: "update", choices: [...labels].map(([name, label]) => [label, name]), value };
+  }
+
+  function report() {
+    for (const place of document.querySelectorAll("#settings_sections [data-reports]")) {
+      const rows = catalogues[place.dataset.reports];
+      place.replaceChildren(
+        ...(rows.length ? [] : [el("p", { class: "dk-second" }, t("settings_no_extensions"))]),
+        ...rows.filter((row) => row.enabled && row.problem).map((row) =>
+          el("p", { class: "dk-problem" }, t("settings_left_out", { title: row.title, problem: row.problem }))));
+    }
+  }
+
+  async function save(names, values) {
     clear();
     const given = D.form.named(names, values);
-    for (const name of lists) if (name in given) given[name] = given[name].split(",").map((part) => part.trim()).filter(Boolean);
     const changed = Object.fromEntries(Object.entries(given).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(saved[name])));
     if (!Object.keys(changed).length) { D.shell.notice(t("settings_same")); return; }
     try {
-      const answer = await D.api("PATCH", "settings", changed);
-      saved = answer.values || answer;
+      saved = (await D.api("PATCH", "settings", changed)).values;
       D.shell.notice(t("settings_saved"));
       await D.shell.refresh();
     } catch (problem) {
@@ -77,15 +96,24 @@
     if (!link) return;
     event.preventDefault();
     document.querySelector(link.getAttribute("href"))?.scrollIntoView({ block: "start", behavior: "smooth" });
-    mark(link);
   });
-  function mark(link) {
-    for (const other of document.querySelectorAll("#settings_nav a")) other.toggleAttribute("aria-current", other === link);
+
+  // The section that is being read: the last that has reached the upper part of the window; at the end the last one.
+  function mark() {
+    const links = [...document.querySelectorAll("#settings_nav a:not([hidden])")];
+    const top = (link) => document.querySelector(link.getAttribute("href")).getBoundingClientRect().top;
+    const end = scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+    const read = end ? links[links.length - 1] : links.filter((link) => top(link) < innerHeight / 4).pop() || links[0];
+    for (const link of document.querySelectorAll("#settings_nav a")) {
+      if (link === read) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
   }
+  document.addEventListener("scroll", () => { if (D.shell.state.tab === "tab_settings") mark(); }, { passive: true });
+
   D.on("tab", (id) => {
     if (id !== "tab_settings") return;
-    const first = document.querySelector("#settings_nav a");
-    if (first && !document.querySelector("#settings_nav a[aria-current]")) mark(first);
+    mark();
     load();
   });
   D.settings = { take, save };

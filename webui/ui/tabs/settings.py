@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
 from gradio.components.base import Component
+from gradio.i18n import I18nData
 from pydantic.fields import FieldInfo
 
 from webui.core.settings import Settings
@@ -18,6 +19,7 @@ from webui.ui.texts import EN, t
 # Shown in the head of the page, as A1111's quicksettings are, and therefore not here.
 _IN_HEAD = ("sd_model_checkpoint",)
 _GREATEST_SLIDER = 200
+_MOST_SEGMENTS = 3
 
 
 def build(page: Page) -> None:
@@ -67,8 +69,9 @@ def _row(name: str, info: FieldInfo, page: Page) -> Component:
     """One row: what the setting is and means at the left, its control at the right."""
     restart = element("p", data_t="settings_restart", class_="dk-second") if _extra(info).get("restart") else ""
     said = element("p", escape(info.title or name)) + element("p", escape(info.description or ""), class_="dk-second")
+    reports = element("div", data_reports=_extra(info)["catalogue"]) if _is_list(info) else ""
     with gr.Row(elem_classes="dk-setting", elem_id=f"row_{name}"):
-        area(said + restart, f"about_{name}")
+        area(said + restart + reports, f"about_{name}")
         return _control(name, info, page)
 
 
@@ -81,29 +84,47 @@ def _control(name: str, info: FieldInfo, page: Page) -> Component:
         "interactive": True,
     }
     low, high = _limit(info, "ge"), _limit(info, "le")
+    choices = _choices(info, page)
     component: Component
     if isinstance(default, bool):
         component = gr.Checkbox(value=default, **common)
-    elif get_origin(info.annotation) is Literal:
-        component = gr.Dropdown(choices=[str(choice) for choice in get_args(info.annotation)], value=default, **common)
-    elif _extra(info).get("catalogue") == "attention":
-        component = gr.Dropdown(choices=page.service.registry.attention.names(), value=default, **common)
+    elif _is_list(info):
+        # What there is to choose from comes with the values: it is the owner's to know.
+        component = gr.CheckboxGroup(choices=[], value=[], **common)
+    elif choices and len(choices) <= _MOST_SEGMENTS and not _extra(info).get("catalogue"):
+        component = gr.Radio(choices=choices, value=default, elem_classes="dk-segments", **common)
+    elif choices:
+        component = gr.Dropdown(choices=choices, value=default, **common)
     elif isinstance(default, int) and low is not None and high is not None and high <= _GREATEST_SLIDER:
         component = gr.Slider(low, high, step=1, value=default, buttons=[], **common)
     elif isinstance(default, int | float):
         component = gr.Number(value=default, precision=0 if isinstance(default, int) else None, **common)
     else:
-        text = ", ".join(default) if isinstance(default, tuple) else str(default)
-        component = gr.Textbox(value=text, lines=1, max_lines=1, **common)
+        component = gr.Textbox(value=str(default), lines=1, max_lines=1, **common)
     return component
+
+
+def _choices(info: FieldInfo, page: Page) -> list[str | int | float | tuple[str | I18nData, str | int | float]]:
+    """(label, value) of each value that the setting can have; empty where any will do."""
+    if get_origin(info.annotation) is Literal:
+        labels = _extra(info)["labels"]
+        return [(labels[value], value) for value in get_args(info.annotation)]
+    if _extra(info).get("catalogue") == "attention":
+        return [(row.title, row.name) for row in page.service.registry.attention]
+    return []
+
+
+def _is_list(info: FieldInfo) -> bool:
+    return get_origin(info.annotation) is tuple
 
 
 def _connect(controls: dict[str, Component], apply: gr.Button) -> None:
     """Apply sends what has changed as one PATCH; a hidden button lets the scripts fill the controls."""
     names = json.dumps(list(controls))
-    lists = json.dumps([name for name, info in Settings.model_fields.items() if get_origin(info.annotation) is tuple])
+    fields = Settings.model_fields
+    lists = json.dumps({name: _extra(info)["catalogue"] for name, info in fields.items() if _is_list(info)})
     components = list(controls.values())
-    apply.click(None, components, None, js=f"(...values) => darkroom.settings.save({names}, values, {lists})")
+    apply.click(None, components, None, js=f"(...values) => darkroom.settings.save({names}, values)")
     fill = gr.Button(elem_id="settings_fill", visible="hidden")
     fill.click(None, None, components, js=f"() => darkroom.settings.take({names}, {lists})")
 

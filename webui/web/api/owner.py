@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, BackgroundTasks, Request
 
 from webui.core.settings import Settings
+from webui.plugins.manager import ExtensionReport
 from webui.web.access import Who
 from webui.web.bodies import describe, read_object
 from webui.web.schemas import EntranceOut, ExtensionsOut, SettingsOut
@@ -34,13 +35,7 @@ def build(service: Service, access: Access, stop: Callable[[], None]) -> APIRout
     @router.get("/extensions", response_model=ExtensionsOut)
     async def list_extensions(who: Who) -> Any:
         """What was found in the extension folders, loaded or not."""
-        reports = service.extensions(who)
-        return {
-            "extensions": [
-                {"name": r.name, "version": r.version, "title": r.title, "ok": r.ok, "problem": r.problem or None}
-                for r in reports
-            ]
-        }
+        return {"extensions": [_extension(report) for report in service.extensions(who)]}
 
     @router.post("/entrance", status_code=201, response_model=EntranceOut)
     async def make_entrance(request: Request) -> Any:
@@ -53,6 +48,19 @@ def build(service: Service, access: Access, stop: Callable[[], None]) -> APIRout
         background.add_task(stop)
 
     return router
+
+
+def _extension(report: ExtensionReport) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "version": report.version,
+        "title": report.title,
+        "description": report.description,
+        "author": report.author,
+        "ok": report.ok,
+        "enabled": report.enabled,
+        "problem": report.problem or None,
+    }
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
