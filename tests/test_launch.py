@@ -83,7 +83,7 @@ def test_what_pip_cannot_find_is_a_sentence(program: Path) -> None:
     (program / "requirements.txt").write_text("torch==2.13.0\n", "utf-8")
     failed = start(program)
     assert failed.returncode == 1
-    assert "does not exist for this Python" in failed.stderr
+    assert "cannot be reached, or has nothing for this Python" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 

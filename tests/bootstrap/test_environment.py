@@ -78,6 +78,14 @@ def test_a_folder_with_other_things_is_not_cleared(environment: Environment, she
     assert makings(shell) == []
 
 
+def test_a_file_in_its_place_is_said(environment: Environment, shell: NotingShell) -> None:
+    environment.folder.write_text("mine", "utf-8")
+    with pytest.raises(Trouble, match="it is a file"):
+        environment.ensure()
+    assert environment.folder.read_text("utf-8") == "mine"
+    assert makings(shell) == []
+
+
 def test_without_ensurepip_the_outer_pip_installs(
     environment: Environment, shell: NotingShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_the_tests_have_a_stamp_of_their_own(installer: Installer, shell: Noting
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "no room left"),
         ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: 'x'", "no permission"),
         ("ERROR: No matching distribution found for torch==2.13.0", "does not exist for this Python"),
+        ("ERROR: Could not find a version that satisfies torch==2 (from versions: none)", "reached, or has nothing"),
         ("SSLError(SSLCertVerificationError(1, 'certificate verify failed'))", "could not be trusted"),
         ("Building wheel\nERROR: something else broke\n", "Its last words: ERROR: something else broke"),
     ],

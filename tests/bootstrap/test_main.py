@@ -51,6 +51,7 @@ def test_torchs_index_needs_an_address(argv: list[str]) -> None:
         (["test"], ()),
         (["test", "-k", "name", "--all"], ("-k", "name", "--all")),
         (["--skip-install", "test", "-x"], ("--skip-install", "-x")),
+        (["test", "--help"], None),
         (["generate", "test"], None),
         (["generate", "a", "test"], None),
     ],

@@ -49,6 +49,7 @@ class Environment:
             if problem is None:
                 self._remember_interpreter()
                 return
+            self._must_be_ours()
             say(f"The folder {self.folder} is broken ({problem}); making it anew.")
         else:
             say(f"Making {self.folder} (only at the first start) ...")
@@ -122,7 +123,7 @@ class Environment:
     def _make(self) -> None:
         try:
             if self.folder.is_dir():
-                self._clear()
+                shutil.rmtree(self.folder)
             self.folder.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise os_trouble(error, f"clear {self.folder}", self.folder.parent) from error
@@ -136,14 +137,18 @@ class Environment:
         if not self._has_own_pip() and importlib.util.find_spec("pip") is None:
             raise no_pip()
 
-    def _clear(self) -> None:
-        ours = any((self.folder / name).exists() for name in ("pyvenv.cfg", STAMP)) or not any(self.folder.iterdir())
-        if not ours:
+    def _must_be_ours(self) -> None:
+        try:
+            is_folder = self.folder.is_dir()
+            names = {path.name for path in self.folder.iterdir()} if is_folder else set()
+        except OSError as error:
+            raise os_trouble(error, f"read {self.folder}", self.folder) from error
+        if not is_folder or (names and not names & {"pyvenv.cfg", STAMP}):
+            what = "a folder with other things in it" if is_folder else "a file"
             raise Trouble(
-                f"{self.folder} is in the way: it is a folder with other things in it, and no virtual environment.",
+                f"{self.folder} is in the way: it is {what}, and no virtual environment.",
                 "Move it away, or set VENV_DIR to another folder",
             )
-        shutil.rmtree(self.folder)
 
     def _venv(self, with_pip: bool) -> Outcome:
         without = () if with_pip else ("--without-pip",)

@@ -73,6 +73,8 @@ def read_plan(argv: Sequence[str], environ: Mapping[str, str]) -> Plan:
                 raise Trouble("--torch-index-url needs the address of an index after it.", code=2)
     before = next((position for position, argument in enumerate(argv) if not argument.startswith("-")), 0)
     test = (*argv[:before], *argv[before + 1 :]) if argv[before : before + 1] == ["test"] else None
+    if test and {"-h", "--help"} & set(test):
+        test = None  # the program's own help, which is shorter than pytest's
     return Plan(tuple(arguments), "--skip-install" in arguments, "--reinstall-torch" in arguments, index, test)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import platform
 import sys
+import tempfile
 from pathlib import Path
 
 NO_NETWORK = (
@@ -25,6 +26,7 @@ NO_NETWORK = (
 NO_SPACE = ("no space left on device", "not enough space", "disk quota exceeded", "errno 28", "errno 122")
 NO_PERMISSION = ("permission denied", "access is denied", "errno 13", "read-only file system", "errno 30")
 NO_WHEEL = ("no matching distribution found", "is not a supported wheel", "requires a different python")
+_NOTHING = "(from versions: none)"
 NO_CERTIFICATE = ("certificate verify failed", "sslerror")
 
 
@@ -69,6 +71,15 @@ def pip_trouble(output: str, what: str, folder: Path) -> Trouble:
             "Check the network connection, then start again; what is already downloaded is kept",
             "Behind a proxy, set HTTPS_PROXY; with an index of your own, set PIP_INDEX_URL",
         )
+    if _NOTHING in said:
+        # pip says the same of an index that has no such package and, in few words, of one that it could not reach.
+        return Trouble(
+            f"{what} could not be had: the package index cannot be reached, or has nothing for this Python "
+            f"{platform.python_version()} on {platform.system()} {platform.machine()}. "
+            f"The last words of pip: {_last_line(output)}",
+            "Check the network connection and the proxy (HTTPS_PROXY, PIP_INDEX_URL), then start again",
+            "Start launch.py with Python 3.11, 3.12 or 3.13 (64 bit)",
+        )
     if any(sign in said for sign in NO_WHEEL):
         return Trouble(
             f"Something in {what} does not exist for this Python {platform.python_version()} "
@@ -93,7 +104,8 @@ def no_pip() -> Trouble:
 def _no_space(text: str, folder: Path) -> Trouble:
     return Trouble(
         text,
-        f"Free some room on the disk of {folder} (about 3 GB; 8 GB with an NVIDIA card), then start again",
+        f"Free some room on the disk of {folder} (about 3 GB; 8 GB with an NVIDIA card) and in {tempfile.gettempdir()}, "
+        "where packages are unpacked; then start again",
         "Or set VENV_DIR to a folder on another disk",
     )
 
