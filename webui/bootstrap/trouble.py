@@ -104,8 +104,8 @@ def no_pip() -> Trouble:
 def _no_space(text: str, folder: Path) -> Trouble:
     return Trouble(
         text,
-        f"Free some room on the disk of {folder} (about 3 GB; 8 GB with an NVIDIA card) and in {tempfile.gettempdir()}, "
-        "where packages are unpacked; then start again",
+        f"Free some room on the disk of {folder} (about 3 GB; 8 GB with an NVIDIA card), and on that of "
+        f"{tempfile.gettempdir()}, where packages are unpacked; then start again",
         "Or set VENV_DIR to a folder on another disk",
     )
 
