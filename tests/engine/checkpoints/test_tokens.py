@@ -10,7 +10,7 @@ from transformers import CLIPTokenizer
 from tests.engine.helpers import STARTER
 from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.catalogue import Catalogue
-from webui.engine.checkpoints.tokens import count_tokens, load_chunker, split
+from webui.engine.checkpoints.tokens import clip_chunker, count_tokens, load_chunker, split
 
 COMMA = 9
 
@@ -73,3 +73,12 @@ def test_a_tokenizer_whose_files_do_not_fit_is_a_sentence(tmp_path):
     (tmp_path / "merges.txt").write_text("#version: 0.2\nx y\n")
     with pytest.raises(ModelProblem, match="fit"):
         load_chunker(tmp_path)
+
+
+def test_clips_own_vocabulary_ships_with_the_program():
+    chunker = clip_chunker()
+    assert chunker.tokenizer.get_vocab_size() == 49408
+    (chunk,) = chunker.chunks("a photo of a cat")
+    assert chunker.padded(chunk)[:8] == (49406, 320, 1125, 539, 320, 2368, 49407, 49407)
+    assert clip_chunker(pad=0).padded(chunk)[6:8] == (49407, 0)
+    assert chunker.comma == chunker.tokens(",")[0] == 267

@@ -17,6 +17,7 @@ CHUNK = 75
 # A comma at most this many tokens before a full chunk's end ends the chunk, so that phrases stay together (A1111's 20).
 COMMA_REACH = 20
 
+_CLIP_MERGES = Path(__file__).parents[1] / "data" / "clip" / "merges.txt"
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 # CLIP's cut: contractions, letters together, digits alone, the rest together.
 _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -72,17 +73,32 @@ def load_chunker(folder: Path) -> Chunker:
     """The chunker of a tokenizer folder (vocab.json, merges.txt). Raises ModelProblem."""
     vocabulary: dict[str, int] = read_json(folder / "vocab.json")
     try:
-        lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+        merges = _read_merges(folder / "merges.txt")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelProblem("The tokenizer's merges.txt cannot be read.", field="checkpoint") from error
-    merges = [(a, b) for a, _, b in (line.partition(" ") for line in lines if not line.startswith("#version")) if b]
     try:
-        model = models.BPE(
-            vocab=vocabulary, merges=merges, continuing_subword_prefix="", end_of_word_suffix="</w>", unk_token=_END
-        )
-        start, end = vocabulary[_START], vocabulary[_END]
+        return _chunker(vocabulary, merges, _pad_token(folder, vocabulary))
     except Exception as error:  # the tokenizers library raises bare Exception for a merge outside the vocabulary
         raise ModelProblem("The tokenizer's files do not fit each other.", field="checkpoint") from error
+
+
+@functools.lru_cache(maxsize=2)
+def clip_chunker(pad: int | None = None) -> Chunker:
+    """The chunker of CLIP's own vocabulary of 49,408 tokens, which ships with the program.
+
+    pad: the number of the token that fills up a chunk; None is the end token (CLIP-L), OpenCLIP's encoders take 0.
+    Source: the 256 bytes' letters, the same at a word's end, the merges of OpenAI's CLIP in order, two specials.
+    """
+    merges = _read_merges(_CLIP_MERGES)
+    letters = _byte_letters()
+    names = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in merges), _START, _END]
+    return _chunker({name: number for number, name in enumerate(names)}, merges, pad)
+
+
+def _chunker(vocabulary: dict[str, int], merges: list[tuple[str, str]], pad: int | None) -> Chunker:
+    model = models.BPE(
+        vocab=vocabulary, merges=merges, continuing_subword_prefix="", end_of_word_suffix="</w>", unk_token=_END
+    )
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
@@ -93,13 +109,25 @@ def load_chunker(folder: Path) -> Chunker:
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )
-    return Chunker(tokenizer, start, end, _pad_token(folder, vocabulary, end), vocabulary.get(",</w>"))
+    start, end = vocabulary[_START], vocabulary[_END]
+    return Chunker(tokenizer, start, end, end if pad is None else pad, vocabulary.get(",</w>"))
 
 
-def _pad_token(folder: Path, vocabulary: dict[str, int], end: int) -> int:
+def _read_merges(path: Path) -> list[tuple[str, str]]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(a, b) for a, _, b in (line.partition(" ") for line in lines if not line.startswith("#version")) if b]
+
+
+def _byte_letters() -> list[str]:
+    """A printable letter for each byte, as GPT-2 numbered them: those that are printable first."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [*map(chr, printable), *(chr(256 + place) for place in range(256 - len(printable)))]
+
+
+def _pad_token(folder: Path, vocabulary: dict[str, int]) -> int | None:
     path = folder / "tokenizer_config.json"
     if not path.is_file():
-        return end
+        return None
     pad = read_json(path).get("pad_token", _END)
     name = pad.get("content") if isinstance(pad, dict) else pad
-    return vocabulary.get(str(name), end)
+    return vocabulary.get(str(name))
