@@ -14,7 +14,6 @@ from webui.app import House, compose
 from webui.core.paths import Paths
 from webui.core.registry import Registry
 from webui.core.settings import SettingsStore
-from webui.engine.config import EngineConfig
 from webui.jobs.executors.fake import FakeExecutor
 from webui.plugins.manager import build_registry, load_plugins
 
@@ -42,7 +41,7 @@ def sham(paths: Paths) -> Path:
 @pytest.fixture
 def house(paths: Paths, sham: Path) -> Iterator[House]:
     """The composed house with the fake executor, not running: `async with house.running() as service`."""
-    built = compose(paths, SettingsStore(paths.settings), EngineConfig(), FakeExecutor(step_seconds=0.002))
+    built = compose(paths, SettingsStore(paths.settings), [FakeExecutor(step_seconds=0.002)])
     assert built.service.defaults()["checkpoint"].startswith(sham.name)
     yield built
     built.queue.close()

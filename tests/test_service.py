@@ -25,7 +25,6 @@ from webui.core.fields import MAX_SEED
 from webui.core.job import LOCAL_OWNER, Identity, Level, State
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
-from webui.engine.config import EngineConfig
 from webui.jobs.executors.fake import FakeExecutor, Fault
 from webui.service import Service
 
@@ -36,7 +35,7 @@ OTHER = Identity("guest-2", Level.VISITOR)
 def house_on(folder: Path, fault: Fault | None = None, step_seconds: float = 0.0) -> House:
     paths = Paths(data_dir=folder)
     executor = FakeExecutor(step_seconds=step_seconds, fault=fault)
-    return compose(paths, SettingsStore(paths.settings), EngineConfig(), executor)
+    return compose(paths, SettingsStore(paths.settings), [executor])
 
 
 def run(house: House, talk: Callable[[Service], Coroutine[Any, Any, None]]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class House:
     plugins: Plugins
     service: Service
     scheduler: Scheduler
-    executor: Executor
+    executors: tuple[Executor, ...]
     queue: Queue
     store: PictureStore
 
@@ -46,7 +47,7 @@ class House:
 
     @asynccontextmanager
     async def running(self, only: Collection[str] | None = None) -> AsyncIterator[Service]:
-        """Start the worker and the scheduler, and stop both in order: running jobs go back to the line.
+        """Start the workers and the scheduler, and stop all in order: running jobs go back to the line.
 
         With `only` no other jobs than these ids are taken up; ids may be added while it runs.
         """
@@ -54,12 +55,18 @@ class House:
         async with AsyncExitStack() as stack:
             stack.callback(self.queue.close)
             await asyncio.to_thread(take_up, self.queue, self.store)
-            stack.push_async_callback(self.executor.close)
-            await self.executor.start()
+            stack.push_async_callback(self._close_workers)
+            for executor in self.executors:
+                await executor.start()
             task = asyncio.create_task(self.scheduler.run(only), name="scheduler")
             task.add_done_callback(_report)
             stack.push_async_callback(_stop, task)
             yield self.service
+
+    async def _close_workers(self) -> None:
+        ends = await asyncio.gather(*(executor.close() for executor in self.executors), return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
@@ -73,16 +80,28 @@ def _report(task: asyncio.Task[None]) -> None:
         log.error("The line stands still until Darkroom is started again", exc_info=error)
 
 
-def compose(paths: Paths, settings: SettingsStore, engine: EngineConfig, executor: Executor | None = None) -> House:
-    """Build the house on these folders. Without an `executor` jobs run in a worker process with `engine`'s options."""
+def local_workers(engines: Sequence[EngineConfig]) -> tuple[Executor, ...]:
+    """An executor for each of these engines, in a worker process of its own; several are told apart by their device."""
+    if len(engines) == 1:
+        return (LocalExecutor(engines[0]),)
+    numbers: Counter[str] = Counter()
+    executors = []
+    for engine in engines:
+        numbers[engine.device] += 1
+        number = f" ({numbers[engine.device]})" if engine.sharers > 1 else ""
+        executors.append(LocalExecutor(engine, label=f"{engine.device}{number}"))
+    return tuple(executors)
+
+
+def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]) -> House:
+    """Build the house on these folders; each of the executors is one worker."""
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
     catalogue = Catalogue(paths.checkpoints, paths.state, families=registry.families)
     queue = Queue(paths.database)
     bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs, owner=queue.name)
-    executor = executor or LocalExecutor(engine)
-    scheduler = Scheduler(queue, bus, executor, store, plugins, settings)
+    scheduler = Scheduler(queue, bus, executors, store, plugins, settings)
     service = Service(
         registry=registry,
         plugins=plugins,
@@ -93,4 +112,4 @@ def compose(paths: Paths, settings: SettingsStore, engine: EngineConfig, executo
         store=store,
         scheduler=scheduler,
     )
-    return House(paths, settings, plugins, service, scheduler, executor, queue, store)
+    return House(paths, settings, plugins, service, scheduler, tuple(executors), queue, store)

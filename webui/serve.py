@@ -1,4 +1,4 @@
-"""The server's life: claim the data folder, start the worker, build the page beside it, stop in order."""
+"""The server's life: claim the data folder, start the workers, build the page beside it, stop in order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import webbrowser
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from webui.app import House, compose
 from webui.core.errors import DarkroomError
 from webui.core.options import DEFAULT_PORT, Options
 from webui.core.settings import SettingsStore
-from webui.engine.config import EngineConfig
 from webui.instance import DataFolder
 from webui.jobs.executors.base import Executor
 from webui.web.accounts import read_accounts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def serve(options: Options, settings: SettingsStore, engine: EngineConfig, executor: Executor | None = None) -> int:
+def serve(options: Options, settings: SettingsStore, executors: Sequence[Executor]) -> int:
     """Serve the page until it is stopped; the exit code. Raises Conflict, StorageProblem, NoPort, InvalidField."""
     sharing = Sharing(
         listen=options.listen or bool(options.server_name),
@@ -45,7 +45,7 @@ def serve(options: Options, settings: SettingsStore, engine: EngineConfig, execu
         if said:
             _say(said)
         access = Access(sharing, Keys(options.paths.state / "access.json"), folder.token)
-        house = compose(options.paths, settings, engine, executor)
+        house = compose(options.paths, settings, executors)
         asyncio.run(_Serving(options, house, access, folder, sock).run())
     finally:
         folder.release()
@@ -64,7 +64,7 @@ class _Serving:
         self._tunnel: Tunnel | None = None
 
     async def run(self) -> None:
-        """Start the worker first: it loads torch in its own process while this one imports Gradio."""
+        """Start the workers first: they load torch in their own processes while this one imports Gradio."""
         async with self._house.running():
             app = await asyncio.to_thread(self._build)
             server = WebServer(app, self._sock, certificate=self._options.tls_certfile, key=self._options.tls_keyfile)
@@ -78,7 +78,7 @@ class _Serving:
                     self._tunnel.close()
 
     def _build(self) -> FastAPI:
-        # Gradio takes seconds to import; the worker has been started before and loads in the meantime.
+        # Gradio takes seconds to import; the workers have been started before and load in the meantime.
         from webui.ui.assets import head_html, load_assets
         from webui.ui.blocks import build_blocks, mount_options
         from webui.web.access import identity_of

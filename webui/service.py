@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from webui.core.settings import Settings, SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
+from webui.jobs.fleet import Worker
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
 from webui.plugins.manager import ExtensionReport, Plugins
@@ -221,7 +223,7 @@ class Service:
     def extensions(self, who: Identity) -> tuple[ExtensionReport, ...]:
         """What was found in the extension folders, loaded or not."""
         _need_owner(who, "list the extensions")
-        return self._plugins.reports
+        return self._reports()
 
     # Settings and state
 
@@ -249,23 +251,26 @@ class Service:
         }
 
     def status(self) -> dict[str, Any]:
-        """The worker's state and the line's numbers, for the head of the page."""
-        worker = self._scheduler.status()
-        return {
-            "worker": {"state": worker.state, "device": worker.device, "detail": worker.detail},
-            "queue": self.line(),
-        }
+        """The workers' states and the line's numbers, for the head of the page; `worker` is the first of `workers`."""
+        workers = [_worker(worker) for worker in self._scheduler.workers]
+        return {"worker": workers[0], "workers": workers, "queue": self.line()}
 
     def messages(self, who: Identity) -> list[str]:
         """Sentences the owner should read once: a damaged file that was set aside, an extension left out."""
         if not who.is_owner:
             return []
         broken = [
-            f"The extension '{r.name}' was left out: {r.problem}"
-            for r in self._plugins.reports
-            if r.enabled and r.problem
+            f"The extension '{r.name}' was left out: {r.problem}" for r in self._reports() if r.enabled and r.problem
         ]
         return [m for m in (self._settings.message, self._queue.message) if m] + broken
+
+    def _reports(self) -> tuple[ExtensionReport, ...]:
+        """What became of each extension; one that only the worker could not load is left out there."""
+        failed = {name: problem for worker in self._scheduler.workers for name, problem in worker.status.left_out}
+        return tuple(
+            replace(report, ok=False, problem=failed[report.name]) if report.ok and report.name in failed else report
+            for report in self._plugins.reports
+        )
 
     def _within_limits(self, request: GenerationRequest, who: Identity) -> None:
         if who.is_owner:
@@ -283,6 +288,18 @@ class Service:
             raise TooMany(
                 f"You have {waiting} jobs waiting, which is as many as a guest may have. Let one finish first."
             )
+
+
+def _worker(worker: Worker) -> dict[str, Any]:
+    status = worker.status
+    return {
+        "state": status.state,
+        "device": status.device,
+        "detail": status.detail,
+        "free_bytes": status.free,
+        "total_bytes": status.total,
+        "jobs": len(worker.jobs),
+    }
 
 
 def _theirs(picture: StoredPicture, who: Identity) -> StoredPicture:

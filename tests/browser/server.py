@@ -10,7 +10,6 @@ from typing import Any
 from webui.app import House, compose
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
-from webui.engine.config import EngineConfig
 from webui.jobs.executors.fake import FakeExecutor
 from webui.ui.assets import head_html, load_assets
 from webui.ui.blocks import build_blocks, mount_options
@@ -70,7 +69,7 @@ class PageServer:
     async def _serve(self) -> None:
         paths = Paths(data_dir=self._folder)
         settings = SettingsStore(paths.settings)
-        self.house = compose(paths, settings, EngineConfig(checkpoint_folders=paths.checkpoints), self.executor)
+        self.house = compose(paths, settings, [self.executor])
         access = Access(self._sharing, Keys(paths.state / "keys.json"), "token")
         service = self.house.service
         app = build_app(service, access, load_assets(), lambda folder: head_html(folder, settings.current.theme))

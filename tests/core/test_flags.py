@@ -38,7 +38,7 @@ def example(flag: Flag) -> list[str]:
     if not flag.takes_value:
         return [flag.name]
     words = [word for word in flag.values if word not in ("autocast", "INFO", "system")]
-    return [flag.name, words[0] if words else "3" if flag.kind == "int" else "x"]
+    return [flag.name, words[0] if words else "3" if flag.kind == "int" or flag.option == "device_id" else "x"]
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name != REFUSED])
@@ -86,8 +86,11 @@ def test_no_field_of_a_request_has_a_flags_spelling() -> None:
         (["--no-half"], "precision", "fp32"),
         (["--precision", "half"], "precision", "fp16"),
         (["--precision", "full"], "precision", "fp32"),
-        (["--use-cpu", "all"], "device", "cpu"),
-        (["--device-id", "1"], "device", "cuda:1"),
+        (["--use-cpu", "all"], "devices", ("cpu",)),
+        (["--device-id", "1"], "devices", ("cuda:1",)),
+        (["--device-id", "0,cuda:2, CPU,cpu"], "devices", ("cuda:0", "cuda:2", "cpu", "cpu")),
+        (["--device-id", "mps"], "devices", ("mps",)),
+        ([], "devices", ("auto",)),
         (["--listen"], "host", "0.0.0.0"),
         (["--listen", "--server-name", "10.0.0.2"], "host", "10.0.0.2"),
         ([], "host", "127.0.0.1"),
@@ -130,7 +133,9 @@ def test_a_checkpoint_file_is_found_in_its_folder(tmp_path: Path) -> None:
         (["--port", "many"], "invalid int value"),
         (["--port"], "expected one argument"),
         (["--theme", "pink"], "invalid choice"),
-        (["--device-id", "-1"], "counts from 0"),
+        (["--device-id", "-1"], "numbers from 0"),
+        (["--device-id", "0,,1"], "numbers from 0"),
+        (["--device-id", "gpu"], "not 'gpu'"),
         (["--use-cpu", "all", "--device-id", "0"], "cannot be given together"),
         (["--tls-keyfile", "k"], "needed both"),
         (["--lissten"], "[Uu]nrecognized arguments: --lissten"),

@@ -161,7 +161,7 @@ class Bench:
 @contextmanager
 def running(folder, registry, plugins, **options):
     """An engine on the checkpoints of a folder."""
-    names = ("max_rows", "preview_every", "warm_checkpoint")
+    names = ("max_rows", "preview_every", "warm_checkpoint", "sharers")
     config = EngineConfig((folder,), device="cpu", **{n: options.pop(n) for n in names if n in options})
     bench = Bench(config, registry, plugins, **options)
     try:

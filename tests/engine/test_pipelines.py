@@ -51,6 +51,23 @@ def test_a_model_is_loaded_once_for_all_who_borrow_it(catalogue, registry):
     assert shelf.lend_resident(catalogue.get("a")) is not None and shelf.lend_resident(catalogue.get("b")) is None
 
 
+def test_processes_on_one_device_share_its_memory(registry, monkeypatch):
+    monkeypatch.setattr("webui.engine.pipelines.memory", lambda device: (800, 1000))
+    budgets = [Pipelines(registry, resolve, CPU, torch.float32, sharers=sharers)._budget for sharers in (1, 2)]
+    assert budgets == [500, 250]
+
+
+def test_it_is_told_when_a_model_has_come_or_gone(catalogue, registry):
+    told = []
+    size = catalogue.get("a").size_bytes
+    shelf = Pipelines(
+        registry, resolve, CPU, torch.float32, int(size * 1.5), changed=lambda: told.append(shelf.names())
+    )
+    for name in ("a", "a", "b"):
+        shelf.prefetch(catalogue.get(name))
+    assert told == [["a"], [], ["b"]]
+
+
 def test_idle_models_are_dropped_longest_unused_first(catalogue, registry):
     size = catalogue.get("a").size_bytes
     shelf = pipelines(registry, budget=int(size * 2.5))

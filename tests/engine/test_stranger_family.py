@@ -1,6 +1,7 @@
 """A model family of an extension is found, listed, counted, accepted and run through its row alone."""
 
 import asyncio
+import time
 
 import pytest
 import torch
@@ -12,7 +13,6 @@ from webui.core.errors import InvalidField
 from webui.core.job import LOCAL_OWNER
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
-from webui.engine.config import EngineConfig
 from webui.jobs.executors.fake import FakeExecutor
 from webui.plugins.manager import build_registry, load_plugins
 
@@ -92,7 +92,7 @@ def home(tmp_path):
 
 def test_the_page_knows_a_family_of_an_extension(home):
     paths = Paths(data_dir=home, program_dir=home)
-    house = compose(paths, SettingsStore(paths.settings), EngineConfig(), FakeExecutor())
+    house = compose(paths, SettingsStore(paths.settings), [FakeExecutor()])
     found = {checkpoint.path.name: checkpoint for checkpoint in house.service.checkpoints(LOCAL_OWNER)}
     assert (found["train.safetensors"].family, found["train.safetensors"].problem) == ("toy", None)
     assert "cannot be read yet" in found["other.safetensors"].problem
@@ -102,6 +102,16 @@ def test_the_page_knows_a_family_of_an_extension(home):
     with pytest.raises(InvalidField, match=r"72; it must be a multiple of 16 \(nearest: 64, 80\)") as refused:
         asyncio.run(house.service.submit(wrong, LOCAL_OWNER))
     assert refused.value.field == "width"
+
+
+def test_the_first_checkpoint_may_be_of_an_extension_s_family(home):
+    plugins = load_plugins((home / "extensions",), "worker")
+    models = home / "models" / "Stable-diffusion"
+    with running(models, build_registry(plugins), plugins, warm_checkpoint="gone") as bench:
+        deadline = time.monotonic() + 60
+        while not bench.engine.describe()["models"] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert bench.engine.describe()["models"] == ["train.safetensors"]
 
 
 def test_the_engine_runs_a_family_of_an_extension(home, ask):

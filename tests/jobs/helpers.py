@@ -87,16 +87,17 @@ class RecordingBus(Bus):
 
 
 @asynccontextmanager
-async def running_house(folder: Path, executor: Executor) -> AsyncIterator[House]:
-    """A house at work on a folder; leaving it is an orderly stop."""
+async def running_house(folder: Path, *executors: Executor) -> AsyncIterator[House]:
+    """A house at work on a folder, with a worker for each executor; leaving it is an orderly stop."""
     queue = Queue(folder / "data" / "darkroom.sqlite3")
     events: dict[str, list[Event]] = {}
     bus = RecordingBus(queue, events)
     settings = SettingsStore(folder / "data" / "settings.json")
     store = PictureStore(folder / "outputs", owner=queue.name)
     take_up(queue, store)
-    scheduler = Scheduler(queue, bus, executor, store, Plugins(), settings)
-    await executor.start()
+    scheduler = Scheduler(queue, bus, executors, store, Plugins(), settings)
+    for executor in executors:
+        await executor.start()
     task = asyncio.create_task(scheduler.run())
     try:
         yield House(queue, bus, store, scheduler, settings, folder / "outputs", events)
@@ -104,7 +105,8 @@ async def running_house(folder: Path, executor: Executor) -> AsyncIterator[House
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await executor.close()
+        for executor in executors:
+            await executor.close()
         queue.close()
 
 
@@ -114,16 +116,20 @@ def at_step(batch: int, step: int) -> Callable[[Event], bool]:
 
 
 class Watched(FakeExecutor):
-    """Notes which jobs run and in whose company."""
+    """Notes which jobs run, in whose company, and what was loaded for them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order: list[str] = []
         self.together: list[frozenset[str]] = []
+        self.loads: list[str] = []
+        """Checkpoints that were not in memory when a job came for them."""
         self._now: set[str] = set()
 
     async def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
         self.order.append(job.id)
+        if job.request.checkpoint not in self.status().models:
+            self.loads.append(job.request.checkpoint)
         self._now.add(job.id)
         self.together.append(frozenset(self._now))
         try:

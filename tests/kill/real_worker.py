@@ -24,8 +24,11 @@ class Tiny:
 
     def worker(self, **options: Any) -> LocalExecutor:
         """An executor whose worker is a spawned process with the real engine."""
-        config = EngineConfig(checkpoint_folders=(self.models,), device="cpu", threads=1, **options)
-        return LocalExecutor(config)
+        return LocalExecutor(self.config(**options))
+
+    def config(self, **options: Any) -> EngineConfig:
+        """The options of such a worker's engine."""
+        return EngineConfig(**{"checkpoint_folders": (self.models,), "device": "cpu", "threads": 1, **options})
 
     def job(self, id: str, **values: Any) -> Job:
         """A waiting job."""

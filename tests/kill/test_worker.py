@@ -41,7 +41,7 @@ async def test_jobs_run_with_all_verbs(tmp_path: Path, tiny: Tiny) -> None:
         assert stops["plain"] == [None]
         assert stops["skipped"][0] is not None and stops["skipped"][1] is None
         assert stops["stopped"][0] is not None
-        status = house.scheduler.status()
+        status = house.scheduler.workers[0].status
         assert status.state == "ready" and status.device and status.total
         (picture,) = house.queue.get("plain").pictures
         assert metadata.read(house.store.path(picture.path)).request == plain.request.to_json()

@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from webui.app import House, compose
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
-from webui.engine.config import EngineConfig
 from webui.jobs.executors.fake import FakeExecutor
 from webui.ui.assets import head_html, load_assets
 from webui.ui.blocks import build_blocks, mount_options
@@ -74,7 +73,7 @@ def serving(
 ) -> Iterator[Site]:
     """A server on this data folder for as long as the block runs, in a thread of its own."""
     paths = Paths(data_dir=home, program_dir=home)
-    house = compose(paths, SettingsStore(paths.settings), EngineConfig(), FakeExecutor(step_seconds=step_seconds))
+    house = compose(paths, SettingsStore(paths.settings), [FakeExecutor(step_seconds=step_seconds)])
     access = Access(sharing, Keys(paths.state / "access.json"), TOKEN)
     app = build_app(house.service, access, load_assets(), head_html)
     if page:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from webui.app import compose
+from webui.app import compose, local_workers
 from webui.core.errors import DarkroomError
 from webui.core.events import Failed, Finished, ImageReady
 from webui.core.job import LOCAL_OWNER
@@ -32,7 +32,7 @@ class Ours:
         """The house on these folders, its worker ready when this is entered."""
         settings = SettingsStore(paths.settings, {"live_previews_enable": False})
         engine = replace(engine, checkpoint_folders=paths.checkpoints, cache_dir=paths.state)
-        async with compose(paths, settings, engine).running() as service:
+        async with compose(paths, settings, local_workers([engine])).running() as service:
             yield cls(service)
 
     async def picture(self, values: Mapping[str, Any]) -> tuple[float, Path]:

@@ -40,10 +40,10 @@ def run(arguments: list[str]) -> int:
         given.parts or PARTS,
         thorough=given.thorough,
         steps=given.steps,
-        device=options.device,
+        device=options.devices[0],
         precision=options.precision,
         threads=given.threads,
-        flags=_server_flags(options.device),
+        flags=_server_flags(options.devices[0]),
     )
     rows: list[Row] = []
 

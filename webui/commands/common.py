@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from webui.core.errors import InvalidField, ModelProblem
+from webui.core.errors import InvalidField
 from webui.core.flags import COMMON, Parser, add_flags, to_options
 from webui.core.logs import start_logging
 from webui.core.options import Options
-from webui.core.paths import Paths
-from webui.core.settings import Settings, SettingsStore, environment_values
-from webui.engine.checkpoints.catalogue import Catalogue
+from webui.core.settings import SettingsStore, environment_values
 from webui.engine.config import EngineConfig
 
 
@@ -63,26 +61,19 @@ def settings_store(options: Options) -> SettingsStore:
 
 
 def engine_config(options: Options, settings: SettingsStore, *, warm: bool = False) -> EngineConfig:
-    """The options of the worker's engine; `warm` has the checkpoint of the settings loaded before anybody asks."""
+    """The options of an engine on the first device; `warm` has the settings' checkpoint loaded before anybody asks."""
     current, paths = settings.current, options.paths
     return EngineConfig(
         checkpoint_folders=paths.checkpoints,
         cache_dir=paths.state,
         extension_folders=paths.extensions,
         disabled_extensions=current.disabled_extensions,
-        device=options.device,
+        device=options.devices[0],
         precision=options.precision,
         preview_every=current.show_progress_every_n_steps,
         png_compress_level=current.png_compress_level,
-        warm_checkpoint=_first_checkpoint(paths, current) if warm and options.warm else "",
+        warm_checkpoint=current.sd_model_checkpoint if warm and options.warm else None,
     )
-
-
-def _first_checkpoint(paths: Paths, settings: Settings) -> str:
-    try:
-        return Catalogue(paths.checkpoints, paths.state).default(settings.sd_model_checkpoint).title
-    except ModelProblem:
-        return ""  # the page says it where a picture is asked for
 
 
 def write_line(text: str) -> None:

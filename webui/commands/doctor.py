@@ -10,9 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -56,7 +57,7 @@ def _findings(options: Options) -> Iterator[Finding]:
     yield Finding("Darkroom", f"{__version__} in {paths.program_dir}, data in {paths.data_dir}")
     yield _machine()
     yield _packages(paths)
-    yield from _torch(paths)
+    yield from _torch(paths, options.devices)
     try:
         settings = settings_store(options)
         current = settings.current
@@ -97,10 +98,10 @@ def _packages(paths: Paths) -> Finding:
     return Finding("Packages", f"all {len(pins)} as pinned")
 
 
-def _torch(paths: Paths) -> Iterator[Finding]:
+def _torch(paths: Paths, devices: Sequence[str]) -> Iterator[Finding]:
     try:
         probe = subprocess.run(
-            [sys.executable, "-m", "webui.engine.probe"],
+            [sys.executable, "-m", "webui.engine.probe", *dict.fromkeys(devices)],
             capture_output=True,
             text=True,
             timeout=_PROBE_SECONDS,
@@ -115,14 +116,27 @@ def _torch(paths: Paths) -> Iterator[Finding]:
         last = (probe.stderr.strip().splitlines() or ["it said nothing"])[-1]
         yield Finding("Device", f"torch does not work ({last}): try launch.py --reinstall-torch", ok=False)
         return
-    free, total = found["free_bytes"] / 2**30, found["total_bytes"] / 2**30
-    yield Finding(
-        "Device", f"{found['name']}, {free:.1f} of {total:.1f} GiB free, {found['precision']}, torch {found['torch']}"
-    )
-    if found["device"] == "cpu" and shutil.which("nvidia-smi"):
+    for device, name in zip(found["devices"], dict.fromkeys(devices), strict=True):
+        yield _device(device, devices.count(name), found["torch"])
+    idle = found["cuda_devices"] - len(devices)
+    if list(devices) == ["auto"] and idle > 0:
+        every = ",".join(map(str, range(found["cuda_devices"])))
+        yield Finding("GPUs", f"{idle} more {'is' if idle == 1 else 'are'} here: --device-id {every} uses all", ok=None)
+    elif found["cuda_devices"] or any(device["device"] != "cpu" for device in found["devices"]):
+        return
+    elif shutil.which("nvidia-smi"):
         yield Finding("NVIDIA", "a driver is here, but torch sees no card: try launch.py --reinstall-torch", ok=None)
-    elif found["device"] == "cpu":
+    else:
         yield Finding("GPU", "none was found; pictures are made on the CPU, which is slow with large models", ok=None)
+
+
+def _device(device: Mapping[str, Any], workers: int, torch: str) -> Finding:
+    if device["problem"]:
+        return Finding("Device", device["problem"], ok=False)
+    free, total = device["free_bytes"] / 2**30, device["total_bytes"] / 2**30
+    number = f"{workers} workers on " if workers > 1 else ""
+    memory = f"{free:.1f} of {total:.1f} GiB free"
+    return Finding("Device", f"{number}{device['name']}, {memory}, {device['precision']}, torch {torch}")
 
 
 def _checkpoints(paths: Paths, plugins: Plugins) -> Finding:

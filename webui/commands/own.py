@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,6 @@ from webui.core.events import ENDS, Event
 from webui.core.job import LOCAL_OWNER, State
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
-from webui.engine.config import EngineConfig
 from webui.instance import DataFolder
 from webui.jobs.executors.base import Executor
 
@@ -32,13 +31,13 @@ class OwnSession:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, paths: Paths, settings: SettingsStore, engine: EngineConfig, executor: Executor | None = None
+        cls, paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     ) -> AsyncIterator[OwnSession]:
         """A session that holds the data folder. Raises Conflict when another process holds it."""
         folder = DataFolder(paths)
         folder.claim()
         try:
-            house = compose(paths, settings, engine, executor)
+            house = compose(paths, settings, executors)
             async with AsyncExitStack() as stack:
                 stack.callback(house.queue.close)
                 yield cls(house, stack)

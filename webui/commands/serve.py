@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from webui.app import local_workers
 from webui.commands.common import begin, command_parser, engine_config, settings_store, with_flags
 from webui.core.flags import COMMON, PAGE, PEOPLE
+from webui.engine.config import one_each
 
 
 def run(arguments: list[str]) -> int:
@@ -13,4 +15,5 @@ def run(arguments: list[str]) -> int:
     settings = settings_store(options)
     from webui.serve import serve  # Gradio takes seconds to import, and only this command needs it
 
-    return serve(options, settings, engine_config(options, settings, warm=True))
+    engines = one_each(engine_config(options, settings, warm=True), options.devices)
+    return serve(options, settings, local_workers(engines))

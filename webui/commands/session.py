@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from webui.app import local_workers
 from webui.commands.common import engine_config, settings_store
 from webui.commands.own import OwnSession
 from webui.commands.remote import RemoteSession
@@ -48,4 +49,5 @@ def open_session(options: Options) -> AbstractAsyncContextManager[Session]:
     if instance is not None:
         return RemoteSession.open(instance)
     settings = settings_store(options)
-    return OwnSession.open(options.paths, settings, engine_config(options, settings))
+    # One worker, on the first device: a command has one job, and jobs are not divided.
+    return OwnSession.open(options.paths, settings, local_workers([engine_config(options, settings)]))

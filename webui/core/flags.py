@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from webui.core.errors import InvalidField
 from webui.core.options import Options
 
 Kind = Literal["switch", "text", "int", "path"]
+
+_DEVICE = re.compile(r"(?P<other>cpu|mps)|cuda|(?:cuda:)?(?P<number>[0-9]+)")
 
 PAGE = "the page and its address"
 PEOPLE = "other people and programs"
@@ -123,10 +126,17 @@ FLAGS: tuple[Flag, ...] = (
         "text",
         MACHINE,
         "all: compute on the CPU.",
-        sets={"device": "cpu"},
+        sets={"devices": ("cpu",)},
         values={"all": "all", "sd": "sd"},
     ),
-    Flag("--device-id", "int", MACHINE, "Which CUDA device computes, from 0.", "N", option="device_id"),
+    Flag(
+        "--device-id",
+        "text",
+        MACHINE,
+        "Which devices compute, each in a process of its own: 0 or 0,1 for CUDA's, or cpu, or mps.",
+        "DEVICES",
+        option="device_id",
+    ),
     Flag(
         "--opt-sdp-attention",
         "switch",
@@ -266,14 +276,23 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _device(text: str) -> str:
+    """The device that one word of --device-id means: A1111's number is CUDA's."""
+    found = _DEVICE.fullmatch(text.strip().casefold())
+    if found is None:
+        raise InvalidField(
+            f"--device-id takes numbers from 0, cpu or mps, with commas between them, not '{text}'.",
+            remedies=("Write --device-id 0,1",),
+        )
+    return found["other"] or f"cuda:{int(found['number'] or 0)}"
+
+
 def _combined(values: dict[str, Any], settings: dict[str, Any], notices: tuple[str, ...]) -> Options:
     device_id = values.pop("device_id", None)
     if device_id is not None:
-        if device_id < 0:
-            raise InvalidField("--device-id counts from 0.")
-        if values.get("device") == "cpu":
+        if "devices" in values:
             raise InvalidField("--use-cpu and --device-id cannot be given together.")
-        values["device"] = f"cuda:{device_id}"
+        values["devices"] = tuple(map(_device, device_id.split(",")))
     checkpoint = values.pop("checkpoint", None)
     if checkpoint is not None:
         values["checkpoint_dirs"] = (*values.get("checkpoint_dirs", ()), checkpoint.parent)

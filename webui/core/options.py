@@ -26,7 +26,8 @@ class Options:
     """Settings that flags have set, over the file and the environment."""
     freeze_settings: bool = False
 
-    device: str = "auto"
+    devices: tuple[str, ...] = ("auto",)
+    """"cpu", "cuda:0", "mps": each gets a worker; one named twice gets two, which share it. "auto" is the best one."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     warm: bool = True
     """Load the checkpoint at the start, before anybody asks for a picture."""

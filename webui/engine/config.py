@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,8 @@ class EngineConfig:
     precision: Precision = "auto"
     threads: int = 0
     """CPU threads of one computation; 0 leaves it to torch."""
+    sharers: int = 1
+    """How many workers compute on this device; each takes its part of the threads and of the memory for models."""
     max_rows: int = 32
     """Most rows of one forward pass; a picture with CFG takes two."""
     model_budget_bytes: int = 0
@@ -30,5 +33,10 @@ class EngineConfig:
     preview_every: int = 1
     """Steps between two previews, at least; a slow device makes fewer."""
     png_compress_level: int = 1
-    warm_checkpoint: str = ""
-    """A checkpoint that is loaded at start, before anybody asks for it; empty loads none."""
+    warm_checkpoint: str | None = None
+    """A checkpoint that is loaded at start, before anybody asks for it; where it is not there (or "") the first one."""
+
+
+def one_each(config: EngineConfig, devices: Sequence[str]) -> tuple[EngineConfig, ...]:
+    """The options of a worker on each of these devices."""
+    return tuple(replace(config, device=device, sharers=devices.count(device)) for device in devices)

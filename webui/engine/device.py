@@ -41,13 +41,20 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "cpu" else torch.float16
 
 
+def set_threads(wanted: int, sharers: int) -> None:
+    """Have computations on the CPU take `wanted` threads; 0: torch's own number, divided among `sharers` processes."""
+    if wanted or sharers > 1:
+        torch.set_num_threads(wanted or max(1, torch.get_num_threads() // sharers))
+
+
 def describe_device(device: torch.device) -> str:
     """The device in words."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
         return "Apple GPU"
-    return f"CPU ({torch.get_num_threads()} threads, {platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"CPU ({threads} {'thread' if threads == 1 else 'threads'}, {platform.machine()})"
 
 
 def memory(device: torch.device) -> tuple[int, int]:

@@ -50,15 +50,15 @@ class Engine:
         emit: Emit,
         *,
         on_fatal: Callable[[BaseException], None] | None = None,
+        on_models: Callable[[], None] = lambda: None,
         observer: Callable[[ForwardPass], None] | None = None,
     ) -> None:
         """emit: called with a job's id and what happened, one call at a time, from the engine's threads.
 
-        on_fatal: called when the device itself broke; the process should end then. observer: told of forward passes.
-        Raises WorkerProblem when there is no such device.
+        on_fatal: called when the device itself broke; the process should end then. on_models: called when a model has
+        come or gone. observer: told of forward passes. Raises WorkerProblem when there is no such device.
         """
-        if config.threads:
-            torch.set_num_threads(config.threads)
+        devices.set_threads(config.threads, config.sharers)
         self.config = config
         self._registry, self._plugins, self._tell = registry, plugins, emit
         self._on_fatal, self._observer = on_fatal, observer
@@ -68,7 +68,8 @@ class Engine:
         self._catalogue = Catalogue(
             config.checkpoint_folders, config.cache_dir, families=registry.families, hash_large=False
         )
-        self._pipelines = Pipelines(registry, resolve, self._device, self._dtype, config.model_budget_bytes)
+        place = self._device, self._dtype, config.model_budget_bytes, config.sharers
+        self._pipelines = Pipelines(registry, resolve, *place, changed=on_models)
         self._conditioner = Conditioner()
         self._denoiser = Denoiser(self._attention, config.max_rows, self._count)
         self._hooks = PluginStepHooks.of(plugins)
@@ -84,7 +85,7 @@ class Engine:
         self._previewer = Previewer(self._emit)
         self._thread = threading.Thread(target=self._loop, name="engine-loop", daemon=True)
         self._thread.start()
-        if config.warm_checkpoint:
+        if config.warm_checkpoint is not None:
             self._loader.submit(self._warm, config.warm_checkpoint)
 
     def submit(
@@ -209,9 +210,9 @@ class Engine:
 
     def _warm(self, title: str) -> None:
         try:
-            self._pipelines.prefetch(self._catalogue.get(title))
+            self._pipelines.prefetch(self._catalogue.default(title))
         except DarkroomError as error:
-            log.warning("%s was not loaded ahead: %s", title, error)
+            log.warning("No checkpoint was loaded ahead: %s", error)
 
     def _guarded(self, run: Run, function: Callable[..., None], *arguments: Any) -> None:
         try:

@@ -51,13 +51,20 @@ class Pipelines:
         device: torch.device,
         dtype: torch.dtype,
         budget_bytes: int = 0,
+        sharers: int = 1,
+        *,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """budget_bytes: what all models together may keep; models that are lent stay even above it."""
+        """budget_bytes: what all models together may keep; models that are lent stay even above it.
+
+        sharers: how many processes keep models on this device. changed: called when a model has come or gone.
+        """
         self._registry = registry
         self._resolve = resolve
         self._device = device
         self._dtype = dtype
-        self._budget = budget_bytes or int(memory(device)[1] * _SHARE)
+        self._budget = budget_bytes or int(memory(device)[1] * _SHARE / sharers)
+        self._changed = changed
         self._resident: dict[Key, _Resident] = {}
         self._lock = threading.Condition()
         self._loading = threading.Lock()
@@ -120,6 +127,7 @@ class Pipelines:
             resident = _Resident(self._load(checkpoint, given_up), checkpoint.name, users=1)
             with self._lock:
                 self._resident[key] = resident
+            self._changed()
             return resident
 
     def _take(self, key: Key) -> _Resident | None:
@@ -179,6 +187,7 @@ class Pipelines:
             time.sleep(0.01)
         if dropped:
             free_cache(self._device)
+            self._changed()
         return bool(dropped)
 
 

@@ -13,8 +13,7 @@ from webui.core.job import Job, State
 from webui.core.settings import SettingsStore
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
-from webui.jobs.eta import History
-from webui.jobs.executors.base import Executor
+from webui.jobs.fleet import Fleet
 from webui.jobs.history import end_event
 from webui.jobs.queue import Queue
 from webui.plugins.manager import Plugins
@@ -30,11 +29,10 @@ class Parts:
 
     queue: Queue
     bus: Bus
-    executor: Executor
+    fleet: Fleet
     store: PictureStore
     plugins: Plugins
     settings: SettingsStore
-    history: History = field(default_factory=History)
 
 
 @dataclass(frozen=True, slots=True)

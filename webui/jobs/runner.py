@@ -28,7 +28,8 @@ from webui.core.events import (
 from webui.core.job import Job, State
 from webui.jobs.ending import Ended, Outcome, Parts, aftermath, conclude, unbroken
 from webui.jobs.eta import Estimate
-from webui.jobs.executors.base import Controls, WorkerDied
+from webui.jobs.executors.base import Controls, NoWorker, WorkerDied
+from webui.jobs.fleet import Worker
 from webui.jobs.history import image_event
 
 log = logging.getLogger(__name__)
@@ -40,17 +41,18 @@ T = TypeVar("T")
 
 
 class Runner:
-    """Runs a job that has been started. Belongs to the event loop's thread; `run` goes into a task of its own."""
+    """Runs a started job on a worker. Belongs to the event loop's thread; `run` goes into a task of its own."""
 
-    def __init__(self, parts: Parts, job: Job, versions: itertools.count[int]) -> None:
+    def __init__(self, parts: Parts, job: Job, worker: Worker, versions: itertools.count[int]) -> None:
         self.job = job
+        self.worker = worker
         self.preview: bytes | None = None
         self.storage_failed = False
         self.waits_for_disk = False
         self._parts = parts
         self._versions = versions
         self._controls = Controls()
-        self._estimate = Estimate(job.request, parts.history)
+        self._estimate = Estimate(job.request, worker.history)
         self._paths: dict[int, str] = {}
         self._saving_seconds = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -132,6 +134,12 @@ class Runner:
                 return await self._attempt()
             except WorkerDied as death:
                 return await self._after_death(death)
+            except NoWorker:
+                if not self._parts.fleet.works:
+                    raise
+                # Admitted while it was starting still; the line gives the job to another worker.
+                detail = self.worker.status.detail
+                return await self._after_death(WorkerDied(ran=False, taken=False, detail=detail))
         except DarkroomError as error:
             self.storage_failed = isinstance(error, StorageProblem)
             return Outcome(State.FAILED, error.problem())
@@ -146,7 +154,7 @@ class Runner:
         if len(done) == self.job.request.pictures:
             return Outcome(State.DONE)
         self._want_previews()
-        async with aclosing(self._parts.executor.run(self.job, self._controls, done)) as outputs:
+        async with aclosing(self.worker.executor.run(self.job, self._controls, done)) as outputs:
             async for output in outputs:
                 outcome = await self._take(output)
                 if outcome is not None:

@@ -1,4 +1,4 @@
-"""The scheduler: which waiting job is taken up next, and the verbs that people use on jobs."""
+"""The scheduler: admits waiting jobs to workers, and carries to them the verbs that people use on jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from webui.core.errors import Conflict, StorageProblem
 from webui.core.events import Queued
@@ -15,7 +15,8 @@ from webui.core.settings import SettingsStore
 from webui.images.store import PictureStore
 from webui.jobs.bus import KEPT_ENDED, Bus
 from webui.jobs.ending import Ended, Outcome, Parts, aftermath, conclude
-from webui.jobs.executors.base import Executor, WorkerStatus
+from webui.jobs.executors.base import Executor
+from webui.jobs.fleet import LOOK_AHEAD, Fleet, Worker
 from webui.jobs.history import end_event, events_of
 from webui.jobs.queue import Queue
 from webui.jobs.runner import Runner
@@ -23,31 +24,28 @@ from webui.plugins.manager import Plugins
 
 log = logging.getLogger(__name__)
 
-LOOK_AHEAD = 8
-"""How far down the line a job with a resident model is looked for, and how often a head of the line is passed."""
 _DISK_RETRY_SECONDS = 5.0
 
 
 class Scheduler:
-    """Admits waiting jobs to the executor and carries verbs to them. Belongs to the event loop's thread."""
+    """Admits waiting jobs to the workers and carries verbs to them. Belongs to the event loop's thread."""
 
     def __init__(
         self,
         queue: Queue,
         bus: Bus,
-        executor: Executor,
+        executors: Sequence[Executor],
         store: PictureStore,
         plugins: Plugins,
         settings: SettingsStore,
     ) -> None:
-        self._parts = Parts(queue, bus, executor, store, plugins, settings)
+        self._fleet = Fleet(executors)
+        self._parts = Parts(queue, bus, self._fleet, store, plugins, settings)
         self._queue = queue
         self._bus = bus
         self._runners: dict[str, Runner] = {}
         self._woken = asyncio.Event()
         self._aftermaths: set[asyncio.Task[None]] = set()
-        self._resident: str | None = None
-        self._passed = 0
         self._disk_full = False
         self._only: Collection[str] | None = None
         # Rises over restarts too, so that no browser takes an old preview from its cache for a new one.
@@ -56,6 +54,7 @@ class Scheduler:
     async def run(self, only: Collection[str] | None = None) -> None:
         """Admit jobs until cancelled, or only those with these ids; then running jobs are put back into the line."""
         self._only = only
+        self._fleet.watch(self.wake)
         try:
             self._restore()
             while True:
@@ -69,12 +68,13 @@ class Scheduler:
             await self._leave()
 
     def wake(self) -> None:
-        """Something changed: a job came, a place changed, the line was resumed."""
+        """Something changed: a job came, a place changed, the line was resumed, a worker is in another state."""
         self._woken.set()
 
-    def status(self) -> WorkerStatus:
-        """How the worker is."""
-        return self._parts.executor.status()
+    @property
+    def workers(self) -> Sequence[Worker]:
+        """The workers: how each is, and what it does."""
+        return self._fleet.workers
 
     # Verbs
 
@@ -150,11 +150,11 @@ class Scheduler:
             if self._disk_full or any(runner.waits_for_disk for runner in self._runners.values()):
                 await asyncio.to_thread(self._parts.store.check_writable)
                 self._disk_full = False
-            while not self._queue.paused and len(self._runners) < self._parts.executor.room():
-                job = self._choose()
-                if job is None:
+            while not self._queue.paused and self._fleet.has_room:
+                chosen = self._fleet.choose(self._ahead())
+                if chosen is None:
                     break
-                self._admit(job)
+                self._admit(*chosen)
             self._announce()
         except StorageProblem as problem:
             log.warning("The line stands still: %s", problem.detail)
@@ -164,22 +164,6 @@ class Scheduler:
             log.exception("The line stumbled over an error nobody foresaw; it tries again")
             return True
         return False
-
-    def _choose(self) -> Job | None:
-        """The next job; None while there is none, or while one runs that must be alone or waits for that."""
-        ahead = self._ahead()
-        running = [runner.job for runner in self._runners.values()]
-        if not ahead or any(job.alone for job in running):
-            return None
-        resident = {job.request.checkpoint for job in running} | {self._resident}
-        chosen = head = ahead[0]
-        moved_to_front = head.place < 0
-        if not moved_to_front and self._passed < LOOK_AHEAD:
-            chosen = next((job for job in ahead if job.request.checkpoint in resident), head)
-        if chosen.alone and running:
-            return None
-        self._passed = 0 if chosen is head else self._passed + 1
-        return chosen
 
     def _ahead(self) -> list[Job]:
         """The head of the line; jobs in it that cannot be read end here."""
@@ -194,15 +178,14 @@ class Scheduler:
                 # A job that waits again may still have its former runner, whose end the loop notices a turn later.
                 return [job for job in ahead if job.id not in self._runners][:LOOK_AHEAD]
 
-    def _admit(self, job: Job) -> None:
-        runner = Runner(self._parts, self._queue.start(job.id), self._versions)
-        self._resident = job.request.checkpoint
+    def _admit(self, job: Job, worker: Worker) -> None:
+        runner = Runner(self._parts, self._queue.start(job.id), worker, self._versions)
+        self._fleet.admit(runner.job, worker)
         self._runners[job.id] = runner
         runner.start().add_done_callback(lambda task: self._left(runner, task))
 
     def _left(self, runner: Runner, task: asyncio.Task[None]) -> None:
-        if self._runners.get(runner.job.id) is runner:
-            del self._runners[runner.job.id]
+        del self._runners[runner.job.id], runner.worker.jobs[runner.job.id]
         if not task.cancelled() and (error := task.exception()):
             log.error("Job %s was left without an end", runner.job.id, exc_info=error)
         self._disk_full = self._disk_full or runner.storage_failed

@@ -235,10 +235,22 @@ class You(BaseModel):
     name: str
 
 
-class StatusOut(BaseModel):
-    """What the head of the page shows."""
+class WorkerOut(BaseModel):
+    """A worker: how it is, its device, the device's memory in bytes once that is known, how many jobs run on it."""
 
-    worker: dict[str, Any]
+    state: str
+    device: str
+    detail: str
+    free_bytes: int | None
+    total_bytes: int | None
+    jobs: int
+
+
+class StatusOut(BaseModel):
+    """What the head of the page shows. `worker` is the first of `workers`."""
+
+    worker: WorkerOut
+    workers: list[WorkerOut]
     queue: dict[str, Any]
     you: You
     messages: list[str]

@@ -67,3 +67,10 @@ def test_status_says_who_asks(alone: Site) -> None:
     assert status["you"] == {"id": "owner", "level": "owner", "name": ""}
     assert status["worker"]["state"] == "ready" and status["queue"]["paused"] is False
     assert "live_previews_enable" in status["settings"]
+
+
+def test_status_shows_every_worker_and_what_it_does(alone: Site) -> None:
+    (worker,) = alone.client().get("/api/v1/status").json()["workers"]
+    assert worker == alone.client().get("/api/v1/status").json()["worker"]
+    assert (worker["device"], worker["state"], worker["jobs"]) == ("Fake device", "ready", 0)
+    assert worker["free_bytes"] is None and worker["total_bytes"] is None

@@ -94,8 +94,7 @@ class Catalogue:
 
         Raises UnknownName when there is none, ModelProblem when it can't be used or has vanished since.
         """
-        name = _HASH_END.sub("", title)
-        folded = name.casefold()
+        folded = name_of(title).casefold()
         everything = self.all()
         for checkpoint in everything:
             names = (checkpoint.name.casefold(), checkpoint.path.name.casefold(), checkpoint.path.stem.casefold())
@@ -112,7 +111,7 @@ class Catalogue:
                 field="checkpoint",
                 remedies=("Put a model into models/Stable-diffusion and refresh the list",),
             )
-        wanted = _HASH_END.sub("", preferred).casefold()
+        wanted = name_of(preferred).casefold()
         return next((c for c in working if c.name.casefold() == wanted), working[0])
 
     def hashed(self, checkpoint: Checkpoint) -> Checkpoint:
@@ -164,6 +163,11 @@ class Catalogue:
             with self._lock:
                 if self._found.get(checkpoint.name) == checkpoint:
                     self._found[checkpoint.name] = replace(checkpoint, hash=digest)
+
+
+def name_of(title: str) -> str:
+    """The name in a checkpoint's title."""
+    return _HASH_END.sub("", title)
 
 
 def _candidates(root: Path, seen: set[Path]) -> Iterator[Path]:

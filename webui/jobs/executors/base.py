@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from webui.core.errors import WorkerProblem
 from webui.core.events import Output
 from webui.core.job import Job
 
@@ -80,22 +81,32 @@ class WorkerDied(Exception):
         self.detail = detail
 
 
-WorkerState = Literal["starting", "ready", "restarting", "failed"]
+class NoWorker(WorkerProblem):
+    """This executor has no worker and does not expect one soon."""
+
+
+WorkerState = Literal["ready", "starting", "restarting", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """How the worker is. `device` is its name once known; `detail` a sentence; memory is the device's, in bytes."""
+    """How the worker is. `device` is its name once known; `detail` a sentence; memory is the device's, in bytes.
+
+    `models`: the names of the checkpoints in its memory. `left_out`: the extensions that it could not load, each with
+    a sentence.
+    """
 
     state: WorkerState
     device: str = ""
     detail: str = ""
     free: int | None = None
     total: int | None = None
+    models: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 class Executor(Protocol):
-    """Runs jobs. All methods belong to the event loop's thread."""
+    """Runs jobs on one worker. All methods belong to the event loop's thread."""
 
     async def start(self) -> None:
         """Begin to get ready; returns without waiting for it."""
@@ -109,7 +120,7 @@ class Executor(Protocol):
         """The job's outputs, ending with exactly one Finished or Failed; closing the generator abandons the job.
 
         Pictures whose index is in `done` are not yielded again. A job may be run before the worker is ready.
-        Raises WorkerDied, and WorkerProblem when there is no worker to be had.
+        Raises WorkerDied, and NoWorker while the worker's state is "failed".
         """
         ...
 
@@ -119,4 +130,8 @@ class Executor(Protocol):
 
     def room(self) -> int:
         """How many jobs may run at once, those that run included."""
+        ...
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever the worker's state becomes another one."""
         ...

@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import io
 import time
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageColor
 
@@ -17,8 +17,9 @@ from webui.core.errors import DarkroomError
 from webui.core.events import Failed, Finished, Loading, Output, Picture, Preview, Step
 from webui.core.job import Job
 from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.catalogue import name_of
 from webui.images.metadata import write_png
-from webui.jobs.executors.base import Controls, Verb, WorkerDied, WorkerStatus
+from webui.jobs.executors.base import Controls, NoWorker, Verb, WorkerDied, WorkerState, WorkerStatus
 
 _CELLS = 16
 
@@ -37,9 +38,18 @@ class Fault:
 
 
 class FakeExecutor:
-    """Paints a pattern drawn from prompt, seed and size over the colour that the prompt names."""
+    """Paints a pattern drawn from prompt, seed and size over the colour that the prompt names.
 
-    def __init__(self, step_seconds: float = 0.05, capacity: int = 4, fault: Fault | None = None) -> None:
+    It pretends to have memory for one checkpoint.
+    """
+
+    def __init__(
+        self,
+        step_seconds: float = 0.05,
+        capacity: int = 4,
+        fault: Fault | None = None,
+        device: str = "Fake device",
+    ) -> None:
         self.step_seconds = step_seconds
         """May be changed while jobs run."""
         self._capacity = capacity
@@ -47,6 +57,8 @@ class FakeExecutor:
         self._faults_left = fault.times if fault else 0
         self._life = 0
         """Grows when the pretended worker dies."""
+        self._status = WorkerStatus("ready", device, "Pictures are patterns; no model is used.")
+        self._changed: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         """There is nothing to start."""
@@ -55,15 +67,28 @@ class FakeExecutor:
         """There is nothing to stop."""
 
     def status(self) -> WorkerStatus:
-        """Always ready."""
-        return WorkerStatus("ready", "Fake device", "Pictures are patterns; no model is used.")
+        """How it pretends to be; ready, until `become` says otherwise."""
+        return self._status
 
     def room(self) -> int:
         """How many jobs may run at once."""
         return self._capacity
 
+    def watch(self, changed: Callable[[], None]) -> None:
+        """See Executor.watch."""
+        self._changed = changed
+
+    def become(self, state: WorkerState, detail: str = "") -> None:
+        """Pretend to be in this state. Whatever it is, the jobs that run now have lost their worker."""
+        self._life += 1
+        self._status = replace(self._status, state=state, detail=detail, models=())
+        self._changed()
+
     async def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
         """See Executor.run."""
+        if self._status.state == "failed":
+            raise NoWorker(f"No pictures can be made: {self._status.detail}")
+        self._status = replace(self._status, models=(name_of(job.request.checkpoint),))
         run = _Run(job.request, controls, self._life)
         request = run.request
         begun = time.perf_counter()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 
-from webui.core.errors import WorkerProblem
 from webui.core.events import Failed, Finished, Loading, Output, Step
 from webui.core.job import Job
-from webui.jobs.executors.base import Controls, WorkerDied, WorkerStatus
+from webui.jobs.executors.base import Controls, NoWorker, WorkerDied, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Report, Said, Status, Submit, Tell
 from webui.jobs.executors.process import WorkerProcess
 
@@ -38,13 +37,20 @@ class _Run:
 
 
 class LocalExecutor:
-    """Runs jobs in a worker process. `target` is the worker's main, "module:function", called there with `config`."""
+    """Runs jobs in a worker process. `target` is the worker's main, "module:function", called there with `config`.
 
-    def __init__(self, config: object, target: str = ENGINE_WORKER, capacity: int = CAPACITY) -> None:
+    `label` tells it from other workers: it stands before the device's name.
+    """
+
+    def __init__(
+        self, config: object, target: str = ENGINE_WORKER, capacity: int = CAPACITY, *, label: str = ""
+    ) -> None:
         self._config = config
         self._target = target
         self._capacity = capacity
-        self._status = WorkerStatus("starting", detail="The worker starts.")
+        self._label = label
+        self._status = WorkerStatus("starting", label, "The worker starts.")
+        self._changed: Callable[[], None] = lambda: None
         self._news = asyncio.Event()
         """Set, and replaced, when the status changes."""
         self._worker: WorkerProcess | None = None
@@ -75,6 +81,10 @@ class LocalExecutor:
         """How many jobs may run at once."""
         return self._capacity
 
+    def watch(self, changed: Callable[[], None]) -> None:
+        """See Executor.watch."""
+        self._changed = changed
+
     @property
     def pid(self) -> int | None:
         """The worker's process id, or None while there is none."""
@@ -104,7 +114,7 @@ class LocalExecutor:
     async def _ready_worker(self) -> WorkerProcess:
         while self._worker is None or self._status.state != "ready":
             if self._status.state == "failed":
-                raise WorkerProblem(
+                raise NoWorker(
                     f"No pictures can be made: {self._status.detail}",
                     remedies=("Look into the log", "Run launch.py doctor"),
                 )
@@ -121,7 +131,8 @@ class LocalExecutor:
     def _heard(self, report: Report) -> None:
         if isinstance(report, Status):
             self._unready_deaths = 0
-            self._set_status(report.status)
+            device = ", ".join(filter(None, (self._label, report.status.device)))
+            self._set_status(replace(report.status, device=device))
         elif isinstance(report, Said) and (run := self._runs.get(report.job_id)):
             output = report.output()
             run.ran = run.ran or isinstance(output, Step)
@@ -139,13 +150,15 @@ class LocalExecutor:
         self._unready_deaths += not was_ready
         self._deaths = 1 if time.monotonic() - self._born > _STABLE_SECONDS else self._deaths + 1
         delay = _RESTART_SECONDS[min(self._deaths, len(_RESTART_SECONDS)) - 1]
-        log.error("%s It is started again in %g s.", sentence, delay)
+        log.error("%s%s It is started again in %g s.", self._label and f"{self._label}: ", sentence, delay)
         failed = self._unready_deaths >= _TRIES
         status = WorkerStatus("failed" if failed else "restarting", self._status.device, sentence)
         self._set_status(status if failed else replace(status, detail=f"{sentence} It starts again."))
         self._restart = asyncio.get_running_loop().call_later(delay, self._spawn)
 
     def _set_status(self, status: WorkerStatus) -> None:
-        self._status = status
+        before, self._status = self._status, status
         news, self._news = self._news, asyncio.Event()
         news.set()
+        if status.state != before.state:
+            self._changed()

@@ -16,26 +16,30 @@ from webui.plugins.manager import build_registry, load_plugins
 
 log = logging.getLogger(__name__)
 
+LeftOut = tuple[tuple[str, str], ...]
+"""Names of extensions that are not loaded here, each with the reason."""
+
 
 def main(link: Link, config: EngineConfig) -> None:
     """Serve the web process until it says stop."""
     plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions)
 
-    ended = threading.Event()
+    news = threading.Event()
 
     def emit(job_id: str, output: Output) -> None:
         link.output(job_id, output)
         if isinstance(output, Finished | Failed):
-            ended.set()
+            news.set()
 
     def give_up(error: BaseException) -> None:
         # The device is unusable for this process; the web process starts another.
         link.report(Broken(f"The device failed: {error}"))
         os._exit(3)
 
-    engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up)
-    link.status(_status(engine))
-    threading.Thread(target=_keep_status, args=(link, engine, ended), name="status", daemon=True).start()
+    engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up, on_models=news.set)
+    left_out = tuple((r.name, r.problem) for r in plugins.reports if r.enabled and not r.ok)
+    link.status(_status(engine, left_out))
+    threading.Thread(target=_keep_status, args=(link, engine, left_out, news), name="status", daemon=True).start()
     for command in link.commands():
         match command:
             case Submit():
@@ -47,12 +51,12 @@ def main(link: Link, config: EngineConfig) -> None:
     engine.close()
 
 
-def _keep_status(link: Link, engine: Engine, ended: threading.Event) -> None:
-    """Tell how the worker is after every job; on a thread of its own, since asking the device may take a while."""
+def _keep_status(link: Link, engine: Engine, left_out: LeftOut, news: threading.Event) -> None:
+    """Tell how the worker is when there are news; on a thread of its own, since asking the device may take a while."""
     while True:
-        ended.wait()
-        ended.clear()
-        link.status(_status(engine))
+        news.wait()
+        news.clear()
+        link.status(_status(engine, left_out))
 
 
 def _tell(engine: Engine, command: Tell) -> None:
@@ -67,6 +71,8 @@ def _tell(engine: Engine, command: Tell) -> None:
             engine.previews(command.job_id, command.verb is Verb.PREVIEWS_ON)
 
 
-def _status(engine: Engine) -> WorkerStatus:
+def _status(engine: Engine, left_out: LeftOut) -> WorkerStatus:
     known = engine.describe()
-    return WorkerStatus("ready", known["device"], known["detail"], known["free_bytes"], known["total_bytes"])
+    models = tuple(known["models"])
+    memory = known["free_bytes"], known["total_bytes"]
+    return WorkerStatus("ready", known["device"], known["detail"], *memory, models, left_out)

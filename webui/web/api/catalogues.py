@@ -61,7 +61,7 @@ def build(service: Service) -> APIRouter:
 
     @router.get("/status", response_model=StatusOut)
     async def get_status(who: Who) -> Any:
-        """The worker's state, the line's numbers, who is asking, and what the owner should know."""
+        """The workers' states, the line's numbers, who is asking, and what the owner should know."""
         return {
             **service.status(),
             "you": {"id": who.id, "level": str(who.level), "name": who.name},

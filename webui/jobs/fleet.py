@@ -1,0 +1,117 @@
+"""The workers, and the choice which waiting job goes to which of them next. Torch-free, and nothing here waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from webui.core.job import Job
+from webui.engine.checkpoints.catalogue import name_of
+from webui.jobs.eta import History
+from webui.jobs.executors.base import Executor, WorkerState, WorkerStatus
+
+LOOK_AHEAD = 8
+"""How far down the line a job with a loaded model is looked for, and how often a head of the line is passed."""
+IMBALANCE = 2
+"""With so many jobs more than another, a worker gets no more for its model's sake: the other loads that model too."""
+
+_BEST_FIRST: tuple[WorkerState, ...] = ("ready", "starting", "restarting", "failed")
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """One worker: its executor, the jobs that run there by id, and how fast it was lately."""
+
+    executor: Executor
+    jobs: dict[str, Job] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    turn: int = 0
+    """Number of the admission that was its last."""
+
+    @property
+    def status(self) -> WorkerStatus:
+        """How it is."""
+        return self.executor.status()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a job that shares it may come; one that runs alone leaves none."""
+        return len(self.jobs) < self.executor.room() and not any(job.alone for job in self.jobs.values())
+
+    def takes(self, job: Job) -> bool:
+        """Whether this job may come now."""
+        return self.has_room and not (job.alone and self.jobs)
+
+    def holds(self, job: Job) -> bool:
+        """Whether it has the job's checkpoint in memory, or loads it for another job."""
+        name = name_of(job.request.checkpoint)
+        return name in self.status.models or any(name == name_of(j.request.checkpoint) for j in self.jobs.values())
+
+
+class Fleet:
+    """All workers. Belongs to the event loop's thread."""
+
+    def __init__(self, executors: Iterable[Executor]) -> None:
+        self.workers = tuple(Worker(executor) for executor in executors)
+        self._passed = 0
+        self._turns = 0
+
+    @property
+    def works(self) -> bool:
+        """Whether any worker can be expected to run jobs."""
+        return any(worker.status.state != "failed" for worker in self.workers)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether any job could be admitted now."""
+        return any(worker.has_room for worker in self._eligible())
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever a worker's state becomes another one."""
+        for worker in self.workers:
+            worker.executor.watch(changed)
+
+    def choose(self, ahead: Sequence[Job]) -> tuple[Job, Worker] | None:
+        """The next job and its worker; None while no job of `ahead`, the line from its head on, can be admitted.
+
+        The first job whose checkpoint a worker holds goes there, before the head at most LOOK_AHEAD times in a row;
+        else the head goes to the worker with the fewest jobs.
+        """
+        workers = self._eligible()
+        if ahead and ahead[0].alone and all(worker.jobs for worker in workers):
+            # One of them runs empty for it. The others go on: what they take up does not keep it waiting.
+            kept = min(workers, key=_load)
+            workers = [worker for worker in workers if worker is not kept]
+        possible = [job for job in ahead if any(worker.takes(job) for worker in workers)]
+        if not possible:
+            return None
+        job, worker = self._chosen(possible, workers)
+        self._passed = 0 if job is possible[0] else self._passed + 1
+        return job, worker
+
+    def admit(self, job: Job, worker: Worker) -> None:
+        """The job runs on the worker from now on."""
+        self._turns += 1
+        worker.turn = self._turns
+        worker.jobs[job.id] = job
+
+    def _eligible(self) -> list[Worker]:
+        """The workers in the best state that there is; those that failed only where all have, so that jobs are told."""
+        best = min(_BEST_FIRST.index(worker.status.state) for worker in self.workers)
+        return [worker for worker in self.workers if worker.status.state == _BEST_FIRST[best]]
+
+    def _chosen(self, possible: Sequence[Job], workers: Sequence[Worker]) -> tuple[Job, Worker]:
+        head = possible[0]
+        moved_to_front = head.place < 0
+        for job in possible[:1] if moved_to_front or self._passed >= LOOK_AHEAD else possible:
+            takers = [worker for worker in workers if worker.takes(job)]
+            holders = [worker for worker in takers if worker.holds(job)]
+            if holders and _load(min(holders, key=_load)) < _load(min(takers, key=_load)) + IMBALANCE:
+                return job, min(holders, key=_load)
+        # What is in memory stays there where another worker has nothing, or has not been used for longer.
+        takers = [worker for worker in workers if worker.takes(head)]
+        return head, min(takers, key=lambda worker: (_load(worker), len(worker.status.models), worker.turn))
+
+
+def _load(worker: Worker) -> int:
+    return len(worker.jobs)
