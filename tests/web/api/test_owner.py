@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.web.helpers import Site, serving
@@ -24,8 +25,33 @@ def test_settings_are_read_changed_and_kept(alone: Site) -> None:
     client.patch("/api/v1/settings", json={"png_compress_level": 1}).raise_for_status()
 
 
-def test_extensions_are_listed(alone: Site) -> None:
-    assert alone.client().get("/api/v1/extensions").json() == {"extensions": []}
+def test_extensions_are_listed_with_what_either_process_found_wrong(tmp_path: Path) -> None:
+    for name, source in {"fine": "", "halved": "", "broken": "import nothing_there\n"}.items():
+        folder = tmp_path / "extensions" / name
+        folder.mkdir(parents=True)
+        manifest = f'name = "{name}"\nversion = "1"\ntitle = "{name.title()}"\nauthor = "Ann"\napi = "1"\n'
+        (folder / "extension.toml").write_text(manifest, encoding="utf-8")
+        (folder / "extension.py").write_text(source, encoding="utf-8")
+    sentence = "Its worker.py failed to load: ImportError: no."
+    with serving(tmp_path, Sharing(), page=False) as site:
+        executor = site.house.service._scheduler.workers[0].executor
+        executor._status = replace(executor.status(), left_out=(("halved", sentence),))
+        client = site.client()
+        found = {row["name"]: row for row in client.get("/api/v1/extensions").json()["extensions"]}
+        told = client.get("/api/v1/status").json()["messages"]
+    assert found["fine"] == {
+        "name": "fine",
+        "version": "1",
+        "title": "Fine",
+        "description": "",
+        "author": "Ann",
+        "ok": True,
+        "enabled": True,
+        "problem": None,
+    }
+    assert (found["halved"]["ok"], found["halved"]["problem"]) == (False, sentence)
+    assert not found["broken"]["ok"] and "extension.py failed to load" in found["broken"]["problem"]
+    assert f"The extension 'halved' was left out: {sentence}" in told and len(told) == 2
 
 
 def test_shutdown_stops_the_server(tmp_path: Path) -> None:
