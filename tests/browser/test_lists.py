@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Open, Serve
 from tests.browser.helpers import GENERATE, PROMPT, SLOW, generate, set_number, tab
@@ -152,6 +152,26 @@ def test_gallery_sends_settings_to_txt2img(page: Page) -> None:
     page.wait_for_function("darkroom.form.valuesOf('txt2img').steps === 11")
 
 
+def press(page: Page, button: Locator) -> None:
+    """Press a button by keyboard alone."""
+    button.focus()
+    page.keyboard.press("Enter")
+
+
+def test_the_time_left_is_the_whole_lines_or_not_said(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(SLOW, capacity=1)))
+    set_number(page, "steps", 40)
+    generate(page, "running one", "running")
+    tab(page, "queue")
+    summary = page.locator("#queue_summary")
+    expect(summary).to_contain_text(re.compile(r"about (30|40) s left"))
+    make = "darkroom.api('POST', 'jobs', { prompt: 'as long', steps: 120 })"
+    page.evaluate(make)
+    expect(summary).to_contain_text(re.compile(r"1 waiting · about [23] min left"))
+    page.click("#queue_pause")
+    expect(summary).not_to_contain_text("left")
+
+
 def test_queue_lists_moves_cancels_and_pauses(serve: Serve, open_page: Open) -> None:
     page = open_page(serve(FakeExecutor(SLOW, capacity=1)))
     generate(page, "running one", "running")
@@ -167,19 +187,26 @@ def test_queue_lists_moves_cancels_and_pauses(serve: Serve, open_page: Open) -> 
     expect(rows.nth(0).locator("[role=progressbar]")).to_be_visible()
     expect(rows.nth(1)).to_contain_text("Next")
     expect(rows.nth(3)).to_contain_text("3rd")
-    rows.nth(3).get_by_role("button", name="Move to front").click()
+    said = page.locator("#dk_notices")
+    press(page, rows.nth(3).get_by_role("button", name="Move to front"))
     expect(rows.nth(1)).to_contain_text("waits third")
-    rows.nth(2).get_by_role("button", name="Cancel").click()
+    expect(said).to_contain_text("First in line now: waits third")
+    assert page.evaluate("document.activeElement.closest('.dk-row').textContent").startswith("waits third")
+    press(page, rows.nth(2).get_by_role("button", name="Cancel"))
     expect(page.locator("#queue_list [data-state=queued]")).to_have_count(2)
-    page.click("#queue_pause")
+    expect(said).to_contain_text("Cancelled: waits first")
+    expect(page.locator("#queue_paused")).to_be_hidden()
+    press(page, page.locator("#queue_pause"))
     expect(page.locator("#queue_pause")).to_have_text("Resume")
     rows.nth(0).get_by_role("button", name="Cancel").click()
-    expect(page.locator("#queue_summary")).to_contain_text("Queue paused")
+    expect(page.locator("#queue_paused")).to_contain_text("The queue is paused")
     expect(page.locator("#queue_list [data-state=queued]")).to_have_count(2)
     page.click("#queue_clear")
     page.click("#queue_clear")
     expect(page.locator("#queue_list [data-state=queued]")).to_have_count(0)
+    expect(said).to_contain_text("2 waiting jobs were cancelled")
     page.click("#queue_pause")
+    expect(page.locator("#queue_paused")).to_be_hidden()
     page.locator("#queue_list [data-state=cancelled]").first.get_by_role("button", name="Run again").click()
     expect(page.locator("#queue_list [data-state=running]")).to_have_count(1)
 

@@ -77,6 +77,7 @@ PAIRS = (
     ("on", "fill-hover", 4.5),
     ("ok", "bg", 4.5),
     ("warn", "bg", 4.5),
+    ("warn", "surface", 4.5),
     ("err", "bg", 4.5),
     ("err", "surface", 4.5),
     ("edge", "bg", 3.0),

@@ -29,26 +29,43 @@
     const jobs = listed();
     const list = byId("queue_list");
     const wanted = jobs.map((job) => row(job));
+    const focused = list.contains(document.activeElement) && document.activeElement;
     wanted.forEach((node, index) => { if (list.children[index] !== node) list.insertBefore(node, list.children[index] || null); });
+    // A row that moves takes the focus along.
+    if (focused && focused !== document.activeElement) focused.focus();
     while (list.children.length > wanted.length) { rows.delete(list.lastChild.dataset.id); list.lastChild.remove(); }
     byId("queue_empty").replaceChildren(...(jobs.length ? [] : [el("h2", {}, t("queue_empty_title")), el("p", {}, t("queue_empty"))]));
     summary(jobs);
   }
 
   function summary(jobs) {
-    const left = jobs.reduce((most, job) => Math.max(most, job.state === "running" ? D.jobs.left(job) ?? 0 : 0), 0);
+    const left = line.paused ? null : whole(jobs.filter((job) => !D.jobs.ended(job)));
     const parts = [
       line.running ? t("queue_running", { n: line.running }) : t("queue_idle"),
       line.waiting ? t("queue_waiting", { n: line.waiting }) : null,
-      left >= 1 ? t("left", { time: t("about_left", { time: D.duration(left) }) }) : null,
-      line.paused ? t("paused") : null,
+      left ? t("left", { time: t("about_left", { time: D.duration(left) }) }) : null,
     ];
     setText(byId("queue_summary"), parts.filter(Boolean).join(" · "));
+    const owner = D.shell.state.you?.level === "owner";
     const pause = byId("queue_pause");
-    pause.hidden = D.shell.state.you?.level !== "owner";
+    pause.hidden = !owner;
     pause.dataset.t = line.paused ? "resume" : "pause";
+    D.toggle(pause, "data-primary", line.paused);
     setText(pause, t(pause.dataset.t));
+    setText(byId("queue_paused"), !line.paused ? "" : t(owner ? "queue_paused" : "queue_paused_guest"));
     byId("queue_clear").disabled = !jobs.some((job) => job.state === "queued");
+  }
+
+  // Seconds until the whole line is done, roughly, at the pace of what runs; null unless all of it is known well enough.
+  function whole(jobs) {
+    if (jobs.length !== line.running + line.waiting) return null;
+    const work = ({ request }) => request.width * request.height * request.steps * request.batch_size * request.n_iter;
+    const rest = (job) => work(job) * (1 - (D.jobs.fraction(job) ?? 0));
+    const running = jobs.filter((job) => job.state === "running");
+    const pace = running.reduce((sum, job) => sum + rest(job) / (D.jobs.left(job) ?? NaN), 0);
+    const seconds = jobs.reduce((sum, job) => sum + rest(job), 0) / pace;
+    const grain = seconds < 20 ? 5 : 10;
+    return Number.isFinite(seconds) && seconds > 0 ? Math.ceil(seconds / grain) * grain : null;
   }
 
   function row(job) {
@@ -87,7 +104,11 @@
 
   function stateWords(job) {
     if (job.state === "queued") return [job.position > 0 ? D.ordinal(job.position + 1) : t("place_next"), ""];
-    if (job.state === "running") return [job.step ? t("step", job.step) : job.loading ? t("loading", { what: job.loading }) : t("starting"), "run"];
+    if (job.state === "running") {
+      const left = D.jobs.left(job);
+      const step = job.step && [t("step", job.step), left === null ? null : t("left", { time: D.duration(left) })];
+      return [step ? step.filter(Boolean).join(" · ") : job.loading ? t("loading", { what: job.loading }) : t("starting"), "run"];
+    }
     if (job.state === "failed") return [`${job.problem.title}. ${job.problem.detail}`, "err"];
     if (job.state === "cancelled") return [t("cancelled"), ""];
     if (job.interrupted) return [t("done_stopped", { n: job.pictures.length === 1 ? t("one_picture") : t("many_pictures", { n: job.pictures.length }) }), "warn"];
@@ -114,16 +135,37 @@
     const key = `${ended} ${front}`;
     if (known.acts === key) return;
     known.acts = key;
+    const what = job.request.prompt.trim().slice(0, 60) || t("no_prompt");
+    const button = (word, press) => el("button", { type: "button", class: "dk-act", onclick: press, "aria-label": `${t(word)}: ${what}` }, t(word));
     const made = [];
-    if (front) made.push(el("button", { type: "button", class: "dk-act", onclick: () => act("POST", `jobs/${job.id}/front`) }, t("to_front")));
-    if (ended) made.push(el("button", { type: "button", class: "dk-act", onclick: () => D.make.again(known.job).then(load) }, t("run_again")));
-    else made.push(el("button", { type: "button", class: "dk-act", onclick: () => act("DELETE", `jobs/${job.id}`) }, t("cancel")));
+    if (front) made.push(button("to_front", () => act("POST", `jobs/${job.id}/front`, () => t("moved", { what }))));
+    if (ended) made.push(button("run_again", () => again(known.job)));
+    else made.push(button("cancel", () => act("DELETE", `jobs/${job.id}`, () => t("cancelled_said", { what }))));
+    const focused = known.buttons.contains(document.activeElement);
     known.buttons.replaceChildren(...made);
+    if (focused) made[0].focus();
   }
 
-  async function act(method, path) {
-    await D.make.act(method, path);
-    await load();
+  // Do it, and say that it is done or why it is not; `said` makes the sentence from the answer.
+  async function act(method, path, said, body) {
+    try {
+      const answer = await D.api(method, path, body);
+      D.shell.notice(said(answer));
+      return answer;
+    } catch (problem) {
+      D.shell.notice(problem.message, "err");
+      return null;
+    } finally {
+      await load();
+    }
+  }
+
+  async function again(job) {
+    const { schema, ...request } = job.request;
+    const json = await act("POST", "jobs", () => t("queued_again"), request);
+    if (!json) return;
+    D.jobs.adopt(json);
+    D.emit("jobs");
   }
 
   const soon = D.later(load, 300);
@@ -132,7 +174,9 @@
   D.on("preview", () => { if (open()) draw(); });
   D.on("status", draw);
   setInterval(() => { if (open() && !document.hidden) load(); }, 3000);
-  D.onClick("queue_pause", () => act("POST", line.paused ? "queue/resume" : "queue/pause"));
+  D.onClick("queue_pause", () => line.paused
+    ? act("POST", "queue/resume", () => t("resumed"))
+    : act("POST", "queue/pause", () => t("queue_paused")));
   D.onClick("queue_clear", (button) => {
     const n = listed().filter((job) => job.state === "queued").length;
     if (!button.hasAttribute("data-asking")) {
@@ -143,6 +187,6 @@
     }
     button.removeAttribute("data-asking");
     setText(button, t("clear_waiting"));
-    act("POST", "queue/clear");
+    act("POST", "queue/clear", ({ cancelled }) => t(cancelled === 1 ? "cleared_one" : "cleared_many", { n: cancelled }));
   });
 })();
