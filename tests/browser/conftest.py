@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Start a server: serve(executor=..., sharing=...)."""
+    """Start a server: serve(executor=..., sharing=..., others=further executors)."""
     with ExitStack() as stack:
 
         def start(executor: FakeExecutor | None = None, **options: object) -> PageServer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,23 @@ from webui.web.server import WebServer, build_app, mount_page, open_socket
 class PageServer:
     """A server on a free port of 127.0.0.1 with its data in `folder`; use it with `with`."""
 
-    def __init__(self, folder: Path, executor: FakeExecutor, sharing: Sharing | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        executor: FakeExecutor,
+        sharing: Sharing | None = None,
+        port: int = 0,
+        others: Sequence[FakeExecutor] = (),
+    ) -> None:
         self.executor = executor
+        self._others = others
         self.url = ""
         self.house: House | None = None
         self._folder = folder
         self._sharing = sharing or Sharing()
         self._port = port
         self._server: WebServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="page server", daemon=True)
         self._error: BaseException | None = None
@@ -51,6 +61,11 @@ class PageServer:
         """Let what runs slowly, so that it can be looked at, come to its end."""
         self.executor.step_seconds = 0.005
 
+    def do(self, call: Callable[[], None]) -> None:
+        """Call something in the thread of the server's event loop, soon."""
+        assert self._loop
+        self._loop.call_soon_threadsafe(call)
+
     @property
     def port(self) -> int:
         """The port it listens on."""
@@ -67,9 +82,10 @@ class PageServer:
             self._ready.set()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         paths = Paths(data_dir=self._folder)
         settings = SettingsStore(paths.settings)
-        self.house = compose(paths, settings, [self.executor])
+        self.house = compose(paths, settings, [self.executor, *self._others])
         access = Access(self._sharing, Keys(paths.state / "keys.json"), "token")
         service = self.house.service
         app = build_app(service, access, load_assets(), lambda folder: head_html(folder, settings.current.theme))

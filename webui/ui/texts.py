@@ -15,6 +15,8 @@ EN = {
     "worker_restarting": "Restarting",
     "worker_failed": "Stopped",
     "worker_unknown": "Connecting",
+    "devices": "{ready} of {all} devices",
+    "memory_free": "{free} of {total} GiB free",
     "offline": "No connection, trying again",
     "offline_since": "since {time}",
     "paused": "Queue paused",

@@ -35,7 +35,8 @@
       throw problem;
     }
     const before = state.you?.level;
-    Object.assign(state, { you: status.you, worker: status.worker, queue: status.queue, settings: status.settings });
+    const { you, queue, settings } = status;
+    Object.assign(state, { you, queue, settings, worker: summary(status.workers) });
     if (before !== status.you.level) {
       document.documentElement.dataset.level = status.you.level;
       byId("dk_show_tabs")?.click();
@@ -48,9 +49,29 @@
     D.emit("status", status);
   }
 
+  // What the head says of the workers: of one itself; of several the best state, how many are ready, and a line for each.
+  function summary(workers) {
+    if (workers.length === 1) return workers[0];
+    const states = workers.map((worker) => worker.state);
+    const ready = states.filter((state) => state === "ready").length;
+    return {
+      state: ["ready", "starting", "restarting", "failed"].find((state) => states.includes(state)),
+      partly: ready < workers.length,
+      device: t("devices", { ready, all: workers.length }),
+      detail: workers.map((worker) => [worker.device, t(`worker_${worker.state}`), worker.detail, memory(worker)]
+        .filter(Boolean).join(" · ")).join("\n"),
+    };
+  }
+
+  function memory(worker) {
+    if (!worker.total_bytes) return "";
+    const [free, total] = [worker.free_bytes, worker.total_bytes].map((bytes) => (bytes / 2 ** 30).toFixed(1));
+    return t("memory_free", { free, total });
+  }
+
   // The worker has no events of its own: it is asked for often while it is not ready, seldom afterwards.
   async function watch() {
-    const calm = state.worker?.state === "ready" && !state.queue.paused;
+    const calm = state.worker?.state === "ready" && !state.worker.partly && !state.queue.paused;
     await new Promise((done) => setTimeout(done, calm ? 20000 : 2000));
     if (!document.hidden && !state.offlineSince) await refresh();
     watch();
@@ -99,7 +120,8 @@
     if (job?.loading) return [t("loading", { what: job.loading }), "run", device];
     const worker = state.worker?.state || "unknown";
     if (worker === "ready" && state.queue.paused) return [t("paused"), "warn", device];
-    return [t(`worker_${worker}`), worker === "ready" ? "ok" : worker === "failed" ? "err" : "warn", device];
+    const mood = { ready: state.worker?.partly ? "warn" : "ok", failed: "err" }[worker] || "warn";
+    return [t(`worker_${worker}`), mood, device];
   }
 
   function drawTitle() {
