@@ -22,6 +22,7 @@ SCRIPTS = (
     "copy.js",
     "stream.js",
     "jobs.js",
+    "problems.js",
     "form.js",
     "models.js",
     "make.js",

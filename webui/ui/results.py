@@ -15,7 +15,7 @@ def results(task: str) -> str:
         class_="dk-stage",
     )
     bar = element("div", element("i"), class_="dk-bar", role="progressbar", data_t_label="results", aria_valuemin="0")
-    side = element("div", _running() + _info(task) + _error(), class_="dk-side")
+    side = element("div", _running(task) + _info(task) + _error(), class_="dk-side")
     news = element("p", class_="dk-sr", role="status", aria_live="polite", id=f"{task}_news")
     return element("section", stage + bar + side + news, id=f"{task}_results", class_="dk-results", data_state="empty")
 
@@ -29,11 +29,12 @@ def _empty() -> str:
     )
 
 
-def _running() -> str:
+def _running(task: str) -> str:
     return element(
         "div",
         element("p", class_="dk-step")
         + element("p", class_="dk-left")
+        + button("resume", f"{task}_resume", class_="dk-link", hidden="")
         + element("p", class_="dk-which")
         + element("div", class_="dk-sofar"),
         class_="dk-running",

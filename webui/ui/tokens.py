@@ -80,6 +80,8 @@ PAIRS = (
     ("warn", "surface", 4.5),
     ("err", "bg", 4.5),
     ("err", "surface", 4.5),
+    ("err", "raised", 4.5),
+    ("accent", "raised", 4.5),
     ("edge", "bg", 3.0),
     ("edge", "raised", 3.0),
     ("fill", "bg", 3.0),

@@ -1,7 +1,7 @@
-// The form of a task: values by field name, written through Gradio, problems beside their control, token counts.
+// The form of a task: values by field name, written through Gradio; pasting, token counts.
 (() => {
   const D = window.darkroom;
-  const { t, el, byId, setText } = D;
+  const { t, byId, setText } = D;
   const latest = {};
   const pending = {};
 
@@ -15,6 +15,7 @@
     pending[task] = { ...pending[task], ...values };
     latest[task] = { ...valuesOf(task), ...values };
     byId(`${task}_apply`)?.click();
+    for (const [name, value] of Object.entries(values)) D.problems.look(name, value);
   }
 
   function take(task, names) {
@@ -26,7 +27,7 @@
   function changed(task, values) {
     const before = valuesOf(task);
     latest[task] = values;
-    for (const [name, value] of Object.entries(values)) if (before[name] !== value) clearProblem(name);
+    for (const [name, value] of Object.entries(values)) if (before[name] !== value) D.problems.changed(name, value);
     D.kept.set(`form-${task}`, values, sessionStorage);
     countTokens(task);
     D.emit("form", task, values);
@@ -69,7 +70,7 @@
       }
       use(task, await D.api("POST", "infotext", { text }));
     } catch (problem) {
-      report(problem);
+      D.problems.report(problem);
     }
   }
 
@@ -92,7 +93,7 @@
       use(task, await D.api("POST", "infotext", { text }));
       byId(`tab_${task}-button`)?.click();
     } catch (problem) {
-      report(problem);
+      D.problems.report(problem);
     }
   }
 
@@ -100,44 +101,6 @@
     fill(task, { prompt: "", negative_prompt: "" });
     byId(`${task}_prompt`)?.querySelector("textarea")?.focus();
   }
-
-  // A problem stands where its cause is: beside the control, else in the results.
-  function report(problem, task = "txt2img") {
-    const id = problem.field && D.boot.fields[problem.field]?.id;
-    const block = id && byId(id);
-    if (!block) { D.results.problem(problem); return; }
-    clearProblem(problem.field);
-    const note = el("div", { class: "dk-field-error", role: "alert", "data-field": problem.field, id: `${id}_error` },
-      el("span", {}, problem.detail), ...problem.remedies.map((remedy) => D.remedy(remedy, problem.field, task)));
-    block.append(note);
-    const input = block.querySelector("textarea, input");
-    input?.setAttribute("aria-invalid", "true");
-    input?.setAttribute("aria-describedby", note.id);
-    block.classList.add("dk-invalid");
-    block.scrollIntoView({ block: "nearest" });
-    input?.focus({ preventScroll: true });
-  }
-
-  function clearProblem(field) {
-    for (const note of document.querySelectorAll(".dk-field-error")) {
-      if (field && note.dataset.field !== field) continue;
-      note.parentElement.classList.remove("dk-invalid");
-      note.parentElement.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
-      note.remove();
-    }
-  }
-
-  // A remedy that names a value does it when pressed; any other is a sentence.
-  D.remedy = (remedy, field, task) => {
-    const value = /^Use '(.+)'$/.exec(remedy)?.[1] ?? /^Use (-?[\d.]+)$/.exec(remedy)?.[1];
-    if (value === undefined || !field || field === "checkpoint") return el("p", { class: "dk-second" }, remedy);
-    const kind = D.boot.fields[field].kind;
-    const use = () => {
-      fill(task, { [field]: kind === "int" || kind === "float" ? Number(value) : value });
-      clearProblem(field);
-    };
-    return el("button", { type: "button", class: "dk-link", onclick: use }, remedy);
-  };
 
   // What a label cannot carry.
   const TITLES = {
@@ -165,5 +128,5 @@
     const { width, height } = valuesOf("txt2img");
     fill("txt2img", { width: height, height: width });
   });
-  D.form = { named, valuesOf, fill, take, changed, paste, useInfotext, report, clearProblem };
+  D.form = { named, valuesOf, fill, take, changed, paste, useInfotext };
 })();

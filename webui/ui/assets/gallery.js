@@ -55,7 +55,7 @@
     if (!found) return;
     const newest = pictures[0]?.created ?? -Infinity;
     const fresh = found.filter((picture) => picture.created > newest);
-    if (fresh.length === PAGE && pictures.length) { load(); return; }
+    if (fresh.length === PAGE) { load(); return; }
     pictures = [...fresh, ...pictures];
     if (fresh.length) keepSight(draw);
   }
@@ -150,12 +150,11 @@
 
   async function restore(picture) {
     try {
-      await D.api("POST", `pictures/${encodeURIComponent(picture.id)}/restore`);
+      D.jobs.remember(await D.api("POST", `pictures/${encodeURIComponent(picture.id)}/restore`));
     } catch (problem) {
       D.shell.notice(problem.message, "err");
       return;
     }
-    if (D.jobs.all.has(picture.job_id)) D.jobs.refresh(picture.job_id);
     chosen = picture;
     pictures = [...pictures.filter((one) => one.id !== picture.id), picture].sort((one, other) => other.created - one.created);
     draw();
@@ -183,6 +182,7 @@
     if (!loaded) load();
     else if (stale) merge();
   });
+  D.on("online", (on) => { if (on && D.shell.state.tab === "tab_gallery") (loaded ? merge : load)(); });
   D.on("jobs", (job) => {
     const jobs = job ? [job] : [...D.jobs.all.values()];
     const fresh = jobs.flatMap((one) => one.pictures).filter((picture) => !told.has(picture.id));

@@ -1,6 +1,10 @@
 // Our own jobs as the page knows them: fed by the list at the start and by the event stream afterwards.
 (() => {
   const D = window.darkroom;
+  const { t } = D;
+  // Parts of the time left: how near two estimates must be, and how far a new one moves the old.
+  const AGREES = 0.25;
+  const FOLLOWS = 0.3;
   const jobs = new Map();
   let shown = null;
 
@@ -88,13 +92,14 @@
 
   const TAKES = {
     queued(job, data) {
-      Object.assign(job, { state: "queued", position: data.position, reason: data.reason, step: null, loading: null });
+      Object.assign(job, { state: "queued", position: data.position, reason: data.reason, step: null, loading: null, due: null, believed: false });
     },
     loading(job, data) {
       Object.assign(job, { state: "running", loading: data.what, started: job.started || Date.now() / 1000 });
     },
     step(job, data) {
-      Object.assign(job, { state: "running", loading: null, step: data, stepAt: Date.now(), started: job.started || Date.now() / 1000 });
+      Object.assign(job, { state: "running", loading: null, step: data, started: job.started || Date.now() / 1000 });
+      expect(job, data.seconds_left);
     },
     preview(job, data) {
       job.preview = data.version;
@@ -123,22 +128,59 @@
     return Math.min(1, ((step.batch - 1) * step.steps + step.step) / (step.batches * step.steps));
   }
 
-  // Seconds left by the last step's estimate, counted down since.
+  // When the job will be done. The first steps of a job tell little, so an estimate is believed once the next agrees
+  // with it; from then on each new one moves it a part of the way, so that the time left does not jump.
+  function expect(job, seconds) {
+    if (seconds === null || seconds === undefined) return;
+    const due = Date.now() / 1000 + seconds;
+    const off = job.due ? due - job.due : null;
+    if (!job.believed && off !== null) job.believed = Math.abs(off) <= Math.max(1, seconds * AGREES);
+    job.due = job.believed ? job.due + off * FOLLOWS : due;
+  }
+
+  // Seconds left, or null while there is no estimate that can be believed.
   function left(job) {
-    const seconds = job.step?.seconds_left;
-    if (seconds === null || seconds === undefined) return null;
-    return Math.max(0, seconds - (Date.now() - job.stepAt) / 1000);
+    return job.step && job.due && job.believed ? Math.max(1, job.due - Date.now() / 1000) : null;
+  }
+
+  // What is being waited for before the first step: a heading, and what more there is to say.
+  function loading(job) {
+    const [first, ...rest] = (job.loading || t("starting")).split(/\.\s+/);
+    return [first.replace(/\.$/, ""), rest.join(". ")];
+  }
+
+  const place = (job) => (job.position > 0 ? t("position", { place: D.ordinal(job.position + 1) }) : t("position_next"));
+
+  // Other jobs that run at this moment, whoever they belong to: they share the worker, and each slows the others.
+  function beside(job) {
+    const own = [...jobs.values()].filter((one) => one.state === "running").length;
+    return job.state === "running" ? Math.max(own, D.shell.state.queue.running || 0) - 1 : 0;
   }
 
   const file = (picture) => D.address(`pictures/${encodeURIComponent(picture.id)}/file`);
   const thumb = (picture, side) => D.address(`pictures/${encodeURIComponent(picture.id)}/thumb?side=${side}`);
   const preview = (job) => D.address(`jobs/${encodeURIComponent(job.id)}/preview?v=${job.preview}`);
 
+  // A picture went into the bin. The results show the newest job that still has one.
   function forget(pictureId) {
     for (const job of jobs.values()) job.pictures = job.pictures.filter((picture) => picture.id !== pictureId);
+    if (shown && !jobs.get(shown)?.pictures.length) {
+      const left = [...jobs.values()].filter((job) => ended(job) && job.pictures.length);
+      left.sort((one, other) => (other.ended || 0) - (one.ended || 0));
+      if (left.length) shown = left[0].id;
+    }
+    D.emit("jobs");
+  }
+
+  // It is out of the bin again.
+  function remember(picture) {
+    const job = jobs.get(picture.job_id);
+    if (!job) return;
+    job.pictures = merge(job.pictures, [picture]);
+    show(job);
     D.emit("jobs");
   }
 
   D.on("drawn", load);
-  D.jobs = { all: jobs, active, current, ended, load, refresh, adopt, take, fraction, left, file, thumb, preview, forget };
+  D.jobs = { all: jobs, active, current, ended, load, adopt, take, fraction, left, loading, place, beside, file, thumb, preview, forget, remember };
 })();

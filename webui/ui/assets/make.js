@@ -6,17 +6,18 @@
   let sending = 0;
 
   async function generate(task, values) {
-    D.form.clearProblem();
     D.results.forgetProblem();
+    if (D.problems.any(values)) { setForever(false); return; }
     sending += 1;
     D.emit("jobs");
     try {
       const request = { ...values, seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
       D.jobs.adopt(await D.api("POST", "jobs", request));
       D.stream.adapt();
+      D.results.bringIntoView();
     } catch (problem) {
       setForever(false);
-      D.form.report(problem, task);
+      D.problems.report(problem);
     } finally {
       sending -= 1;
       D.emit("jobs");
@@ -30,7 +31,7 @@
       D.jobs.adopt(await D.api("POST", "jobs", request));
       D.emit("jobs");
     } catch (problem) {
-      D.form.report(problem);
+      D.problems.report(problem);
     }
   }
 

@@ -51,9 +51,9 @@
     const model = find(title);
     chosen = title;
     if (!model) return;
-    D.form.clearProblem("checkpoint");
+    D.problems.clear("checkpoint");
     if (model.problem) {
-      D.form.report({ title: model.title, detail: model.problem, field: "checkpoint", remedies: [] });
+      D.problems.report({ title: model.title, detail: model.problem, field: "checkpoint", remedies: [] });
       return;
     }
     D.kept.set("checkpoint", title, sessionStorage);
@@ -72,7 +72,7 @@
     const { you, settings } = D.shell.state;
     if (you?.level !== "owner" || !settings || settings.sd_model_checkpoint === title) return;
     settings.sd_model_checkpoint = title;
-    await D.api("PATCH", "settings", { sd_model_checkpoint: title }).catch((problem) => D.form.report(problem));
+    await D.api("PATCH", "settings", { sd_model_checkpoint: title }).catch((problem) => D.problems.report(problem));
   }
 
   function draw() {

@@ -107,7 +107,7 @@
     if (job.state === "running") {
       const left = D.jobs.left(job);
       const step = job.step && [t("step", job.step), left === null ? null : t("left", { time: D.duration(left) })];
-      return [step ? step.filter(Boolean).join(" · ") : job.loading ? t("loading", { what: job.loading }) : t("starting"), "run"];
+      return [step ? step.filter(Boolean).join(" · ") : D.jobs.loading(job)[0], "run"];
     }
     if (job.state === "failed") return [`${job.problem.title}. ${job.problem.detail}`, "err"];
     if (job.state === "cancelled") return [t("cancelled"), ""];

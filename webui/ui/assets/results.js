@@ -16,6 +16,7 @@
     if (job.state === "queued") return "waiting";
     if (job.state === "running") return job.step ? "running" : "loading";
     if (job.state === "failed") return "error";
+    if (job.state === "done" && !job.interrupted && !job.pictures.length) return "empty";
     return job.interrupted ? "interrupted" : "done";
   }
 
@@ -117,9 +118,10 @@
     const [first, second] = counter(job, state);
     setText(part(".dk-step"), first);
     setText(part(".dk-left"), second);
+    byId("txt2img_resume").hidden = state !== "waiting" || !D.shell.state.queue.paused || D.shell.state.you?.level !== "owner";
     const request = job.request;
     const sampler = [request.sampler_name, request.scheduler].filter((name) => name && name !== "Automatic").join(" ");
-    setText(part(".dk-which"), [which(job), sampler, ...job.notes].filter(Boolean).join(" · "));
+    setText(part(".dk-which"), [which(job), sampler, beside(job), ...job.notes].filter(Boolean).join(" · "));
     const sofar = part(".dk-sofar");
     const ids = job.pictures.map((picture) => picture.id).join(" ");
     if (sofar.dataset.ids === ids) return;
@@ -131,10 +133,11 @@
 
   function counter(job, state) {
     if (state === "waiting") {
-      const place = job.position > 0 ? t("position", { place: D.ordinal(job.position + 1) }) : t("position_next");
-      return [place, job.reason ? t("again_after", { reason: job.reason }) : ""];
+      const reason = job.reason ? t("again_after", { reason: job.reason }) : "";
+      if (!D.shell.state.queue.paused) return [D.jobs.place(job), reason];
+      return [t("paused_said"), [D.jobs.place(job), reason].filter(Boolean).join(" · ")];
     }
-    if (state === "loading") return [job.loading ? t("loading", { what: job.loading }) : t("starting"), ""];
+    if (state === "loading") return D.jobs.loading(job);
     const left = D.jobs.left(job);
     const done = D.jobs.fraction(job) >= 1;
     const second = job.interrupting ? stopping(job) : done ? t("finishing") : left === null ? "" : t("left", { time: D.duration(left) });
@@ -145,6 +148,11 @@
   function stopping(job) {
     const n = job.request.batch_size;
     return n === 1 ? t("stopping") : t("stopping_batch", { n });
+  }
+
+  function beside(job) {
+    const n = D.jobs.beside(job);
+    return n > 0 ? t(n === 1 ? "one_beside" : "many_beside", { n }) : "";
   }
 
   function which(job) {
@@ -178,7 +186,7 @@
     const report = what.report && el("pre", { hidden: true, tabindex: "0" }, what.report);
     place.replaceChildren(
       el("h2", {}, what.title), el("p", {}, what.detail),
-      ...what.remedies.slice(0, 3).map((remedy) => D.remedy(remedy, what.field, "txt2img")),
+      ...what.remedies.slice(0, 3).map((remedy) => D.problems.remedy(remedy, what.field)),
       el("button", { type: "button", class: "dk-link", onclick: retry }, t("try_again")),
       ...(report ? [el("button", { type: "button", class: "dk-link", onclick: () => { report.hidden = !report.hidden; } }, t("show_report")), report] : []));
   }
@@ -213,13 +221,23 @@
   D.on("jobs", draw);
   D.on("preview", (job) => { if (root() && job === D.jobs.current()) drawPreview(job, stateOf(job)); });
   D.on("drawn", draw);
+  D.on("status", draw);
   D.on("tab", draw);
   setInterval(() => { if (root()?.dataset.state === "running" && !document.hidden) drawRunning(D.jobs.current(), "running"); }, 500);
+  D.onClick("txt2img_resume", async () => {
+    await D.make.act("POST", "queue/resume");
+    await D.shell.refresh();
+  });
   D.onClick("txt2img_again", () => { const job = shownJob(); if (job) D.make.again(job); });
   D.onClick("txt2img_use", () => D.form.useInfotext("txt2img", selected().infotext));
   D.onClick("txt2img_copy", () => D.copy(selected().infotext));
+  // On a phone Generate is under the thumb wherever the page stands; what it makes is looked for, not waited for unseen.
+  function bringIntoView() {
+    if (matchMedia("(max-width: 720px)").matches) root().scrollIntoView({ block: "nearest" });
+  }
+
   D.results = {
-    draw, selected,
+    draw, selected, bringIntoView,
     problem(what) { problem = what; draw(); },
     forgetProblem() { problem = null; },
   };

@@ -69,10 +69,16 @@
     return t("memory_free", { free, total });
   }
 
-  // The worker has no events of its own: it is asked for often while it is not ready, seldom afterwards.
+  // The worker and other people's jobs have no events here: they are asked for often while that matters, else seldom.
+  const calm = () => state.worker?.state === "ready" && !state.worker.partly && !state.queue.paused && !D.jobs.active();
+  let wake = null;
+
   async function watch() {
-    const calm = state.worker?.state === "ready" && !state.worker.partly && !state.queue.paused;
-    await new Promise((done) => setTimeout(done, calm ? 20000 : 2000));
+    await new Promise((done) => {
+      wake = calm() ? done : null;
+      setTimeout(done, calm() ? 20000 : 2000);
+    });
+    wake = null;
     if (!document.hidden && !state.offlineSince) await refresh();
     watch();
   }
@@ -117,9 +123,10 @@
     }
     const job = D.jobs.active();
     if (job?.step) return [t("step", job.step), "run", device];
-    if (job?.loading) return [t("loading", { what: job.loading }), "run", device];
+    if (job?.loading) return [D.jobs.loading(job)[0], "run", device];
     const worker = state.worker?.state || "unknown";
     if (worker === "ready" && state.queue.paused) return [t("paused"), "warn", device];
+    if (worker === "ready" && job) return [D.jobs.place(job), "ok", device];
     const mood = { ready: state.worker?.partly ? "warn" : "ok", failed: "err" }[worker] || "warn";
     return [t(`worker_${worker}`), mood, device];
   }
@@ -167,7 +174,11 @@
     return node;
   }
 
-  D.on("jobs", () => { drawHead(); drawTitle(); });
+  D.on("jobs", () => {
+    drawHead();
+    drawTitle();
+    if (!calm()) wake?.();
+  });
   D.onClick("dk_theme", switchTheme);
   D.start = start;
   D.shell = { state, refresh, tabs, opened, setOffline, notice };

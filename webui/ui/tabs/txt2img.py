@@ -115,4 +115,5 @@ def _connect(page: Page, generate: gr.Button, paste: gr.Button) -> None:
 def _told(row: Field) -> dict[str, Any]:
     """What the scripts need to know of a field: where it stands, what it is called, its limits."""
     elem_id = "setting_sd_model_checkpoint" if row.name == "checkpoint" else row.elem_id and f"{TASK}_{row.elem_id}"
-    return {"id": elem_id, "kind": row.kind, "multiple": row.multiple}
+    limits = {"minimum": row.minimum, "maximum": row.maximum, "multiple": row.multiple}
+    return {"id": elem_id, "kind": row.kind, **limits}
