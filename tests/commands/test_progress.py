@@ -24,12 +24,12 @@ def test_a_terminal_sees_the_newest_state_and_nothing_stays() -> None:
     stream = Terminal()
     progress = Progress(stream)
     progress.show(Queued(2, "the worker stopped"))
-    progress.show(Loading("darkroom-starter"))
+    progress.show(Loading("Loading darkroom-starter"))
     progress.show(Step(5, 20, 2, 4, seconds_left=125.4))
     progress.show(Finished(1))
     states = stream.getvalue().split("\r")
     assert states[1] == "Waiting: 2 jobs before it (the worker stopped)"
-    assert states[2].rstrip() == "Loading: darkroom-starter"
+    assert states[2].rstrip() == "Loading darkroom-starter"
     assert states[3].startswith("[########----------------] step 5 of 20, batch 2 of 4, 2 min 5 s left")
     assert states[-1] == "" and states[-2].strip() == ""
 

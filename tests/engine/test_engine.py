@@ -194,6 +194,8 @@ def test_jobs_whose_models_fit_only_one_at_a_time_wait_for_each_other(tmp_path, 
         for job_id, checkpoint in (("second", "b"), ("third", "c"), ("fourth", "a")):
             bench.engine.submit(job_id, ask(checkpoint=checkpoint))
         bench.heard.wait(lambda: all(bench.heard.of(job_id, Loading) for job_id in ("second", "third")))
+        bench.heard.wait(lambda: len(bench.heard.of("second", Loading)) == 2)
+        assert bench.heard.of("second", Loading)[1].what.startswith("Waiting for memory. b is loaded as soon as")
         bench.engine.cancel("second")
         bench.gate.release()
         for job_id in ("first", "third", "fourth"):

@@ -121,12 +121,12 @@ def waits(shelf):
 
 
 def test_a_model_that_does_not_fit_waits_for_a_loan_to_come_back(catalogue, registry):
-    shelves, lent = [], []
+    shelves, lent, told = [], [], []
     shelf = pipelines(registry, load=one_at_a_time(shelves))
     shelves.append(shelf)
 
     def borrow():
-        with shelf.lend(catalogue.get("b")):
+        with shelf.lend(catalogue.get("b"), waits=told.append):
             lent.append(shelf.names())
 
     other = threading.Thread(target=borrow)
@@ -134,7 +134,7 @@ def test_a_model_that_does_not_fit_waits_for_a_loan_to_come_back(catalogue, regi
         other.start()
         assert waits(shelf) and shelf.lend_resident(catalogue.get("a")) is None
     other.join(30)
-    assert lent == [["b"]]
+    assert lent == [["b"]] and told == [True, False]
 
 
 def test_waiting_for_memory_can_be_given_up(catalogue, registry):

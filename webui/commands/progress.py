@@ -25,7 +25,7 @@ class Progress:
                 place = f"{position} {'job' if position == 1 else 'jobs'} before it" if position else "next in the line"
                 self._draw(f"Waiting: {place}{f' ({reason})' if reason else ''}")
             case Loading(what):
-                self._draw(f"Loading: {what}")
+                self._draw(what)
             case Step():
                 self._draw(_bar(event))
             case Note(text):

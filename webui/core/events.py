@@ -19,7 +19,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The job has been taken up; `what` names what is being loaded or prepared."""
+    """The job has been taken up; `what` says what is being done or waited for, in words to show."""
 
     name: ClassVar[str] = "loading"
     what: str

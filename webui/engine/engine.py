@@ -159,17 +159,26 @@ class Engine:
             run.model = run.loan.enter_context(resident)
             self._prepare(run)
         else:
-            self._emit(run, Loading(f"Loading {checkpoint.name}"))
+            self._tell_loading(run, checkpoint)
             self._loader.submit(self._guarded, run, self._load, run, checkpoint)
 
     def _load(self, run: Run, checkpoint: Checkpoint) -> None:
         if run.cancelled or run.ended:
             return
         started = time.perf_counter()
-        model = self._pipelines.lend(checkpoint, given_up=lambda: run.cancelled or run.ended)
+        model = self._pipelines.lend(
+            checkpoint, lambda: run.cancelled or run.ended, partial(self._tell_loading, run, checkpoint)
+        )
         run.model = run.loan.enter_context(model)
         run.spend("loaded", time.perf_counter() - started)
         self._encoder.submit(self._guarded, run, self._prepare, run)
+
+    def _tell_loading(self, run: Run, checkpoint: Checkpoint, waits: bool = False) -> None:
+        if waits:
+            what = f"Waiting for memory. {checkpoint.name} is loaded as soon as another model is no longer in use."
+        else:
+            what = f"Loading {checkpoint.name}"
+        self._emit(run, Loading(what))
 
     @torch.inference_mode()
     def _prepare(self, run: Run) -> None:

@@ -76,13 +76,18 @@ class Pipelines:
             return [resident.name for resident in self._resident.values()]
 
     @contextmanager
-    def lend(self, checkpoint: Checkpoint, given_up: Callable[[], bool] = lambda: False) -> Iterator[LoadedModel]:
+    def lend(
+        self,
+        checkpoint: Checkpoint,
+        given_up: Callable[[], bool] = lambda: False,
+        waits: Callable[[bool], None] = lambda waiting: None,
+    ) -> Iterator[LoadedModel]:
         """The loaded model, kept in memory until the block ends; loads it first, which may take minutes.
 
         given_up: whether there is no use in waiting for other models to come back; asked again after `wake`.
-        Raises ModelProblem, OutOfMemory.
+        waits: told True when that waiting begins, and False when it is over. Raises ModelProblem, OutOfMemory.
         """
-        with self._loan(self._borrow(checkpoint, given_up)) as model:
+        with self._loan(self._borrow(checkpoint, given_up, waits)) as model:
             yield model
 
     def lend_resident(self, checkpoint: Checkpoint) -> AbstractContextManager[LoadedModel] | None:
@@ -113,7 +118,7 @@ class Pipelines:
                 resident.used = time.monotonic()
                 self._lock.notify_all()
 
-    def _borrow(self, checkpoint: Checkpoint, given_up: Callable[[], bool]) -> _Resident:
+    def _borrow(self, checkpoint: Checkpoint, given_up: Callable[[], bool], waits: Callable[[bool], None]) -> _Resident:
         key = _key(checkpoint)
         known = self._take(key)
         if known is not None:
@@ -124,7 +129,7 @@ class Pipelines:
             if known is not None:
                 return known
             self._evict(max(0, self._budget - checkpoint.size_bytes))
-            resident = _Resident(self._load(checkpoint, given_up), checkpoint.name, users=1)
+            resident = _Resident(self._load(checkpoint, given_up, waits), checkpoint.name, users=1)
             with self._lock:
                 self._resident[key] = resident
             self._changed()
@@ -137,7 +142,7 @@ class Pipelines:
                 known.users += 1
             return known
 
-    def _load(self, checkpoint: Checkpoint, given_up: Callable[[], bool]) -> LoadedModel:
+    def _load(self, checkpoint: Checkpoint, given_up: Callable[[], bool], waits: Callable[[bool], None]) -> LoadedModel:
         load = self._resolve(self._registry.families.get(checkpoint.family).function)
         while True:
             try:
@@ -148,24 +153,32 @@ class Pipelines:
                     raise
             # Outside the handler, so that nothing of the failed load is kept alive by its traceback.
             log.warning("Not enough memory to load %s beside what is in memory.", checkpoint.name)
-            if not self._evict(0) and not (self._wait_for_return(given_up) and self._evict(0)):
+            if not self._evict(0) and not (self._wait_for_return(given_up, waits) and self._evict(0)):
                 raise OutOfMemory(
                     f"There is not enough memory to load {checkpoint.name}.",
                     field="checkpoint",
                     remedies=("Choose a smaller checkpoint", "Close other programs that use the device"),
                 )
 
-    def _wait_for_return(self, given_up: Callable[[], bool]) -> bool:
+    def _wait_for_return(self, given_up: Callable[[], bool], waits: Callable[[bool], None]) -> bool:
         """Wait until a model that is lent is idle; False when none is in memory, or the waiting was given up."""
+
+        def over() -> bool:
+            return given_up() or not self._resident or any(r.users == 0 for r in self._resident.values())
+
+        with self._lock:
+            if over():
+                return bool(self._resident) and not given_up()
+        waits(True)
         with self._lock:
             self._waiting = True
             try:
-                self._lock.wait_for(
-                    lambda: given_up() or not self._resident or any(r.users == 0 for r in self._resident.values())
-                )
+                self._lock.wait_for(over)
             finally:
                 self._waiting = False
-            return bool(self._resident) and not given_up()
+            returned = bool(self._resident) and not given_up()
+        waits(False)
+        return returned
 
     def _evict(self, budget: int) -> bool:
         """Drop idle models, longest unused first, until the rest fits; whether any was dropped."""

@@ -92,7 +92,7 @@ class FakeExecutor:
         run = _Run(job.request, controls, self._life)
         request = run.request
         begun = time.perf_counter()
-        yield Loading("The fake model")
+        yield Loading("Loading the fake model")
         loaded = time.perf_counter()
         pictures, cut_short = len(done), False
         for batch in range(request.n_iter):

@@ -152,7 +152,9 @@
   const place = (job) => (job.position > 0 ? t("position", { place: D.ordinal(job.position + 1) }) : t("position_next"));
 
   // Other jobs that run at this moment, whoever they belong to: they share the worker, and each slows the others.
+  // Which of several workers a job runs on is not told, so there nothing can be said.
   function beside(job) {
+    if (D.shell.state.devices > 1) return 0;
     const own = [...jobs.values()].filter((one) => one.state === "running").length;
     return job.state === "running" ? Math.max(own, D.shell.state.queue.running || 0) - 1 : 0;
   }

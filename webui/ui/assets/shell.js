@@ -36,7 +36,7 @@
     }
     const before = state.you?.level;
     const { you, queue, settings } = status;
-    Object.assign(state, { you, queue, settings, worker: summary(status.workers) });
+    Object.assign(state, { you, queue, settings, worker: summary(status.workers), devices: status.workers.length });
     if (before !== status.you.level) {
       document.documentElement.dataset.level = status.you.level;
       byId("dk_show_tabs")?.click();
