@@ -30,7 +30,7 @@ def _saving(folder: Path, side: int) -> list[Row]:
     request = GenerationRequest(prompt="a red circle on a blue background", seed=7, width=side, height=side)
     text = infotext.write(request, 0, "bench")
     data = write_png(image, text, request.to_json(), 1)
-    store = PictureStore(folder)
+    store = PictureStore(folder, owner="bench")
     paths = iter(store.reserve("txt2img", range(_REPEATS)))
     encoded = _median(lambda: write_png(image, text, request.to_json(), 1))
     stored = _median(lambda: store.save(next(paths), data))
