@@ -12,6 +12,8 @@ from webui.core.fields import ROWS
 from webui.ui.assets import SCRIPTS
 from webui.ui.texts import EN, catalogue, t
 
+INSIDE = ("you", "visitor", "about_left", "offline_since", "no_prompt", "one_beside", "many_beside", "nothing")
+"""Texts that stand inside a sentence or a line, and so begin small."""
 UI = Path(webui.ui.__file__).parent
 COMPOSED = ("field_", "help_", "worker_", "key_")
 
@@ -38,9 +40,7 @@ def test_texts_are_in_the_tone_of_the_house(key: str) -> None:
     text = EN[key]
     assert text == text.strip() and text
     assert "!" not in text and "please" not in text.lower()
-    assert (
-        text[0].isupper() or text[0] in "{→1" or key in ("you", "visitor", "about_left", "offline_since", "no_prompt")
-    )
+    assert text[0].isupper() or text[0] in "{→1" or key in INSIDE
 
 
 def test_gradio_gets_the_catalogue() -> None:
