@@ -19,7 +19,7 @@ def test_help_names_every_command_and_the_flags(capsys: pytest.CaptureFixture[st
     text = capsys.readouterr().out
     for row in commands():
         assert f"  {row.name:<10}  {row.help}\n" in text
-    assert "  test        Run the tests.\n" in text
+    assert {"test", "bench"} <= {row.name for row in commands()}
     assert "--listen" in text and "--lora-dir" not in text
     assert max(map(len, text.splitlines())) <= 100
 
@@ -34,6 +34,14 @@ def test_each_command_is_there_and_helps(name: str, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.startswith(f"usage: launch.py {name}")
 
 
+def test_help_is_a_word_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: launch.py [command] [flags]")
+    with pytest.raises(SystemExit):
+        main(["help", "queue"])
+    assert capsys.readouterr().out.startswith("usage: launch.py queue")
+
+
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"Darkroom {__version__}\n"
@@ -43,7 +51,19 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "expected"),
     [
         (["genrate", "x"], "There is no command 'genrate'"),
-        (["--lissten"], "nrecognized arguments: --lissten"),
+        (["--lissten"], "There is no flag --lissten. Did you mean --listen?\n  - Use --listen\n"),
+        (["--steps", "5"], "--steps is a flag of generate, not of serve."),
+        (["--port", "abc"], "--port must be a whole number, not 'abc'."),
+        (["--loglevel", "DEBUG", "test"], "`test` comes first"),
+        (["queue", "--steps", "5"], "--steps is a flag of generate, not of queue."),
+        (["queue", "cancel"], "needs the id of a job"),
+        (["queue", "pause", "x"], "is not for one job"),
+        (["queue", "cancle"], "did you mean cancel?"),
+        (["models", "--use"], "needs the name of a checkpoint"),
+        (["bench", "--steps", "0"], "--steps must be at least 1"),
+        (["bench", "nothing"], "must be one of"),
+        (["extensions", "lst"], "did you mean list?"),
+        (["--tls-keyfile", "k", "--tls-certfile", "c"], "which is not there"),
         (["--disable-safe-unpickle"], "can run any code"),
     ],
 )

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from webui import __version__
 from webui.commands.common import parse_flags
+from webui.core.command_line import Parser, add_flags, split_command
 from webui.core.errors import DarkroomError
-from webui.core.flags import COMMON, PAGE, PEOPLE, Parser, add_flags, split_command
+from webui.core.flags import COMMON, PAGE, PEOPLE
 from webui.core.registry import Command, Table
 from webui.plugins.manager import build_registry, load_plugins
 from webui.plugins.resolve import resolve
@@ -26,12 +27,14 @@ _SILENCE = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code: 0 done, 1 failed, 2 wrong input, 130 stopped."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["help"]:
+        given = [*given[1:], "--help"]
     for name, value in _SILENCE.items():
         os.environ.setdefault(name, value)
     try:
         return _run(given)
     except DarkroomError as error:
-        sys.stderr.write("\n".join([error.detail, *(f"  - {way}" for way in error.remedies)]) + "\n")
+        sys.stderr.write("\n".join(error.lines()) + "\n")
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output has gone (as `| head` does); Python would complain once more while it ends.
@@ -70,19 +73,17 @@ def _names(commands: Table[Command], arguments: list[str]) -> bool:
 def _help(commands: Table[Command]) -> str:
     width = max(len(row.name) for row in commands)
     lines = [f"  {row.name:<{width}}  {row.help}" for row in commands]
-    test = f"  {'test':<{width}}  Run the tests."
     parser = Parser(
         prog="launch.py",
         usage="launch.py [command] [flags]",
         description="Darkroom, a Stable Diffusion web UI. Without a command it starts the page.",
         add_help=False,
-        allow_abbrev=False,
     )
     add_flags(parser, (PAGE, PEOPLE, *COMMON))
     flags = parser.format_help()
     head, _, tail = flags.partition("\n\n")
     about, _, groups = tail.partition("\n\n")
-    listed = "\n".join([*lines, test])
+    listed = "\n".join(lines)
     return f"{head}\n\n{about}\n\ncommands (each has --help):\n{listed}\n\n{groups}"
 
 

@@ -105,10 +105,12 @@ def test_a_request_file_is_taken_and_flags_lie_over_it(
         (["x", "--size", "64"], "--size is written as 512x768"),
         (["x", "--size", "65x64"], "multiple of 8"),
         (["x", "--steps", "0"], "between 1 and 150"),
-        (["x", "--steps", "many"], "invalid int value"),
+        (["x", "--steps", "many"], "Sampling steps must be a number, not 'many'"),
         (["x", "--sampler", "Eular a"], "Did you mean 'Euler a'"),
         (["x", "--model", "nothing"], "Unknown checkpoint 'nothing'"),
-        (["x", "--stepps", "3"], "nrecognized arguments: --stepps"),
+        (["x", "--stepps", "3"], "There is no flag --stepps. Did you mean --steps?"),
+        (["a", "red", "circle"], "Put quotes around a text of several words"),
+        (["  "], "Say what the picture should show"),
         (["x", "-o", "nowhere/out.png"], "is not there"),
         (["x", "-o", "out.webp"], "neither a folder nor a .png"),
         (["--request", "absent.json"], "cannot be read"),
@@ -126,6 +128,20 @@ def test_bad_input_is_a_sentence_and_exit_2(
     captured = capsys.readouterr()
     assert expected in captured.err
     assert captured.out == ""
+
+
+def test_all_that_is_wrong_is_told_at_once(either: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = ["--steps", "0", "--sampler", "Eular a", "--size", "65x64", "--cfg", "much", "--model", "nothing"]
+    assert run(either, "x", *wrong) == 2
+    told = capsys.readouterr().err.splitlines()
+    sentences = [line for line in told if not line.startswith("  - ")]
+    for sentence, words in zip(
+        sentences,
+        ["checkpoint 'nothing'", "steps is 0", "CFG scale must be a number", "Width is 65", "Did you mean 'Euler a'"],
+        strict=True,
+    ):
+        assert words in sentence
+    assert "  - Use 1" in told and "  - Use 'Euler a'" in told
 
 
 @pytest.mark.usefixtures("site")

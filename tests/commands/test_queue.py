@@ -67,9 +67,9 @@ def test_jobs_are_found_by_their_beginning(home: Path, waiting: list[str], capsy
     [
         (["cancel", "a"], 2, "Several jobs begin with 'a': aaa-1, abb-2"),
         (["cancel", "zzz"], 2, "Unknown job 'zzz'"),
-        (["cancel"], 2, "Cancel needs a job"),
-        (["pause", "aaa"], 2, "Pause takes no job"),
-        (["dance"], 2, "invalid choice: 'dance'"),
+        (["cancel"], 2, "queue cancel needs the id of a job"),
+        (["pause", "aaa"], 2, "queue pause is not for one job"),
+        (["dance"], 2, "not 'dance'"),
         (["interrupt", "aaa"], 1, "No Darkroom runs"),
     ],
 )

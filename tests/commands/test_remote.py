@@ -60,7 +60,7 @@ def test_a_server_that_stays_away_is_said() -> None:
     ("status", "kind", "code"), [(422, InvalidField, 2), (404, NotFound, 1), (500, DarkroomError, 1)]
 )
 def test_problems_are_errors_with_their_codes(status: int, kind: type[DarkroomError], code: int) -> None:
-    problem = {"detail": "Because.", "field": "steps", "remedies": ["Do this"]}
+    problem = kind("Because.", field="steps", remedies=("Do this",)).problem().to_json()
     with pytest.raises(kind, match=r"Because\.") as caught:
         asyncio.run(session(lambda request: httpx.Response(status, json=problem)).submit({}))
     assert (caught.value.field, caught.value.remedies, caught.value.exit_code) == ("steps", ("Do this",), code)

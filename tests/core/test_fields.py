@@ -95,7 +95,16 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [("abc", "'abc'"), ("x" * 50, "a long text"), (None, "null"), (True, "true"), ([1], "a list"), ({}, "an object")],
+    [
+        ("abc", "'abc'"),
+        ("x" * 50, "a long text"),
+        (None, "null"),
+        (True, "true"),
+        ([1], "a list"),
+        ({}, "an object"),
+        (math.nan, "NaN"),
+        (-math.inf, "one so large"),
+    ],
 )
 def test_what_is_no_number_is_shown(value: Any, said: str) -> None:
     with pytest.raises(InvalidField, match=f"^Sampling steps must be a number, not {said}\\.$"):

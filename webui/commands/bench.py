@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from webui.commands.common import begin, command_parser, table, with_flags, write_line
-from webui.core.errors import DarkroomError
+from webui.core.command_line import one_of, path, whole
+from webui.core.errors import DarkroomError, InvalidField
+from webui.core.flags import to_options
 
 _FILE = "bench.json"
 
@@ -25,15 +26,16 @@ def run(arguments: list[str]) -> int:
             remedies=("Start it as `python launch.py bench` in the folder that you cloned",),
         ) from error
     parser = command_parser("bench", "Measure speed against plain diffusers and a bare Gradio page.", "[PART ...]")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)} (default: all)")
+    what = f"what to measure: {', '.join(PARTS)} (default: all)"
+    parser.add_argument("parts", nargs="*", type=one_of(*PARTS), metavar="PART", help=what)
     parser.add_argument("--thorough", action="store_true", help="three times as many pairs")
-    parser.add_argument("--steps", type=int, default=20, help="steps of a picture (default: 20)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of both sides (default: torch's own)")
-    parser.add_argument("-o", "--output", type=Path, help=f"the JSON file (default: data/{_FILE})")
+    parser.add_argument("--steps", type=whole(1), default=20, help="steps of a picture (default: 20)")
+    parser.add_argument("--threads", type=whole(0), default=0, help="CPU threads of both sides (default: torch's own)")
+    parser.add_argument("-o", "--output", type=path, help=f"the JSON file (default: data/{_FILE})")
     given = with_flags(parser).parse_args(arguments)
-    for part in given.parts:
-        if part not in PARTS:
-            parser.error(f"there is no part '{part}'; there are {', '.join(PARTS)}")
+    output = given.output or to_options(given).paths.state / _FILE
+    if not output.parent.is_dir() and given.output:
+        raise InvalidField(f"The folder {output.parent} of -o is not there.", remedies=("Make it first",))
     options = begin(given, "ERROR")
     plan = Plan(
         options.paths,
@@ -59,7 +61,6 @@ def run(arguments: list[str]) -> int:
 
     asyncio.run(bench(plan, Console()))
     write_line(table([["What", "Found", "Bar", "", "Figures"], *(cells(row) for row in rows)]))
-    output = given.output or options.paths.state / _FILE
     setup = {"parts": list(plan.parts), "steps": plan.steps, "threads": plan.threads, "thorough": plan.thorough}
     write(output, report(rows, setup))
     write_line(f"\nWritten to {output}")

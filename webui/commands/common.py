@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from webui.core.command_line import Parser, add_flags
 from webui.core.errors import InvalidField
-from webui.core.flags import COMMON, Parser, add_flags, to_options
+from webui.core.flags import COMMON, to_options
 from webui.core.logs import start_logging
 from webui.core.options import Options
 from webui.core.settings import SettingsStore, environment_values
@@ -19,7 +20,7 @@ from webui.engine.config import EngineConfig
 
 def parse_flags(arguments: Sequence[str]) -> Options:
     """The options from the flags alone, whatever else the command line holds."""
-    parser = Parser(prog="launch.py", add_help=False, allow_abbrev=False)
+    parser = Parser(prog="launch.py", add_help=False)
     add_flags(parser)
     given, _ = parser.parse_known_args([argument for argument in arguments if argument != "--"])
     return to_options(given)
@@ -28,7 +29,7 @@ def parse_flags(arguments: Sequence[str]) -> Options:
 def command_parser(name: str, description: str, usage: str = "") -> Parser:
     """A parser of one command; `usage` are the words between its name and its flags. `with_flags` comes last."""
     line = " ".join(filter(None, ["launch.py", name, usage, "[flags]"]))
-    return Parser(prog=f"launch.py {name}", usage=line, description=description, allow_abbrev=False)
+    return Parser(prog=f"launch.py {name}", usage=line, description=description)
 
 
 def with_flags(parser: Parser, shown: Sequence[str] = COMMON) -> Parser:
@@ -55,7 +56,10 @@ def settings_store(options: Options) -> SettingsStore:
     """The settings: the file's, with the environment's and the flags' over them."""
     checkpoint = options.settings.get("sd_model_checkpoint")
     if checkpoint and not any((folder / checkpoint).exists() for folder in options.checkpoint_dirs):
-        raise InvalidField(f"--ckpt names {options.checkpoint_dirs[-1] / checkpoint}, which is not there.")
+        raise InvalidField(
+            f"--ckpt names {options.checkpoint_dirs[-1] / checkpoint}, which is not there.",
+            remedies=("Correct the path", "launch.py models lists those that are found"),
+        )
     overrides = {**environment_values(os.environ), **options.settings}
     return SettingsStore(options.paths.settings, overrides, frozen=options.freeze_settings)
 

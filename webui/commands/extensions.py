@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
+from webui.core.command_line import one_of
 from webui.plugins.manager import ExtensionReport, load_plugins
 
 
 def run(arguments: list[str]) -> int:
     """List the extensions; 1 when one of them is broken."""
     parser = command_parser("extensions", "List the extensions and what became of them.")
-    parser.add_argument("action", nargs="?", choices=("list",), default="list", help="list them (the default)")
+    parser.add_argument("action", nargs="?", type=one_of("list"), default="list", help="list them (the default)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     given = with_flags(parser).parse_args(arguments)
     options = begin(given, "ERROR")

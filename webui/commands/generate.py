@@ -8,19 +8,21 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from webui.commands.common import begin, command_parser, with_flags, write_line
 from webui.commands.progress import Progress
 from webui.commands.session import Session, open_session
+from webui.core.command_line import Parser, path
 from webui.core.errors import DarkroomError, InvalidField, StorageProblem
 from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, event_to_json
 from webui.core.fields import ROWS, Field
 
-_TYPES: dict[str, Any] = {"text": str, "choice": str, "int": int, "float": float}
 _SIZE = re.compile(r"(\d+)\s*[xX×*]\s*(\d+)")
+
+_REQUEST = 'A request is written as {"prompt": "a red circle", "seed": 7}'
 
 EXAMPLES = """\
 examples:
@@ -32,9 +34,9 @@ examples:
 
 def run(arguments: list[str]) -> int:
     """Make the pictures; 0 when all were made."""
-    given = _parser().parse_args(arguments)
+    given = command_line().parse_args(arguments)
     values = request_values(given)
-    output = given.output and _checked_output(Path(given.output))
+    output = given.output and _checked_output(given.output)
     options = begin(given, "WARNING")
 
     async def work() -> int:
@@ -44,21 +46,23 @@ def run(arguments: list[str]) -> int:
     return asyncio.run(work())
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> Parser:
+    """What reads this command's line."""
     parser = command_parser(
         "generate", "Make pictures without a page. What is left out is the checkpoint's default.", "PROMPT"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     parser.add_argument("prompt", nargs="?", default=argparse.SUPPRESS, help="what the picture should show")
-    parser.add_argument("-o", "--output", metavar="FILE", help="also write the picture there: a .png file or a folder")
+    parser.add_argument(
+        "-o", "--output", type=path, metavar="FILE", help="also write the picture there: a .png file or a folder"
+    )
     parser.add_argument("--request", metavar="FILE", help="a request as JSON, - for stdin; flags change its values")
     parser.add_argument("--size", metavar="WxH", help="width and height in one, as 512x768")
     parser.add_argument("--json", action="store_true", help="the job's events on stdout, one JSON object a line")
     group = parser.add_argument_group("the picture")
     for field in ROWS:
-        if field.name != "prompt":
-            _add_field(group, field)
+        _add_field(group, field)
     return with_flags(parser)
 
 
@@ -71,9 +75,16 @@ def _add_field(group: Any, field: Field) -> None:
     if field.kind in ("int", "float") and field.minimum is not None:
         text += f" From {field.minimum:g} to {field.maximum:.10g}."
     metavar = {"int": "N", "float": "X"}.get(field.kind, "TEXT" if field.kind == "text" else "NAME")
-    group.add_argument(
-        *names, dest=field.name, type=_TYPES[field.kind], metavar=metavar, default=argparse.SUPPRESS, help=text
-    )
+    reader = _number if field.kind in ("int", "float") else str
+    group.add_argument(*names, dest=field.name, type=reader, metavar=metavar, default=argparse.SUPPRESS, help=text)
+
+
+def _number(text: str) -> int | float | str:
+    """The number, if it is one; else the text, which its row refuses together with all else that is wrong."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def request_values(given: argparse.Namespace) -> dict[str, Any]:
@@ -82,10 +93,14 @@ def request_values(given: argparse.Namespace) -> dict[str, Any]:
     if given.size:
         found = _SIZE.fullmatch(given.size.strip())
         if found is None:
-            raise InvalidField(f"--size is written as 512x768, not '{given.size[:40]}'.", field="width")
+            raise InvalidField(
+                f"--size is written as 512x768, not '{given.size[:40]}'.",
+                field="width",
+                remedies=("Or give --width and --height",),
+            )
         values |= {"width": int(found[1]), "height": int(found[2])}
     values |= {field.name: getattr(given, field.name) for field in ROWS if hasattr(given, field.name)}
-    if not values.get("prompt"):
+    if not str(values.get("prompt", "")).strip():
         raise InvalidField(
             "Say what the picture should show.", field="prompt", remedies=('launch.py generate "a red circle"',)
         )
@@ -96,23 +111,32 @@ def _from_file(name: str) -> dict[str, Any]:
     try:
         values = json.loads(sys.stdin.read() if name == "-" else Path(name).read_text("utf-8"))
     except OSError as error:
-        raise InvalidField(f"The request {name} cannot be read: {error.strerror or error}.") from error
+        raise InvalidField(
+            f"The request {name} cannot be read: {error.strerror or error}.", remedies=("Correct the path",)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidField(f"The request {name} is no text in UTF-8.", remedies=(_REQUEST,)) from error
     except ValueError as error:
-        raise InvalidField(f"The request {name} is no JSON: {error}.") from error
+        raise InvalidField(f"The request {name} is no JSON: {error}.", remedies=(_REQUEST,)) from error
     if not isinstance(values, dict):
-        raise InvalidField("A request is a JSON object with fields such as prompt and seed.")
+        raise InvalidField(f"The request {name} is no JSON object.", remedies=(_REQUEST,))
     return values
 
 
-def _checked_output(path: Path) -> Path:
+def _checked_output(output: Path) -> Path:
     """The path, if pictures can be written there; found out before anything is computed."""
-    if path.is_dir():
-        return path
-    if path.suffix.casefold() != ".png":
-        raise InvalidField(f"-o names {path}, which is neither a folder nor a .png file.")
-    if not path.parent.is_dir():
-        raise InvalidField(f"The folder {path.parent.absolute()} of -o is not there.")
-    return path
+    if output.is_dir():
+        return output
+    if output.suffix.casefold() != ".png":
+        raise InvalidField(
+            f"-o names {output}, which is neither a folder nor a .png file.",
+            remedies=(f"-o {output.with_suffix('.png')}",),
+        )
+    if not output.parent.is_dir():
+        raise InvalidField(
+            f"The folder {output.parent} of -o is not there.", remedies=("Make it first, or correct the path",)
+        )
+    return output
 
 
 class Generation:
@@ -156,18 +180,18 @@ class Generation:
         if self._output is None:
             return place
         if self._output.is_dir():
-            path = self._output / f"{ready.seed}-{ready.id}.png"
+            file = self._output / f"{ready.seed}-{ready.id}.png"
         elif several:
-            path = self._output.with_stem(f"{self._output.stem}-{ready.index + 1}")
+            file = self._output.with_stem(f"{self._output.stem}-{ready.index + 1}")
         else:
-            path = self._output
+            file = self._output
         try:
-            path.write_bytes(await self._session.picture(ready.id))
+            file.write_bytes(await self._session.picture(ready.id))
         except OSError as error:
             raise StorageProblem(
-                f"{path} cannot be written: {error.strerror or error}.", remedies=(f"The picture lies at {place}",)
+                f"{file} cannot be written: {error.strerror or error}.", remedies=(f"The picture lies at {place}",)
             ) from error
-        return str(path)
+        return str(file)
 
     def _stop_on_ctrl_c(self, job_id: str) -> None:
         """The first Ctrl+C ends after this picture, the second at this step, the third cancels the job."""
@@ -194,8 +218,3 @@ class Generation:
             await self._session.act(verb, job_id)
         except DarkroomError as error:
             self._progress.line(error.detail)
-
-
-def field_flags(fields: Iterable[Field] = ROWS) -> frozenset[str]:
-    """Every spelling of every field's flag."""
-    return frozenset(name for field in fields for name in (field.flag, *field.flags))

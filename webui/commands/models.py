@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
+from webui.core.errors import InvalidField
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.plugins.manager import build_registry, load_plugins
 
@@ -18,7 +19,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     given = with_flags(parser).parse_args(arguments)
     if given.use and not given.name:
-        parser.error("--use needs the name of a checkpoint")
+        raise InvalidField("--use needs the name of a checkpoint.", remedies=("launch.py models lists them",))
     options = begin(given, "ERROR")
     settings = settings_store(options)
     plugins = load_plugins(options.paths.extensions, "web", settings.current.disabled_extensions)

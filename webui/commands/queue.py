@@ -8,6 +8,7 @@ from typing import Any
 
 from webui.commands.common import begin, command_parser, table, with_flags, write_line
 from webui.commands.session import Session, open_session
+from webui.core.command_line import one_of
 from webui.core.errors import InvalidField, UnknownName
 
 _ON_JOBS = ("interrupt", "skip", "cancel", "front")
@@ -30,15 +31,17 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=("list", *_ON_JOBS, *_ON_THE_LINE),
+        type=one_of("list", *_ON_JOBS, *_ON_THE_LINE),
         default="list",
         help="list (the default); for one job: interrupt, skip, cancel, front; for the line: pause, resume, clear",
     )
     parser.add_argument("job", nargs="?", default="", help="the job's id, or as much of its beginning as is needed")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     given = with_flags(parser).parse_args(arguments)
-    if (given.action in _ON_JOBS) != bool(given.job):
-        parser.error(f"{given.action} {'needs a job' if given.action in _ON_JOBS else 'takes no job'}")
+    if given.action in _ON_JOBS and not given.job:
+        raise InvalidField(f"queue {given.action} needs the id of a job.", remedies=("launch.py queue lists them",))
+    if given.job and given.action not in _ON_JOBS:
+        raise InvalidField(f"queue {given.action} is not for one job.", remedies=(f"Leave '{given.job[:40]}' out",))
     options = begin(given, "ERROR")
 
     async def work() -> None:
@@ -58,6 +61,8 @@ async def _find(session: Session, beginning: str) -> str:
     found = [known for known in ids if known.startswith(beginning)]
     if len(found) > 1:
         raise InvalidField(f"Several jobs begin with '{beginning}': {', '.join(found[:5])}.")
+    if not ids:
+        raise InvalidField(f"There is no job '{beginning[:40]}': none runs and none waits.")
     if not found:
         raise UnknownName("job", beginning, ids)
     return found[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from webui.core.errors import Conflict, DarkroomError, InvalidField, NotFound, TooMany
+from webui.core.errors import Conflict, DarkroomError, InvalidField, InvalidRequest, NotFound, Problem, TooMany
 from webui.core.events import ENDS, Event, event_from_json
 from webui.instance import Instance
 
@@ -125,9 +125,11 @@ class RemoteSession:
 
 def _error(response: httpx.Response) -> DarkroomError:
     """The server's problem as our error, with the exit code that it would have had here."""
+    kind = _KINDS.get(response.status_code, DarkroomError)
     try:
-        problem = response.json()
-        detail, field, remedies = str(problem["detail"]), problem.get("field"), problem.get("remedies", ())
+        problem = Problem.from_json(response.json())
     except (ValueError, KeyError, TypeError):
-        detail, field, remedies = f"The server answered {response.status_code} {response.reason_phrase}.", None, ()
-    return _KINDS.get(response.status_code, DarkroomError)(detail, field=field, remedies=remedies)
+        return kind(f"The server answered {response.status_code} {response.reason_phrase}.")
+    if problem.errors:
+        return InvalidRequest(InvalidField(f.detail, field=f.field, remedies=f.remedies) for f in problem.errors)
+    return kind(problem.detail, field=problem.field, remedies=problem.remedies)

@@ -118,7 +118,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).replace("None", "null").lower()
     if isinstance(value, int | float):
-        return f"{value:g}" if abs(value) < 1e15 else "so large a number"
+        return "NaN" if value != value else f"{value:g}" if abs(value) < 1e15 else "one so large"
     return "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else "something else"
 
 

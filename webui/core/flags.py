@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -52,6 +51,11 @@ class Flag:
     def takes_value(self) -> bool:
         """Whether a value follows the flag."""
         return self.kind != "switch"
+
+    @property
+    def shown_value(self) -> str | None:
+        """What stands for the value in a help; None for a switch."""
+        return (self.metavar or "{" + ",".join(self.values) + "}") if self.takes_value else None
 
     @property
     def works(self) -> bool:
@@ -211,34 +215,6 @@ FLAGS: tuple[Flag, ...] = (
 BY_NAME: Mapping[str, Flag] = MappingProxyType({flag.name: flag for flag in FLAGS})
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse, with our errors: a wrong command line raises InvalidField, whose exit code is 2."""
-
-    def error(self, message: str) -> Any:
-        """Refuse the command line with a sentence."""
-        raise InvalidField(f"{message[:1].upper()}{message[1:]}.", remedies=(f"See {self.prog} --help",))
-
-
-def add_flags(parser: argparse.ArgumentParser, shown: Iterable[str] = ()) -> None:
-    """Add every flag to a parser; only groups in `shown` appear in its --help."""
-    groups = {name: parser.add_argument_group(name) for name in shown}
-    for flag in FLAGS:
-        visible = flag.group in groups and flag.works
-        target = groups.get(flag.group, parser)
-        help_text = flag.help if visible else argparse.SUPPRESS
-        if flag.kind == "switch":
-            target.add_argument(flag.name, action="store_true", default=None, help=help_text)
-            continue
-        target.add_argument(
-            flag.name,
-            type=int if flag.kind == "int" else str,
-            choices=tuple(flag.values) or None,
-            metavar=flag.metavar or None,
-            action="append" if flag.many else "store",
-            help=help_text,
-        )
-
-
 def to_options(given: argparse.Namespace) -> Options:
     """The options that the parsed flags mean. Raises InvalidField for a refused flag and for values that clash."""
     values: dict[str, Any] = {}
@@ -249,7 +225,7 @@ def to_options(given: argparse.Namespace) -> Options:
         if value is None:
             continue
         if flag.refused:
-            raise InvalidField(f"{flag.name} is refused: {flag.refused}")
+            raise InvalidField(f"{flag.name} is refused: {flag.refused}", remedies=("Start without it",))
         if flag.notice:
             notices.append(f"{flag.name} changes nothing: {flag.notice}")
         for name, fixed in flag.sets.items():
@@ -262,18 +238,8 @@ def to_options(given: argparse.Namespace) -> Options:
         if flag.setting:
             settings[flag.setting] = value
         if flag.option:
-            values[flag.option] = _converted(flag, value)
+            values[flag.option] = tuple(value) if flag.many else value
     return _combined(values, settings, tuple(notices))
-
-
-def _converted(flag: Flag, value: Any) -> Any:
-    if flag.kind == "path":
-        return tuple(map(_path, value)) if flag.many else _path(value)
-    return value
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
 
 
 def _device(text: str) -> str:
@@ -291,7 +257,9 @@ def _combined(values: dict[str, Any], settings: dict[str, Any], notices: tuple[s
     device_id = values.pop("device_id", None)
     if device_id is not None:
         if "devices" in values:
-            raise InvalidField("--use-cpu and --device-id cannot be given together.")
+            raise InvalidField(
+                "--use-cpu and --device-id cannot be given together.", remedies=("Leave one of them out",)
+            )
         values["devices"] = tuple(map(_device, device_id.split(",")))
     checkpoint = values.pop("checkpoint", None)
     if checkpoint is not None:
@@ -299,34 +267,12 @@ def _combined(values: dict[str, Any], settings: dict[str, Any], notices: tuple[s
         settings["sd_model_checkpoint"] = checkpoint.name
     port = values.get("port")
     if port is not None and not 1 <= port <= 65535:
-        raise InvalidField("--port must be between 1 and 65,535.")
+        raise InvalidField(f"--port must be between 1 and 65,535, not {port}.", remedies=("Leave it out for 7860",))
     if bool(values.get("tls_keyfile")) != bool(values.get("tls_certfile")):
-        raise InvalidField("--tls-keyfile and --tls-certfile are needed both.")
+        raise InvalidField("https needs both --tls-keyfile and --tls-certfile.", remedies=("Give both, or none",))
     if "origins" in values:
         values["origins"] = tuple(part.strip() for part in values["origins"].split(",") if part.strip())
     return replace(Options(), **values, settings=settings, notices=notices)
-
-
-def split_command(arguments: Sequence[str], commands: Iterable[str]) -> tuple[str, list[str]]:
-    """(command, the other arguments) of a command line in which flags may stand before the command.
-
-    Without a command it is "serve". Raises InvalidField for a word in its place that is no command.
-    """
-    known = set(commands)
-    position = 0
-    while position < len(arguments):
-        word = arguments[position]
-        if not word.startswith("-"):
-            break
-        flag = BY_NAME.get(word)
-        position += 2 if flag and flag.takes_value else 1
-    if position >= len(arguments):
-        return "serve", list(arguments)
-    if arguments[position] not in known:
-        shown = arguments[position][:60]
-        hint = f' For a picture: launch.py generate "{shown}"' if " " in shown else ""
-        raise InvalidField(f"There is no command '{shown}'. Commands: {', '.join(sorted(known))}.{hint}")
-    return arguments[position], [*arguments[:position], *arguments[position + 1 :]]
 
 
 def table_text() -> str:
@@ -340,7 +286,7 @@ def table_text() -> str:
     for group in (PAGE, PEOPLE, FOLDERS, MACHINE, START):
         lines += ["", f"## {group[:1].upper()}{group[1:]}", "", "| flag | what it does |", "|---|---|"]
         for flag in (flag for flag in FLAGS if flag.group == group):
-            value = f" {flag.metavar or '{' + ','.join(flag.values) + '}'}" if flag.takes_value else ""
+            value = f" {flag.shown_value}" if flag.takes_value else ""
             why = f" {flag.refused[:1].upper()}{flag.refused[1:]}" if flag.refused else ""
             lines.append(f"| `{flag.name}{value}` | {flag.help}{why} |")
     return "\n".join(lines) + "\n"

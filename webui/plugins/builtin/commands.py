@@ -15,6 +15,7 @@ def commands() -> list[Command]:
         Command("models", "webui.commands.models:run", "List the checkpoints, or look at one."),
         Command("queue", "webui.commands.queue:run", "List the jobs, and cancel, stop or move them."),
         Command("doctor", "webui.commands.doctor:run", "Say what this machine can do and what is missing."),
+        Command("test", "webui.commands.tests:run", "Run the tests."),
         Command("bench", "webui.commands.bench:run", "Measure speed against plain diffusers."),
         Command("extensions", "webui.commands.extensions:run", "List the extensions and what became of them."),
     ]
