@@ -188,11 +188,9 @@ def split_command(arguments: Sequence[str], commands: Iterable[str]) -> tuple[st
 
 def _no_command(words: Sequence[str], known: Iterable[str]) -> InvalidField:
     near = nearest(words[0], known)
-    listed = f"Commands: {', '.join(sorted(known))}; launch.py --help says what each does"
-    if near:
-        hint, ways = f" Did you mean '{near}'?", (listed,)
-    else:
+    hint = f" Did you mean '{near}'?" if near else ""
+    ways = [f"Commands: {', '.join(sorted(known))}; launch.py --help says what each does"]
+    if not near:
         count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
-        prompt = " ".join(words[:count])
-        hint, ways = "", (f'For a picture: launch.py generate "{prompt[:60]}"', listed)
+        ways.insert(0, f'For a picture: launch.py generate "{" ".join(words[:count])[:60]}"')
     return InvalidField(f"There is no command '{words[0][:60]}'.{hint}", remedies=ways)
