@@ -174,11 +174,8 @@ class Engine:
         self._encoder.submit(self._guarded, run, self._prepare, run)
 
     def _tell_loading(self, run: Run, checkpoint: Checkpoint, waits: bool = False) -> None:
-        if waits:
-            what = f"Waiting for memory. {checkpoint.name} is loaded as soon as another model is no longer in use."
-        else:
-            what = f"Loading {checkpoint.name}"
-        self._emit(run, Loading(what))
+        waiting = f"Waiting for memory. {checkpoint.name} is loaded as soon as another model is no longer in use."
+        self._emit(run, Loading(waiting if waits else f"Loading {checkpoint.name}"))
 
     @torch.inference_mode()
     def _prepare(self, run: Run) -> None:
@@ -266,14 +263,8 @@ class Engine:
             run.batch = run.batches.pop(0)
             run.lane_started = time.perf_counter()
             try:
-                run.lane = make_lane(
-                    run,
-                    self._registry,
-                    resolve,
-                    self._hooks,
-                    partial(self._stepped, run),
-                    partial(self._lane_ended, run),
-                )
+                told = partial(self._stepped, run), partial(self._lane_ended, run)
+                run.lane = make_lane(run, self._registry, resolve, self._hooks, *told)
                 self._denoiser.add(run.lane)
             except Exception as error:  # noqa: BLE001 whatever a sampler's or a schedule's code raises
                 self._fail(run, error)
