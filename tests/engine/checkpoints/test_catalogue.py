@@ -143,7 +143,7 @@ def test_single_files_are_listed_with_the_reason(tmp_path):
     (tmp_path / "three.ckpt").write_bytes(b"pickle")
     problems = {c.name: c.problem for c in Catalogue((tmp_path,)).all()}
     assert "cannot be read yet" in problems["one.safetensors"]
-    assert "cut off" in problems["two.safetensors"]
+    assert "is damaged" in problems["two.safetensors"]
     assert "pickle" in problems["three.ckpt"]
 
 

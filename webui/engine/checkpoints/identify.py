@@ -11,7 +11,8 @@ from typing import Any
 
 from webui.core.errors import ModelProblem
 from webui.core.registry import Family
-from webui.engine.checkpoints.safetensors_header import TensorInfo, read_header
+from webui.engine.checkpoints.headers.base import TensorInfo
+from webui.engine.checkpoints.headers.safetensors import read as read_header
 from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)

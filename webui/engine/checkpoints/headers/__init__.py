@@ -1,0 +1,1 @@
+"""Headers of weight files in every format that people have. Torch-free."""
