@@ -69,7 +69,7 @@ class Service:
         # From here to the row nothing is awaited, so that many requests at once cannot slip past the limit.
         self._within_limits(request, who)
         now = time.time()
-        job = Job(secrets.token_urlsafe(12), who.id, request, State.QUEUED, created=now, place=now, task=task)
+        job = Job(secrets.token_hex(12), who.id, request, State.QUEUED, created=now, place=now, task=task)
         self._queue.put(job)
         self._bus.publish(job.id, job.owner, Queued(self._queue.position(job.id)))
         self._scheduler.wake()

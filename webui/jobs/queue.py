@@ -213,7 +213,7 @@ class Queue:
     def reserve(self, job_id: str, pictures: Iterable[tuple[int, int, str]]) -> None:
         """Note paths for pictures to come: (index, seed, path relative to the outputs folder)."""
         values = [
-            {"id": secrets.token_urlsafe(12), "job_id": job_id, "number": number, "seed": seed, "path": path}
+            {"id": secrets.token_hex(12), "job_id": job_id, "number": number, "seed": seed, "path": path}
             for number, seed, path in pictures
         ]
         with self._database.transaction(flush=False) as connection:
