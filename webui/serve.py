@@ -117,7 +117,7 @@ class _Serving:
         try:
             self._tunnel = await asyncio.to_thread(open_tunnel, port)
         except DarkroomError as error:
-            _say(error.detail)
+            _say("\n".join(error.lines()))
             return
         self._access.hosts.add(self._tunnel.host)
         _say(f"Public address, as long as this runs: {self._tunnel.url}")

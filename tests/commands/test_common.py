@@ -50,6 +50,29 @@ def test_a_named_checkpoint_must_be_there(home: Path) -> None:
         settings_store(options(home, "--ckpt", str(sham.with_name("gone"))))
 
 
+def test_a_wrong_variable_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_PNG_COMPRESS_LEVEL", "much")
+    with pytest.raises(
+        InvalidField, match=r"DARKROOM_PNG_COMPRESS_LEVEL cannot be used\. .* a valid integer\.$"
+    ) as caught:
+        settings_store(options(home))
+    assert caught.value.remedies == ("Correct or unset DARKROOM_PNG_COMPRESS_LEVEL",)
+
+
+def test_a_file_in_the_place_of_the_data_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", "utf-8")
+    with pytest.raises(InvalidField, match="which is no folder"):
+        settings_store(options(tmp_path / "file"))
+
+
+def test_folders_that_are_not_there_are_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options(home, "--models-dir", str(home / "a"), "--ckpt-dir", str(home / "b"), "--ckpt-dir", str(home))
+    assert [line.split()[:3] for line in capsys.readouterr().err.splitlines()] == [
+        ["--models-dir", "names", str(home / "a") + ","],
+        ["--ckpt-dir", "names", str(home / "b") + ","],
+    ]
+
+
 def test_notices_are_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options(home, "--xformers", "--medvram")
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["--xformers", "--medvram"]

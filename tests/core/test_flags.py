@@ -38,7 +38,8 @@ def example(flag: Flag) -> list[str]:
     if not flag.takes_value:
         return [flag.name]
     words = [word for word in flag.values if word not in ("autocast", "INFO", "system")]
-    return [flag.name, words[0] if words else "3" if flag.kind == "int" or flag.option == "device_id" else "x"]
+    text = {"device_id": "3", "origins": "https://x"}.get(flag.option, "x")
+    return [flag.name, words[0] if words else "3" if flag.kind == "int" else text]
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name != REFUSED])
@@ -96,7 +97,8 @@ def test_no_flag_of_generate_has_the_spelling_of_a_common_one() -> None:
         ([], "host", "127.0.0.1"),
         (["--theme", "dark"], "settings", {"theme": "dark"}),
         (["--opt-sub-quad-attention"], "settings", {"attention": "math"}),
-        (["--cors-allow-origins", "https://a.b, https://c"], "origins", ("https://a.b", "https://c")),
+        (["--cors-allow-origins", "https://A.b/, https://c:8"], "origins", ("https://a.b", "https://c:8")),
+        (["--subpath", "/a/b-c.d/"], "subpath", "/a/b-c.d/"),
         (["--ckpt-dir", "/a", "--ckpt-dir", "/b"], "checkpoint_dirs", (Path("/a").absolute(), Path("/b").absolute())),
         (["--loglevel", "DEBUG"], "loglevel", "DEBUG"),
         (["--skip-load-model-at-start"], "warm", False),
@@ -136,6 +138,10 @@ def test_a_checkpoint_file_is_found_in_its_folder(tmp_path: Path) -> None:
         (["--use-cpu", "all", "--device-id", "0"], "cannot be given together"),
         (["--tls-keyfile", "k"], "needs both"),
         ([REFUSED], "is refused"),
+        (["--subpath", "a b?"], "path of an address, not 'a b\\?'"),
+        (["--cors-allow-origins", "https://a.b,foo"], "whole sites .* not 'foo'"),
+        (["--cors-allow-origins", "*"], "whole sites"),
+        (["--cors-allow-origins", "https://a.b/page"], "whole sites"),
     ],
 )
 def test_wrong_flags_get_a_sentence(arguments: list[str], expected: str) -> None:

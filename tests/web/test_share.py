@@ -17,13 +17,14 @@ from webui.web.share import NoTunnel, open_tunnel
 
 def offline() -> Exception:
     error = RuntimeError("Could not get share link from Gradio API Server.")
-    error.__cause__ = httpx.ConnectError("Name or service not known")
+    error.__cause__ = httpx.ConnectError("[Errno -2] Name or service not known")
     return error
 
 
 FAILURES = [
-    (offline(), "can't be reached: Name or service not known"),
-    (httpx.ConnectTimeout("timed out"), r"\(frpc\) can't be fetched: timed out"),
+    (offline(), "can't be reached: the names of other machines can't be looked up"),
+    (httpx.ConnectError("[Errno 111] Connection refused"), r"can't be fetched: Connection refused\."),
+    (httpx.ConnectTimeout("timed out"), r"\(frpc\) can't be fetched: no answer came"),
     (ChecksumMismatchError(), "not the one that Gradio published"),
     (OSError("Cannot set up a share link as this platform is incompatible"), "can't be started here"),
     (PermissionError(13, "Permission denied"), "can't be started here: .*Permission denied"),
@@ -41,6 +42,7 @@ def test_each_failure_is_a_sentence(monkeypatch: pytest.MonkeyPatch, error: Exce
     with pytest.raises(NoTunnel, match=words) as caught:
         open_tunnel(7860)
     assert "The page works on this machine" in caught.value.detail and caught.value.remedies
+    assert "rrno" not in caught.value.detail
 
 
 def test_an_open_tunnel_has_a_name_and_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from webui.core.errors import InvalidField
 from webui.core.flags import COMMON, to_options
 from webui.core.logs import start_logging
 from webui.core.options import Options
-from webui.core.settings import SettingsStore, environment_values
+from webui.core.settings import ENVIRONMENT_PREFIX, SettingsStore, check_settings, environment_values
 from webui.engine.config import EngineConfig
 
 
@@ -47,9 +47,17 @@ def begin(given: argparse.Namespace, loglevel: str = "") -> Options:
     if loglevel and given.loglevel is None:
         options = replace(options, loglevel=loglevel)
     start_logging(options.loglevel)
-    for notice in options.notices:
+    for notice in (*options.notices, *_absent(options)):
         sys.stderr.write(notice + "\n")
     return options
+
+
+def _absent(options: Options) -> Iterator[str]:
+    """A sentence for each folder of models that is named and is not there; it may yet come, so nothing is refused."""
+    named = [("--models-dir", options.models_dir), *(("--ckpt-dir", folder) for folder in options.checkpoint_dirs)]
+    for flag, folder in named:
+        if folder and not folder.is_dir():
+            yield f"{flag} names {folder}, where no folder is: nothing is found there."
 
 
 def settings_store(options: Options) -> SettingsStore:
@@ -60,8 +68,22 @@ def settings_store(options: Options) -> SettingsStore:
             f"--ckpt names {options.checkpoint_dirs[-1] / checkpoint}, which is not there.",
             remedies=("Correct the path", "launch.py models lists those that are found"),
         )
-    overrides = {**environment_values(os.environ), **options.settings}
+    if options.data_dir.exists() and not options.data_dir.is_dir():
+        raise InvalidField(f"--data-dir names {options.data_dir}, which is no folder.", remedies=("Correct the path",))
+    overrides = {**_from_environment(), **options.settings}
     return SettingsStore(options.paths.settings, overrides, frozen=options.freeze_settings)
+
+
+def _from_environment() -> dict[str, Any]:
+    values = environment_values(os.environ)
+    try:
+        check_settings(values)
+    except InvalidField as error:
+        variable = ENVIRONMENT_PREFIX + str(error.field).upper()
+        raise InvalidField(
+            f"The environment's {variable} cannot be used. {error.detail}", remedies=(f"Correct or unset {variable}",)
+        ) from error
+    return values
 
 
 def engine_config(options: Options, settings: SettingsStore, *, warm: bool = False) -> EngineConfig:

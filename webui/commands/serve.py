@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
+
 from webui.app import local_workers
 from webui.commands.common import begin, command_parser, engine_config, settings_store, with_flags
 from webui.core.errors import InvalidField
 from webui.core.flags import COMMON, PAGE, PEOPLE
+from webui.core.options import Options
 from webui.engine.config import one_each
 
 
@@ -13,11 +16,25 @@ def run(arguments: list[str]) -> int:
     """Start the page and stay until it is stopped; the exit code."""
     parser = with_flags(command_parser("serve", "Start the page."), (PAGE, PEOPLE, *COMMON))
     options = begin(parser.parse_args(arguments))
-    for flag, file in (("--tls-certfile", options.tls_certfile), ("--tls-keyfile", options.tls_keyfile)):
-        if file and not file.is_file():
-            raise InvalidField(f"{flag} names {file}, which is not there.", remedies=("Correct the path",))
+    _check_certificate(options)
     settings = settings_store(options)
     from webui.serve import serve  # Gradio takes seconds to import, and only this command needs it
 
     engines = one_each(engine_config(options, settings, warm=True), options.devices)
     return serve(options, settings, local_workers(engines))
+
+
+def _check_certificate(options: Options) -> None:
+    certificate, key = options.tls_certfile, options.tls_keyfile
+    for flag, file in (("--tls-certfile", certificate), ("--tls-keyfile", key)):
+        if file and not file.is_file():
+            raise InvalidField(f"{flag} names {file}, which is not there.", remedies=("Correct the path",))
+    if not certificate:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        raise InvalidField(
+            f"{certificate} and {key} cannot serve https: {getattr(error, 'reason', None) or error}.",
+            remedies=("Both must be PEM files without a password, the key being that of the certificate",),
+        ) from error

@@ -14,6 +14,8 @@ from webui.core.options import Options
 
 Kind = Literal["switch", "text", "int", "path"]
 
+_ORIGIN = re.compile(r"https?://[^\s/?#]+/?", re.IGNORECASE)
+_SUBPATH = re.compile(r"[\w./~-]*")
 _DEVICE = re.compile(r"(?P<other>cpu|mps)|cuda|(?:cuda:)?(?P<number>[0-9]+)")
 
 PAGE = "the page and its address"
@@ -253,6 +255,16 @@ def _device(text: str) -> str:
     return found["other"] or f"cuda:{int(found['number'] or 0)}"
 
 
+def _origin(text: str) -> str:
+    """A site as browsers name it: without a path, or it would never be the one that asks."""
+    if not _ORIGIN.fullmatch(text):
+        raise InvalidField(
+            f"--cors-allow-origins takes whole sites with commas between them, not '{text[:60]}'.",
+            remedies=("As in --cors-allow-origins https://example.org,http://192.168.1.2:8080",),
+        )
+    return text.rstrip("/").casefold()
+
+
 def _combined(values: dict[str, Any], settings: dict[str, Any], notices: tuple[str, ...]) -> Options:
     device_id = values.pop("device_id", None)
     if device_id is not None:
@@ -271,7 +283,12 @@ def _combined(values: dict[str, Any], settings: dict[str, Any], notices: tuple[s
     if bool(values.get("tls_keyfile")) != bool(values.get("tls_certfile")):
         raise InvalidField("https needs both --tls-keyfile and --tls-certfile.", remedies=("Give both, or none",))
     if "origins" in values:
-        values["origins"] = tuple(part.strip() for part in values["origins"].split(",") if part.strip())
+        values["origins"] = tuple(_origin(part.strip()) for part in values["origins"].split(",") if part.strip())
+    if not _SUBPATH.fullmatch(values.get("subpath", "")):
+        raise InvalidField(
+            f"--subpath takes the path of an address, not '{values['subpath'][:40]}'.",
+            remedies=("As in --subpath /pictures",),
+        )
     return replace(Options(), **values, settings=settings, notices=notices)
 
 

@@ -148,7 +148,9 @@ def check_settings(values: Mapping[str, Any]) -> Settings:
 
 
 def _of_complaint(name: str, said: str) -> InvalidField:
-    said = said.replace("Input should be", "must be") if said.startswith("Input should be") else f"is wrong: {said}"
+    # pydantic goes on behind a comma with how it failed to read a text.
+    said = said.replace("Input should be", "must be").partition(", unable to parse")[0]
+    said = said if said.startswith("must be") else f"is wrong: {said}"
     return InvalidField(f"{Settings.model_fields[name].title} {said}.", field=name)
 
 

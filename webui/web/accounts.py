@@ -25,14 +25,20 @@ def read_accounts(flag: str = "", path: Path | None = None) -> dict[str, str]:
         try:
             text += "\n" + path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidField(f"The file with accounts, {path}, cannot be read: {error}.") from error
+            why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+            raise InvalidField(
+                f"The file with accounts, {path}, cannot be read: {why}.", remedies=("Correct the path",)
+            ) from error
     accounts: dict[str, str] = {}
     for entry in (part.strip() for line in text.splitlines() for part in line.split(",")):
         if not entry:
             continue
         name, colon, password = entry.partition(":")
         if not (name.strip() and colon and password.strip()):
-            raise InvalidField(f"An account is written name:password, not '{entry.partition(':')[0][:20]}'.")
+            raise InvalidField(
+                f"An account is written name:password, not '{entry.partition(':')[0][:20]}'.",
+                remedies=("As in --gradio-auth ann:secret,bob:other",),
+            )
         accounts[name.strip()] = password.strip()
     return accounts
 

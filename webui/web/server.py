@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import sys
@@ -108,9 +109,9 @@ def open_socket(host: str, port: int, tries: int = PORTS_TRIED) -> tuple[socket.
         said = "" if port in (0, found) else f"Port {port} is taken, so this one uses {found}."
         return sock, said
     reason = (last.strerror or str(last)) if last else "there is no such port"
-    raise NoPort(
-        f"The server cannot listen on {host}, port {port}: {reason}.", remedies=("Choose another with --port",)
-    )
+    wrong_host = isinstance(last, socket.gaierror) or (last is not None and last.errno == errno.EADDRNOTAVAIL)
+    way = "Name an address of this machine with --server-name" if wrong_host else "Choose another with --port"
+    raise NoPort(f"The server cannot listen on {host}, port {port}: {reason}.", remedies=(way,))
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,17 @@ from urllib.parse import urlsplit
 import httpx
 
 from webui.core.errors import DarkroomError
+
+_NO_NAME = "the names of other machines can't be looked up, so this one has no network"
+_IN_WORDS = {
+    "name or service not known": _NO_NAME,
+    "temporary failure in name resolution": _NO_NAME,
+    "nodename nor servname provided, or not known": _NO_NAME,
+    "getaddrinfo failed": _NO_NAME,
+    "network is unreachable": "this machine has no network",
+    "timed out": "no answer came",
+}
+"""What systems say when there is no network, each in its own way."""
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +82,13 @@ def open_tunnel(port: int, *, server: str | None = None) -> Tunnel:
 
 def _no(why: str) -> NoTunnel:
     return NoTunnel(
-        f"There is no public address, since {why}. The page works on this machine as always.",
-        remedies=("Check the network", "Use --listen for others on your own network"),
+        f"There is no public address: {why}. The page works on this machine as always.",
+        remedies=("Check this machine's way to the internet", "Use --listen for others on your own network"),
     )
 
 
 def _why(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+    """The error's first line in a person's words: without the system's number for it."""
+    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    said = re.sub(r"\[(Errno|WinError|SSL: \w+) ?-?\d*\] ?", "", line)[:200].rstrip(".")
+    return _IN_WORDS.get(said.casefold(), said)
