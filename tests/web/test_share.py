@@ -22,7 +22,7 @@ def offline() -> Exception:
 
 
 FAILURES = [
-    (offline(), "can't be reached: the names of other machines can't be looked up"),
+    (offline(), "can't be reached: its name can't be looked up"),
     (httpx.ConnectError("[Errno 111] Connection refused"), r"can't be fetched: Connection refused\."),
     (httpx.ConnectTimeout("timed out"), r"\(frpc\) can't be fetched: no answer came"),
     (ChecksumMismatchError(), "not the one that Gradio published"),

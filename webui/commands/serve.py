@@ -33,8 +33,12 @@ def _check_certificate(options: Options) -> None:
         return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
-    except (OSError, ValueError) as error:
+    except ssl.SSLError as error:
         raise InvalidField(
-            f"{certificate} and {key} cannot serve https: {getattr(error, 'reason', None) or error}.",
-            remedies=("Both must be PEM files without a password, the key being that of the certificate",),
+            f"{certificate} and {key} cannot serve https: they are no certificate and its key.",
+            remedies=("Both must be PEM files, the key without a password",),
+        ) from error
+    except OSError as error:
+        raise InvalidField(
+            f"{certificate} and {key} cannot be read: {error.strerror}.", remedies=("Give this user the right to",)
         ) from error

@@ -13,7 +13,7 @@ import httpx
 
 from webui.core.errors import DarkroomError
 
-_NO_NAME = "the names of other machines can't be looked up, so this one has no network"
+_NO_NAME = "its name can't be looked up, as without a network"
 _IN_WORDS = {
     "name or service not known": _NO_NAME,
     "temporary failure in name resolution": _NO_NAME,
