@@ -108,12 +108,17 @@ def test_the_phone_has_generate_under_the_thumb_and_the_picture_before_the_setti
     server = serve(FakeExecutor(SLOW, capacity=1))
     page = open_page(server, width=390, height=844, has_touch=True)
     assert page.evaluate(PICTURE_FIRST) is False
+    empty = page.locator("#txt2img_empty").bounding_box()
+    assert empty and empty["y"] + empty["height"] <= 844 * 1.5
+    expect(page.locator("#dk_help")).to_be_hidden()
     page.fill(PROMPT, "a red circle")
     box = page.locator(GENERATE).bounding_box()
     assert box and box["height"] >= 44 and 844 - 80 < box["y"] + box["height"] <= 844
     page.tap(GENERATE)
     state(page, "running")
     assert page.evaluate(PICTURE_FIRST) is True
+    step, bar = (page.locator(part).bounding_box() for part in (".dk-step", "#txt2img_generate_box"))
+    assert step and bar and step["y"] >= 0 and step["y"] + step["height"] <= bar["y"]
     for name in ("interrupt", "skip", "generate"):
         box = page.locator(f"#txt2img_{name}").bounding_box()
         assert box and box["height"] >= 40 and box["y"] + box["height"] <= 844
@@ -124,6 +129,22 @@ def test_the_phone_has_generate_under_the_thumb_and_the_picture_before_the_setti
     assert seed and bar and seed["y"] + seed["height"] <= bar["y"]
     assert page.evaluate(SMALL_TARGETS) == []
     assert min(page.evaluate(TYPE_SIZES)) >= 16
+
+
+def test_the_words_of_the_empty_panel_are_never_cut(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(), width=1024, height=768)
+    words = page.locator("#txt2img_empty .dk-about p").last.bounding_box()
+    panel = page.locator(".dk-stage").bounding_box()
+    assert words and panel and words["y"] + words["height"] <= panel["y"] + panel["height"]
+    assert page.evaluate("document.getElementById('txt2img_empty').scrollHeight") <= panel["height"] + 1
+
+
+def test_the_list_of_keys_has_a_button(page: Page) -> None:
+    page.click("#dk_help")
+    expect(page.locator("#dk_keys")).to_contain_text("Ctrl + Enter")
+    page.click("#dk_keys button")
+    expect(page.locator("#dk_keys")).to_be_hidden()
+    expect(page.locator("#dk_help")).to_be_focused()
 
 
 def test_tab_reaches_everything_in_reading_order_with_a_visible_ring(page: Page) -> None:

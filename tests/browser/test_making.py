@@ -230,8 +230,14 @@ def test_generate_forever_goes_on_until_it_is_switched_off(page: Page) -> None:
 
 def test_a_failed_job_says_why_and_can_be_tried_again(serve: Serve, open_page: Open) -> None:
     error = OutOfMemory("This picture needs 11 GB and the card has 8 GB.", remedies=["Make it smaller"])
-    page = open_page(serve(FakeExecutor(0.02, capacity=1, fault=Fault(at=15, error=error, times=1))))
-    generate(page, "too large", "error")
+    server = serve(FakeExecutor(SLOW, capacity=1, fault=Fault(at=15, error=error, times=1)))
+    page = open_page(server)
+    generate(page, "too large", "running")
+    expect(page.locator("#txt2img_livepreview")).to_be_visible()
+    server.hurry()
+    state(page, "error")
+    expect(page.locator("#txt2img_livepreview")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.getElementById('txt2img_livepreview')).opacity") == "0.28"
     place = page.locator(".dk-error")
     expect(place.get_by_role("heading")).to_have_text("Out of memory")
     expect(place).to_contain_text("This picture needs 11 GB and the card has 8 GB.")

@@ -106,7 +106,7 @@ def test_what_the_server_refuses_stands_at_its_field_and_nothing_moves(page: Pag
 
 def test_several_faults_stand_at_several_fields_and_the_first_has_the_focus(page: Page) -> None:
     page.evaluate(BOTH)
-    expect(page.locator("#txt2img_sampling input")).to_be_focused()
+    expect(page.locator("#txt2img_sampling .dk-link")).to_be_focused()
     page.locator("#txt2img_height").get_by_role("button", name="Use 192").click()
     page.wait_for_function("darkroom.form.valuesOf('txt2img').height === 192")
     page.locator("#txt2img_sampling").get_by_role("button", name="Use 'Euler a'").click()

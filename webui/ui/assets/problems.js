@@ -80,7 +80,9 @@
   function goTo(name) {
     const place = block(name);
     place.scrollIntoView({ block: "nearest" });
-    place.querySelector(`textarea, ${BOX}, input`)?.focus({ preventScroll: true });
+    // A dropdown opens its list when it is gone to, over what is to be read.
+    const aim = place.querySelector(".wrap-inner") ? noteOf(name).querySelector("button") : place.querySelector("textarea, input");
+    aim.focus({ preventScroll: true });
   }
 
   // A refusal of the server stands at its cause, each of several at its own; what has no place here, in the results.

@@ -71,10 +71,11 @@
   // Only the newest preview is fetched, and the next only when the last has come.
   let fetching = false;
   let showing = "";
+  let shownOf = null;
   function drawPreview(job, state) {
     const image = byId("txt2img_livepreview");
     const live = job && job.preview !== undefined && (state === "running" || state === "loading");
-    if (state === "error" && !problem && showing === (job.preview && D.jobs.preview(job))) return;
+    if (state === "error" && !problem && shownOf === job.id) return;
     if (!live) {
       if (!image.hidden) settle(image);
       return;
@@ -83,11 +84,12 @@
     if (fetching || address === showing) return;
     fetching = true;
     showing = address;
+    shownOf = job.id;
     image.onload = image.onerror = (event) => {
       fetching = false;
       // A preview that comes after its job's end would cover the finished picture.
-      if (D.jobs.current() !== job || job.state !== "running") { settle(image); return; }
-      if (event.type === "load") image.hidden = false;
+      if (D.jobs.current() !== job || !["running", "failed"].includes(job.state)) { settle(image); return; }
+      image.hidden = event.type !== "load";
       drawPreview(job, stateOf(job));
     };
     image.alt = t("preview_alt");
