@@ -75,6 +75,7 @@ class ProblemOut(BaseModel):
     field: str | None = None
     remedies: list[str] = []
     report: str | None = None
+    errors: list[FaultOut] = []
 
 
 class InfotextValue(BaseModel):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -154,7 +155,11 @@ def test_a_model_that_vanishes_is_said(model, tmp_path):
     with pytest.raises(ModelProblem, match="no longer complete"):
         catalogue.get("gone")
     catalogue.refresh()
-    with pytest.raises(ModelProblem, match="has no weights"):
+    with pytest.raises(ModelProblem, match="has no weights") as caught:
+        catalogue.get("gone")
+    assert caught.value.remedies
+    shutil.rmtree(folder)
+    with pytest.raises(ModelProblem, match="no longer there"):
         catalogue.get("gone")
 
 

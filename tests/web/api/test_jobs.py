@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import SHAM_NAME, make_sham
 from tests.web.helpers import TINY, Site, finished, serving
+from webui.core.errors import InvalidField
 from webui.core.paths import PROGRAM_DIR
 from webui.web.identity import Sharing
 
@@ -181,6 +182,8 @@ def test_the_openapi_document_names_every_route_and_its_problems(alone: Site) ->
             assert route["summary"] and route["description"], (path, verb)
             problem = route["responses"]["403"]["content"]["application/problem+json"]["schema"]["$ref"]
             assert problem.rpartition("/")[2] in names
+    described = document["components"]["schemas"]["ProblemOut"]["properties"]
+    assert set(described) == set(InvalidField("No.").problem().to_json())
     assert submit["responses"]["201"]["content"]["application/json"]["schema"]["$ref"].endswith("/JobOut")
 
 

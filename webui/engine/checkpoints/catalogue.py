@@ -191,8 +191,18 @@ def _candidates(root: Path, seen: set[Path]) -> Iterator[Path]:
 
 
 def _usable(checkpoint: Checkpoint) -> Checkpoint:
+    if not checkpoint.path.exists():
+        raise ModelProblem(
+            f"{checkpoint.name} is no longer there: {checkpoint.path} is gone.",
+            field="checkpoint",
+            remedies=("Put it back", "Choose another checkpoint"),
+        )
     if checkpoint.problem:
-        raise ModelProblem(f"{checkpoint.name} cannot be used. {checkpoint.problem}", field="checkpoint")
+        raise ModelProblem(
+            f"{checkpoint.name} cannot be used. {checkpoint.problem}",
+            field="checkpoint",
+            remedies=("Choose another checkpoint", "Replace its file, then refresh the list"),
+        )
     missing = [file for file in checkpoint.weights if not file.is_file()]
     if missing:
         raise ModelProblem(
