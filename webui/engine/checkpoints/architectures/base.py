@@ -1,0 +1,58 @@
+"""What a recogniser of a network sees, and what it says of it. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from webui.engine.checkpoints.headers.base import TensorInfo
+
+
+class Names(Mapping[str, TensorInfo]):
+    """The tensors of a file whose names begin with a prefix, without it."""
+
+    def __init__(self, tensors: Mapping[str, TensorInfo], prefix: str = "") -> None:
+        self._inside = {name[len(prefix) :]: info for name, info in tensors.items() if name.startswith(prefix)}
+
+    def __getitem__(self, name: str) -> TensorInfo:
+        return self._inside[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inside)
+
+    def __len__(self) -> int:
+        return len(self._inside)
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The tensor's shape, None where there is no such tensor."""
+        found = self._inside.get(name)
+        return found.shape if found else None
+
+    def count(self, pattern: str) -> int:
+        """How many there are in a row: the first number n from 0 for which no name begins with `pattern` filled in."""
+        number = 0
+        while self.has(pattern.format(number)):
+            number += 1
+        return number
+
+    def has(self, start: str) -> bool:
+        """Whether any name begins with this."""
+        return any(name.startswith(start) for name in self._inside)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One network as its tensors show it.
+
+    config: how to build it, by the library's names. layout: the naming of its tensors, which its reader understands
+    ("diffusers", "original", ...). facts: what a family needs to tell its variants apart ("context_width": 768).
+    """
+
+    layout: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+Recognise = Callable[[Names], Form | None]
+"""What an architecture row's `recognise` names: None for tensors of something else."""

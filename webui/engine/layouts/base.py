@@ -1,0 +1,56 @@
+"""Where a library's parameter lies in a file of another naming, and how the two are turned into each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The place of one parameter. `chunk` (i, n): the i-th of n equal parts along the first axis.
+
+    transposed: its two axes are exchanged. pointwise: the file has a 1 x 1 convolution where the library has a matrix.
+    """
+
+    name: str
+    chunk: tuple[int, int] | None = None
+    transposed: bool = False
+    pointwise: bool = False
+
+
+Layout = Callable[[str, Mapping[str, Any]], Source]
+"""(the parameter's name in the library, the network's config) -> its place in the file."""
+
+
+def same(name: str, config: Mapping[str, Any]) -> Source:
+    """The library's own naming."""
+    return Source(name)
+
+
+def take(tensor: Tensor, source: Source) -> Tensor:
+    """The parameter out of the file's tensor; a view where that is possible."""
+    if source.chunk is not None:
+        index, count = source.chunk
+        tensor = tensor.chunk(count)[index]
+    if source.transposed:
+        tensor = tensor.t()
+    if source.pointwise and tensor.dim() == 4:
+        tensor = tensor[:, :, 0, 0]
+    return tensor
+
+
+def give(parameters: Iterable[tuple[Source, Tensor]]) -> dict[str, Tensor]:
+    """The file's tensors out of parameters and their places; what `take` takes apart again."""
+    parts: dict[str, dict[int, Tensor]] = {}
+    for source, tensor in parameters:
+        if source.pointwise:
+            tensor = tensor[:, :, None, None]
+        if source.transposed:
+            tensor = tensor.t()
+        parts.setdefault(source.name, {})[source.chunk[0] if source.chunk else 0] = tensor
+    return {name: torch.cat([chunks[index] for index in sorted(chunks)]).contiguous() for name, chunks in parts.items()}
