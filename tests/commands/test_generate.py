@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,16 @@ def test_all_that_is_wrong_is_told_at_once(either: Path, capsys: pytest.CaptureF
     ):
         assert words in sentence
     assert "  - Use 1" in told and "  - Use 'Euler a'" in told
+
+
+def test_a_place_that_may_not_be_written_is_said_first(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Asked of the system, whose answer to root is always yes.
+    monkeypatch.setattr("webui.commands.generate.os.access", lambda path, mode: path != tmp_path or mode != os.W_OK)
+    assert run(home, "x", *SMALL, "-o", str(tmp_path / "out.png")) == 2
+    assert "may not write" in capsys.readouterr().err
+    assert not (home / "outputs").exists()
 
 
 @pytest.mark.usefixtures("site")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.web.helpers import Site
 from webui.cli import main
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
@@ -43,6 +44,12 @@ def test_the_chosen_one_is_kept_and_marked(home: Path, capsys: pytest.CaptureFix
     assert run(home) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("sham"))
     assert line.endswith("chosen")
+
+
+def test_a_running_server_is_told(home: Path, site: Site) -> None:
+    assert run(home, "sham", "--use") == 0
+    values = site.owner().get("/api/v1/settings").json()["values"]
+    assert values["sd_model_checkpoint"].startswith("sham [")
 
 
 @pytest.mark.parametrize(

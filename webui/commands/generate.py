@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
@@ -125,17 +126,17 @@ def _from_file(name: str) -> dict[str, Any]:
 
 def _checked_output(output: Path) -> Path:
     """The path, if pictures can be written there; found out before anything is computed."""
-    if output.is_dir():
-        return output
-    if output.suffix.casefold() != ".png":
+    if not output.is_dir() and output.suffix.casefold() != ".png":
         raise InvalidField(
             f"-o names {output}, which is neither a folder nor a .png file.",
             remedies=(f"-o {output.with_suffix('.png')}",),
         )
-    if not output.parent.is_dir():
+    if not output.exists() and not output.parent.is_dir():
         raise InvalidField(
             f"The folder {output.parent} of -o is not there.", remedies=("Make it first, or correct the path",)
         )
+    if not os.access(output if output.exists() else output.parent, os.W_OK):
+        raise InvalidField(f"-o names {output}, which this user may not write.", remedies=("Choose another place",))
     return output
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
+from webui.commands.remote import RemoteSession
 from webui.core.errors import InvalidField
+from webui.core.options import Options
+from webui.core.settings import SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.instance import running
 from webui.plugins.manager import build_registry, load_plugins
 
 
@@ -27,7 +32,7 @@ def run(arguments: list[str]) -> int:
     if given.name:
         checkpoint = catalogue.get(given.name)
         if given.use:
-            settings.update({"sd_model_checkpoint": checkpoint.title})
+            asyncio.run(_use(checkpoint.title, options, settings))
             write_line(f"New pictures are made with {checkpoint.title}.")
         else:
             write_line(json.dumps(_facts(checkpoint), ensure_ascii=False, indent=None if given.json else 2))
@@ -42,6 +47,17 @@ def run(arguments: list[str]) -> int:
     else:
         write_line(f"There are no checkpoints in {' or '.join(map(str, options.paths.checkpoints))}.")
     return int(not any(checkpoint.problem is None for checkpoint in found))
+
+
+async def _use(title: str, options: Options, settings: SettingsStore) -> None:
+    """Change the setting; through the running server if there is one, which would never look into the file again."""
+    change = {"sd_model_checkpoint": title}
+    instance = running(options.paths)
+    if instance is None:
+        settings.update(change)
+        return
+    async with RemoteSession.open(instance) as session:
+        await session.update_settings(change)
 
 
 def _row(checkpoint: Checkpoint, chosen: bool) -> tuple[str, str, str, str]:

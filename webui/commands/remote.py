@@ -86,6 +86,10 @@ class RemoteSession:
         else:
             await self._send("POST", f"jobs/{job_id}/{verb}" if job_id else f"queue/{verb}")
 
+    async def update_settings(self, values: Mapping[str, Any]) -> None:
+        """Change settings of the server; all or none."""
+        await self._send("PATCH", "settings", dict(values))
+
     async def _stream(self, job_id: str, last: str) -> AsyncIterator[tuple[str, Event]]:
         headers = {"Last-Event-ID": last} if last else {}
         async with self._client.stream("GET", f"jobs/{job_id}/events", headers=headers) as response:

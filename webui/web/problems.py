@@ -84,6 +84,10 @@ def of_error(error: DarkroomError, headers: Mapping[str, str] | None = None) -> 
 
 def of_crash(error: Exception, what: str) -> Response:
     """The answer for an error that nobody foresaw; the log gets the whole, the asker a number to find it there by."""
+    if isinstance(error.__cause__, HTTPException):
+        # The page's framework refuses some streams after their first byte, which Starlette counts as a crash.
+        log.info("%s was refused: %s", what, error.__cause__.detail)
+        return _of_http(error.__cause__)
     report = secrets.token_hex(4)
     log.error("Report %s: %s failed", report, what, exc_info=error)
     problem = DarkroomError(f"The server made a mistake here. Its log has it under report {report}.").problem()
@@ -127,6 +131,10 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    return _of_http(error)
+
+
+def _of_http(error: HTTPException) -> Response:
     kind = _BY_STATUS.get(error.status_code, DarkroomError)
     problem = replace(kind(f"{error.detail}.").problem(), status=error.status_code)
     return respond(problem, error.headers)
