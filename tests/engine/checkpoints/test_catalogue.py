@@ -67,6 +67,15 @@ def test_the_sidecar_brings_defaults(model, tmp_path):
     assert Catalogue((tmp_path,)).get("a").defaults == {"native_size": 64, "steps": 9}
 
 
+@pytest.mark.parametrize("text", [b"[" * 200_000, b"[]", b"{", b"\xff"])
+def test_a_sidecar_that_cannot_be_read_is_a_problem_of_its_model_alone(model, tmp_path, text):
+    copy(model, tmp_path / "good")
+    folder = copy(model, tmp_path / "odd")
+    (folder / "darkroom.json").write_bytes(text)
+    good, odd = Catalogue([tmp_path]).all()
+    assert good.problem is None and "odd/darkroom.json is no JSON" in odd.problem
+
+
 def truncate(folder):
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:-1000])

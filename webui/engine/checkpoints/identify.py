@@ -76,7 +76,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         where = f"{path.parent.name}/{path.name}"
         raise ModelProblem(f"{where} is missing or cannot be read.", field="checkpoint") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelProblem(f"{path.parent.name}/{path.name} is no JSON.", field="checkpoint") from error
     if not isinstance(data, dict):
         raise ModelProblem(f"{path.parent.name}/{path.name} is no JSON object.", field="checkpoint")

@@ -1,7 +1,9 @@
 """Headers of all formats say what torch, safetensors and gguf themselves say, and every damage gets a sentence."""
 
 import json
+import math
 import pickle
+import random
 import struct
 import zipfile
 
@@ -126,6 +128,43 @@ def test_every_cut_and_every_wrong_byte_of_an_index_is_a_sentence(tmp_path):
                 assert "broken.ckpt" in problem.detail
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt", ".gguf"])
+def test_bytes_changed_anywhere_end_in_a_header_or_a_sentence(tmp_path, suffix):
+    path = write(tmp_path / f"model{suffix}")
+    data, chance = path.read_bytes(), random.Random(1)
+    for _ in range(300):
+        broken = bytearray(data)
+        for _ in range(chance.choice([1, 2, 8])):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        path.write_bytes(broken)
+        try:
+            read_header(path)
+        except ModelProblem as problem:
+            assert path.name in problem.detail
+
+
+STORAGE = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\6tQ"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + b"K\0(K\2K\3t(K\1ttR",  # two sides, one stride
+        b"ctorch._utils\n_rebuild_tensor_v2\n(NK\0(K\2t(K\1ttR",  # no storage
+        STORAGE + b"}X\5\0\0\0dtypeK\1sb",  # attributes set from outside
+    ],
+)
+def test_tensors_that_no_torch_would_write_are_damage(tmp_path, value):
+    refused(
+        archive(tmp_path / "odd.ckpt", b"\x80\2}X\1\0\0\0a" + value + b"s.", b"\0" * 64), "its index cannot be read"
+    )
+
+
+def test_a_tuple_that_only_looks_like_a_tensor_is_none(tmp_path):
+    program = b"\x80\2}X\1\0\0\0a(" + STORAGE + b"K\0K\5Nts."
+    assert read_header(archive(tmp_path / "odd.ckpt", program, b"\0" * 64)).tensors == {}
+
+
 def test_torch_files_that_are_cut_off_old_or_of_something_else(tmp_path):
     path = write(tmp_path / "model.ckpt")
     data = path.read_bytes()
@@ -153,6 +192,7 @@ def test_a_tensor_larger_than_its_data_is_refused(tmp_path):
         ({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}, "cut off"),
         ({"a": {"dtype": "F32"}}, "damaged"),
         ({"a": None}, "damaged"),
+        ({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, math.inf]}}, "damaged"),
         ([], "damaged"),
     ],
 )

@@ -16,6 +16,11 @@ def read(path: Path) -> Header:
     try:
         size = path.stat().st_size
         reader = GGUFReader(path)
+        metadata = {
+            name: str(field.contents())
+            for name, field in reader.fields.items()
+            if field.types and field.types[0] is GGUFValueType.STRING
+        }
     except OSError as error:
         raise unreadable(path, error) from error
     except Exception as error:  # what a damaged file makes of the reader cannot be foreseen
@@ -27,9 +32,4 @@ def read(path: Path) -> Header:
         kind = tensor.tensor_type.name
         shape = tuple(int(side) for side in reversed(tensor.shape.tolist()))
         tensors[str(tensor.name)] = TensorInfo(_NAMES.get(kind, kind), shape, int(tensor.data_offset))
-    metadata = {
-        name: str(field.contents())
-        for name, field in reader.fields.items()
-        if field.types and field.types[0] is GGUFValueType.STRING
-    }
     return Header(tensors, metadata, format="gguf")

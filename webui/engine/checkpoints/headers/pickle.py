@@ -12,9 +12,8 @@ import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.headers.base import AGAIN, Header, TensorInfo, damaged, unreadable
@@ -33,10 +32,17 @@ _BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}
 _WRAPPERS = ("state_dict", "model", "params_ema", "params")
 
 
-@dataclass(frozen=True, slots=True)
-class _Storage:
+# Tuples, since a pickle may give every other object attributes of its own making.
+class _Storage(NamedTuple):
     dtype: str
     key: str
+
+
+class _Tensor(NamedTuple):
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
 
 
 class _Ignored:
@@ -77,8 +83,11 @@ class _Reader(pickle.Unpickler):
         return _Storage(dtype, str(key))
 
 
-def _tensor(storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Any:
-    return storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride))
+def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> _Tensor:
+    tensor = _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
+    if not isinstance(storage, _Storage) or len(tensor.shape) != len(tensor.stride):
+        raise ValueError("no tensor")
+    return tensor
 
 
 _KNOWN: Mapping[tuple[str, str], Any] = {
@@ -111,7 +120,7 @@ def read(path: Path) -> Header:
         return Header(_places(path, content, PurePosixPath(name).parent, members), format="pickle")
     except OSError as error:
         raise unreadable(path, error) from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError) as error:  # all that zipfile says of a damaged one
         raise ModelProblem(
             f"{path.name} is no torch file, is cut off, or was saved by torch before 1.6.",
             field="checkpoint",
@@ -156,7 +165,7 @@ def _places(
     return tensors
 
 
-def _weights(content: Any) -> dict[str, Any]:
+def _weights(content: Any) -> dict[str, _Tensor]:
     """The named tensors of what was saved, out of the wrappers that training programs put around them."""
     for _ in range(3):
         if not isinstance(content, dict):
@@ -165,11 +174,7 @@ def _weights(content: Any) -> dict[str, Any]:
         if inner is None:
             break
         content = inner
-    return {str(name): value for name, value in content.items() if _is_tensor(value)}
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 4 and isinstance(value[0], _Storage)
+    return {str(name): value for name, value in content.items() if isinstance(value, _Tensor)}
 
 
 def _plain(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:

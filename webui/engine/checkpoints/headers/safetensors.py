@@ -35,7 +35,7 @@ def read(path: Path) -> Header:
         return _parse(path, header, 8 + length, size)
     except OSError as error:
         raise unreadable(path, error) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ModelProblem(
             f"{path.name} is no safetensors file, or is damaged.", field="checkpoint", remedies=AGAIN
         ) from error
