@@ -1,0 +1,1 @@
+"""From files to networks: weights of every format, read straight into modules."""
