@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
 
 from tests.web.helpers import Site
 from webui.cli import main
+from webui.commands.generate import Generation
+from webui.commands.session import Session
 from webui.core.errors import OutOfMemory
-from webui.core.events import Failed
+from webui.core.events import Cancelled, Event, Failed, Finished
 from webui.core.fields import ROWS
 from webui.images.metadata import read
 from webui.jobs.executors.fake import FakeExecutor, Fault
@@ -174,6 +178,27 @@ def test_a_failed_job_is_exit_1(
         assert last["event"] == Failed.name and last["problem"]["detail"] == "There is no memory left."
     else:
         assert "There is no memory left.\n  - Lower the size\n" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (Finished(2, True, {}), "The job was stopped; 2 pictures were made.\n"),
+        (Finished(1, True, {}), "The job was stopped; 1 picture was made.\n"),
+        (Cancelled(), "The job was cancelled.\n"),
+    ],
+)
+def test_a_job_that_others_end_is_said_and_exit_1(end: Event, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    class Stopped:
+        async def submit(self, values: dict[str, Any]) -> str:
+            return "id"
+
+        async def events(self, job_id: str) -> AsyncIterator[Event]:
+            yield end
+
+    generation = Generation(cast(Session, Stopped()), None, as_json=False)
+    assert asyncio.run(generation.run({})) == 1
+    assert capsys.readouterr().err == words
 
 
 def test_a_paused_queue_is_said_instead_of_waited_for(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

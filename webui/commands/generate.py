@@ -169,11 +169,9 @@ class Generation:
         return self._ended(end)
 
     def _ended(self, end: Event | None) -> int:
-        if isinstance(end, Failed) and not self._as_json:
-            for text in (end.problem.detail, *(f"  - {way}" for way in end.problem.remedies)):
-                self._progress.line(text)
-        if isinstance(end, Cancelled) and not self._as_json:
-            self._progress.line("The job was cancelled.")
+        if not self._as_json:
+            for line in _last_words(end):
+                self._progress.line(line)
         return 0 if isinstance(end, Finished) and end.pictures and not end.interrupted else 1
 
     async def _write(self, ready: ImageReady, several: bool) -> str:
@@ -219,3 +217,15 @@ class Generation:
             await self._session.act(verb, job_id)
         except DarkroomError as error:
             self._progress.line(error.detail)
+
+
+def _last_words(end: Event | None) -> list[str]:
+    """What a person should know of an end that the files do not show."""
+    match end:
+        case Failed(problem):
+            return [problem.detail, *(f"  - {way}" for way in problem.remedies)]
+        case Cancelled():
+            return ["The job was cancelled."]
+        case Finished(pictures=pictures, interrupted=True):
+            return [f"The job was stopped; {pictures} {'picture was' if pictures == 1 else 'pictures were'} made."]
+    return []
