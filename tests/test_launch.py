@@ -71,12 +71,21 @@ def test_the_first_start_installs_and_the_second_only_starts(program: Path, tmp_
     assert "broken (its Python is gone)" in mended.stderr
 
 
-def test_a_package_that_has_gone_is_a_sentence(program: Path) -> None:
-    (program / "webui" / "cli.py").write_text("import a_package_that_has_gone\n", "utf-8")
+@pytest.mark.parametrize(
+    "code", ["import a_package_that_has_gone", "def main():\n    import a_package_that_has_gone"], ids=["early", "late"]
+)
+def test_a_package_that_has_gone_is_a_sentence(program: Path, code: str) -> None:
+    (program / "webui" / "cli.py").write_text(code + "\n", "utf-8")
     failed = start(program, "--skip-install")
     assert failed.returncode == 1
     assert "No module named 'a_package_that_has_gone'" in failed.stderr and "Delete the folder .venv" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def test_a_module_of_our_own_that_has_gone_is_no_packages_fault(program: Path) -> None:
+    (program / "webui" / "cli.py").write_text("import webui.gone\n", "utf-8")
+    failed = start(program, "--skip-install")
+    assert failed.returncode == 1 and "Traceback" in failed.stderr
 
 
 def test_what_pip_cannot_find_is_a_sentence(program: Path) -> None:

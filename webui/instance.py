@@ -42,7 +42,7 @@ class DataFolder:
             raise Conflict(
                 f"Darkroom already runs on the data folder {self._paths.data_dir}{where}.",
                 remedies=(
-                    f"Open {other.url}" if other else "Use the page that is open",
+                    f"Open {other.url}" if other else "Wait for the command that makes pictures there",
                     "Start with --data-dir and another folder",
                 ),
             ) from None
