@@ -95,6 +95,15 @@ class Service:
             _need_owner(who, "see other people's jobs")
         return self._queue.list(None if everyone else who.id, tuple(states), limit, before)
 
+    def jobs_in_line(self, who: Identity, limit: int = 200) -> list[Job]:
+        """What runs, then what waits in its order, at most `limit`: everybody's for the owner, else the asker's own."""
+        owner = None if who.is_owner else who.id
+        # In this order a job that is taken up between the two looks is in the second; it then counts as running.
+        waiting = self._queue.waiting(limit, owner)
+        running = self._queue.list(owner, (State.RUNNING,), limit)
+        known = {job.id for job in running}
+        return [*reversed(running), *(job for job in waiting if job.id not in known)][:limit]
+
     def positions(self) -> dict[str, int]:
         """The places of the waiting jobs in the line, from 0, by id."""
         return self._queue.positions()

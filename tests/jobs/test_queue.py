@@ -145,6 +145,7 @@ def test_owners_take_turns(queue: Queue, make_job: MakeJob) -> None:
     assert ids(queue.waiting()) == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
     assert [id for id, _ in queue.line()] == ids(queue.waiting())
     assert queue.position("c1") == 2
+    assert ids(queue.waiting(2)) == ["a1", "b1"] and ids(queue.waiting(3, "ann")) == ["a1", "a2", "a3"]
 
 
 def test_owners_take_turns_when_one_job_runs_at_a_time(tmp_path: Path, make_job: MakeJob) -> None:

@@ -9,13 +9,11 @@ from typing import Any
 from webui.app import House, compose
 from webui.core.errors import Conflict
 from webui.core.events import ENDS, Event
-from webui.core.job import LOCAL_OWNER, State
+from webui.core.job import LOCAL_OWNER
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.instance import DataFolder
 from webui.jobs.executors.base import Executor
-
-_SHOWN = 200
 
 
 class OwnSession:
@@ -74,11 +72,10 @@ class OwnSession:
 
     async def queue(self) -> dict[str, Any]:
         """See Session."""
-        states = (State.RUNNING, State.QUEUED)
-        jobs = self._service.jobs(LOCAL_OWNER, states, _SHOWN, everyone=True)
-        jobs.sort(key=lambda job: (job.state is not State.RUNNING, job.place))
         positions = self._service.positions()
-        views = [{**job.to_json(), "position": positions.get(job.id)} for job in jobs]
+        views = [
+            {**job.to_json(), "position": positions.get(job.id)} for job in self._service.jobs_in_line(LOCAL_OWNER)
+        ]
         return {**self._service.line(), "jobs": views}
 
     async def act(self, verb: str, job_id: str = "") -> None:

@@ -88,17 +88,17 @@ class Queue:
         }
         return self._with_pictures(self._database.search(sql.listing(owner is not None, bool(states)), values))
 
-    def waiting(self, limit: int = 1000) -> Jobs:
-        """The waiting jobs in the order in which they will be taken up.
+    def waiting(self, limit: int = 1000, owner: str | None = None) -> Jobs:
+        """The waiting jobs in the order in which they will be taken up; one owner's, where given.
 
         Jobs moved to the front come first. Then owners take turns: who has fewest running, was served longest ago,
         came first. One with a `problem` cannot be run: its request is of another version of the program.
         """
-        return self._jobs(sql.WAITING, {"since": self._clock() - _RECENT_SECONDS, "limit": limit})
+        return self._jobs(sql.WAITING, {"since": self._clock() - _RECENT_SECONDS, "owner": owner, "limit": limit})
 
     def line(self) -> Line:
         """(id, owner) of all waiting jobs, in the order of `waiting`."""
-        found = self._database.rows(sql.LINE, {"since": self._clock() - _RECENT_SECONDS})
+        found = self._database.rows(sql.LINE, {"since": self._clock() - _RECENT_SECONDS, "owner": None})
         return [(row["id"], row["owner"]) for row in found]
 
     def positions(self) -> dict[str, int]:

@@ -42,6 +42,7 @@ FROM (
     LEFT JOIN taken ON taken.owner = waiting.owner
     LEFT JOIN served ON served.owner = waiting.owner
 )
+WHERE :owner IS NULL OR owner = :owner
 ORDER BY
     CASE WHEN place < 0 THEN place ELSE 0 END,
     turn, served, place, rowid

@@ -159,6 +159,22 @@ def test_the_line_can_be_paused_reordered_and_cleared(slow: Site) -> None:
     assert client.get("/api/v1/queue").json() == {"running": 0, "waiting": 0, "paused": False, "jobs": []}
 
 
+def test_of_a_line_too_long_to_show_the_head_is_shown(slow: Site) -> None:
+    client = slow.client()
+    long = {**TINY, "steps": 150, "n_iter": 100}
+    running = client.post("/api/v1/jobs", json=long).json()["id"]
+    while client.get(f"/api/v1/jobs/{running}").json()["state"] != "running":
+        time.sleep(0.01)
+    client.post("/api/v1/queue/pause").raise_for_status()
+    waiting = [client.post("/api/v1/jobs", json=TINY).json()["id"] for _ in range(201)]
+    shown = client.get("/api/v1/queue").json()
+    assert (shown["running"], shown["waiting"]) == (1, 201)
+    assert [job["id"] for job in shown["jobs"]] == [running, *waiting[:199]]
+    client.delete(f"/api/v1/jobs/{running}").raise_for_status()
+    client.post("/api/v1/queue/clear").raise_for_status()
+    client.post("/api/v1/queue/resume").raise_for_status()
+
+
 def test_submitting_is_quick_while_jobs_run(slow: Site) -> None:
     client = slow.client()
     jobs = [running(slow)]

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 
-from webui.core.job import State
 from webui.web.access import Who
 from webui.web.api.views import job_views
 from webui.web.schemas import ClearedOut, QueueOut
 
 if TYPE_CHECKING:
     from webui.service import Service
-
-_LISTED = 200
-"""At most so many jobs of the line in one answer."""
 
 
 def build(service: Service) -> APIRouter:
@@ -25,12 +21,9 @@ def build(service: Service) -> APIRouter:
 
     @router.get("/queue", response_model=QueueOut)
     async def get_queue(request: Request, who: Who) -> Any:
-        """The line in numbers, and the jobs in it: everybody's for the owner, else the asker's own."""
-        states = (State.RUNNING, State.QUEUED)
-        jobs = await asyncio.to_thread(service.jobs, who, states, _LISTED, None, who.is_owner)
-        views = job_views(jobs, who, service, request)
-        views.sort(key=lambda job: (job["position"] is not None, job["position"] or 0, job["started"] or 0))
-        return {**service.line(), "jobs": views}
+        """The line in numbers, and the first 200 jobs in it: everybody's for the owner, else the asker's own."""
+        jobs = await asyncio.to_thread(service.jobs_in_line, who)
+        return {**service.line(), "jobs": job_views(jobs, who, service, request)}
 
     @router.post("/queue/clear", response_model=ClearedOut)
     async def clear_queue(who: Who) -> Any:
