@@ -11,6 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Open, Serve
 from tests.browser.helpers import GENERATE, PROMPT, SLOW, generate, set_number, tab
+from webui.core.job import Job, State
+from webui.core.request import GenerationRequest
 from webui.jobs.executors.fake import FakeExecutor
 from webui.web.identity import Sharing
 
@@ -298,6 +300,20 @@ def test_a_guest_has_no_settings_and_sees_nobody_elses_things(serve: Serve, open
     expect(other.locator("#queue_empty")).to_contain_text("The line is empty")
     expect(other.locator("#queue_pause")).to_be_hidden()
     assert "a secret" not in other.content()
+
+
+def test_the_owner_sees_whose_each_job_is(serve: Serve, open_page: Open) -> None:
+    server = serve()
+    page = open_page(server)
+    queue = server.house.queue
+    queue.paused = True
+    for place, owner in enumerate(["visitor-ab12cd", "visitor-98ef76", "user-5a5a5a"]):
+        request = GenerationRequest(prompt=f"by {owner}")
+        queue.put(Job(f"{place}" * 24, owner, request, State.QUEUED, created=1.0 + place, place=1.0 + place))
+    tab(page, "queue")
+    for owner, name in {"visitor-ab12cd": "ab12", "visitor-98ef76": "98ef", "user-5a5a5a": "5a5a"}.items():
+        row = page.locator("#queue_list .dk-row", has_text=f"by {owner}")
+        expect(row).to_contain_text(f"visitor {name}")
 
 
 # Browsers offer navigator.clipboard on https and loopback addresses only; `launch.py --listen` is often neither.

@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open, Serve, ready
 from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, SLOW, generate, set_number, state, tab
@@ -260,6 +260,22 @@ def test_without_a_connection_the_page_waits_and_comes_back(serve: Serve, open_p
     server.hurry()
     state(page, "done")
     expect(page.locator(PROMPT)).to_have_value("still editable")
+
+
+def test_an_answer_that_is_an_error_is_said_and_the_page_goes_on_asking(page: Page) -> None:
+    asked = []
+
+    def fail(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(status=502, content_type="text/plain", body="The proxy is tired.")
+
+    page.route("**/api/v1/status", fail)
+    page.evaluate("darkroom.shell.state.queue.paused = true; darkroom.emit('jobs')")
+    expect(page.locator("#dk_notices")).to_contain_text("The proxy is tired.")
+    page.wait_for_timeout(5000)
+    assert len(asked) > 1
+    page.unroute("**/api/v1/status")
+    expect(page.locator("#dk_worker")).to_have_attribute("data-mood", "ok")
 
 
 @pytest.mark.parametrize("prompt", ["<img src=x onerror='window.hit=1'>", "</textarea><script>window.hit=1</script>"])

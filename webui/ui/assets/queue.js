@@ -90,7 +90,7 @@
   function build(job) {
     const { request } = job;
     const n = request.n_iter * request.batch_size;
-    const who = job.mine === false ? t("visitor", { id: job.owner.slice(0, 4) }) : t("you");
+    const who = job.mine === false ? t("visitor", { id: job.owner.replace(/^(visitor|user)-/, "").slice(0, 4) }) : t("you");
     const facts = [job.task, D.size(request.width, request.height), t("steps_n", { n: request.steps }), n === 1 ? t("one_picture") : t("many_pictures", { n }), who];
     const image = el("div", { class: "dk-thumb" });
     const bar = el("div", { class: "dk-bar", role: "progressbar", "aria-label": request.prompt.slice(0, 80) || t("no_prompt"), "aria-valuemin": "0", "aria-valuemax": "100" }, el("i"));

@@ -31,8 +31,9 @@
     try {
       status = await D.api("GET", "status");
     } catch (problem) {
-      if (problem.status === 0) return;
-      throw problem;
+      // It is asked again in any case. That nothing answers, the head says.
+      if (problem.status !== 0) notice(problem.message, "err");
+      return;
     }
     const before = state.you?.level;
     const { you, queue, settings } = status;
