@@ -193,7 +193,7 @@ def _candidates(root: Path, seen: set[Path]) -> Iterator[Path]:
 def _usable(checkpoint: Checkpoint) -> Checkpoint:
     if not checkpoint.path.exists():
         raise ModelProblem(
-            f"{checkpoint.name} is no longer there: {checkpoint.path} is gone.",
+            f"{checkpoint.name} is no longer there.",
             field="checkpoint",
             remedies=("Put it back", "Choose another checkpoint"),
         )

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from webui.engine.checkpoints.headers.base import TensorInfo
 
+_LAST = chr(sys.maxunicode)
+
 
 class Names(Mapping[str, TensorInfo]):
-    """The tensors of a file whose names begin with a prefix, without it."""
+    """The tensors of a file whose names begin with a prefix, without it; what begins with what is found at once."""
 
     def __init__(self, tensors: Mapping[str, TensorInfo], prefix: str = "") -> None:
-        self._inside = {name[len(prefix) :]: info for name, info in tensors.items() if name.startswith(prefix)}
+        ordered = tensors.ordered if isinstance(tensors, Names) else sorted(tensors)
+        chosen = ordered[bisect_left(ordered, prefix) : bisect_left(ordered, prefix + _LAST)] if prefix else ordered
+        self._inside = {name[len(prefix) :]: tensors[name] for name in chosen}
+        self.ordered = list(self._inside)
 
     def __getitem__(self, name: str) -> TensorInfo:
         return self._inside[name]
@@ -38,7 +45,8 @@ class Names(Mapping[str, TensorInfo]):
 
     def has(self, start: str) -> bool:
         """Whether any name begins with this."""
-        return any(name.startswith(start) for name in self._inside)
+        place = bisect_left(self.ordered, start)
+        return place < len(self.ordered) and self.ordered[place].startswith(start)
 
 
 @dataclass(frozen=True, slots=True)
