@@ -116,27 +116,25 @@ def _torch(paths: Paths, devices: Sequence[str]) -> Iterator[Finding]:
         last = (probe.stderr.strip().splitlines() or ["it said nothing"])[-1]
         yield Finding("Device", f"torch does not work ({last}): try launch.py --reinstall-torch", ok=False)
         return
+    only_cpu = not found["cuda_devices"] and all(device["device"] == "cpu" for device in found["devices"])
     for device, name in zip(found["devices"], dict.fromkeys(devices), strict=True):
-        yield _device(device, devices.count(name), found["torch"])
+        note = "; there is no GPU, and large models are slow on a CPU" if only_cpu else ""
+        yield _device(device, devices.count(name), found["torch"], note)
     idle = found["cuda_devices"] - len(devices)
     if list(devices) == ["auto"] and idle > 0:
         every = ",".join(map(str, range(found["cuda_devices"])))
         yield Finding("GPUs", f"{idle} more {'is' if idle == 1 else 'are'} here: --device-id {every} uses all", ok=None)
-    elif found["cuda_devices"] or any(device["device"] != "cpu" for device in found["devices"]):
-        return
-    elif shutil.which("nvidia-smi"):
+    elif only_cpu and shutil.which("nvidia-smi"):
         yield Finding("NVIDIA", "a driver is here, but torch sees no card: try launch.py --reinstall-torch", ok=None)
-    else:
-        yield Finding("GPU", "none was found; pictures are made on the CPU, which is slow with large models", ok=None)
 
 
-def _device(device: Mapping[str, Any], workers: int, torch: str) -> Finding:
+def _device(device: Mapping[str, Any], workers: int, torch: str, note: str) -> Finding:
     if device["problem"]:
         return Finding("Device", device["problem"], ok=False)
     free, total = device["free_bytes"] / 2**30, device["total_bytes"] / 2**30
     number = f"{workers} workers on " if workers > 1 else ""
     memory = f"{free:.1f} of {total:.1f} GiB free"
-    return Finding("Device", f"{number}{device['name']}, {memory}, {device['precision']}, torch {torch}")
+    return Finding("Device", f"{number}{device['name']}, {memory}, {device['precision']}, torch {torch}{note}")
 
 
 def _checkpoints(paths: Paths, plugins: Plugins) -> Finding:
