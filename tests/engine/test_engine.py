@@ -1,5 +1,6 @@
 """The engine end to end on a tiny model: pictures, verbs, joins, failures."""
 
+import errno
 import io
 import threading
 import time
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.engine.helpers import pixels, running, write_checkpoint
 from webui.core.events import Failed, Finished, Loading, Picture, Preview, Step
+from webui.engine.engine import problem_of
 from webui.engine.families import sd1
 from webui.engine.families.sd1 import StableDiffusion1
 
@@ -226,6 +228,13 @@ def test_out_of_memory_in_a_step_is_a_sentence_and_the_next_job_runs(bench, ask,
         end = bench.heard.end("a")
     assert isinstance(end, Failed) and end.problem.type == "out-of-memory" and end.problem.remedies
     assert list(bench.make(ask())[0]) == [0]
+
+
+def test_an_error_that_nobody_foresaw_names_no_path(tmp_path):
+    error = FileNotFoundError(errno.ENOENT, "No such file or directory", str(tmp_path / "part.json"))
+    assert problem_of(error).detail == "The job ended with an error: FileNotFoundError: No such file or directory"
+    assert problem_of(ValueError("three\nlines\nof it")).detail == "The job ended with an error: ValueError: three"
+    assert problem_of(ValueError()).detail == "The job ended with an error: ValueError: ValueError"
 
 
 def test_a_truncated_checkpoint_fails_the_job_with_a_sentence(tmp_path, registry, plugins, ask):

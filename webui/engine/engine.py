@@ -393,5 +393,6 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
+    # An OSError's own words name the file's whole path, and guests read this.
+    lines = str((isinstance(error, OSError) and error.strerror) or error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__

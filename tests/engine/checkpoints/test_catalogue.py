@@ -1,5 +1,6 @@
 """Finding, identifying and naming checkpoints; each kind of damage gets its sentence."""
 
+import errno
 import hashlib
 import json
 import os
@@ -74,6 +75,17 @@ def test_a_sidecar_that_cannot_be_read_is_a_problem_of_its_model_alone(model, tm
     (folder / "darkroom.json").write_bytes(text)
     good, odd = Catalogue([tmp_path]).all()
     assert good.problem is None and "odd/darkroom.json is no JSON" in odd.problem
+
+
+def test_a_file_that_the_system_refuses_is_said_without_its_path(model, tmp_path, monkeypatch):
+    copy(model, tmp_path / "a")
+
+    def refuse(self, files):
+        raise PermissionError(errno.EACCES, "Permission denied", str(files[0]))
+
+    monkeypatch.setattr(HashCache, "compute", refuse)
+    (checkpoint,) = Catalogue([tmp_path]).all()
+    assert checkpoint.problem == "It cannot be read: Permission denied."
 
 
 def truncate(folder):

@@ -109,6 +109,15 @@ def test_a_part_that_does_not_fit_its_config_is_a_sentence(tmp_path):
         load(checkpoint, torch.device("cpu"), torch.float32)
 
 
+def test_what_diffusers_says_of_a_missing_file_names_no_folder_of_this_machine(tmp_path):
+    folder = write_checkpoint(tmp_path / "broken")
+    checkpoint = Catalogue((tmp_path,)).get("broken")
+    (folder / "vae" / "config.json").unlink()
+    with pytest.raises(ModelProblem, match=r"no file named config.json found in directory broken") as caught:
+        load(checkpoint, torch.device("cpu"), torch.float32)
+    assert str(tmp_path) not in caught.value.detail
+
+
 def test_fp16_weights_with_a_variant_are_read(tmp_path, registry, ask):
     plain = write_checkpoint(tmp_path / "plain")
     pipeline = StableDiffusionPipeline.from_pretrained(plain, dtype=torch.float16)

@@ -150,7 +150,8 @@ class Catalogue:
             if path.is_dir() and (path / SIDECAR).is_file():
                 checkpoint = replace(checkpoint, defaults=read_json(path / SIDECAR))
         except (ModelProblem, OSError) as error:
-            checkpoint = replace(checkpoint, problem=checkpoint.problem or str(error))
+            why = f"It cannot be read: {error.strerror or error}." if isinstance(error, OSError) else error.detail
+            checkpoint = replace(checkpoint, problem=checkpoint.problem or why)
         return checkpoint
 
     def _hash_all(self, waiting: Sequence[Checkpoint]) -> None:

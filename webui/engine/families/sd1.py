@@ -131,7 +131,9 @@ def load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> St
         text_encoder = CLIPTextModel.from_pretrained(checkpoint.path / "text_encoder", dtype=dtype, **common)
     except (OSError, ValueError, RuntimeError, KeyError, json.JSONDecodeError) as error:
         log.debug("%s failed to load.", checkpoint.path, exc_info=True)
-        sentence = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        # Guests read it too, and no path of this machine is theirs to know.
+        sentence = said.replace(str(checkpoint.path), checkpoint.name)[:300]
         raise ModelProblem(f"{checkpoint.name} could not be loaded: {sentence}", field="checkpoint") from error
     for part in (unet, vae, text_encoder):
         part.requires_grad_(False).eval().to(device)
