@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.fields_page import PAGE, fields_page
-from webui.core.errors import InvalidField, InvalidRequest
+from webui.core.errors import MOST_UNKNOWN, InvalidField, InvalidRequest
 from webui.core.fields import FIELDS, MAX_PIXELS, ROWS, Field, check_values
 
 NUMBERS = [row for row in ROWS if row.kind in ("int", "float")]
@@ -116,6 +116,13 @@ def test_the_nearest_bound_is_offered() -> None:
         with pytest.raises(InvalidField) as caught:
             FIELDS["steps"].check(value)
         assert caught.value.remedies == (way,)
+
+
+def test_of_thousands_of_unknown_names_a_few_are_told_and_what_is_known_is_still_checked() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_values({**{f"stepps{number}": 1 for number in range(5000)}, "steps": 0})
+    told = [fault.field for fault in refused.value.problem().errors]
+    assert told == [*(f"stepps{number}" for number in range(MOST_UNKNOWN)), "steps"]
 
 
 def test_a_misspelt_field_is_suggested() -> None:

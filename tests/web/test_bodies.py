@@ -104,6 +104,13 @@ def test_other_bodies_and_parameters_tell_all_at_once_too(alone: Site) -> None:
         assert [fault["field"] for fault in _problem(answer, 422)["errors"]] == fields
 
 
+@pytest.mark.parametrize("path", ["jobs", "tokens"])
+def test_a_body_of_thousands_of_unknown_names_gets_a_short_answer(alone: Site, path: str) -> None:
+    body = {f"prompt{number}": 0 for number in range(10_000)}
+    refused = alone.client().post(f"/api/v1/{path}", json=body)
+    assert refused.status_code == 422 and len(refused.content) < 10_000
+
+
 def test_other_media_types_are_refused(alone: Site) -> None:
     answer = alone.client().post("/api/v1/jobs", content=b"a=1", headers={"Content-Type": "text/plain"})
     assert "application/json" in _problem(answer, 415)["detail"]

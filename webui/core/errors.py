@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+MOST_UNKNOWN = 20
+"""So many unknown names of one request are told; it may hold thousands, and each is compared with all known ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
-from webui.core.errors import Faults, InvalidField, nearest
+from webui.core.errors import MOST_UNKNOWN, Faults, InvalidField, nearest
 
 Kind = Literal["text", "int", "float", "bool", "choice"]
 
@@ -305,11 +306,10 @@ def check_values(values: Mapping[str, Any], known: Iterable[Field] = ROWS) -> di
 def gather_values(values: Mapping[str, Any], faults: Faults, known: Iterable[Field] = ROWS) -> dict[str, Any]:
     """As `check_values`, but what is wrong goes into `faults` and stays out of the result."""
     rows = {row.name: row for row in known}
-    for name in values:
-        if name not in rows:
-            near = nearest(str(name), rows)
-            hint = f" Did you mean '{near}'?" if near else ""
-            faults.add(InvalidField(f"There is no field '{str(name)[:60]}'.{hint}", field=str(name)[:60]))
+    for name in islice((str(name) for name in values if name not in rows), MOST_UNKNOWN):
+        near = nearest(name, rows)
+        hint = f" Did you mean '{near}'?" if near else ""
+        faults.add(InvalidField(f"There is no field '{name[:60]}'.{hint}", field=name[:60]))
     checked: dict[str, Any] = {}
     for name, row in rows.items():
         with faults.gathered():

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from webui.core.errors import (
+    MOST_UNKNOWN,
     Conflict,
     DarkroomError,
     InvalidField,
@@ -106,7 +107,7 @@ def from_validation(error: ValidationError | RequestValidationError, known: Iter
     complaints: list[Any] = list(error.errors())
     # A misspelt name comes before what is missing because of it.
     complaints.sort(key=lambda complaint: complaint["type"] != "extra_forbidden")
-    faults = [_of_complaint(complaint, known) for complaint in complaints]
+    faults = [_of_complaint(complaint, known) for complaint in complaints[:MOST_UNKNOWN]]
     return faults[0] if len(faults) == 1 else InvalidRequest(faults)
 
 
