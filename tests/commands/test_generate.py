@@ -103,6 +103,22 @@ def test_a_request_file_is_taken_and_flags_lie_over_it(
     assert (tmp_path / "again.png").read_bytes() == out.read_bytes()
 
 
+def test_null_in_a_request_means_left_out(either: Path, tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_text('{"prompt": "x", "n_iter": null, "seed": null}', "utf-8")
+    assert run(either, "--request", "request.json", *SMALL, "-o", str(tmp_path / "out.png")) == 0
+    (tmp_path / "request.json").write_text('{"prompt": null}', "utf-8")
+    assert run(either, "--request", "request.json") == 2
+
+
+@pytest.mark.parametrize("arguments", [["x", "--cfg-scale", "nan"], ["x", "--steps", "1e999"], ["half a sign \udcff"]])
+def test_what_json_cannot_carry_is_refused_in_a_sentence(
+    either: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(either, *arguments) == 2
+    said = capsys.readouterr().err
+    assert any(words in said for words in ("must be a number", "no number that JSON knows", "half of a surrogate pair"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -121,13 +137,15 @@ def test_a_request_file_is_taken_and_flags_lie_over_it(
         (["--request", "absent.json"], "cannot be read"),
         (["--request", "broken.json"], "is no JSON"),
         (["--request", "list.json"], "JSON object"),
+        (["--request", "deep.json"], "is no JSON"),
         (["--request", "odd.json"], "There is no field 'promt'. Did you mean 'prompt'"),
     ],
 )
 def test_bad_input_is_a_sentence_and_exit_2(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
 ) -> None:
-    for name, text in {"broken": "{", "list": "[]", "odd": '{"prompt": "x", "promt": "x"}'}.items():
+    texts = {"broken": "{", "list": "[]", "deep": "[" * 100_000, "odd": '{"prompt": "x", "promt": "x"}'}
+    for name, text in texts.items():
         (tmp_path / f"{name}.json").write_text(text, "utf-8")
     assert run(home, *arguments) == 2
     captured = capsys.readouterr()

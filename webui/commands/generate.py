@@ -117,11 +117,11 @@ def _from_file(name: str) -> dict[str, Any]:
         ) from error
     except UnicodeDecodeError as error:
         raise InvalidField(f"The request {name} is no text in UTF-8.", remedies=(_REQUEST,)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidField(f"The request {name} is no JSON: {error}.", remedies=(_REQUEST,)) from error
     if not isinstance(values, dict):
         raise InvalidField(f"The request {name} is no JSON object.", remedies=(_REQUEST,))
-    return values
+    return {field: value for field, value in values.items() if value is not None}
 
 
 def _checked_output(output: Path) -> Path:

@@ -112,8 +112,12 @@ class RemoteSession:
         return (await self._send(method, path, body)).json()
 
     async def _send(self, method: str, path: str, body: object = None) -> httpx.Response:
+        # Not httpx's own JSON, which raises what is no sentence for NaN and half characters; the server refuses them.
+        content = None if body is None else json.dumps(body)
         try:
-            response = await self._client.request(method, path, json=body)
+            response = await self._client.request(
+                method, path, content=content, headers={"Content-Type": "application/json"} if content else None
+            )
         except httpx.TransportError as error:
             raise self._gone() from error
         if response.is_error:
