@@ -38,6 +38,7 @@ def parser(command: str = "serve") -> Parser:
         ("--no-hal", "There is no flag --no-hal. Did you mean --no-half?", "Use --no-half"),
         ("-x", "There is no flag -x.", "See"),
         ("--zzzzzz=3", "There is no flag --zzzzzz.", "See"),
+        ("--theme -dark", "--theme needs a value after it.", "See"),
         ("--steps 5", "--steps is a flag of generate, not of serve.", 'launch.py generate "a red circle" --steps 5'),
         ("--steps=5", "--steps is a flag of generate, not of serve.", 'launch.py generate "a red circle" --steps=5'),
         ("--prompt cat", "--prompt is a flag of generate, not of serve.", "launch.py generate --prompt cat"),

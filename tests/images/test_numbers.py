@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -46,6 +47,21 @@ def test_a_picture_is_saved_to_a_number_that_a_sweep_kept(outputs: Path) -> None
     store.save(path, b"PNG")
     assert store.path(path).read_bytes() == b"PNG"
     assert hidden(outputs) == []
+
+
+def test_where_not_all_numbers_can_be_taken_none_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def write(file: int, data: bytes) -> int:
+        calls.append(file)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(data)
+
+    monkeypatch.setattr("webui.images.numbers.os.write", write)
+    with pytest.raises(OSError, match="No space"):
+        Numbers(tmp_path, tmp_path / "bin", owner="here").take(4)
+    assert len(calls) == 3 and list(tmp_path.iterdir()) == []
 
 
 def test_folders_that_have_not_changed_are_not_looked_into(outputs: Path) -> None:

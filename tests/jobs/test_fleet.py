@@ -123,6 +123,15 @@ def test_a_job_alone_has_a_worker_to_itself_and_the_others_go_on() -> None:
     assert place(workers, [job("n2")]) is None and not workers.has_room
 
 
+def test_the_worker_that_will_be_empty_first_is_kept_for_a_job_alone() -> None:
+    workers = fleet(8, 8)
+    hold(workers, ["x"], ["y"])
+    for name in "xxy":
+        place(workers, [job(f"{name}{len(workers.workers[0].jobs)}", name)])
+    assert [len(worker.jobs) for worker in workers.workers] == [2, 1]
+    assert place(workers, [job("suspect", "y", alone=True), job("n", "y")]) == ("n", 0)
+
+
 def test_jobs_go_to_workers_that_are_ready_and_to_failed_ones_only_to_be_told_so() -> None:
     workers = fleet(1, 1, 1)
     states(workers, "failed", "restarting", "starting")

@@ -52,6 +52,19 @@ def gone(pid: int) -> bool:
 
 
 @with_loop
+async def test_each_change_of_state_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webui.jobs.executors.local._RESTART_SECONDS", (0.01,))
+    states: list[str] = []
+    async with worker() as executor:
+        executor.watch(lambda: states.append(executor.status().state))
+        await ready(executor)
+        os.kill(executor.pid, signal.SIGKILL)  # type: ignore[arg-type]
+        while len(states) < 3:
+            await asyncio.sleep(0.01)
+    assert states == ["ready", "restarting", "ready"]
+
+
+@with_loop
 async def test_a_job_runs_in_another_process_with_its_verbs(make_job: MakeJob) -> None:
     async with worker(start_seconds=0.2) as executor:
         assert executor.status().state == "starting"

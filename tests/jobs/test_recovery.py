@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 from webui.core.job import Job, State
@@ -32,6 +34,19 @@ def test_numbers_taken_before_their_rows_were_written_are_free_again(tmp_path: P
     assert again.reserved(job.id) == {0: known}
     assert again.swept > 0
     again.close()
+
+
+def test_folders_are_looked_into_for_a_day_after_their_last_change(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "darkroom.sqlite3")
+    store = PictureStore(tmp_path / "outputs", owner=queue.name)
+    (path,) = store.reserve("txt2img", [7])
+    folder = store.path(path).parent
+    queue.swept = time.time()
+    # The disk's machine may be hours behind ours.
+    os.utime(folder, (queue.swept - 5 * 3600, queue.swept - 5 * 3600))
+    take_up(queue, store)
+    assert list(folder.iterdir()) == []
+    queue.close()
 
 
 def test_a_database_keeps_its_name_and_no_other_has_it(tmp_path: Path) -> None:
