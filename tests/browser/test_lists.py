@@ -116,6 +116,19 @@ def test_new_pictures_come_in_front_and_leave_pages_choice_and_sight_alone(page:
     expect(cells).to_have_count(16)
 
 
+def test_new_pictures_are_looked_for_again_after_a_look_that_failed(page: Page) -> None:
+    generate(page, "a red circle")
+    tab(page, "gallery")
+    expect(page.locator("#gallery_grid > div")).to_have_count(1)
+    page.route("**/api/v1/pictures?*", lambda route: route.fulfill(status=502, body="The proxy is tired."))
+    page.evaluate("darkroom.make.again([...darkroom.jobs.all.values()][0])")
+    expect(page.locator("#dk_notices")).to_contain_text("The proxy is tired.")
+    page.unroute("**/api/v1/pictures?*")
+    tab(page, "queue")
+    tab(page, "gallery")
+    expect(page.locator("#gallery_grid > div")).to_have_count(2)
+
+
 def test_what_can_be_done_with_a_picture_is_seen_without_scrolling(page: Page) -> None:
     generate(page, "a long story " * 60)
     tab(page, "gallery")
@@ -227,6 +240,16 @@ def test_settings_are_found_saved_and_refused_beside_their_row(serve: Serve, ope
     limit.fill("0")
     page.click("#settings_submit")
     expect(page.locator("#row_max_waiting_visitor .dk-field-error")).to_contain_text("greater than or equal to 1")
+    page.fill("#settings_search", "guest")
+    page.fill("#setting_max_pictures_visitor input", "0")
+    page.click("#settings_submit")
+    expect(page.locator("#settings_sections .dk-field-error")).to_have_count(2)
+    page.fill("#settings_search", "pictures")
+    page.click("#settings_submit")
+    expect(page.locator("#row_max_pictures_visitor .dk-field-error")).to_have_count(1)
+    expect(page.locator("#dk_notices")).to_contain_text("Waiting jobs of a guest")
+    page.fill("#setting_max_pictures_visitor input", "16")
+    page.fill("#settings_search", "waiting guest")
     limit.fill("7")
     page.click("#settings_submit")
     expect(page.locator("#dk_notices")).to_contain_text("Settings are saved")

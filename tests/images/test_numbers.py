@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from webui.core.errors import StorageProblem
 from webui.images.numbers import Numbers
 from webui.images.store import PictureStore
 
@@ -38,6 +39,17 @@ def test_a_sweep_leaves_other_databases_numbers_alone(outputs: Path) -> None:
     PictureStore(outputs, owner="there").reserve("txt2img", [7], WHEN)
     assert PictureStore(outputs, owner="here").sweep([], since=0) == 0
     assert hidden(outputs) == [".00001.reserved"]
+
+
+def test_a_reservation_that_holds_anything_stops_neither_a_sweep_nor_a_picture(outputs: Path) -> None:
+    store = PictureStore(outputs, owner="here")
+    (path,) = store.reserve("txt2img", [7], WHEN)
+    store.path(path).with_name(".00001.reserved").write_bytes(b"\xff\xfe\0")
+    assert store.sweep([], since=0) == 0
+    store.path(path).write_bytes(b"a stranger's")
+    with pytest.raises(StorageProblem, match="already has the name"):
+        store.save(path, b"PNG")
+    assert store.path(path).read_bytes() == b"a stranger's"
 
 
 def test_a_picture_is_saved_to_a_number_that_a_sweep_kept(outputs: Path) -> None:

@@ -85,7 +85,8 @@ class Numbers:
 
     def _is_ours(self, reservation: Path) -> bool:
         try:
-            content = reservation.read_text(encoding="ascii").split()
+            # A power cut may leave anything in it, which is then not ours.
+            content = reservation.read_text(encoding="ascii", errors="replace").split()
             age = time.time() - reservation.stat().st_mtime
         except FileNotFoundError:
             return False

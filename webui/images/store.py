@@ -216,7 +216,7 @@ def _part(target: Path) -> Path:
 def _own(target: Path, reservation: Path) -> bool:
     """Whether the file under a reserved name is ours: its reservation has gone (it was saved) or names its content."""
     try:
-        saved = reservation.read_text(encoding="ascii").split()
+        saved = reservation.read_text(encoding="ascii", errors="replace").split()
     except FileNotFoundError:
         return True
     return hashlib.sha256(target.read_bytes()).hexdigest() in saved

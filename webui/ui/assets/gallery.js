@@ -52,7 +52,7 @@
   async function merge() {
     stale = false;
     const found = await page();
-    if (!found) return;
+    if (!found) { stale = true; return; }
     const newest = pictures[0]?.created ?? -Infinity;
     const fresh = found.filter((picture) => picture.created > newest);
     if (fresh.length === PAGE) { load(); return; }

@@ -52,14 +52,18 @@
     }
   }
 
+  // Each fault stands by its row; one whose row cannot be seen is a message.
   function show(problem) {
-    const row = problem.field && byId(`row_${problem.field}`);
-    if (!row) { D.shell.notice(problem.message, "err"); return; }
-    const note = el("div", { class: "dk-field-error", role: "alert" }, el("span", {}, problem.detail));
-    row.append(note);
-    row.classList.add("dk-invalid");
-    row.scrollIntoView({ block: "center" });
-    row.querySelector("input, textarea")?.focus({ preventScroll: true });
+    let first = null;
+    for (const fault of problem.errors?.length ? problem.errors : [problem]) {
+      const row = fault.field && byId(`row_${fault.field}`);
+      if (!row?.offsetParent) { D.shell.notice(fault.detail, "err"); continue; }
+      row.append(el("div", { class: "dk-field-error", role: "alert" }, el("span", {}, fault.detail)));
+      row.classList.add("dk-invalid");
+      first ??= row;
+    }
+    first?.scrollIntoView({ block: "center" });
+    first?.querySelector("input, textarea")?.focus({ preventScroll: true });
   }
 
   function clear() {

@@ -65,7 +65,8 @@ def event_view(envelope: Envelope, who: Identity) -> dict[str, Any]:
     return {"job": envelope.job_id, "mine": envelope.owner == who.id, **event_to_json(event), **read}
 
 
-@lru_cache(maxsize=4096)
+# Prompts may be long: so many are some tens of megabytes at most.
+@lru_cache(maxsize=512)
 def _read(text: str) -> dict[str, Any]:
     """What an infotext says, for a person to read; lists of jobs show the same pictures again and again."""
     parsed = infotext.parse(text)
