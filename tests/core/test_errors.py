@@ -20,6 +20,7 @@ from webui.core.errors import (
     Problem,
     StorageProblem,
     UnknownName,
+    first_line,
 )
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, DarkroomError)]
@@ -126,3 +127,17 @@ def test_an_unknown_name_suggests(name: str, known: list[str], sentence: str) ->
     error = UnknownName("sampler", name, known)
     assert sentence in error.detail
     assert error.remedies == (("Use 'Euler a'",) if "Euler a" in error.detail else error.remedies)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/home/ann/secret"), "Permission denied"),
+        (ValueError("\nthree\nlines"), "three"),
+        (OSError("no number"), "no number"),
+        (KeyError(), "KeyError"),
+        (ValueError("x" * 1000), "x" * 300),
+    ],
+)
+def test_the_first_line_of_an_error_is_short_and_names_no_path_of_the_systems(error: Exception, said: str) -> None:
+    assert first_line(error) == said

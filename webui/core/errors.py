@@ -250,6 +250,12 @@ class WorkerProblem(DarkroomError):
     title = "The worker stopped"
 
 
+def first_line(error: BaseException) -> str:
+    """What any error says of itself, in one line that everybody may read: not the path that an OSError carries."""
+    said = (isinstance(error, OSError) and error.strerror) or str(error)
+    return next(iter(said.strip().splitlines()), type(error).__name__)[:300]
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, without regard to case, or None when none is near."""
     by_folded = {k.casefold(): k for k in known}

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from webui.core.errors import DarkroomError, ModelProblem, OutOfMemory, Problem, UnknownName, WorkerProblem
+from webui.core.errors import DarkroomError, ModelProblem, OutOfMemory, Problem, UnknownName, WorkerProblem, first_line
 from webui.core.events import Failed, Finished, Loading, Output, Step
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
@@ -346,7 +346,7 @@ class Engine:
         log.critical("The device is broken: %s", error, exc_info=error)
         if self._on_fatal is not None:
             self._on_fatal(error)
-        problem = WorkerProblem(f"The device reported a fault: {_first_line(error)}")
+        problem = WorkerProblem(f"The device reported a fault: {first_line(error)}")
         for run in list(self._runs.values()):
             self._fail(run, problem)
 
@@ -389,10 +389,4 @@ def problem_of(error: BaseException) -> Problem:
         return OutOfMemory(
             "There is not enough memory for this job.", remedies=("Lower the size or batch size",)
         ).problem()
-    return DarkroomError(f"The job ended with an error: {type(error).__name__}: {_first_line(error)}").problem()
-
-
-def _first_line(error: BaseException) -> str:
-    # An OSError's own words name the file's whole path, and guests read this.
-    lines = str((isinstance(error, OSError) and error.strerror) or error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    return DarkroomError(f"The job ended with an error: {type(error).__name__}: {first_line(error)}").problem()

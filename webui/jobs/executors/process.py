@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
-from webui.core.errors import DarkroomError
+from webui.core.errors import DarkroomError, first_line
 from webui.core.events import Output
 from webui.jobs.executors.base import WorkerStatus
 from webui.jobs.executors.messages import (
@@ -216,7 +216,7 @@ def _child(target: str, argument: object, pipe: Connection, console: Connection,
         sys.exit(1)
     except Exception as error:
         log.exception("The worker cannot go on")
-        link.report(Broken(f"The worker cannot go on: {type(error).__name__}: {error}"))
+        link.report(Broken(f"The worker cannot go on: {type(error).__name__}: {first_line(error)}"))
         sys.exit(1)
 
 

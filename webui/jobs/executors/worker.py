@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 
+from webui.core.errors import first_line
 from webui.core.events import Failed, Finished, Output
 from webui.engine.config import EngineConfig
 from webui.engine.engine import Engine
@@ -33,7 +34,7 @@ def main(link: Link, config: EngineConfig) -> None:
 
     def give_up(error: BaseException) -> None:
         # The device is unusable for this process; the web process starts another.
-        link.report(Broken(f"The device failed: {error}"))
+        link.report(Broken(f"The device failed: {first_line(error)}"))
         os._exit(3)
 
     engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up, on_models=news.set)
