@@ -196,11 +196,6 @@ class Service:
         self._queue.restore_picture(picture.id)
         return picture
 
-    def last_picture(self, who: Identity) -> StoredPicture | None:
-        """The asker's newest picture."""
-        found = self.pictures(who, limit=1)
-        return found[0] if found else None
-
     # Catalogues
 
     def checkpoints(self, who: Identity) -> list[Checkpoint]:

@@ -121,15 +121,6 @@ def test_a_frozen_store_takes_no_change(path: Path) -> None:
         store.update({"theme": "dark"})
 
 
-def test_listeners_hear_of_each_change_once(path: Path) -> None:
-    store, heard = SettingsStore(path), list[str]()
-    store.on_change(lambda settings: heard.append(settings.theme))
-    store.update({"theme": "dark"})
-    store.update({"theme": "dark"})
-    store.update({"theme": "light"})
-    assert heard == ["dark", "light"]
-
-
 def test_a_crash_while_writing_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SettingsStore(path)
     store.update({"theme": "dark"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -117,8 +115,3 @@ def draw(scene: Scene, side: int = SIDE) -> np.ndarray:
         mask = _mask(thing, large).reduce(SUPERSAMPLING)
         picture.paste(COLOURS[thing.colour], (0, 0), mask)
     return np.asarray(picture)
-
-
-def draw_all(scenes: Iterable[Scene]) -> np.ndarray:
-    """The pictures of all scenes, uint8 [n, side, side, 3]."""
-    return np.stack([draw(scene) for scene in scenes])

@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -166,7 +166,6 @@ class SettingsStore:
         self.message: str | None = None
         self._overrides = dict(overrides or {})
         self._lock = threading.Lock()
-        self._callbacks: list[Callable[[Settings], None]] = []
         check_settings(self._overrides)
         self._saved = self._read()
         self._current = self._combine(self._saved)
@@ -204,15 +203,7 @@ class SettingsStore:
             write_atomically(self.path, json.dumps(saved, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
             self._saved = saved
             self._current = self._combine(saved)
-            callbacks = tuple(self._callbacks)
-        for callback in callbacks:
-            callback(self._current)
-        return self._current
-
-    def on_change(self, callback: Callable[[Settings], None]) -> None:
-        """Have `callback` called with the new settings after each change, in the thread that made it."""
-        with self._lock:
-            self._callbacks.append(callback)
+            return self._current
 
     def _combine(self, saved: Mapping[str, Any]) -> Settings:
         # Names of a newer version stay in the file untouched, so that going back and forth loses nothing.
