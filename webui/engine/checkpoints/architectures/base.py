@@ -20,7 +20,7 @@ class Names(Mapping[str, TensorInfo]):
         ordered = tensors.ordered if isinstance(tensors, Names) else sorted(tensors)
         chosen = ordered[bisect_left(ordered, prefix) : bisect_left(ordered, prefix + _LAST)] if prefix else ordered
         self._inside = {name[len(prefix) :]: tensors[name] for name in chosen}
-        self.ordered = list(self._inside)
+        self.ordered: list[str] = list(self._inside)
 
     def __getitem__(self, name: str) -> TensorInfo:
         return self._inside[name]
