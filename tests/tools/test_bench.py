@@ -87,7 +87,7 @@ def test_a_bare_page_has_the_components_that_it_is_told() -> None:
 
 
 def test_an_unknown_part_is_refused() -> None:
-    with pytest.raises(InvalidField, match="PART must be one of .*clients.* not 'speed'"):
+    with pytest.raises(InvalidField, match=r"PART must be one of .*clients.* not 'speed'"):
         command.run(["speed"])
 
 
