@@ -14,7 +14,7 @@ from webui.core.job import Job, State
 from webui.core.request import GenerationRequest
 from webui.jobs.executors.base import WorkerState
 from webui.jobs.executors.fake import FakeExecutor
-from webui.jobs.fleet import IMBALANCE, LOOK_AHEAD, Fleet, Worker
+from webui.jobs.fleet import IMBALANCE, LOOK_AHEAD, RESTART_SECONDS, Fleet, Worker
 
 
 class Still(FakeExecutor):
@@ -42,7 +42,7 @@ def states(fleet: Fleet, *wanted: WorkerState) -> None:
 
 def place(fleet: Fleet, ahead: Sequence[Job]) -> tuple[str, int] | None:
     """The id of the job that is chosen and its worker's number; it is admitted."""
-    chosen = fleet.choose(ahead)
+    chosen = fleet.choose(ahead, len(ahead))
     if chosen is None:
         return None
     fleet.admit(*chosen)
@@ -143,6 +143,44 @@ def test_jobs_go_to_workers_that_are_ready_and_to_failed_ones_only_to_be_told_so
     assert not workers.works and place(workers, [job("c")]) == ("c", 0)
 
 
+def admit_all(fleet: Fleet, line: list[Job]) -> list[int]:
+    """How many jobs each worker has after everything that can be was taken from the line."""
+    while placed := place(fleet, line):
+        line[:] = [waiting for waiting in line if waiting.id != placed[0]]
+    return [len(worker.jobs) for worker in fleet.workers]
+
+
+@pytest.mark.parametrize(("end", "shared"), [("ready", [8, 8]), ("failed", [16, 0])])
+def test_a_worker_that_still_starts_finds_its_part_of_the_line(end: WorkerState, shared: list[int]) -> None:
+    workers, line = fleet(16, 16), [job(str(n)) for n in range(16)]
+    states(workers, "ready", "starting")
+    assert admit_all(workers, line) == [8, 0]
+    workers.workers[0].jobs.popitem()
+    assert admit_all(workers, line) == [8, 0] and len(line) == 7, "those that end are replaced"
+    line.append(job("late"))
+    states(workers, "ready", end)
+    assert admit_all(workers, line) == shared
+
+
+def test_one_job_waits_for_no_worker_that_starts() -> None:
+    workers = fleet(16, 16, 16)
+    states(workers, "starting", "ready", "starting")
+    assert admit_all(workers, [job("a")]) == [0, 1, 0]
+
+
+def test_a_worker_that_restarts_finds_its_part_for_a_while_only() -> None:
+    now = 100.0
+    workers = Fleet([Still(capacity=16), Still(capacity=16)], clock=lambda: now)
+    states(workers, "ready", "restarting")
+    line = [job(str(n)) for n in range(16)]
+    assert admit_all(workers, line) == [8, 0]
+    now += RESTART_SECONDS - 1
+    assert admit_all(workers, line) == [8, 0] and workers.patience() == 1
+    now += 1
+    assert workers.patience() is None
+    assert admit_all(workers, line) == [16, 0]
+
+
 @pytest.mark.parametrize("room", [1, 2, 4])
 @pytest.mark.parametrize("names", ["xy", "xyz"])
 def test_checkpoints_settle_one_to_a_worker(names: str, room: int) -> None:
@@ -160,19 +198,32 @@ def _number(running: tuple[Worker, str]) -> int:
 class Line:
     """A line of jobs before workers with memory for one checkpoint each; what happens is checked as it happens."""
 
-    def __init__(self, rooms: Sequence[int], line: Sequence[Job]) -> None:
+    def __init__(self, rooms: Sequence[int], line: Sequence[Job], late: int = 0) -> None:
+        """`late`: so many workers, but not all, still start; each time that nothing can be admitted one is ready."""
         self.fleet = fleet(*rooms)
+        self.late = min(late, len(rooms) - 1)
+        states(self.fleet, *["starting"] * self.late, *["ready"] * (len(rooms) - self.late))
         self.line = list(line)
         self.places = {waiting.id: place for place, waiting in enumerate(line)}
         self.order: list[str] = []
+
+    def become_ready(self) -> None:
+        """The next of those that start is ready."""
+        self.late -= 1
+        still = self.fleet.workers[self.late].executor
+        assert isinstance(still, Still)
+        still.become("ready")
 
     def run(self, pick: Callable[[list[tuple[Worker, str]]], tuple[Worker, str]]) -> int:
         """Admit all; whenever nothing more can be, the running job that `pick` picks ends. How often was loaded."""
         loads = 0
         while self.line:
-            chosen = self.fleet.choose(self.line[:LOOK_AHEAD])
+            chosen = self.fleet.choose(self.line[:LOOK_AHEAD], len(self.line))
             if chosen is None:
                 self._check_stop()
+                if self.late:
+                    self.become_ready()
+                    continue
                 worker, ended = pick([(worker, name) for worker in self.fleet.workers for name in worker.jobs])
                 del worker.jobs[ended]
                 continue
@@ -190,6 +241,10 @@ class Line:
     def _check_stop(self) -> None:
         """Nobody is idle without a reason: only one worker may keep room, for a head that must be alone."""
         open_ = [worker for worker in self.fleet.workers if worker.has_room]
+        if self.late:
+            ready = self.fleet.workers[self.late :]
+            assert all(worker.jobs for worker in ready) and not any(w.jobs for w in self.fleet.workers[: self.late])
+            return
         if self.line[0].alone:
             assert all(worker.jobs for worker in self.fleet.workers)
             assert len(open_) <= 1 or all(waiting.alone for waiting in self.line[:LOOK_AHEAD])
@@ -202,11 +257,11 @@ ROOMS = strategies.lists(strategies.integers(1, 3), min_size=1, max_size=4)
 
 
 @settings(max_examples=150, deadline=None)
-@given(rooms=ROOMS, jobs=JOBS, draw=strategies.randoms(use_true_random=False))
+@given(rooms=ROOMS, jobs=JOBS, late=strategies.integers(0, 3), draw=strategies.randoms(use_true_random=False))
 def test_whatever_the_line_every_job_gets_its_turn(
-    rooms: list[int], jobs: list[tuple[str, bool]], draw: random.Random
+    rooms: list[int], jobs: list[tuple[str, bool]], late: int, draw: random.Random
 ) -> None:
-    line = Line(rooms, [job(f"job{n}", name, alone=alone) for n, (name, alone) in enumerate(jobs)])
+    line = Line(rooms, [job(f"job{n}", name, alone=alone) for n, (name, alone) in enumerate(jobs)], late)
     line.run(draw.choice)
     assert sorted(line.order) == sorted(line.places)
 

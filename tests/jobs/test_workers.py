@@ -156,6 +156,37 @@ async def test_a_worker_that_comes_back_takes_up_what_waits_at_once(tmp_path: Pa
         await house.end(long.id)
 
 
+@with_loop
+async def test_jobs_are_shared_with_a_worker_that_is_ready_a_moment_later(tmp_path: Path, make_job: MakeJob) -> None:
+    workers = FakeExecutor(0.02, capacity=16), FakeExecutor(0.02, capacity=16)
+    workers[1].become("starting")
+    async with running_house(tmp_path, *workers) as house:
+        jobs = [make_job(steps=60) for _ in range(16)]
+        house.submit(*jobs)
+        await house.until(jobs[7].id, at_step(1, 1))
+        workers[1].become("ready")
+        await house.until(jobs[15].id, at_step(1, 1))
+        assert [len(worker.jobs) for worker in house.scheduler.workers] == [8, 8]
+        for job in jobs:
+            house.scheduler.cancel(job.id)
+
+
+@with_loop
+async def test_a_worker_that_restarts_for_long_is_not_waited_for(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webui.jobs.fleet.RESTART_SECONDS", 0.2)
+    workers = FakeExecutor(0.02, capacity=16), FakeExecutor(0.02, capacity=16)
+    async with running_house(tmp_path, *workers) as house:
+        workers[1].become("restarting")
+        jobs = [make_job(steps=150) for _ in range(4)]
+        house.submit(*jobs)
+        await house.until(jobs[3].id, at_step(1, 1))
+        assert [len(worker.jobs) for worker in house.scheduler.workers] == [4, 0]
+        for job in jobs:
+            house.scheduler.cancel(job.id)
+
+
 def test_a_pretended_state_is_told_as_it_is() -> None:
     executor = FakeExecutor(device="cuda:1")
     executor.become("restarting", "It was hit.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from webui.core.job import Job
 from webui.engine.checkpoints.catalogue import name_of
@@ -14,6 +17,8 @@ LOOK_AHEAD = 8
 """How far down the line a job with a loaded model is looked for, and how often a head of the line is passed."""
 IMBALANCE = 2
 """With so many jobs more than another, a worker gets no more for its model's sake: the other loads that model too."""
+RESTART_SECONDS = 30.0
+"""So long a part of the line is kept for a worker that restarts; for one that starts, until it is ready or fails."""
 
 _BEST_FIRST: tuple[WorkerState, ...] = ("ready", "starting", "restarting", "failed")
 
@@ -27,6 +32,8 @@ class Worker:
     history: History = field(default_factory=History)
     turn: int = 0
     """Number of the admission that was its last."""
+    changed: float = 0.0
+    """When its state became another one, by the fleet's clock."""
 
     @property
     def status(self) -> WorkerStatus:
@@ -51,10 +58,14 @@ class Worker:
 class Fleet:
     """All workers. Belongs to the event loop's thread."""
 
-    def __init__(self, executors: Iterable[Executor]) -> None:
+    def __init__(self, executors: Iterable[Executor], clock: Callable[[], float] = time.monotonic) -> None:
         self.workers = tuple(Worker(executor) for executor in executors)
+        self._clock = clock
+        self._changed: Callable[[], None] = lambda: None
         self._passed = 0
         self._turns = 0
+        for worker in self.workers:
+            worker.executor.watch(partial(self._note_change, worker))
 
     @property
     def works(self) -> bool:
@@ -63,25 +74,27 @@ class Fleet:
 
     @property
     def has_room(self) -> bool:
-        """Whether any job could be admitted now."""
+        """Whether any worker has room; while none has, no job can be admitted."""
         return any(worker.has_room for worker in self._eligible())
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Have `changed` called whenever a worker's state becomes another one."""
-        for worker in self.workers:
-            worker.executor.watch(changed)
+        self._changed = changed
 
-    def choose(self, ahead: Sequence[Job]) -> tuple[Job, Worker] | None:
+    def choose(self, ahead: Sequence[Job], waiting: int) -> tuple[Job, Worker] | None:
         """The next job and its worker; None while no job of `ahead`, the line from its head on, can be admitted.
 
         The first job whose checkpoint a worker holds goes there, before the head at most LOOK_AHEAD times in a row;
-        else the head goes to the worker with the fewest jobs.
+        else the head goes to the worker with the fewest jobs. `waiting`: the length of the whole line, of which
+        workers that are to be ready soon are left their part.
         """
         workers = self._eligible()
         if ahead and ahead[0].alone and all(worker.jobs for worker in workers):
             # One of them runs empty for it. The others go on: what they take up does not keep it waiting.
             kept = min(workers, key=_load)
             workers = [worker for worker in workers if worker is not kept]
+        share = self._share(waiting)
+        workers = [worker for worker in workers if _load(worker) < share]
         possible = [job for job in ahead if any(worker.takes(job) for worker in workers)]
         if not possible:
             return None
@@ -94,6 +107,30 @@ class Fleet:
         self._turns += 1
         worker.turn = self._turns
         worker.jobs[job.id] = job
+
+    def patience(self) -> float | None:
+        """Seconds until a restarting worker's part of the line is given to others; None when none is kept for one."""
+        left = [self._left(worker) for worker in self.workers if worker.status.state == "restarting"]
+        return min((seconds for seconds in left if seconds > 0), default=None)
+
+    def _left(self, worker: Worker) -> float:
+        return worker.changed + RESTART_SECONDS - self._clock()
+
+    def _share(self, waiting: int) -> float:
+        """How many jobs a ready worker may have while others are coming: no job moves once it has begun."""
+        ready = sum(worker.status.state == "ready" for worker in self.workers)
+        coming = sum(map(self._is_coming, self.workers))
+        if not (ready and coming):
+            return math.inf
+        return max(1, math.ceil((waiting + sum(map(_load, self.workers))) / (ready + coming)))
+
+    def _is_coming(self, worker: Worker) -> bool:
+        state = worker.status.state
+        return state == "starting" or (state == "restarting" and self._left(worker) > 0)
+
+    def _note_change(self, worker: Worker) -> None:
+        worker.changed = self._clock()
+        self._changed()
 
     def _eligible(self) -> list[Worker]:
         """The workers in the best state that there is; those that failed only where all have, so that jobs are told."""

@@ -61,7 +61,8 @@ class Scheduler:
                 self._woken.clear()
                 retry = await self._round()
                 try:
-                    await asyncio.wait_for(self._woken.wait(), _DISK_RETRY_SECONDS if retry else None)
+                    patience = _DISK_RETRY_SECONDS if retry else self._fleet.patience()
+                    await asyncio.wait_for(self._woken.wait(), patience)
                 except TimeoutError:
                     continue
         finally:
@@ -151,7 +152,7 @@ class Scheduler:
                 await asyncio.to_thread(self._parts.store.check_writable)
                 self._disk_full = False
             while not self._queue.paused and self._fleet.has_room:
-                chosen = self._fleet.choose(self._ahead())
+                chosen = self._fleet.choose(self._ahead(), self._waiting())
                 if chosen is None:
                     break
                 self._admit(*chosen)
@@ -177,6 +178,12 @@ class Scheduler:
             if not unreadable:
                 # A job that waits again may still have its former runner, whose end the loop notices a turn later.
                 return [job for job in ahead if job.id not in self._runners][:LOOK_AHEAD]
+
+    def _waiting(self) -> int:
+        """How many jobs are in the line."""
+        if self._only is None:
+            return self._queue.count(State.QUEUED)
+        return sum(job_id in self._only for job_id, _ in self._queue.line())
 
     def _admit(self, job: Job, worker: Worker) -> None:
         runner = Runner(self._parts, self._queue.start(job.id), worker, self._versions)
