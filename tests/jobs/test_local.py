@@ -188,6 +188,21 @@ async def test_a_worker_that_never_gets_ready_fails_jobs_with_the_reason(
         assert time.monotonic() - before < 5, "a later job is told at once"
 
 
+@pytest.mark.parametrize(
+    ("target", "reason"), [(f"{HERE}:says_why", "no device called"), ("torhc.worker:main", "no module 'torhc'")]
+)
+@with_loop
+async def test_what_the_worker_itself_says_is_told_at_its_first_death(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, target: str, reason: str
+) -> None:
+    monkeypatch.setattr("webui.jobs.executors.local._RESTART_SECONDS", (600.0,))
+    async with running_house(tmp_path, LocalExecutor({}, target)) as house:
+        job = make_job()
+        house.submit(job)
+        end = await house.end(job.id)
+        assert isinstance(end, Failed) and reason in end.problem.detail
+
+
 @with_loop
 async def test_a_deaf_worker_is_ended_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webui.jobs.executors.local._STOP_SECONDS", 0.2)

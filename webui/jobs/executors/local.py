@@ -126,7 +126,7 @@ class LocalExecutor:
         try:
             self._worker = WorkerProcess(self._target, self._config, self._heard, self._died)
         except OSError as error:
-            self._died(f"The worker cannot be started: {error.strerror or error}.")
+            self._died(f"The worker cannot be started: {error.strerror or error}.", known=False)
 
     def _heard(self, report: Report) -> None:
         if isinstance(report, Status):
@@ -138,7 +138,7 @@ class LocalExecutor:
             run.ran = run.ran or isinstance(output, Step)
             run.outputs.put_nowait(output)
 
-    def _died(self, sentence: str) -> None:
+    def _died(self, sentence: str, known: bool) -> None:
         self._worker = None
         suspects_ran = any(run.ran for run in self._runs.values())
         for run in self._runs.values():
@@ -149,9 +149,11 @@ class LocalExecutor:
         was_ready = self._status.state == "ready"
         self._unready_deaths += not was_ready
         self._deaths = 1 if time.monotonic() - self._born > _STABLE_SECONDS else self._deaths + 1
-        delay = _RESTART_SECONDS[min(self._deaths, len(_RESTART_SECONDS)) - 1]
+        # No such device, no torch: somebody has to act first; that they have, a later start finds out.
+        hopeless = known and not was_ready
+        delay = _RESTART_SECONDS[-1 if hopeless else min(self._deaths, len(_RESTART_SECONDS)) - 1]
         log.error("%s%s It is started again in %g s.", self._label and f"{self._label}: ", sentence, delay)
-        failed = self._unready_deaths >= _TRIES
+        failed = hopeless or self._unready_deaths >= _TRIES
         status = WorkerStatus("failed" if failed else "restarting", self._status.device, sentence)
         self._set_status(status if failed else replace(status, detail=f"{sentence} It starts again."))
         self._restart = asyncio.get_running_loop().call_later(delay, self._spawn)

@@ -82,9 +82,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """From the worker, its last words: why it cannot go on."""
+    """From the worker, its last words: why it cannot go on. `known`: foreseen, and the same for its successor."""
 
     sentence: str
+    known: bool = False
 
 
 Report = Said | Status | Log | Broken

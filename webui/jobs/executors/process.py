@@ -42,16 +42,18 @@ _LAST_WORDS = 20
 class WorkerProcess:
     """The web process's end. Start it in the thread of the event loop, which must live as long as the worker.
 
-    `heard` is called in the loop's thread with every report, `died` once with a sentence when the process is gone.
+    `heard` is called in the loop's thread with every report, `died` once when the process is gone, with a sentence and
+    whether the worker itself said that another one would find the same.
     """
 
     def __init__(
-        self, target: str, argument: object, heard: Callable[[Report], None], died: Callable[[str], None]
+        self, target: str, argument: object, heard: Callable[[Report], None], died: Callable[[str, bool], None]
     ) -> None:
         self._heard = heard
         self._died = died
         self._loop = asyncio.get_running_loop()
         self._broken = ""
+        self._known = False
         self._console: deque[str] = deque(maxlen=_LAST_WORDS)
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -107,13 +109,13 @@ class WorkerProcess:
         sentence = self._broken or _obituary(self._process.exitcode)
         if self._process.exitcode and self._console:
             log.error("%s Its last words:\n%s", sentence, "\n".join(self._console))
-        self._call(self._died, sentence)
+        self._call(self._died, sentence, self._known)
 
     def _take(self, report: Report) -> None:
         if isinstance(report, Log):
             logging.getLogger(report.logger).log(report.level, "%s", report.text)
         elif isinstance(report, Broken):
-            self._broken = report.sentence
+            self._broken, self._known = report.sentence, report.known
         else:
             self._call(self._heard, report)
 
@@ -212,7 +214,7 @@ def _child(target: str, argument: object, pipe: Connection, console: Connection,
     try:
         resolve(target)(link, argument)
     except DarkroomError as error:
-        link.report(Broken(error.detail))
+        link.report(Broken(error.detail, known=True))
         sys.exit(1)
     except Exception as error:
         log.exception("The worker cannot go on")
