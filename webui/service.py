@@ -254,9 +254,14 @@ class Service:
             "live_previews_enable": current.live_previews_enable,
         }
 
-    def status(self) -> dict[str, Any]:
-        """The workers' states and the line's numbers, for the head of the page; `worker` is the first of `workers`."""
+    def status(self, who: Identity) -> dict[str, Any]:
+        """The workers' states and the line's numbers, for the head of the page; `worker` is the first of `workers`.
+
+        What is in memory, and why a worker does not work, is the owner's to know.
+        """
         workers = [_worker(worker) for worker in self._scheduler.workers]
+        if not who.is_owner:
+            workers = [{**worker, "detail": "", "free_bytes": None, "total_bytes": None} for worker in workers]
         return {"worker": workers[0], "workers": workers, "queue": self.line()}
 
     def messages(self, who: Identity) -> list[str]:

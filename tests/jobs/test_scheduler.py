@@ -162,7 +162,7 @@ async def test_a_waiting_job_leaves_the_line_by_cancel_or_interrupt(tmp_path: Pa
         with pytest.raises(Conflict):
             house.scheduler.skip(third.id)
         assert house.events[first.id][-1] == house.events[second.id][-1] == Cancelled()
-        await asyncio.sleep(0.01)
+        await house.until(third.id, lambda event: event == Queued(0))
         assert house.events[third.id] == [Queued(2), Queued(0)], "those behind move up and are told"
         house.scheduler.resume()
         assert isinstance(await house.end(third.id), Finished)

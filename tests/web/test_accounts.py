@@ -27,6 +27,12 @@ def test_other_forms_are_refused_without_showing_the_password(text: str) -> None
     assert "secret" not in caught.value.detail
 
 
+def test_two_accounts_of_one_name_are_refused() -> None:
+    with pytest.raises(InvalidField, match="two accounts with the name 'ann'") as caught:
+        read_accounts("ann:secret,ben:b,ann:other")
+    assert "secret" not in caught.value.detail
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(InvalidField, match=r"missing\.txt"):
         read_accounts("", tmp_path / "missing.txt")

@@ -151,3 +151,12 @@ def test_the_owner_sees_all_and_whose(shared: Site, job: dict[str, object]) -> N
     jobs = shared.owner().get("/api/v1/jobs?everyone=1").json()["jobs"]
     (theirs,) = [j for j in jobs if j["id"] == job["id"]]
     assert theirs["mine"] is False and theirs["owner"] == job["owner"]
+
+
+def test_what_is_in_memory_and_why_a_worker_fails_is_the_owners_to_know(shared: Site) -> None:
+    seen = {who: client.get("/api/v1/status").json() for who, client in
+            (("owner", shared.owner()), ("visitor", shared.visitor()))}  # fmt: skip
+    assert seen["visitor"]["worker"]["state"] == seen["owner"]["worker"]["state"] == "ready"
+    hidden = {"detail": "", "free_bytes": None, "total_bytes": None}
+    assert seen["visitor"]["workers"] == [{**worker, **hidden} for worker in seen["owner"]["workers"]]
+    assert "no model is used" in seen["owner"]["worker"]["detail"]

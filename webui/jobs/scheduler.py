@@ -25,6 +25,8 @@ from webui.plugins.manager import Plugins
 log = logging.getLogger(__name__)
 
 _DISK_RETRY_SECONDS = 5.0
+_ANNOUNCING_SHARE = 20
+"""After telling the places, this many times as long nothing is told: a line of thousands must not hold up the rest."""
 
 
 class Scheduler:
@@ -47,6 +49,8 @@ class Scheduler:
         self._woken = asyncio.Event()
         self._aftermaths: set[asyncio.Task[None]] = set()
         self._disk_full = False
+        self._silent_until = 0.0
+        self._announcing: asyncio.TimerHandle | None = None
         self._only: Collection[str] | None = None
         # Rises over restarts too, so that no browser takes an old preview from its cache for a new one.
         self._versions = itertools.count(time.time_ns() // 1_000_000)
@@ -199,12 +203,24 @@ class Scheduler:
         self.wake()
 
     def _announce(self) -> None:
-        """Tell the waiting jobs whose place has changed."""
+        """Tell the waiting jobs whose place has changed; of a long line not after each change, but soon."""
+        began = time.monotonic()
+        if began < self._silent_until:
+            if self._announcing is None:
+                left = self._silent_until - began
+                self._announcing = asyncio.get_running_loop().call_later(left, self._end_silence)
+            return
         for position, (job_id, owner) in enumerate(self._queue.line()):
             told = self._bus.newest(job_id, Queued.name)
             reason = told.reason if isinstance(told, Queued) else ""
             if told != Queued(position, reason):
                 self._bus.publish(job_id, owner, Queued(position, reason))
+        ended = time.monotonic()
+        self._silent_until = ended + _ANNOUNCING_SHARE * (ended - began)
+
+    def _end_silence(self) -> None:
+        self._announcing = None
+        self.wake()
 
     def _restore(self) -> None:
         """Tell the bus what a former process knew, so that followers who come back miss nothing."""

@@ -39,6 +39,10 @@ def read_accounts(flag: str = "", path: Path | None = None) -> dict[str, str]:
                 f"An account is written name:password, not '{entry.partition(':')[0][:20]}'.",
                 remedies=("As in --gradio-auth ann:secret,bob:other",),
             )
+        if name.strip() in accounts:
+            raise InvalidField(
+                f"There are two accounts with the name '{name.strip()[:20]}'.", remedies=("Give each its own name",)
+            )
         accounts[name.strip()] = password.strip()
     return accounts
 

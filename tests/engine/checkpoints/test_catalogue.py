@@ -52,6 +52,14 @@ def test_a_checkpoint_answers_to_title_name_and_hash(model):
         catalogue.get("nise model")
 
 
+def test_a_broken_model_is_not_among_the_names_that_anybody_is_told(model, tmp_path):
+    copy(model, tmp_path / "good")
+    truncate(copy(model, tmp_path / "hurt"))
+    with pytest.raises(UnknownName) as caught:
+        Catalogue((tmp_path,)).get("hurtt")
+    assert "hurt" not in str(caught.value.problem().to_json()).replace("hurtt", "") and "good" in caught.value.detail
+
+
 def test_models_below_folders_carry_the_folder_in_their_name(model, tmp_path):
     copy(model, tmp_path / "mine" / "one")
     assert [c.name for c in Catalogue((tmp_path,)).all()] == ["mine/one"]

@@ -100,7 +100,7 @@ class Catalogue:
             names = (checkpoint.name.casefold(), checkpoint.path.name.casefold(), checkpoint.path.stem.casefold())
             if folded in names or (len(title) >= 10 and checkpoint.hash.startswith(title.casefold())):
                 return _usable(checkpoint)
-        raise UnknownName("checkpoint", title, [c.name for c in everything], field="checkpoint")
+        raise UnknownName("checkpoint", title, [c.name for c in everything if not c.problem], field="checkpoint")
 
     def default(self, preferred: str = "") -> Checkpoint:
         """The preferred checkpoint if it is there and works, else the first that works. Raises ModelProblem."""

@@ -57,7 +57,11 @@ def _keep_status(link: Link, engine: Engine, left_out: LeftOut, news: threading.
     while True:
         news.wait()
         news.clear()
-        link.status(_status(engine, left_out))
+        try:
+            link.status(_status(engine, left_out))
+        except Exception:
+            # The next news find the thread alive; a device that is lost is told by the job that meets it.
+            log.exception("The device does not say how it is")
 
 
 def _tell(engine: Engine, command: Tell) -> None:

@@ -59,7 +59,10 @@
     const text = await answer.text();
     const data = text && /json/.test(answer.headers.get("Content-Type") || "") ? JSON.parse(text) : null;
     if (answer.ok) return data;
-    throw new Problem(data && data.title ? data : { title: answer.statusText, detail: text.slice(0, 300), status: answer.status });
+    if (data && data.title) throw new Problem(data);
+    // What a proxy in between says in HTML is of no use to whoever reads it.
+    const plain = /^text\/plain/.test(answer.headers.get("Content-Type") || "") ? text.slice(0, 300) : "";
+    throw new Problem({ title: answer.statusText, detail: plain || t("bad_answer").replace("{}", answer.status), status: answer.status });
   }
 
   const listeners = new Map();

@@ -63,7 +63,7 @@ def build(service: Service) -> APIRouter:
     async def get_status(who: Who) -> Any:
         """The workers' states, the line's numbers, who is asking, and what the owner should know."""
         return {
-            **service.status(),
+            **service.status(who),
             "you": {"id": who.id, "level": str(who.level), "name": who.name},
             "messages": service.messages(who),
             "settings": service.public_settings(),
