@@ -181,12 +181,17 @@ def split_command(arguments: Sequence[str], commands: Iterable[str]) -> tuple[st
     if position < len(arguments) and arguments[position] in known:
         return arguments[position], [*arguments[:position], *arguments[position + 1 :]]
     if position < len(arguments) and not strange:
-        raise _no_command(arguments[position:], known)
+        raise _no_command(arguments[position:], known, after=arguments[position - 1] if position else "")
     # A strange flag may have a value of its own, which would be blamed for being no command.
     return "serve", list(arguments)
 
 
-def _no_command(words: Sequence[str], known: Iterable[str]) -> InvalidField:
+def _no_command(words: Sequence[str], known: Iterable[str], after: str) -> InvalidField:
+    if after == "--listen" and re.fullmatch(r"[\w.:-]*[.:][\w.:-]*", words[0]):
+        return InvalidField(
+            "--listen takes no address: it opens the page on all of this machine's.",
+            remedies=(f"One address only: --server-name {words[0][:60]}",),
+        )
     near = nearest(words[0], known)
     hint = f" Did you mean '{near}'?" if near else ""
     ways = [f"Commands: {', '.join(sorted(known))}; launch.py --help says what each does"]

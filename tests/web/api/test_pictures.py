@@ -29,7 +29,8 @@ def test_the_file_is_the_one_on_the_disk(alone: Site, picture: dict[str, Any]) -
     assert answer.content == on_disk.read_bytes()
     assert metadata.read(answer.content).infotext == picture["infotext"]
     saved = alone.client().get(picture["url"], params={"download": True})
-    assert saved.headers["content-disposition"] == f"attachment; filename*=UTF-8''{picture['name']}"
+    name = picture["name"]
+    assert saved.headers["content-disposition"] == f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}"
 
 
 def test_what_the_infotext_says_is_read_once_for_everybody(alone: Site) -> None:

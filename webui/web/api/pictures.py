@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -75,7 +76,7 @@ def _add_files(router: APIRouter, service: Service) -> None:
         path = await asyncio.to_thread(service.picture_file, picture_id, who)
         headers = _headers(picture_id)
         if download:
-            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(path.name)}"
+            headers["Content-Disposition"] = _attachment(path.name)
         if _has(request, headers):
             return Response(status_code=304, headers=headers)
         return FileResponse(path, headers=headers, media_type=_TYPES.get(path.suffix.lower(), "image/png"))
@@ -94,6 +95,12 @@ def _add_files(router: APIRouter, service: Service) -> None:
             return Response(status_code=304, headers=headers)
         data = await asyncio.to_thread(service.thumbnail, picture_id, who, side)
         return Response(data, headers=headers, media_type="image/webp")
+
+
+def _attachment(name: str) -> str:
+    """The header that offers a file for saving: its name also in the old form, which curl reads."""
+    plain = re.sub(r'[^ -~]|["\\]', "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
 
 
 _IMAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/webp": {}}}}
