@@ -117,7 +117,11 @@ def test_the_command_is_found_behind_flags(arguments: list[str], expected: tuple
     [
         ("genrate x", "There is no command 'genrate'. Did you mean 'generate'?", "Commands: generate, queue, serve; "),
         ("a red circle --seed 7", "There is no command 'a'.", 'For a picture: launch.py generate "a red circle"'),
-        ("--listen 127.0.0.1", "--listen takes no address: it opens", "One address only: --server-name 127.0.0.1"),
+        (
+            "--listen 127.0.0.1",
+            "--listen takes no address: it opens the page on all of this machine's.",
+            "One address only: --server-name 127.0.0.1",
+        ),
         ("--port 7861 zzz", "There is no command 'zzz'.", 'For a picture: launch.py generate "zzz"'),
     ],
 )
