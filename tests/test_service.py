@@ -109,6 +109,18 @@ def test_bad_values_are_refused_by_a_sentence_that_names_the_field(
     run(house_on(tmp_path), talk)
 
 
+def test_a_guest_learns_that_a_worker_failed_but_not_why(tmp_path: Path) -> None:
+    house = house_on(tmp_path)
+    (executor,) = house.executors
+    assert isinstance(executor, FakeExecutor)
+    executor.become("failed", "There is no file /home/ann/secret.")
+    told = house.service.status(GUEST)["worker"]
+    assert told["state"] == "failed" and "secret" not in told["detail"] and "makes no pictures" in told["detail"]
+    assert "secret" in house.service.status(LOCAL_OWNER)["worker"]["detail"]
+    executor.become("restarting", "secret")
+    assert house.service.status(GUEST)["worker"]["detail"] == ""
+
+
 def test_a_stranger_sees_and_touches_only_their_own(tmp_path: Path) -> None:
     async def talk(service: Service) -> None:
         job = await service.submit({"prompt": "blue"}, GUEST)

@@ -261,7 +261,7 @@ class Service:
         """
         workers = [_worker(worker) for worker in self._scheduler.workers]
         if not who.is_owner:
-            workers = [{**worker, "detail": "", "free_bytes": None, "total_bytes": None} for worker in workers]
+            workers = [worker | _withheld(worker["state"]) for worker in workers]
         return {"worker": workers[0], "workers": workers, "queue": self.line()}
 
     def messages(self, who: Identity) -> list[str]:
@@ -309,6 +309,12 @@ def _worker(worker: Worker) -> dict[str, Any]:
         "total_bytes": status.total,
         "jobs": len(worker.jobs),
     }
+
+
+def _withheld(state: str) -> dict[str, Any]:
+    """What everybody but the owner is told in place of what is the owner's to know."""
+    detail = "It makes no pictures until the owner has seen to it." if state == "failed" else ""
+    return {"detail": detail, "free_bytes": None, "total_bytes": None}
 
 
 def _theirs(picture: StoredPicture, who: Identity) -> StoredPicture:
