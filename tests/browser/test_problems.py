@@ -120,6 +120,24 @@ def test_a_message_over_other_controls_can_be_put_away(page: Page) -> None:
     expect(page.locator(".dk-field-error")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        (
+            "text/html",
+            "<html><h1>502 Bad Gateway</h1></html>",
+            "The server's answer (502) could not be read. Try again.",
+        ),
+        ("text/plain; charset=utf-8", "The tunnel is closed.", "The tunnel is closed."),
+    ],
+)
+def test_what_a_proxy_says_in_between_is_told_in_a_sentence(page: Page, kind: str, body: str, said: str) -> None:
+    page.route("**/api/v1/jobs", lambda route: route.fulfill(status=502, content_type=kind, body=body))
+    page.evaluate("darkroom.api('POST', 'jobs', {}).catch((problem) => { window.told = problem.message; })")
+    page.wait_for_function("window.told !== undefined")
+    assert page.evaluate("window.told") == said
+
+
 def test_run_again_from_another_tab_says_there_what_is_refused(serve: Serve, open_page: Open) -> None:
     page = open_page(serve())
     generate(page, "a red circle")

@@ -151,7 +151,7 @@ EN = {
     "use_value": "Use {value}",
     # problems of the page itself
     "no_server": "The server does not answer",
-    "bad_answer": "The server's answer ({}) could not be read. Try again.",
+    "bad_answer": "The server's answer ({status}) could not be read. Try again.",
     "no_server_text": "Your settings are kept. The page tries again by itself.",
     "paste_nothing": "There are no settings to paste: the prompt is empty and no picture has been made yet.",
     "paste_none": "No settings were found in the prompt",

@@ -62,7 +62,7 @@
     if (data && data.title) throw new Problem(data);
     // What a proxy in between says in HTML is of no use to whoever reads it.
     const plain = /^text\/plain/.test(answer.headers.get("Content-Type") || "") ? text.slice(0, 300) : "";
-    throw new Problem({ title: answer.statusText, detail: plain || t("bad_answer").replace("{}", answer.status), status: answer.status });
+    throw new Problem({ title: answer.statusText, detail: plain || t("bad_answer", { status: answer.status }), status: answer.status });
   }
 
   const listeners = new Map();
