@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import random
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from webui.core.job import Job, State
 from webui.images import metadata
 from webui.jobs.executors.base import Controls
 from webui.jobs.executors.fake import FakeExecutor, Fault, paint
+from webui.jobs.queue import Line, Queue
 
 
 def kinds(events: list[Event]) -> list[str]:
@@ -169,6 +171,30 @@ async def test_a_waiting_job_leaves_the_line_by_cancel_or_interrupt(tmp_path: Pa
         assert house.queue.get(first.id).state is State.CANCELLED
         with pytest.raises(NotFound):
             house.scheduler.cancel("nothing")
+
+
+@with_loop
+async def test_a_line_that_takes_long_to_tell_is_told_seldom_and_right_in_the_end(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+
+    def slowly(queue: Queue, line: Callable[[Queue], Line] = Queue.line) -> Line:
+        told.append(1)
+        time.sleep(0.02)
+        return line(queue)
+
+    async with running_house(tmp_path, FakeExecutor(QUICK)) as house:
+        house.scheduler.pause()
+        jobs = [make_job() for _ in range(20)]
+        house.submit(*jobs)
+        await asyncio.sleep(0.01)
+        monkeypatch.setattr(Queue, "line", slowly)
+        for job in jobs[:-1]:
+            house.scheduler.cancel(job.id)
+            await asyncio.sleep(0.001)
+        await house.until(jobs[-1].id, lambda event: event == Queued(0))
+        assert len(told) < 5, "not at each of the 19 changes"
 
 
 @with_loop

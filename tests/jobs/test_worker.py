@@ -1,0 +1,50 @@
+"""The worker's main: how it tells what is in its memory."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import Any, cast
+
+import pytest
+
+from webui.engine.engine import Engine
+from webui.jobs.executors.base import WorkerStatus
+from webui.jobs.executors.process import Link
+from webui.jobs.executors.worker import _keep_status
+
+
+class Moody:
+    """An engine whose device does not answer the first question."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    def describe(self) -> dict[str, Any]:
+        if not self.asked.is_set():
+            self.asked.set()
+            raise RuntimeError("CUDA error: unknown error")
+        return {"device": "cuda:0", "detail": "m loaded", "free_bytes": 1, "total_bytes": 2, "models": ["m"]}
+
+
+class Heard:
+    """The web process: keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: queue.Queue[WorkerStatus] = queue.Queue()
+
+    def status(self, status: WorkerStatus) -> None:
+        self.told.put(status)
+
+
+def test_a_device_that_once_does_not_answer_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    heard, engine, news = Heard(), Moody(), threading.Event()
+    arguments = cast(Link, heard), cast(Engine, engine), (), news
+    with caplog.at_level(logging.ERROR):
+        threading.Thread(target=_keep_status, args=arguments, daemon=True).start()
+        news.set()
+        assert engine.asked.wait(10)
+        news.set()
+        assert heard.told.get(timeout=10).models == ("m",)
+    assert "CUDA error" in caplog.text
