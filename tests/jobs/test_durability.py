@@ -131,7 +131,7 @@ async def test_a_job_that_waits_again_is_not_taken_up_before_its_former_run_is_f
         def requeue(job_id: str, *, count: bool, alone: bool) -> Job:
             job = real(job_id, count=count, alone=False)
             # What a round of the scheduler does that falls between the row's change and the end of the run's task.
-            chosen.append(house.scheduler._fleet.choose(house.scheduler._ahead()))
+            chosen.append(house.scheduler._fleet.choose(house.scheduler._ahead(), waiting=1))
             return job
 
         monkeypatch.setattr(house.queue, "requeue", requeue)
