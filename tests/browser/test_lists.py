@@ -120,7 +120,10 @@ def test_new_pictures_are_looked_for_again_after_a_look_that_failed(page: Page) 
     generate(page, "a red circle")
     tab(page, "gallery")
     expect(page.locator("#gallery_grid > div")).to_have_count(1)
-    page.route("**/api/v1/pictures?*", lambda route: route.fulfill(status=502, body="The proxy is tired."))
+    page.route(
+        "**/api/v1/pictures?*",
+        lambda route: route.fulfill(status=502, body="The proxy is tired.", content_type="text/plain"),
+    )
     page.evaluate("darkroom.make.again([...darkroom.jobs.all.values()][0])")
     expect(page.locator("#dk_notices")).to_contain_text("The proxy is tired.")
     page.unroute("**/api/v1/pictures?*")
