@@ -86,6 +86,24 @@ def test_the_one_time_address_in_a_browser(shared: Site, browser: Browser) -> No
         page.context.close()
 
 
+def test_a_page_that_is_no_longer_its_owners_drops_what_it_showed(shared: Site, browser: Browser) -> None:
+    page, _ = fresh(browser, f"{shared.url}/enter/{shared.access.keys.new_entrance()}")
+    page.click("text=Open Darkroom as its owner")
+    page.wait_for_selector("#dk_worker[data-mood=ok]")
+    page.fill("#txt2img_prompt textarea", "the owner's own")
+    page.click("#txt2img_generate")
+    page.wait_for_selector("#txt2img_results[data-state=done]")
+    page.context.clear_cookies()
+    page.evaluate("darkroom.shell.refresh()")
+    page.wait_for_selector("#dk_notices :text('you are a guest on it')")
+    assert level(page) == "visitor"
+    page.wait_for_selector("#txt2img_results[data-state=empty]")
+    assert page.locator("#txt2img_gallery img").count() == 0
+    page.click("#txt2img_generate")
+    page.wait_for_selector("#txt2img_results[data-state=done]")
+    page.context.close()
+
+
 def test_a_strangers_page_shows_nothing_of_others(shared: Site, browser: Browser) -> None:
     owner = shared.owner()
     done = finished(owner, owner.post("/api/v1/jobs", json={**TINY, "prompt": "the owner's secret"}).json()["id"])

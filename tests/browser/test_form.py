@@ -123,17 +123,13 @@ def test_a_damaged_checkpoint_is_listed_after_a_look_and_says_what_is_wrong(serv
     folder.mkdir(parents=True)
     (folder / "broken.safetensors").write_bytes(b"no model")
     page.click("#refresh_sd_model_checkpoint")
-    expect(page.locator("#dk_notices")).to_contain_text("2 checkpoints found")
+    expect(page.locator("#dk_notices")).to_contain_text("cannot be used: broken.safetensors")
     page.click("#setting_sd_model_checkpoint input")
-    page.get_by_role("option", name="broken").click()
-    expect(page.locator("#setting_sd_model_checkpoint .dk-field-error")).not_to_be_empty()
-    page.click(GENERATE)
-    expect(page.locator("#setting_sd_model_checkpoint .dk-field-error")).to_contain_text("broken")
-    state(page, "empty")
-    page.click("#setting_sd_model_checkpoint input")
-    page.get_by_role("option", name="darkroom-starter").click()
-    expect(page.locator(".dk-field-error")).to_have_count(0)
+    page.get_by_role("option", name="broken.safetensors (cannot be used)").click()
+    expect(page.locator("#setting_sd_model_checkpoint .dk-field-error")).to_contain_text("broken.safetensors is")
+    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_value(re.compile("^darkroom-starter"))
     generate(page, "a circle")
+    expect(page.locator(".dk-field-error")).to_have_count(0)
 
 
 def test_the_form_survives_a_reload(page: Page) -> None:
@@ -180,15 +176,26 @@ def test_keys(serve: Serve, open_page: Open) -> None:
     expect(page.locator("#dk_keys")).to_be_hidden()
 
 
-def test_words_are_weighed_by_keys(page: Page) -> None:
-    area = page.locator(PROMPT)
-    area.fill("a red circle")
-    area.evaluate("(node) => node.setSelectionRange(2, 5)")
-    area.press("Control+ArrowUp")
-    expect(area).to_have_value("a (red:1.1) circle")
-    area.press("Control+ArrowUp")
-    expect(area).to_have_value("a (red:1.2) circle")
-    for _ in range(2):
-        area.press("Control+ArrowDown")
-    expect(area).to_have_value("a red circle")
-    page.wait_for_function("darkroom.form.valuesOf('txt2img').prompt === 'a red circle'")
+def test_weights_are_said_to_be_read_as_text(page: Page) -> None:
+    counter = page.locator('#tab_txt2img .dk-tokens[data-for="prompt"]')
+    page.fill(PROMPT, "a (red:1.2) circle")
+    expect(counter).to_contain_text("weights are read as text")
+    page.fill(PROMPT, "a red circle (small)")
+    expect(counter).not_to_contain_text("weights")
+
+
+def test_cleared_prompts_come_back(page: Page) -> None:
+    page.fill(PROMPT, "a red circle")
+    page.click("#txt2img_clear_prompt")
+    expect(page.locator(PROMPT)).to_have_value("")
+    page.locator("#dk_notices button", has_text="Undo").click()
+    expect(page.locator(PROMPT)).to_have_value("a red circle")
+
+
+def test_a_new_tab_starts_with_what_was_typed_last(page: Page) -> None:
+    page.fill(PROMPT, "three yellow stars")
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').prompt === 'three yellow stars'")
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator(PROMPT)).to_have_value("three yellow stars")
+    other.close()

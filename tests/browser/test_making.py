@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open, Serve, ready
-from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, SLOW, generate, set_number, state, tab
+from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, RESULTS, SLOW, generate, set_number, state, tab
 from webui.core.errors import OutOfMemory
 from webui.jobs.executors.fake import FakeExecutor, Fault
 
@@ -260,6 +260,20 @@ def test_without_a_connection_the_page_waits_and_comes_back(serve: Serve, open_p
     server.hurry()
     state(page, "done")
     expect(page.locator(PROMPT)).to_have_value("still editable")
+
+
+def test_what_could_not_be_sent_is_said_until_the_server_is_back(serve: Serve, open_page: Open) -> None:
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
+    generate(page, "a red circle", "running")
+    page.context.set_offline(True)
+    page.click(GENERATE)
+    state(page, "error")
+    expect(page.locator(f"{RESULTS} .dk-error")).to_contain_text("Nothing was sent")
+    page.context.set_offline(False)
+    state(page, "running")
+    server.hurry()
+    state(page, "done")
 
 
 def test_an_answer_that_is_an_error_is_said_and_the_page_goes_on_asking(page: Page) -> None:

@@ -12,7 +12,18 @@ from webui.core.fields import ROWS
 from webui.ui.assets import SCRIPTS
 from webui.ui.texts import EN, catalogue, t
 
-INSIDE = ("you", "visitor", "about_left", "offline_since", "no_prompt", "one_beside", "many_beside", "nothing")
+INSIDE = (
+    "you",
+    "visitor",
+    "about_left",
+    "not_usable",
+    "read_as_text",
+    "offline_since",
+    "no_prompt",
+    "one_beside",
+    "many_beside",
+    "nothing",
+)
 """Texts that stand inside a sentence or a line, and so begin small."""
 UI = Path(webui.ui.__file__).parent
 COMPOSED = ("field_", "help_", "worker_", "key_")

@@ -28,13 +28,14 @@
     const before = valuesOf(task);
     latest[task] = values;
     for (const [name, value] of Object.entries(values)) if (before[name] !== value) D.problems.changed(name, value);
-    D.kept.set(`form-${task}`, values, sessionStorage);
+    // For this tab, and for the next that is opened.
+    for (const store of [sessionStorage, localStorage]) D.kept.set(`form-${task}`, values, store);
     countTokens(task);
     D.emit("form", task, values);
   }
 
   function restore(task) {
-    const values = D.kept.get(`form-${task}`, sessionStorage);
+    const values = D.kept.get(`form-${task}`, sessionStorage) || D.kept.get(`form-${task}`);
     if (values) {
       const { checkpoint, ...own } = values;
       fill(task, own);
@@ -42,6 +43,9 @@
     countTokens(task);
     D.emit("form", task, valuesOf(task));
   }
+
+  // What other programs give a meaning to, and this one does not yet.
+  const PLAIN = /\([^()]*:\s*\d*\.?\d+\s*\)|<\w+:[^>]+>/;
 
   // Tokens, asked of the server once the typing rests; a late answer to an older text is dropped.
   const asked = {};
@@ -54,7 +58,8 @@
     const answer = await D.api("POST", "tokens", { text, checkpoint: valuesOf(task).checkpoint || "" }).catch(() => null);
     if (asked[name] !== key) return;
     if (!answer) asked[name] = null;
-    setText(node, answer ? `${answer.tokens} / ${answer.limit}` : "");
+    const plain = PLAIN.test(text) ? `${t("read_as_text")} · ` : "";
+    setText(node, answer ? `${plain}${answer.tokens} / ${answer.limit}` : "");
     node.title = t("tokens_title");
   }
   const countTokens = D.later((task) => ["prompt", "negative_prompt"].forEach((name) => count(task, name)), 200);
@@ -98,7 +103,11 @@
   }
 
   function clear(task) {
+    const { prompt, negative_prompt } = valuesOf(task);
     fill(task, { prompt: "", negative_prompt: "" });
+    if (prompt || negative_prompt) {
+      D.shell.notice(t("prompts_cleared"), "", { text: t("undo"), call: () => fill(task, { prompt, negative_prompt }) });
+    }
     byId(`${task}_prompt`)?.querySelector("textarea")?.focus();
   }
 

@@ -4,7 +4,7 @@
   const { t, el, byId } = D;
   const LIST = [
     ["Ctrl + Enter", "key_generate"], ["Alt + Enter", "key_skip"], ["Esc", "key_interrupt"],
-    ["Ctrl + ↑ ↓", "key_weight"], ["Alt + 1 … 9", "key_tab"], ["/", "key_search"], ["?", "key_help"],
+    ["Alt + 1 … 9", "key_tab"], ["/", "key_search"], ["?", "key_help"],
   ];
   const SEARCH = { tab_gallery: "gallery_search", tab_settings: "settings_search" };
   const typing = (node) => node?.matches?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
@@ -17,7 +17,6 @@
       event.key === "Enter" && command ? generate()
       : event.key === "Enter" && event.altKey ? act(D.make.skip)
       : event.key === "Escape" ? interrupt(event)
-      : command && (event.key === "ArrowUp" || event.key === "ArrowDown") ? weigh(event)
       : event.altKey && /^Digit[1-9]$/.test(event.code) ? tab(Number(event.code.slice(5)))
       : !typing(event.target) && !command && !event.altKey && event.key === "/" ? search()
       : !typing(event.target) && !command && !event.altKey && event.key === "?" ? help()
@@ -61,34 +60,6 @@
     const field = byId(SEARCH[D.shell.state.tab]);
     field?.focus();
     return Boolean(field);
-  }
-
-  // The selected words, or the word under the caret, as (words:1.1); again and they go on in steps of 0.1.
-  function weigh(event) {
-    const area = event.target;
-    if (!area.matches?.(".prompt textarea")) return false;
-    const by = event.key === "ArrowUp" ? 0.1 : -0.1;
-    const { value } = area;
-    let [from, to] = [area.selectionStart, area.selectionEnd];
-    if (from === to) [from, to] = word(value, from);
-    if (from === to) return true;
-    const old = /^:([\d.]+)\)/.exec(value.slice(to));
-    const weighed = value[from - 1] === "(" && old;
-    const weight = Math.max(0, Math.round(((weighed ? Number(old[1]) : 1) + by) * 10) / 10);
-    const inner = value.slice(from, to);
-    const [start, end] = weighed ? [from - 1, to + old[0].length] : [from, to];
-    const text = weight === 1 ? inner : `(${inner}:${weight})`;
-    area.setRangeText(text, start, end);
-    const shift = weight === 1 ? 0 : 1;
-    area.setSelectionRange(start + shift, start + shift + inner.length);
-    area.dispatchEvent(new InputEvent("input", { bubbles: true }));
-    return true;
-  }
-
-  function word(value, at) {
-    const before = /[^\s,():|[\]]*$/.exec(value.slice(0, at))[0].length;
-    const after = /^[^\s,():|[\]]*/.exec(value.slice(at))[0].length;
-    return [at - before, at + after];
   }
 
   function help() {

@@ -12,7 +12,9 @@
     D.emit("jobs");
     try {
       const request = { ...values, seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
-      D.jobs.adopt(await D.api("POST", "jobs", request));
+      const another = D.jobs.active() !== null;
+      const job = D.jobs.adopt(await D.api("POST", "jobs", request));
+      if (another) D.shell.notice(t("queued_said", { place: D.jobs.place(job) }));
       D.stream.adapt();
       D.results.bringIntoView();
     } catch (problem) {

@@ -4,6 +4,7 @@
   const { t, el, byId } = D;
   let list = [];
   let chosen = "";
+  let loaded = false;
 
   const find = (title) => list.find((model) => model.title === title) || null;
 
@@ -15,6 +16,7 @@
 
   function accept(answer) {
     list = answer.checkpoints || answer;
+    loaded = true;
     const works = (title) => find(title) && !find(title).problem;
     const kept = D.kept.get("checkpoint", sessionStorage);
     const wanted = [kept, chosen, D.shell.state.settings?.sd_model_checkpoint, D.boot.defaults.checkpoint].find(works);
@@ -27,7 +29,10 @@
     button.disabled = true;
     try {
       accept(await D.api("POST", "checkpoints/refresh"));
-      D.shell.notice(list.length === 1 ? t("one_checkpoint") : t("many_checkpoints", { n: list.length }));
+      const n = list.filter((model) => !model.problem).length;
+      const broken = list.filter((model) => model.problem).map((model) => model.title);
+      const found = n === 1 ? t("one_checkpoint") : t("many_checkpoints", { n });
+      D.shell.notice(broken.length ? `${found} · ${t("not_usable", { names: broken.join(", ") })}` : found);
     } catch (problem) {
       D.shell.notice(problem.message, "err");
     } finally {
@@ -35,8 +40,14 @@
     }
   }
 
+  // Those that cannot be used come last and say so.
+  const choices = () => [
+    ...list.filter((model) => !model.problem).map(({ title }) => [title, title]),
+    ...list.filter((model) => model.problem).map(({ title }) => [t("unusable", { name: title }), title]),
+  ];
+
   // Gradio asks what the dropdown is to become. Choices without the value would empty it: both go together.
-  const take = () => ({ __type__: "update", choices: list.map(({ title }) => [title, title]), value: chosen || null });
+  const take = () => ({ __type__: "update", choices: choices(), value: chosen || null });
 
   // Chosen by a script.
   function pick(title) {
@@ -47,15 +58,18 @@
 
   // Chosen by hand. What the person has changed stays; what still is the old model's default becomes the new one's.
   function choose(title, byHand = true) {
+    const former = chosen;
     const before = find(chosen)?.defaults || D.boot.defaults;
     const model = find(title);
-    chosen = title;
-    if (!model) return;
-    D.problems.clear("checkpoint");
-    if (model.problem) {
+    if (model?.problem) {
+      // The field goes back to what it was, and says why.
+      pick(former);
       D.problems.report({ title: model.title, detail: model.problem, field: "checkpoint", remedies: [] });
       return;
     }
+    chosen = title;
+    if (!model) return;
+    D.problems.clear("checkpoint");
     D.kept.set("checkpoint", title, sessionStorage);
     const values = D.form.valuesOf("txt2img");
     const changes = Object.entries(model.defaults || {}).filter(
@@ -109,5 +123,5 @@
   D.onClick("refresh_sd_model_checkpoint", refresh);
   D.on("start", load);
   D.on("form", (task) => { if (task === "txt2img") drawSizes(); });
-  D.models = { load, take, pick, choose, chosen: () => chosen };
+  D.models = { load, take, pick, choose, chosen: () => chosen, none: () => loaded && !chosen };
 })();

@@ -223,6 +223,11 @@
   D.on("jobs", draw);
   D.on("preview", (job) => { if (root() && job === D.jobs.current()) drawPreview(job, stateOf(job)); });
   D.on("drawn", draw);
+  D.on("online", (on) => {
+    if (!on || problem?.type !== "unreachable") return;
+    problem = null;
+    draw();
+  });
   D.on("status", draw);
   D.on("tab", draw);
   setInterval(() => { if (root()?.dataset.state === "running" && !document.hidden) drawRunning(D.jobs.current(), "running"); }, 500);

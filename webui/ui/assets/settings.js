@@ -45,7 +45,9 @@
     if (!Object.keys(changed).length) { D.shell.notice(t("settings_same")); return; }
     try {
       saved = (await D.api("PATCH", "settings", changed)).values;
-      D.shell.notice(t("settings_saved"));
+      const later = Object.keys(changed).filter((name) => byId(`row_${name}`)?.querySelector("[data-t=settings_restart]"));
+      const labels = later.map((name) => byId(`row_${name}`).querySelector("p").textContent);
+      D.shell.notice(later.length ? t("settings_saved_later", { names: labels.join(", ") }) : t("settings_saved"));
       await D.shell.refresh();
     } catch (problem) {
       show(problem);

@@ -14,9 +14,17 @@
       D.emit("drawn");
       drawTheme();
       await refresh();
+      sayWhoWeBecame();
       D.emit("start");
       watch();
     });
+  }
+
+  function sayWhoWeBecame() {
+    const level = D.kept.get("became", sessionStorage);
+    if (!level) return;
+    D.kept.set("became", null, sessionStorage);
+    notice(t(level === "owner" ? "became_owner" : "became_guest"), "warn");
   }
 
   // Gradio calls its load listeners before the last component stands; wait until the results area does.
@@ -36,6 +44,12 @@
       return;
     }
     const before = state.you?.level;
+    if (before && (before === "owner") !== (status.you.level === "owner")) {
+      // Another server, or another key: nothing that is shown is ours any more. The form is kept by the tab.
+      D.kept.set("became", status.you.level, sessionStorage);
+      location.reload();
+      return;
+    }
     const { you, queue, settings } = status;
     Object.assign(state, { you, queue, settings, worker: summary(status.workers), devices: status.workers.length });
     if (before !== status.you.level) {
@@ -126,6 +140,7 @@
     if (job?.step) return [t("step", job.step), "run", device];
     if (job?.loading) return [D.jobs.loading(job)[0], "run", device];
     const worker = state.worker?.state || "unknown";
+    if (worker === "ready" && D.models.none()) return [t("no_model_title"), "warn", device];
     if (worker === "ready" && state.queue.paused) return [t("paused"), "warn", device];
     if (worker === "ready" && job) return [D.jobs.place(job), "ok", device];
     const mood = { ready: state.worker?.partly ? "warn" : "ok", failed: "err" }[worker] || "warn";
