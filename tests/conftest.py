@@ -51,17 +51,26 @@ def make_sham(folder: Path) -> Path:
     """A diffusers folder in SD1's form without a model in it; its sidecar says 64 x 64 and 4 steps."""
     texts = {
         "model_index.json": {"_class_name": "StableDiffusionPipeline"},
-        "unet/config.json": {"_class_name": "UNet2DConditionModel", "in_channels": 4, "cross_attention_dim": 8},
-        "vae/config.json": {},
-        "text_encoder/config.json": {},
+        "unet/config.json": {
+            "_class_name": "UNet2DConditionModel", "cross_attention_dim": 8, "block_out_channels": [8],
+        },
+        "vae/config.json": {"_class_name": "AutoencoderKL"},
+        "text_encoder/config.json": {"architectures": ["CLIPTextModel"], "vocab_size": 5},
         "scheduler/scheduler_config.json": {},
         "tokenizer/vocab.json": {"<|startoftext|>": 0, "<|endoftext|>": 1, "a": 2, "a</w>": 3, ",</w>": 4},
         "darkroom.json": {"native_size": 64, "steps": 4, "examples": ["a red circle"]},
-    }
+    }  # fmt: skip
     weights = {
-        "unet/diffusion_pytorch_model": {"conv_in.weight": (1,), "down.attn2.to_k.weight": (1, 8)},
-        "vae/diffusion_pytorch_model": {"decoder.conv_in.weight": (1,)},
-        "text_encoder/model": {"embeddings.token_embedding.weight": (1, 8)},
+        "unet/diffusion_pytorch_model": {"conv_in.weight": (8, 4, 1, 1)},
+        "vae/diffusion_pytorch_model": {
+            "decoder.conv_in.weight": (8, 4, 1, 1),
+            "decoder.conv_out.weight": (3, 8, 1, 1),
+        },
+        "text_encoder/model": {
+            "text_model.embeddings.token_embedding.weight": (5, 8),
+            "text_model.embeddings.position_embedding.weight": (77, 8),
+            "text_model.encoder.layers.0.mlp.fc1.weight": (8, 8),
+        },
     }
     for name, data in texts.items():
         path = folder / name

@@ -13,6 +13,7 @@ from webui.core.job import LOCAL_OWNER
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.identify import Kinds
 from webui.engine.config import EngineConfig
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
@@ -97,7 +98,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     """Build the house on these folders; each of the executors is one worker."""
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
-    catalogue = Catalogue(paths.checkpoints, paths.state, families=registry.families)
+    catalogue = Catalogue(paths.checkpoints, paths.state, kinds=Kinds.of(registry))
     queue = Queue(paths.database)
     bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs, owner=queue.name)

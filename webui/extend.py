@@ -5,25 +5,38 @@ What a sampler in worker.py needs besides is in webui.engine.samplers.base.
 
 from webui.core.errors import DarkroomError
 from webui.core.job import Job, State
-from webui.core.registry import AttentionBackend, Command, Family, Sampler, Schedule, Tab
+from webui.core.registry import (
+    Architecture,
+    AttentionBackend,
+    Command,
+    Family,
+    Need,
+    Sampler,
+    Schedule,
+    Tab,
+    Variant,
+)
 from webui.core.request import GenerationRequest
-from webui.engine.checkpoints.identify import Identified, ModelFiles
+from webui.engine.checkpoints.architectures.base import Form, Names
 from webui.plugins.hooks import hookimpl
 from webui.plugins.manifest import API
 
 __all__ = [
     "API",
+    "Architecture",
     "AttentionBackend",
     "Command",
     "DarkroomError",
     "Family",
+    "Form",
     "GenerationRequest",
-    "Identified",
     "Job",
-    "ModelFiles",
+    "Names",
+    "Need",
     "Sampler",
     "Schedule",
     "State",
     "Tab",
+    "Variant",
     "hookimpl",
 ]

@@ -20,8 +20,9 @@ from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser
 from webui.engine.engine import Engine
-from webui.engine.families.sd1 import load
 from webui.engine.generate import Run, make_lane
+from webui.engine.reading.cache import NetworkCache
+from webui.plugins.manager import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 WIDTH = 32
@@ -173,7 +174,10 @@ def running(folder, registry, plugins, **options):
 
 def load_model(folder):
     """The model of a checkpoint's folder, on the CPU."""
-    return load(Catalogue((folder.parent,)).get(folder.name), torch.device("cpu"), torch.float32)
+    registry = build_registry(load_plugins((), "worker"))
+    checkpoint = Catalogue((folder.parent,)).get(folder.name)
+    reader = NetworkCache(registry, resolve, torch.device("cpu"), torch.float32)
+    return resolve(registry.families.get(checkpoint.family).function)(checkpoint, reader)
 
 
 class Loop:

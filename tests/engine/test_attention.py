@@ -7,7 +7,7 @@ from torch.nn import functional
 from tests.engine.helpers import Loop
 from webui.core.errors import DarkroomError
 from webui.engine import attention
-from webui.plugins.builtin.engine import attention_backends
+from webui.plugins.builtin.attention import attention_backends
 from webui.plugins.resolve import resolve
 
 ROWS = attention_backends()
@@ -34,7 +34,7 @@ def kernels(monkeypatch):
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @torch.inference_mode()
 def test_a_backend_runs_and_agrees_and_is_taken_back(tiny, kernels, row):
-    x, context = torch.randn(2, 4, 8, 8) * 4, tiny.encode("a red circle", 1).context.repeat(2, 1, 1)
+    x, context = torch.randn(2, 4, 8, 8) * 4, tiny.stack([tiny.encode("a red circle", 1)] * 2)
     plain = tiny.predict(x, [4.0, 2.0], context)
     before = dict(tiny.denoiser.attn_processors)
     undo = resolve(row.function)(tiny.denoiser)
@@ -71,7 +71,7 @@ def test_jobs_with_different_backends_each_get_their_own(tiny, registry, ask, ke
 @torch.inference_mode()
 def test_the_text_s_keys_are_computed_once_and_never_those_of_another_text(tiny, monkeypatch):
     x = torch.randn(2, 4, 8, 8) * 4
-    contexts = [tiny.encode(text, 1).context.repeat(2, 1, 1) for text in ("a red circle", "three blue stars")]
+    contexts = [tiny.stack([tiny.encode(text, 1)] * 2) for text in ("a red circle", "three blue stars")]
     plain = [tiny.predict(x, [4.0, 2.0], context) for context in contexts]
     undo = attention.sdpa(tiny.denoiser)
     block = next(m for name, m in tiny.denoiser.named_modules() if name.endswith("attn2"))

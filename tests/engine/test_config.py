@@ -37,6 +37,6 @@ def test_workers_of_one_cpu_share_its_threads(tmp_path, registry, plugins, share
 def test_the_web_process_s_part_is_torch_free():
     code = (
         "import sys, webui.engine.config, webui.engine.checkpoints.catalogue, webui.engine.checkpoints.tokens, "
-        "webui.plugins.builtin.engine; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+        "webui.plugins.builtin.attention; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

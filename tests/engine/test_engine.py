@@ -183,10 +183,10 @@ def test_jobs_whose_models_fit_only_one_at_a_time_wait_for_each_other(tmp_path, 
         write_checkpoint(tmp_path / name, seed)
     load = sd1.load
 
-    def tight(checkpoint, device, dtype):
+    def tight(checkpoint, reader):
         if bench.engine.describe()["models"]:
             raise torch.OutOfMemoryError("out of memory")
-        return load(checkpoint, device, dtype)
+        return load(checkpoint, reader)
 
     monkeypatch.setattr(sd1, "load", tight)
     with running(tmp_path, registry, plugins) as bench:

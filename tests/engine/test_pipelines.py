@@ -25,16 +25,18 @@ def catalogue(tmp_path_factory):
 
 
 def pipelines(registry, budget=10**9, load=None):
-    return Pipelines(registry, lambda name: load or resolve(name), CPU, torch.float32, budget)
+    return Pipelines(
+        registry, lambda name: load if load and name.endswith(":load") else resolve(name), CPU, torch.float32, budget
+    )
 
 
 def test_a_model_is_loaded_once_for_all_who_borrow_it(catalogue, registry):
     loads = []
 
-    def slow(checkpoint, device, dtype):
+    def slow(checkpoint, reader):
         loads.append(checkpoint.name)
         time.sleep(0.05)
-        return resolve("webui.engine.families.sd1:load")(checkpoint, device, dtype)
+        return resolve("webui.engine.families.sd1:load")(checkpoint, reader)
 
     shelf, lent = pipelines(registry, load=slow), []
 
@@ -88,11 +90,11 @@ def test_a_lent_model_stays_even_above_the_budget(catalogue, registry):
 def test_memory_is_made_before_a_load_is_given_up(catalogue, registry):
     tries = []
 
-    def tight(checkpoint, device, dtype):
+    def tight(checkpoint, reader):
         tries.append((checkpoint.name, sorted(shelf.names())))
         if len(tries) in (2, 4, 5):
             raise torch.OutOfMemoryError("out of memory")
-        return resolve("webui.engine.families.sd1:load")(checkpoint, device, dtype)
+        return resolve("webui.engine.families.sd1:load")(checkpoint, reader)
 
     shelf = pipelines(registry, load=tight)
     shelf.prefetch(catalogue.get("a"))
@@ -105,10 +107,10 @@ def test_memory_is_made_before_a_load_is_given_up(catalogue, registry):
 def one_at_a_time(shelves):
     """A loader for a device that has room for one model."""
 
-    def load(checkpoint, device, dtype):
+    def load(checkpoint, reader):
         if shelves[0].names():
             raise torch.OutOfMemoryError("out of memory")
-        return resolve("webui.engine.families.sd1:load")(checkpoint, device, dtype)
+        return resolve("webui.engine.families.sd1:load")(checkpoint, reader)
 
     return load
 

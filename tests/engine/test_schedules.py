@@ -29,7 +29,9 @@ from webui.plugins.resolve import resolve
 SD1 = DiscreteSchedule.scaled_linear()
 ROWS = builtin.schedules()
 REGISTRY = Registry(
-    Table("sampler", builtin.samplers()), Table("schedule", ROWS), *(Table(kind, []) for kind in ("f", "a", "t", "c"))
+    Table("sampler", builtin.samplers()),
+    Table("schedule", ROWS),
+    *(Table(kind, []) for kind in ("f", "n", "a", "t", "c")),
 )
 STEPS = [1, 2, 3, 7, 20, 30, 50, 150]
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

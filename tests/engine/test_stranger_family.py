@@ -18,27 +18,30 @@ from webui.plugins.manager import build_registry, load_plugins
 
 MANIFEST = 'name = "toys"\nversion = "1"\napi = "1"\ntitle = "Toys"\n'
 ROW = """
-from webui.extend import Family, hookimpl
+from webui.extend import Architecture, Family, Need, hookimpl
 
 @hookimpl
 def families():
-    return [Family("toy", "Toy", "worker:load", identify="files:identify", count_tokens="files:count",
+    return [Family("toy", "Toy", "worker:load", needs=(Need("toy", "train"),), count_tokens="files:count",
                    native_size=64, sizes=((64, 64),), size_multiple=16, steps=3, cfg_scale=2.0)]
+
+@hookimpl
+def architectures():
+    return [Architecture("train", "Toy train", "denoiser", "files:recognise", "worker:build",
+                         {"plain": "webui.engine.layouts.base:same"})]
 """
 FILES = """
-from webui.extend import Identified
+from webui.extend import Form
 
-def identify(files):
-    if files.path.is_dir() or "toy.colours" not in files.tensors():
-        return None
-    return Identified((files.path,))
+def recognise(names, config):
+    shape = names.shape("toy.colours")
+    return Form("plain", {"colours": shape[0]}) if shape else None
 
 def count(checkpoint, text):
     return len(text.split()), 10
 """
 WORKER = """
 import torch
-from safetensors.torch import load_file
 from webui.engine.model_schedule import DiscreteSchedule
 
 class Words:
@@ -47,14 +50,15 @@ class Words:
         self.given = given
 
 class Toy:
-    latent_channels, latent_factor, size_bytes = 3, 16, 12
-    def __init__(self, colours, device, dtype):
-        self.colours, self.device, self.dtype = colours, device, dtype
+    latent_channels, latent_factor = 3, 16
+    def __init__(self, train, device, dtype):
+        self.colours, self.device, self.dtype = train.toy.colours, device, dtype
+        self.networks = (train,)
         self.schedule = DiscreteSchedule.scaled_linear(0.00085, 0.012, 1000)
         self.denoiser = torch.nn.Identity()
     def chunk_count(self, text):
         return 1
-    def encode(self, text, chunks, width, height):
+    def encode(self, text, chunks, width, height, negative=False):
         return Words(text, width, height)
     def stack(self, rows):
         return {"rows": [row.given for row in rows]}
@@ -66,8 +70,13 @@ class Toy:
         big = latents.repeat_interleave(16, 2).repeat_interleave(16, 3)
         return (big * 100).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
-def load(checkpoint, device, dtype):
-    return Toy(load_file(checkpoint.path)["toy.colours"], device, dtype)
+def build(config, facts):
+    train = torch.nn.Module()
+    train.toy = torch.nn.ParameterDict({"colours": torch.nn.Parameter(torch.empty(config["colours"]))})
+    return train
+
+def load(checkpoint, reader):
+    return Toy(reader.network(checkpoint.parts["toy"]), reader.device, reader.dtype)
 
 def plain(network):
     return lambda: None
@@ -80,7 +89,7 @@ def home(tmp_path):
     extension = tmp_path / "extensions" / "toys"
     extension.mkdir(parents=True)
     backend = '\n@hookimpl\ndef attention_backends():\n    return [AttentionBackend("none", "None", "worker:plain")]\n'
-    row = ROW.replace("import Family", "import AttentionBackend, Family") + backend
+    row = ROW.replace("import Architecture", "import Architecture, AttentionBackend") + backend
     for name, text in (("extension.toml", MANIFEST), ("extension.py", row), ("files.py", FILES), ("worker.py", WORKER)):
         (extension / name).write_text(text, "utf-8")
     models = tmp_path / "models" / "Stable-diffusion"
@@ -95,7 +104,7 @@ def test_the_page_knows_a_family_of_an_extension(home):
     house = compose(paths, SettingsStore(paths.settings), [FakeExecutor()])
     found = {checkpoint.path.name: checkpoint for checkpoint in house.service.checkpoints(LOCAL_OWNER)}
     assert (found["train.safetensors"].family, found["train.safetensors"].problem) == ("toy", None)
-    assert "cannot be read yet" in found["other.safetensors"].problem
+    assert "not known here: it begins with 'other'" in found["other.safetensors"].problem
     assert house.service.count_tokens("one two three", "train.safetensors") == (3, 10)
     assert house.service.defaults("train.safetensors")["steps"] == 3
     wrong = {"prompt": "a", "checkpoint": "train.safetensors", "width": 72, "height": 64}

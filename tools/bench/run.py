@@ -89,7 +89,7 @@ async def _pictures(plan: Plan, model: Checkpoint, work: Work, folder: Path, lis
     """Both sides on this model; the kind of device they ran on."""
     folder.mkdir(exist_ok=True)
     listener.stage(f"Loading {model.name} on both sides")
-    setup = PeerSetup(model.path, plan.device, plan.precision, plan.threads, variant=model.variant)
+    setup = PeerSetup(model.path, plan.device, plan.precision, plan.threads, variant=file_variant(model))
     engine = EngineConfig(
         device=plan.device, precision=plan.precision, threads=plan.threads, warm_checkpoint=model.title
     )
@@ -106,6 +106,12 @@ async def _pictures(plan: Plan, model: Checkpoint, work: Work, folder: Path, lis
                     for row in await measure(ours, peer, work, folder):
                         listener.found(row)
         return peer.kind
+
+
+def file_variant(model: Checkpoint) -> str | None:
+    """The variant that diffusers is to be told: "fp16" of unet/diffusion_pytorch_model.fp16.safetensors."""
+    middle = model.parts["unet"].files[0].name.split(".")[1:-1]
+    return middle[0] if middle else None
 
 
 def random_model(label: str, starter: Checkpoint, folder: Path) -> Checkpoint:

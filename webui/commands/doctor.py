@@ -24,6 +24,7 @@ from webui.core.options import Options
 from webui.core.paths import Paths
 from webui.core.settings import check_settings
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.identify import Kinds
 from webui.instance import running
 from webui.plugins.manager import Plugins, build_registry, load_plugins
 
@@ -138,7 +139,7 @@ def _device(device: Mapping[str, Any], workers: int, torch: str, note: str) -> F
 
 
 def _checkpoints(paths: Paths, plugins: Plugins) -> Finding:
-    found = Catalogue(paths.checkpoints, paths.state, families=build_registry(plugins).families).all()
+    found = Catalogue(paths.checkpoints, paths.state, kinds=Kinds.of(build_registry(plugins))).all()
     working = [checkpoint.name for checkpoint in found if checkpoint.problem is None]
     broken = [f"{c.name}: {c.problem}" for c in found if c.problem]
     text = f"{len(working)} usable ({', '.join(working[:3])}{', ...' if len(working) > 3 else ''})"

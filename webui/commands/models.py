@@ -12,6 +12,7 @@ from webui.core.errors import InvalidField
 from webui.core.options import Options
 from webui.core.settings import SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.identify import Kinds
 from webui.instance import running
 from webui.plugins.manager import build_registry, load_plugins
 
@@ -28,7 +29,7 @@ def run(arguments: list[str]) -> int:
     options = begin(given, "ERROR")
     settings = settings_store(options)
     plugins = load_plugins(options.paths.extensions, "web", settings.current.disabled_extensions)
-    catalogue = Catalogue(options.paths.checkpoints, options.paths.state, families=build_registry(plugins).families)
+    catalogue = Catalogue(options.paths.checkpoints, options.paths.state, kinds=Kinds.of(build_registry(plugins)))
     if given.name:
         checkpoint = catalogue.get(given.name)
         if given.use:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import field as dataclass_field
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from webui.core.errors import DarkroomError, UnknownName
 
@@ -49,18 +50,66 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Architecture:
+    """A kind of network that checkpoints are put together of; it is known by its tensors, never by a file's name.
+
+    `recognise` is "module:function" of `Recognise` (engine/checkpoints/architectures/base.py), which runs in the web
+    process too and imports no torch. `build` makes the network of a form's config, in the worker; there too each of
+    `layouts`, from a naming that `recognise` tells to a `Layout` (engine/layouts/base.py).
+    """
+
+    name: str
+    title: str
+    role: Literal["denoiser", "vae", "text_encoder"]
+    recognise: str
+    build: str
+    layouts: Mapping[str, str]
+    places: tuple[str, ...] = ()
+    """What its tensors' names begin with in files that hold more than this one network."""
+    classes: tuple[str, ...] = ()
+    """The class names by which the configurations of diffusers folders call it."""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A part that a family's models are made of; `part` is its folder's name in diffusers' form ("text_encoder_2").
+
+    facts: what the network's form must say (engine/checkpoints/architectures), a tuple where several values will do.
+    same: facts that must equal another part's, as in {"width": "unet.context_width"}.
+    optional: a model without it works.
+    names: words in the names of files that tell apart what the form does not; the first that fits is preferred.
+    """
+
+    part: str
+    architecture: str
+    facts: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    same: Mapping[str, str] = dataclass_field(default_factory=dict)
+    optional: bool = False
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A kind of model inside a family, known by facts of its denoiser; "" is the plain one."""
+
+    name: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """A model family, all that there is to know of it: a checkpoint is found, listed, counted and loaded by its row.
 
-    `function` names what loads one, in the worker (engine/families/base.py). The other two run in the web process too
-    and import no torch: `identify` says whether files are of this family (`Recogniser` in
-    engine/checkpoints/identify.py), `count_tokens` is (checkpoint, text) -> (tokens, room in the chunks they fill).
+    `function` names what loads one, in the worker (engine/families/base.py). `needs` says what it is made of, the
+    denoiser first, and by that its files are known. `count_tokens` runs in the web process too and imports no torch:
+    (checkpoint, text) -> (tokens, room in the chunks they fill).
     """
 
     name: str
     title: str
     function: str
-    identify: str
+    needs: tuple[Need, ...]
     count_tokens: str
     native_size: int
     """Side in pixels that the family was trained at."""
@@ -69,6 +118,8 @@ class Family:
     """Pixels; width and height must be multiples of it, and of what the fields ask for anyway."""
     steps: int = 20
     cfg_scale: float = 7.0
+    variants: tuple[Variant, ...] = ()
+    """Asked in order; without one that fits the model is the family's plain kind."""
     aliases: tuple[str, ...] = ()
 
 
@@ -158,6 +209,7 @@ class Registry:
     samplers: Table[Sampler]
     schedules: Table[Schedule]
     families: Table[Family]
+    architectures: Table[Architecture]
     attention: Table[AttentionBackend]
     tabs: Table[Tab]
     commands: Table[Command]

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from webui.engine.families.base import Conditioning, LoadedModel
 
-_Key = tuple[str, int, int, int]
+_Key = tuple[str, int, int, int, bool]
 
 # Encoded texts that are kept for each model; the empty negative prompt is nearly always among them.
 CACHED_BYTES = 64 * 2**20
@@ -44,10 +44,13 @@ class Conditioner:
 
         width, height: the picture's, in pixels.
         """
-        texts = [prompt] if negative is None else [prompt, negative]
-        longest = max(model.chunk_count(text) for text in texts)
+        texts = [(prompt, False)] if negative is None else [(prompt, False), (negative, True)]
+        longest = max(model.chunk_count(text) for text, _ in texts)
         # The prompt language will give several entries; a plain text holds for all steps.
-        made = [Timeline(((0, self._one(model, (text, longest, width, height))),)) for text in texts]
+        made = [
+            Timeline(((0, self._one(model, (text, longest, width, height, is_negative))),))
+            for text, is_negative in texts
+        ]
         return made[0], made[1] if negative is not None else None
 
     def _one(self, model: LoadedModel, key: _Key) -> Conditioning:

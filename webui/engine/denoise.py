@@ -109,9 +109,9 @@ class Denoiser:
             group.lanes = [lane for lane in group.lanes if not lane.ended]
             if not group.lanes:
                 del self._groups[key]
-        used = {key.model for key in self._groups}
-        for model in [m for m in self._applied if m not in used]:
-            self._applied.pop(model)[1]()
+        used = {id(group.model.denoiser) for group in self._groups.values()}
+        for network in [known for known in self._applied if known not in used]:
+            self._applied.pop(network)[1]()
 
     def turn(self) -> None:
         """Answer the open asks of the group whose turn it is."""
@@ -192,13 +192,15 @@ class Denoiser:
             group.calm = 0
 
     def _apply_attention(self, group: _Group) -> None:
-        current = self._applied.get(id(group.model))
+        # By the network, which models with different autoencoders may share.
+        network = group.model.denoiser
+        current = self._applied.get(id(network))
         if current is not None and current[0] == group.attention:
             return
         if current is not None:
-            del self._applied[id(group.model)]
+            del self._applied[id(network)]
             current[1]()
-        self._applied[id(group.model)] = (group.attention, self._attention(group.attention)(group.model.denoiser))
+        self._applied[id(network)] = (group.attention, self._attention(group.attention)(network))
 
 
 class _Pace:

@@ -19,6 +19,7 @@ from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine import device as devices
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.identify import Kinds
 from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardPass
@@ -66,7 +67,7 @@ class Engine:
         self._dtype = devices.choose_dtype(config.precision, self._device)
         # Reading gigabytes for a hash is the web process's task; this one takes what is known.
         self._catalogue = Catalogue(
-            config.checkpoint_folders, config.cache_dir, families=registry.families, hash_large=False
+            config.checkpoint_folders, config.cache_dir, kinds=Kinds.of(registry), hash_large=False
         )
         place = self._device, self._dtype, config.model_budget_bytes, config.sharers
         self._pipelines = Pipelines(registry, resolve, *place, changed=on_models)

@@ -30,11 +30,22 @@ class DiscreteSchedule:
         self.sigma_max = self.sigmas[-1]
 
     @classmethod
-    def scaled_linear(cls, beta_start: float = 0.00085, beta_end: float = 0.012, count: int = 1000) -> DiscreteSchedule:
-        """The schedule whose betas have evenly spaced square roots; the defaults are those of SD1, SD2 and SDXL."""
+    def scaled_linear(
+        cls, beta_start: float = 0.00085, beta_end: float = 0.012, count: int = 1000, *, zero_snr: bool = False
+    ) -> DiscreteSchedule:
+        """The schedule whose betas have evenly spaced square roots; the defaults are those of SD1, SD2 and SDXL.
+
+        zero_snr: shift and stretch it so that it ends in pure noise (algorithm 1 of "Common Diffusion Noise Schedules
+        and Sample Steps are Flawed", arXiv 2305.08891).
+        """
         first, last = math.sqrt(beta_start), math.sqrt(beta_end)
         roots = (first + (last - first) * index / (count - 1) for index in range(count))
-        return cls(list(accumulate((1.0 - root * root for root in roots), mul)))
+        alphas = list(accumulate((1.0 - root * root for root in roots), mul))
+        if zero_snr:
+            signals = [math.sqrt(alpha) for alpha in alphas]
+            stretch = signals[0] / (signals[0] - signals[-1])
+            alphas = [((signal - signals[-1]) * stretch) ** 2 for signal in signals]
+        return cls(alphas)
 
     def timestep(self, sigma: float) -> float:
         """The training timestep, 0 to len(sigmas) - 1, of a noise level; levels outside the table get its ends."""

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from webui.core.registry import Registry
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.device import free_cache, is_out_of_memory, memory
 from webui.engine.families.base import LoadedModel
+from webui.engine.reading.cache import NetworkCache
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Pipelines:
         self._registry = registry
         self._resolve = resolve
         self._device = device
-        self._dtype = dtype
+        self._reader = NetworkCache(registry, resolve, device, dtype)
         self._budget = budget_bytes or int(memory(device)[1] * _SHARE / sharers)
         self._changed = changed
         self._resident: dict[Key, _Resident] = {}
@@ -146,7 +147,7 @@ class Pipelines:
         load = self._resolve(self._registry.families.get(checkpoint.family).function)
         while True:
             try:
-                model: LoadedModel = load(checkpoint, self._device, self._dtype)
+                model: LoadedModel = load(checkpoint, self._reader)
                 return model
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -184,13 +185,13 @@ class Pipelines:
         """Drop idle models, longest unused first, until the rest fits; whether any was dropped."""
         dropped: list[weakref.ref[LoadedModel]] = []
         with self._lock:
-            held = sum(resident.model.size_bytes for resident in self._resident.values())
+            held = _size(self._resident.values())
             idle = sorted((r.used, key) for key, r in self._resident.items() if r.users == 0)
             for _, key in idle:
                 if held <= budget:
                     break
                 resident = self._resident.pop(key)
-                held -= resident.model.size_bytes
+                held = _size(self._resident.values())
                 log.info("Dropped %s from memory.", resident.name)
                 dropped.append(weakref.ref(resident.model))
                 del resident
@@ -202,6 +203,12 @@ class Pipelines:
             free_cache(self._device)
             self._changed()
         return bool(dropped)
+
+
+def _size(residents: Iterable[_Resident]) -> int:
+    """Bytes of all their networks; one that several share counts once."""
+    networks = {id(network): network for resident in residents for network in resident.model.networks}
+    return sum(p.numel() * p.element_size() for network in networks.values() for p in network.parameters())
 
 
 def _key(checkpoint: Checkpoint) -> Key:

@@ -7,7 +7,7 @@ from typing import Any
 import pluggy
 
 from webui.core.job import Job
-from webui.core.registry import AttentionBackend, Command, Family, Sampler, Schedule, Tab
+from webui.core.registry import Architecture, AttentionBackend, Command, Family, Sampler, Schedule, Tab
 
 PROJECT = "darkroom"
 
@@ -29,6 +29,10 @@ class CollectingHooks:
     @hookspec
     def families(self) -> list[Family]:  # type: ignore[empty-body]
         """Model families; `function` is resolved in the worker."""
+
+    @hookspec
+    def architectures(self) -> list[Architecture]:  # type: ignore[empty-body]
+        """Kinds of networks that checkpoints are made of; `build` and `layouts` are resolved in the worker."""
 
     @hookspec
     def attention_backends(self) -> list[AttentionBackend]:  # type: ignore[empty-body]
@@ -73,7 +77,7 @@ class WebHooks:
         """Called when a job has ended, well or not, with its last state."""
 
 
-COLLECTING = ("samplers", "schedules", "families", "attention_backends", "tabs", "commands")
+COLLECTING = ("samplers", "schedules", "families", "architectures", "attention_backends", "tabs", "commands")
 WORKER = ("before_step", "after_step", "image_ready")
 WEB = ("job_finished",)
 SPECIFICATIONS = (CollectingHooks, WorkerHooks, WebHooks)

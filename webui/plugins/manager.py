@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pluggy
 
 from webui.core.errors import DarkroomError
-from webui.core.registry import AttentionBackend, Command, Family, Registry, Sampler, Schedule, Tab, Table
+from webui.core.registry import Architecture, AttentionBackend, Command, Family, Registry, Sampler, Schedule, Tab, Table
 from webui.plugins import builtin, hooks
 from webui.plugins.manifest import Manifest, read_manifest
 from webui.plugins.resolve import split
@@ -53,6 +53,8 @@ class _Kind:
     title: str
     functions: tuple[str, ...] = ("function",)
     field: str | None = None
+    mapped: str | None = None
+    """A field that holds more of them, by a name each."""
 
     def table(self) -> Table[Any]:
         return Table(self.title, (), self.field)
@@ -61,7 +63,8 @@ class _Kind:
 _KINDS = (
     _Kind("samplers", Sampler, "sampler", field="sampler_name"),
     _Kind("schedules", Schedule, "schedule", field="scheduler"),
-    _Kind("families", Family, "family", ("function", "identify", "count_tokens")),
+    _Kind("families", Family, "family", ("function", "count_tokens")),
+    _Kind("architectures", Architecture, "architecture", ("recognise", "build"), mapped="layouts"),
     _Kind("attention_backends", AttentionBackend, "attention backend", field="attention"),
     _Kind("tabs", Tab, "tab", ("build",)),
     _Kind("commands", Command, "command", ("run",)),
@@ -200,6 +203,7 @@ def build_registry(plugins: Plugins) -> Registry:
         samplers=plugins.table("samplers"),
         schedules=plugins.table("schedules"),
         families=plugins.table("families"),
+        architectures=plugins.table("architectures"),
         attention=plugins.table("attention_backends"),
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
@@ -312,13 +316,20 @@ def _ask(module: ModuleType, kind: _Kind) -> list[Any]:
 
 def _own(row: Any, kind: _Kind, extension: Manifest, folder: Path) -> Any:
     """The row as an extension means it: a module of the extension's own folder comes before any other of that name."""
-    for function in kind.functions:
-        module, name = split(getattr(row, function))
+
+    def own(function: str) -> str:
+        module, name = split(function)
         first = module.split(".")[0]
         if (folder / f"{first}.py").is_file() or (folder / first).is_dir():
-            row = replace(row, **{function: f"{extension.package}.{module}:{name}"})
-        elif importlib.util.find_spec(first) is None:
+            return f"{extension.package}.{module}:{name}"
+        if importlib.util.find_spec(first) is None:
             raise DarkroomError(f"Its {kind.title} '{row.name}' names a module '{module}', which does not exist.")
+        return function
+
+    changed: dict[str, Any] = {field: own(getattr(row, field)) for field in kind.functions}
+    if kind.mapped:
+        changed[kind.mapped] = {name: own(function) for name, function in getattr(row, kind.mapped).items()}
+    row = replace(row, **changed)
     return replace(row, group=extension.title) if isinstance(row, Sampler) else row
 
 

@@ -1,7 +1,5 @@
 """SD1 against diffusers' and transformers' own: text, prediction, whole pictures; and what the starter draws."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +9,6 @@ from transformers import CLIPTokenizer
 from tests.engine.helpers import STARTER, Loop, load_model, pixels, running, write_checkpoint
 from webui.core.errors import ModelProblem
 from webui.core.request import GenerationRequest
-from webui.engine.checkpoints.catalogue import Catalogue
-from webui.engine.families.sd1 import load
 
 TEXTS = ["", "a red circle", "Ünïcode, naïve café 42 !!", "red, " * 20]
 
@@ -46,10 +42,10 @@ def test_contexts_of_different_lengths_are_repeated_exactly(tiny):
     short, long = tiny.encode("a red circle", 2), tiny.encode("blue " * 200, 3)
     x = torch.randn(2, 4, 8, 8) * 3
     stacked = tiny.stack([short, long])
-    assert stacked.shape == (2, 6 * 77, 32)
+    assert stacked.context.shape == (2, 6 * 77, 32)
     together = tiny.predict(x, [3.0, 1.5], stacked)
     for row, (conditioning, sigma) in enumerate([(short, 3.0), (long, 1.5)]):
-        alone = tiny.predict(x[row : row + 1], [sigma], conditioning.context)
+        alone = tiny.predict(x[row : row + 1], [sigma], tiny.stack([conditioning]))
         assert torch.allclose(together[row : row + 1], alone, atol=1e-4)
 
 
@@ -79,13 +75,13 @@ def test_a_picture_too_large_to_decode_at_once_is_decoded_by_tiles(monkeypatch):
     model = load_model(STARTER)
     drawn = torch.zeros(1, 3, 192, 320) - 0.5
     drawn[:, 0, 60:130, 90:230] = 0.8
-    latents = model._vae.encode(drawn).latent_dist.mean * model._vae.config.scaling_factor
+    latents = model.vae.network.encode(drawn).latent_dist.mean * model.vae.network.config.scaling_factor
     whole = model.decode(latents).int()
 
     def refuse(*args, **options):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(model._vae, "decode", refuse)
+    monkeypatch.setattr(model.vae.network, "decode", refuse)
     tiled = model.decode(latents).int()
     assert tiled.shape == whole.shape == (1, 192, 320, 3)
     # The norms see less of the picture, so shades shift; the drawing stays.
@@ -95,26 +91,17 @@ def test_a_picture_too_large_to_decode_at_once_is_decoded_by_tiles(monkeypatch):
 def test_chunks_are_cut_where_transformers_cuts_tokens(tiny_checkpoint, tiny):
     theirs = CLIPTokenizer.from_pretrained(tiny_checkpoint / "tokenizer")
     for text in TEXTS:
-        [chunk] = tiny._chunker.chunks(text)
+        [chunk] = tiny._text.chunker.chunks(text)
         expected = theirs(text, padding="max_length", max_length=77, truncation=True).input_ids
-        assert list(tiny._chunker.padded(chunk)) == expected
+        assert list(tiny._text.chunker.padded(chunk)) == expected
 
 
 def test_a_part_that_does_not_fit_its_config_is_a_sentence(tmp_path):
     folder = write_checkpoint(tmp_path / "broken")
     config = folder / "unet" / "config.json"
     config.write_text(config.read_text().replace('"block_out_channels": [\n    16,', '"block_out_channels": [\n    8,'))
-    checkpoint = dataclasses.replace(Catalogue((tmp_path,)).get("broken"), problem=None)
-    with pytest.raises(ModelProblem, match="broken could not be loaded"):
-        load(checkpoint, torch.device("cpu"), torch.float32)
-
-
-def test_what_diffusers_says_of_a_missing_file_names_no_folder_of_this_machine(tmp_path):
-    folder = write_checkpoint(tmp_path / "broken")
-    checkpoint = Catalogue((tmp_path,)).get("broken")
-    (folder / "vae" / "config.json").unlink()
-    with pytest.raises(ModelProblem, match=r"no file named config.json found in directory broken") as caught:
-        load(checkpoint, torch.device("cpu"), torch.float32)
+    with pytest.raises(ModelProblem, match=r"diffusion_pytorch_model.safetensors does not fit: the tensor") as caught:
+        load_model(folder)
     assert str(tmp_path) not in caught.value.detail
 
 

@@ -25,6 +25,7 @@ REGISTRY = Registry(
     samplers=Table("sampler", builtin.samplers()),
     schedules=Table("schedule", builtin.schedules()),
     families=Table("family", []),
+    architectures=Table("architecture", []),
     attention=Table("attention backend", []),
     tabs=Table("tab", []),
     commands=Table("command", []),

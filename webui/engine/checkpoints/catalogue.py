@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from webui.core.errors import ModelProblem, UnknownName
-from webui.core.registry import Family
 from webui.engine.checkpoints.hashes import HashCache
-from webui.engine.checkpoints.identify import identify, read_json
-from webui.plugins.builtin.engine import families as built_in_families
+from webui.engine.checkpoints.headers.read import SUFFIXES
+from webui.engine.checkpoints.identify import Identified, Kinds, identify
+from webui.engine.checkpoints.json_files import read_json
+from webui.engine.checkpoints.parts import Part
 
 log = logging.getLogger(__name__)
 
@@ -23,20 +24,25 @@ SIDECAR = "darkroom.json"
 
 # Hashed while the list is made; larger ones in the background, so that no start waits for gigabytes.
 _SMALL_BYTES = 64 * 2**20
-_SUFFIXES = (".safetensors", ".ckpt")
 _HASH_END = re.compile(r"\s*\[([0-9a-f]{6,64})\]$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One checkpoint. `hash` is sha256 in hex, "" until it is computed; `problem` says why it cannot be used."""
+    """One checkpoint. `hash` is sha256 in hex, "" until it is computed; `problem` says why it cannot be used.
+
+    family, variant, parts, missing, scheduler: see `Identified`. weights: all files that it is read from.
+    """
 
     name: str
     path: Path
     family: str
     kind: Literal["diffusers", "single"] = "diffusers"
     hash: str = ""
-    variant: str | None = None
+    variant: str = ""
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    scheduler: Mapping[str, Any] = field(default_factory=dict)
     weights: tuple[Path, ...] = ()
     size_bytes: int = 0
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -56,15 +62,15 @@ class Catalogue:
         folders: Sequence[Path],
         cache_dir: Path | None = None,
         *,
-        families: Iterable[Family] | None = None,
+        kinds: Kinds | None = None,
         hash_large: bool = True,
     ) -> None:
         """cache_dir: where hashes are kept. hash_large: compute those of large models too, in the background.
 
-        families: the registry's rows, which recognise the checkpoints; None means the built-in ones.
+        kinds: the rows by which checkpoints are known; None means the built-in ones.
         """
         self._folders = tuple(folders)
-        self._families = tuple(built_in_families() if families is None else families)
+        self._kinds = kinds or Kinds.built_in()
         self._hash_large = hash_large
         self._hashes = HashCache(cache_dir)
         self._lock = threading.Lock()
@@ -135,17 +141,25 @@ class Catalogue:
                 yield self._describe(root, path)
 
     def _describe(self, root: Path, path: Path) -> Checkpoint:
-        what = identify(path, self._families)
-        name = path.relative_to(root).as_posix()
-        kind: Literal["diffusers", "single"] = "diffusers" if path.is_dir() else "single"
+        what = identify(path, self._kinds)
+        files = tuple(dict.fromkeys(file for part in what.parts.values() for file in part.files))
         checkpoint = Checkpoint(
-            name, path, what.family, kind, variant=what.variant, weights=what.weights, problem=what.problem
+            path.relative_to(root).as_posix(),
+            path,
+            what.family,
+            "diffusers" if path.is_dir() else "single",
+            variant=what.variant,
+            parts=what.parts,
+            missing=what.missing,
+            scheduler=what.scheduler,
+            weights=files or ((path,) if path.is_file() else ()),
+            problem=what.problem or _lacking(what),
         )
         try:
-            size = sum(file.stat().st_size for file in what.weights)
-            known = self._hashes.known(what.weights)
-            if known is None and what.weights and size <= _SMALL_BYTES:
-                known = self._hashes.compute(what.weights)
+            size = sum(file.stat().st_size for file in checkpoint.weights)
+            known = self._hashes.known(checkpoint.weights)
+            if known is None and checkpoint.weights and size <= _SMALL_BYTES:
+                known = self._hashes.compute(checkpoint.weights)
             checkpoint = replace(checkpoint, size_bytes=size, hash=known or "")
             if path.is_dir() and (path / SIDECAR).is_file():
                 checkpoint = replace(checkpoint, defaults=read_json(path / SIDECAR))
@@ -184,11 +198,19 @@ def _candidates(root: Path, seen: set[Path]) -> Iterator[Path]:
     for path in inside:
         if path.name.startswith("."):
             continue
-        is_file = path.suffix in _SUFFIXES and path.is_file()
+        is_file = path.suffix.lower() in SUFFIXES and path.is_file()
         if is_file or (path / "model_index.json").is_file() or (path / "unet").is_dir():
             yield path
         elif path.is_dir():
             yield from _candidates(path, seen)
+
+
+def _lacking(what: Identified) -> str | None:
+    """That a part is missing, as a sentence."""
+    if not what.missing:
+        return None
+    lacking = " and ".join(what.missing)
+    return f"It has no {lacking}."
 
 
 def _usable(checkpoint: Checkpoint) -> Checkpoint:

@@ -1,108 +1,171 @@
-"""Say what a checkpoint is from its content, and whether it can be read: each family's recogniser is asked in turn."""
+"""Say what a checkpoint is from its content: of which family, of which kind, what is inside and what is missing."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from webui.core.errors import ModelProblem
-from webui.core.registry import Family
-from webui.engine.checkpoints.headers.base import TensorInfo
-from webui.engine.checkpoints.headers.safetensors import read as read_header
-from webui.plugins.resolve import resolve
+from webui.core.registry import Architecture, Family, Need, Registry
+from webui.engine.checkpoints.json_files import read_json
+from webui.engine.checkpoints.parts import Inside, Part, look_inside, look_into_folder
+from webui.plugins.builtin.architectures import architectures as built_in_architectures
+from webui.plugins.builtin.families import families as built_in_families
 
 log = logging.getLogger(__name__)
+
+CLIP_TOKENS = 49408
+"""The tokens of CLIP's own vocabulary, which the program has."""
+
+_SCHEDULER = Path("scheduler", "scheduler_config.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """What was found. `problem` is a sentence when the checkpoint cannot be used.
+    """What was found. `problem` is a sentence when the checkpoint cannot be used as it is.
 
-    variant: the middle part of the weight files' names ("fp16"), when the folder has no plain ones.
-    family: the row's name, which `identify` fills in, or "" when the checkpoint cannot be used.
+    family: the row's name, "" when it is none. variant: the row's, "" for the plain kind. parts: by the family's names.
+    missing: needs that nothing in the checkpoint meets. scheduler: a folder's own scheduler configuration.
     """
 
-    weights: tuple[Path, ...] = ()
-    variant: str | None = None
-    problem: str | None = None
     family: str = ""
+    variant: str = ""
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    scheduler: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
 
 
-class ModelFiles:
-    """What a recogniser sees of a checkpoint: configurations, names and shapes of tensors; no weights, no torch."""
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The rows by which checkpoints are known."""
 
-    def __init__(self, path: Path) -> None:
-        """path: a folder with the parts of a model, or one safetensors file."""
-        self.path = path
+    families: tuple[Family, ...]
+    architectures: tuple[Architecture, ...]
 
-    def json(self, name: str) -> dict[str, Any]:
-        """The JSON object in the folder's file of this name ("unet/config.json"). Raises ModelProblem."""
-        return read_json(self.path / name)
+    @classmethod
+    def of(cls, registry: Registry) -> Kinds:
+        """Those of a registry, extensions' rows included."""
+        return cls(tuple(registry.families), tuple(registry.architectures))
 
-    def tensors(self, path: Path | None = None) -> Mapping[str, TensorInfo]:
-        """Names and shapes in a safetensors file (the checkpoint itself if it is one). Raises ModelProblem."""
-        return read_header(path or self.path).tensors
-
-
-Recogniser = Callable[[ModelFiles], Identified | None]
-"""What a family row's `identify` names: None for what is not of the family. Raises ModelProblem when it is damaged."""
+    @classmethod
+    def built_in(cls) -> Kinds:
+        """The program's own."""
+        return cls(tuple(built_in_families()), tuple(built_in_architectures()))
 
 
-def identify(path: Path, families: Iterable[Family]) -> Identified:
-    """What this folder or single file is: the first family that can use it, else the first problem that one found."""
-    if path.is_file() and path.suffix != ".safetensors":
-        return Identified(
-            problem=f"{path.name} is a pickle, which can run code of strangers when it is read. "
-            "Only safetensors are taken.",
-        )
-    files = ModelFiles(path)
-    problem: Identified | None = None
-    for family in families:
-        found = _ask(family, files)
-        if found is not None and found.problem is None:
-            return replace(found, family=family.name)
-        problem = problem or found
-    return problem or _unknown(files)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of a checkpoint. Raises ModelProblem with a sentence."""
+def identify(path: Path, kinds: Kinds) -> Identified:
+    """What this diffusers folder or file of weights is."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return _folder(path, kinds) if path.is_dir() else _file(path, kinds)
+    except ModelProblem as error:
+        return Identified(problem=error.detail)
     except OSError as error:
-        where = f"{path.parent.name}/{path.name}"
-        raise ModelProblem(f"{where} is missing or cannot be read.", field="checkpoint") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelProblem(f"{path.parent.name}/{path.name} is no JSON.", field="checkpoint") from error
-    if not isinstance(data, dict):
-        raise ModelProblem(f"{path.parent.name}/{path.name} is no JSON object.", field="checkpoint")
-    return data
-
-
-def _ask(family: Family, files: ModelFiles) -> Identified | None:
-    recognise: Recogniser = resolve(family.identify)
-    try:
-        return recognise(files)
-    except ModelProblem as error:
-        return Identified(problem=error.detail)
+        return Identified(problem=f"It cannot be read: {error.strerror or error}.")
     except Exception as error:
-        # An extension's mistake: it takes no other family's models away.
-        log.warning("The family '%s' failed to look at %s.", family.name, files.path, exc_info=True)
-        return Identified(problem=f"The family '{family.title}' failed to look at it: {type(error).__name__}: {error}")
+        # A recogniser's mistake, perhaps an extension's: it takes no other model away.
+        log.warning("%s could not be looked at.", path, exc_info=True)
+        return Identified(problem=f"It could not be looked at: {type(error).__name__}: {error}"[:300])
 
 
-def _unknown(files: ModelFiles) -> Identified:
-    try:
-        if files.path.is_dir():
-            kind = str(files.json("model_index.json").get("_class_name", "unknown"))[:60]
-            return Identified(problem=f"It is a model of the kind {kind}, which cannot be read yet.")
-        files.tensors()
-    except ModelProblem as error:
-        return Identified(problem=error.detail)
-    return Identified(
-        (files.path,), problem="Single files cannot be read yet; a diffusers folder of the same model can."
+def fits(need: Need, part: Part, chosen: Mapping[str, Part]) -> bool:
+    """Whether a network is what a family needs, beside the parts that are chosen already."""
+    facts = part.form.facts
+    if part.architecture != need.architecture:
+        return False
+    for name, wanted in need.facts.items():
+        if facts.get(name) not in (wanted if isinstance(wanted, tuple) else (wanted,)):
+            return False
+    for name, other in need.same.items():
+        of, _, fact = other.partition(".")
+        if of in chosen and facts.get(name) != chosen[of].form.facts.get(fact):
+            return False
+    return True
+
+
+def _folder(path: Path, kinds: Kinds) -> Identified:
+    inside = look_into_folder(path, kinds.architectures)
+    scheduler = read_json(path / _SCHEDULER) if (path / _SCHEDULER).is_file() else {}
+    for family in kinds.families:
+        chosen: dict[str, Part] = {}
+        for need in family.needs:
+            part = inside.named.get(need.part)
+            if part is not None and fits(need, part, chosen):
+                chosen[need.part] = part
+        if family.needs[0].part in chosen:
+            return _complete(
+                family, chosen, scheduler, replace(inside, broken=inside.broken | _without_tokenizer(path, chosen))
+            )
+    if inside.broken:
+        return Identified(problem=next(iter(inside.broken.values())))
+    kind = "unknown"
+    if (path / "model_index.json").is_file():
+        kind = str(read_json(path / "model_index.json").get("_class_name", kind))[:60]
+    return Identified(problem=f"It is a model of the kind {kind}, which cannot be read yet.")
+
+
+def _file(path: Path, kinds: Kinds) -> Identified:
+    inside = look_inside(path, kinds.architectures)
+    for family in kinds.families:
+        chosen: dict[str, Part] = {}
+        for need in family.needs:
+            part = next((p for p in inside.parts if fits(need, p, chosen) and p not in chosen.values()), None)
+            if part is not None:
+                chosen[need.part] = part
+        if family.needs[0].part in chosen:
+            return _complete(family, chosen, {}, inside)
+    return Identified(problem=_other(inside, kinds))
+
+
+def _complete(family: Family, chosen: Mapping[str, Part], scheduler: Mapping[str, Any], inside: Inside) -> Identified:
+    facts = chosen[family.needs[0].part].form.facts
+    variant = next(
+        (v.name for v in family.variants if all(facts.get(name) == value for name, value in v.facts.items())), ""
     )
+    missing = tuple(need.part for need in family.needs if need.part not in chosen and not need.optional)
+    # A folder says itself what it should hold; what is broken there is told rather than taken from elsewhere.
+    broken = next((inside.broken[need.part] for need in family.needs if need.part in inside.broken), None)
+    unfit = next((part for part in missing if part in inside.named), None)
+    if broken is None and unfit is not None:
+        denoiser = family.needs[0].part
+        broken = f"The part {unfit} does not fit the part {denoiser}: they are of different models."
+    return Identified(family.name, variant, chosen, missing, scheduler, broken)
+
+
+def _without_tokenizer(path: Path, chosen: Mapping[str, Part]) -> dict[str, str]:
+    """The text encoders that were trained on another vocabulary than CLIP's and do not bring it."""
+    lacking = {}
+    for name, part in chosen.items():
+        own = part.form.config.get("vocab_size", CLIP_TOKENS) != CLIP_TOKENS
+        folder = path / name.replace("text_encoder", "tokenizer")
+        if (
+            part.architecture == "clip"
+            and own
+            and not all((folder / f).is_file() for f in ("vocab.json", "merges.txt"))
+        ):
+            lacking[name] = "The tokenizer's vocab.json or merges.txt is missing."
+    return lacking
+
+
+_LORA = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", "hada_w1_a", "lokr_w1", ".oft_blocks")
+
+
+def _other(inside: Inside, kinds: Kinds) -> str:
+    """Why a file is no checkpoint, with what was seen in it."""
+    roles = {part.role for part in inside.parts}
+    if "vae" in roles:
+        return "It is an autoencoder alone; it belongs into models/VAE."
+    if "text_encoder" in roles:
+        return "It is a text encoder alone; it belongs into models/text_encoder."
+    if any(sign in name for name in inside.odd for sign in _LORA):
+        return "It is a LoRA; it belongs into models/Lora."
+    if inside.parts:
+        row = next(row for row in kinds.architectures if row.name == inside.parts[0].architecture)
+        return f"It is of a kind ({row.title}) that no family here takes in this form."
+    if not inside.odd:
+        return "There are no weights in it."
+    seen = ", ".join(f"'{name[:60]}'" for name in inside.odd)
+    return f"It is of a kind that is not known here: it begins with {seen}."

@@ -11,7 +11,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.catalogue import Checkpoint
-from webui.engine.checkpoints.identify import read_json
+from webui.engine.checkpoints.json_files import read_json
 
 CHUNK = 75
 # A comma at most this many tokens before a full chunk's end ends the chunk, so that phrases stay together (A1111's 20).
@@ -64,8 +64,16 @@ def split(tokens: Sequence[int], comma: int | None) -> list[list[int]]:
 
 def count_tokens(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
     """(tokens, room): how many of the places in the prompt's chunks are taken, and how many there are."""
-    chunks = load_chunker(checkpoint.path / "tokenizer").chunks(text)
+    chunks = chunker_of(checkpoint).chunks(text)
     return CHUNK * (len(chunks) - 1) + len(chunks[-1]), CHUNK * len(chunks)
+
+
+def chunker_of(checkpoint: Checkpoint, name: str = "tokenizer", pad: int | None = None) -> Chunker:
+    """The tokenizer of this name that a folder brings with it, else CLIP's own with this padding."""
+    folder = checkpoint.path / name
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        return load_chunker(folder)
+    return clip_chunker(pad)
 
 
 @functools.lru_cache(maxsize=8)

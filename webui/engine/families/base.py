@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from webui.engine.checkpoints.catalogue import Checkpoint
+from webui.engine.reading.base import Reader
 from webui.engine.samplers.base import ModelSchedule
 
 
@@ -33,7 +34,8 @@ class LoadedModel(Protocol):
     latent_channels: int
     latent_factor: int
     """Pixels per latent cell, along each side."""
-    size_bytes: int
+    networks: Sequence[nn.Module]
+    """All that it holds in memory; models may share some, and never change them."""
     denoiser: nn.Module
     """The network whose attention a backend may change."""
 
@@ -41,9 +43,10 @@ class LoadedModel(Protocol):
         """How many chunks of tokens the text fills, at least 1."""
         ...
 
-    def encode(self, text: str, chunks: int, width: int, height: int) -> Conditioning:
+    def encode(self, text: str, chunks: int, width: int, height: int, negative: bool = False) -> Conditioning:
         """The conditioning of a text for pictures of this size in pixels, padded with empty chunks to `chunks`.
 
+        negative: whether the text says what the picture is not to be, which some models are told in other ways too.
         Equal arguments give equal bits, always.
         """
         ...
@@ -67,5 +70,5 @@ class LoadedModel(Protocol):
         ...
 
 
-LoadFunction = Callable[[Checkpoint, torch.device, torch.dtype], LoadedModel]
+LoadFunction = Callable[[Checkpoint, Reader], LoadedModel]
 """What a family row's `function` names. Raises ModelProblem."""

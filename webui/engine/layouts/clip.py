@@ -31,6 +31,11 @@ def transformers(name: str, config: Mapping[str, Any]) -> Source:
     return Source(name if bare.startswith("text_projection") else f"text_model.{bare}")
 
 
+def transformers_bare(name: str, config: Mapping[str, Any]) -> Source:
+    """The same without the outer name `text_model`."""
+    return Source(name.removeprefix("text_model."))
+
+
 def open_clip(name: str, config: Mapping[str, Any]) -> Source:
     """Where it lies in OpenCLIP's naming, which keeps query, key and value in one tensor."""
     bare = name.removeprefix("text_model.")

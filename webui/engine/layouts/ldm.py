@@ -28,6 +28,7 @@ _RESNET = {
     "conv2": "out_layers.3",
     "conv_shortcut": "skip_connection",
 }
+_OLD_ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 _VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
 
 _BLOCK = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)")
@@ -81,6 +82,14 @@ def vae(name: str, config: Mapping[str, Any]) -> Source:
             return Source(f"{path}.block.{place}.{_shortcut(rest)}")
         return Source(f"{path}.{kind.removesuffix('rs')}.{rest}")
     return Source(name.replace(".conv_norm_out.", ".norm_out."))
+
+
+def old_vae(name: str, config: Mapping[str, Any]) -> Source:
+    """Where it lies in diffusers' own naming before version 0.18."""
+    middle = _VAE_MIDDLE.fullmatch(name)
+    if middle is None or middle[2] != "attentions":
+        return Source(name)
+    return Source(f"{middle[1]}.mid_block.attentions.{middle[3]}.{_inside(middle[4], _OLD_ATTENTION)}")
 
 
 def _inside(rest: str, table: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 
 from webui.core.errors import ModelProblem
 from webui.engine.layouts.base import Layout, take
-from webui.engine.reading.weights import Weights
+from webui.engine.reading.weights import Joined
 
 
 def build(make: Callable[[], nn.Module]) -> nn.Module:
@@ -22,7 +22,7 @@ def build(make: Callable[[], nn.Module]) -> nn.Module:
 
 def fill(
     network: nn.Module,
-    weights: Weights,
+    weights: Joined,
     layout: Layout,
     config: Mapping[str, Any],
     *,

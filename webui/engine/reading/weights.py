@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import gguf
@@ -102,13 +102,32 @@ class Weights:
         return data
 
 
+class Joined:
+    """Several open files that hold one network's tensors between them."""
+
+    def __init__(self, files: Sequence[Weights]) -> None:
+        """files: at least one."""
+        self._files = files
+        self.path = files[0].path
+
+    def __contains__(self, name: str) -> bool:
+        return any(name in file for file in self._files)
+
+    def tensor(self, name: str, dtype: torch.dtype | None = None) -> Tensor:
+        """See `Weights.tensor`."""
+        return next((file for file in self._files if name in file), self._files[0]).tensor(name, dtype)
+
+
 @contextmanager
-def open_weights(path: Path) -> Iterator[Weights]:
-    """Open a weight file of any format. Raises ModelProblem."""
-    header = read_header(path)
-    try:
-        file = path.open("rb", buffering=0)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    with file:
-        yield Weights(path, header, file)
+def open_weights(*paths: Path) -> Iterator[Joined]:
+    """Open the files that hold a network's weights, of any format. Raises ModelProblem."""
+    with ExitStack() as opened:
+        files = []
+        for path in paths:
+            header = read_header(path)
+            try:
+                file = opened.enter_context(path.open("rb", buffering=0))
+            except OSError as error:
+                raise unreadable(path, error) from error
+            files.append(Weights(path, header, file))
+        yield Joined(files)

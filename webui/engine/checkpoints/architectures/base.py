@@ -62,5 +62,9 @@ class Form:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Recognise = Callable[[Names], Form | None]
-"""What an architecture row's `recognise` names: None for tensors of something else."""
+Recognise = Callable[[Names, Mapping[str, Any] | None], Form | None]
+"""What an architecture row's `recognise` names: None for tensors of something else.
+
+The second argument is the network's configuration in diffusers' form where a folder holds one; it then counts more
+than what shapes tell.
+"""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from webui.engine.checkpoints.architectures.base import Form, Names
 
 _HEAD_WIDTH = 64
@@ -11,9 +14,13 @@ LARGE_LAYERS = 12
 """CLIP-L has so many layers; OpenCLIP's H has 24 and bigG 32. Nothing else in a file tells them apart for sure."""
 
 
-def recognise(names: Names) -> Form | None:
+def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | None:
     """The text encoder whose tensors these are."""
-    return _transformers(names) or _open_clip(names)
+    found = _transformers(names) or _open_clip(names)
+    if found is None or config is None:
+        return found
+    given = config["text_config"] if isinstance(config.get("text_config"), Mapping) else config
+    return Form(found.layout, given, {**found.facts, "open_clip": given.get("hidden_act", "quick_gelu") == "gelu"})
 
 
 def _transformers(names: Names) -> Form | None:
@@ -25,7 +32,9 @@ def _transformers(names: Names) -> Form | None:
     if tokens is None or positions is None or middle is None:
         return None
     projection = names.shape("text_projection.weight")
-    return _form("transformers", tokens, positions[0], layers, middle[0], projection)
+    layout = "transformers" if inside else "transformers_bare"
+    # OpenAI's own model was trained with a quicker form of the same curve.
+    return _form(layout, tokens, positions[0], layers, middle[0], projection, open_clip=layers > LARGE_LAYERS)
 
 
 def _open_clip(names: Names) -> Form | None:
@@ -35,7 +44,7 @@ def _open_clip(names: Names) -> Form | None:
     if tokens is None or positions is None or middle is None:
         return None
     projection = names.shape("text_projection")
-    return _form("open_clip", tokens, positions[0], layers, middle[0], projection)
+    return _form("open_clip", tokens, positions[0], layers, middle[0], projection, open_clip=True)
 
 
 def _form(
@@ -45,6 +54,8 @@ def _form(
     layers: int,
     middle: int,
     projection: tuple[int, ...] | None,
+    *,
+    open_clip: bool,
 ) -> Form:
     width = tokens[1]
     config = {
@@ -55,9 +66,9 @@ def _form(
         "num_attention_heads": max(1, width // _HEAD_WIDTH),
         "max_position_embeddings": positions,
         "projection_dim": projection[0] if projection else width,
-        # OpenAI's own model was trained with a quicker form of the same curve.
-        "hidden_act": "quick_gelu" if layout != "open_clip" and layers <= LARGE_LAYERS else "gelu",
+        "hidden_act": "gelu" if open_clip else "quick_gelu",
         "bos_token_id": tokens[0] - 2,
         "eos_token_id": tokens[0] - 1,
     }
-    return Form(layout, config, {"width": width, "layers": layers, "projection": projection is not None})
+    facts = {"width": width, "layers": layers, "projection": projection is not None, "open_clip": open_clip}
+    return Form(layout, config, facts)

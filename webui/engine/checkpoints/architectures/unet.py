@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,12 @@ class _Level:
     transformers: tuple[int, ...]
 
 
-def recognise(names: Names) -> Form | None:
-    """The UNet whose tensors these are, in the naming of the original program."""
+def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | None:
+    """The UNet whose tensors these are, in the naming of the original program or, with a config, diffusers'."""
+    if config is not None:
+        entry = names.shape("conv_in.weight") or ()
+        known = len(entry) == 4 and entry[1] == config.get("in_channels", 4) and config.get("cross_attention_dim")
+        return Form("diffusers", config, _facts(config, names)) if known else None
     first, last = names.shape("input_blocks.0.0.weight"), names.shape("out.2.weight")
     if first is None or last is None or len(first) != 4 or not names.has("middle_block.1.transformer_blocks.0."):
         return None
@@ -33,24 +38,28 @@ def recognise(names: Names) -> Form | None:
         return None
     linear = len(proj_in) == 2
     middle = names.count("middle_block.1.transformer_blocks.{}.")
-    config = _config(levels, middle, in_channels=first[1], out_channels=last[0], context=context[1], linear=linear)
+    read = _config(levels, middle, in_channels=first[1], out_channels=last[0], context=context[1], linear=linear)
     labels = names.shape("label_emb.0.0.weight")
     if labels is not None:
-        config |= {
+        read |= {
             "addition_embed_type": "text_time",
             "addition_time_embed_dim": 256,
             "projection_class_embeddings_input_dim": labels[1],
         }
-    facts = {
-        "context_width": context[1],
-        "in_channels": first[1],
-        "linear": linear,
-        "levels": len(levels),
-        "labels": labels[1] if labels else 0,
+    return Form("original", read, _facts(read, names))
+
+
+def _facts(config: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    return {
+        "context_width": config["cross_attention_dim"],
+        "in_channels": config.get("in_channels", 4),
+        "linear": bool(config.get("use_linear_projection")),
+        "levels": len(config["block_out_channels"]),
+        "labelled": config.get("addition_embed_type") == "text_time",
+        # Two marks without content that trainers of SDXL models leave for the programs that read them.
         "v_pred": "v_pred" in names,
         "ztsnr": "ztsnr" in names,
     }
-    return Form("original", config, facts)
 
 
 def _levels(names: Names) -> list[_Level]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from webui.engine.checkpoints.architectures.base import Form, Names
 
 
-def recognise(names: Names) -> Form | None:
+def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | None:
     """The autoencoder whose tensors these are; one of them may lack its encoder, not its decoder."""
     start, end = names.shape("decoder.conv_in.weight"), names.shape("decoder.conv_out.weight")
-    if start is None or end is None or len(start) != 4 or not names.has("decoder.mid.attn_1."):
+    if start is None or end is None or len(start) != 4:
         return None
+    facts = {"latent_channels": start[1], "encoder": "encoder.conv_in.weight" in names}
+    if config is not None:
+        # Folders from before diffusers 0.18 call the middle's attention by other names.
+        old = "decoder.mid_block.attentions.0.query.weight" in names
+        return Form("diffusers_old" if old else "diffusers", config, facts)
     levels = names.count("decoder.up.{}.")
     widths = [names.shape(f"decoder.up.{level}.block.0.conv1.weight") for level in range(levels)]
     blocks = names.count("decoder.up.0.block.{}.")
-    if not levels or blocks < 2 or None in widths:
+    if not levels or blocks < 2 or None in widths or not names.has("decoder.mid.attn_1."):
         return None
-    config = {
+    read = {
         "in_channels": end[0],
         "out_channels": end[0],
         "latent_channels": start[1],
@@ -27,4 +35,4 @@ def recognise(names: Names) -> Form | None:
         "use_quant_conv": "quant_conv.weight" in names,
         "use_post_quant_conv": "post_quant_conv.weight" in names,
     }
-    return Form("original", config, {"latent_channels": start[1], "encoder": "encoder.conv_in.weight" in names})
+    return Form("original", read, facts)

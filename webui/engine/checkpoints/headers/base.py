@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,11 @@ class TensorInfo:
     start: int = 0
     stride: tuple[int, ...] = ()
 
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in the file, about: blocks of quantised weights have a little beside their numbers."""
+        return -(-math.prod(self.shape) * BITS.get(self.dtype, _quantised_bits(self.dtype)) // 8)
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -32,7 +38,19 @@ class Header:
     format: str = "safetensors"
 
 
+BITS = {
+    **{"F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16},
+    **{"F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "I8": 8, "U8": 8, "BOOL": 8, "C64": 64},
+}
+"""Bits of one number, by safetensors' names of types."""
+
 AGAIN = ("Copy or download the file again",)
+
+
+def _quantised_bits(dtype: str) -> int:
+    """Bits of one number in a type of GGUF's, whose names tell them ("Q4_K", "IQ3_XXS")."""
+    digits = "".join(filter(str.isdigit, dtype.partition("_")[0]))
+    return int(digits) if digits else 8
 
 
 def cut_off(path: Path, how: str) -> ModelProblem:

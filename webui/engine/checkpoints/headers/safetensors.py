@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from webui.core.errors import ModelProblem
-from webui.engine.checkpoints.headers.base import AGAIN, Header, TensorInfo, cut_off, damaged, unreadable
+from webui.engine.checkpoints.headers.base import AGAIN, BITS, Header, TensorInfo, cut_off, damaged, unreadable
 
 # A header of a real model is below 1 MB; the format itself allows 100 MB.
 _MAX_HEADER = 100_000_000
-
-_BITS = {
-    **{"F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16},
-    **{"F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "I8": 8, "U8": 8, "BOOL": 8, "C64": 64},
-}
 
 
 def read(path: Path) -> Header:
@@ -50,7 +45,7 @@ def _parse(path: Path, header: dict[str, Any], begin: int, size: int) -> Header:
     for name, entry in header.items():
         first, last = (int(place) for place in entry["data_offsets"])
         dtype, shape = str(entry["dtype"]), tuple(int(side) for side in entry["shape"])
-        bits = _BITS.get(dtype)
+        bits = BITS.get(dtype)
         if first < 0 or (bits and math.prod(shape) * bits != (last - first) * 8) or any(side < 0 for side in shape):
             raise damaged(path, f"the size of '{name[:80]}' does not fit its shape")
         tensors[name] = TensorInfo(dtype, shape, begin + first)

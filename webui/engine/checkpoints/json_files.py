@@ -1,0 +1,28 @@
+"""Small JSON files of a checkpoint: configurations, sidecars, tables of split weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from webui.core.errors import ModelProblem
+
+# The largest that models ship are tokenizers' tables of a few megabytes.
+_MAX_BYTES = 64_000_000
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a checkpoint. Raises ModelProblem with a sentence."""
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelProblem(f"{where} is too large to be what it should be.", field="checkpoint")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelProblem(f"{where} is missing or cannot be read.", field="checkpoint") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelProblem(f"{where} is no JSON.", field="checkpoint") from error
+    if not isinstance(data, dict):
+        raise ModelProblem(f"{where} is no JSON object.", field="checkpoint")
+    return data

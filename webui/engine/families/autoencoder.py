@@ -1,0 +1,71 @@
+"""The autoencoders of Stable Diffusion and its kin: latents to pictures, by tiles when memory is short."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from webui.core.errors import BadNumbers
+from webui.engine.checkpoints.parts import Part
+from webui.engine.device import free_cache, is_out_of_memory
+from webui.engine.reading.base import Reader
+
+log = logging.getLogger(__name__)
+
+
+class Autoencoder:
+    """An `AutoencoderKL` with the scale of its family's latents."""
+
+    def __init__(self, network: nn.Module, scaling: float, shift: float = 0.0) -> None:
+        """scaling, shift: latents are (encoded - shift) * scaling."""
+        self.network: Any = network
+        self.scaling, self.shift = scaling, shift
+
+    @classmethod
+    def read(cls, part: Part, reader: Reader, scaling: float, shift: float = 0.0) -> Autoencoder:
+        """The autoencoder of a part; scaling and shift are the family's, where the part's own config has none."""
+        # fp16 overflows in SD1's and SDXL's autoencoders, which gives black pictures.
+        dtype = torch.float32 if reader.dtype == torch.float16 else reader.dtype
+        config = part.form.config
+        own = float(config.get("scaling_factor") or scaling), float(config.get("shift_factor") or shift)
+        return cls(reader.network(part, dtype=dtype), *own)
+
+    @torch.inference_mode()
+    def encode_grey(self, width: int, height: int) -> Tensor:
+        """Latents (1, channels, height/8, width/8) float32 of a picture grey all over; zeros without encoder."""
+        channels = int(self.network.config.latent_channels)
+        if self.network.encoder is None:
+            return torch.zeros(1, channels, height // 8, width // 8, device=self.network.device)
+        grey = torch.zeros(1, 3, height, width, device=self.network.device, dtype=self.network.dtype)
+        encoded: Tensor = self.network.encode(grey).latent_dist.mode().float()
+        return (encoded - self.shift) * self.scaling
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents as pictures (batch, height, width, 3) uint8 on the host. Raises BadNumbers."""
+        pictures = []
+        for latent in torch.split(latents, 1):
+            decoded = self._one((latent / self.scaling + self.shift).to(self.network.dtype)).float()
+            if not bool(torch.isfinite(decoded).all()):
+                raise BadNumbers(
+                    "The autoencoder answered with values that are no numbers.",
+                    remedies=("Compute in full precision (--no-half)", "Use another checkpoint"),
+                )
+            scaled = decoded.mul_(127.5).add_(127.5).round_().clamp_(0, 255)
+            pictures.append(scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu())
+        return torch.cat(pictures)
+
+    def _one(self, latent: Tensor) -> Tensor:
+        """The decoder's answer; by tiles when memory runs out, which costs time and, at seams, a shade."""
+        try:
+            whole: Tensor = self.network.decode(latent, return_dict=False)[0]
+            return whole
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        log.warning("Out of memory while decoding; going on by tiles.")
+        free_cache(self.network.device)
+        tiled: Tensor = self.network.tiled_decode(latent, return_dict=False)[0]
+        return tiled

@@ -1,0 +1,52 @@
+"""CLIP's text encoders as families use them: chunks of 75 tokens, which layer's states, the pooled projection."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from webui.engine.checkpoints.architectures.clip import LARGE_LAYERS
+from webui.engine.checkpoints.parts import Part
+from webui.engine.checkpoints.tokens import Chunker
+
+Layer = Literal["last", "penultimate"]
+
+
+class ClipText:
+    """One text encoder with its tokenizer.
+
+    layer: whose states are the answer, the last one's after the final norm, or those of the one before it without.
+    """
+
+    def __init__(self, network: nn.Module, chunker: Chunker, layer: Layer = "last") -> None:
+        self.network: Any = network
+        self.chunker = chunker
+        self._layer = layer
+
+    def states(self, text: str, chunks: int) -> Tensor:
+        """(1, 77 x chunks, width): the states of a text that is padded with empty chunks."""
+        return torch.cat([self._one(tokens)[0] for tokens in self._padded(text, chunks)], dim=1)
+
+    def states_and_pooled(self, text: str, chunks: int) -> tuple[Tensor, Tensor]:
+        """The same, and the projected state (1, width) of the first chunk's end."""
+        answers = [self._one(tokens) for tokens in self._padded(text, chunks)]
+        return torch.cat([states for states, _ in answers], dim=1), answers[0][1]
+
+    def _padded(self, text: str, chunks: int) -> list[tuple[int, ...]]:
+        own = self.chunker.chunks(text)
+        return [self.chunker.padded(chunk) for chunk in own + [[]] * (chunks - len(own))]
+
+    def _one(self, tokens: tuple[int, ...]) -> tuple[Tensor, Any]:
+        # One forward pass a chunk: a chunk's numbers then never depend, to the last bit, on what is encoded beside it.
+        numbers = torch.tensor([tokens], device=self.network.device)
+        answer = self.network(numbers, output_hidden_states=self._layer == "penultimate")
+        states: Tensor = answer.last_hidden_state if self._layer == "last" else answer.hidden_states[-2]
+        return states, getattr(answer, "text_embeds", None)
+
+
+def without_last_layer(part: Part) -> dict[str, int]:
+    """The config that leaves out OpenCLIP's last layer, which SD2 does not use; diffusers' folders lack it already."""
+    layers = int(part.form.config["num_hidden_layers"])
+    return {"num_hidden_layers": layers - 1} if part.form.layout == "open_clip" and layers > LARGE_LAYERS else {}

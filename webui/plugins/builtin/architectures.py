@@ -1,0 +1,64 @@
+"""The networks that the built-in families are made of, one row each; `build` and `layouts` run in the worker only."""
+
+from __future__ import annotations
+
+from webui.core.registry import Architecture
+from webui.plugins.hooks import hookimpl
+
+_KNOWN = "webui.engine.checkpoints.architectures"
+_LAYOUTS = "webui.engine.layouts"
+_BUILD = "webui.engine.reading.builders"
+
+
+@hookimpl
+def architectures() -> list[Architecture]:
+    """The networks that can be read."""
+    return [
+        Architecture(
+            "unet",
+            "UNet of Stable Diffusion",
+            "denoiser",
+            f"{_KNOWN}.unet:recognise",
+            f"{_BUILD}:unet",
+            {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.ldm:unet"},
+            places=("model.diffusion_model.",),
+            classes=("UNet2DConditionModel",),
+        ),
+        Architecture(
+            "kl",
+            "Autoencoder",
+            "vae",
+            f"{_KNOWN}.vae:recognise",
+            f"{_BUILD}:vae",
+            {
+                "diffusers": f"{_LAYOUTS}.base:same",
+                "diffusers_old": f"{_LAYOUTS}.ldm:old_vae",
+                "original": f"{_LAYOUTS}.ldm:vae",
+            },
+            places=("first_stage_model.", "vae."),
+            classes=("AutoencoderKL",),
+        ),
+        Architecture(
+            "clip",
+            "CLIP text encoder",
+            "text_encoder",
+            f"{_KNOWN}.clip:recognise",
+            f"{_BUILD}:clip",
+            {
+                "transformers": f"{_LAYOUTS}.clip:transformers",
+                "transformers_bare": f"{_LAYOUTS}.clip:transformers_bare",
+                "open_clip": f"{_LAYOUTS}.clip:open_clip",
+            },
+            places=(
+                "cond_stage_model.transformer.",
+                "cond_stage_model.model.",
+                "conditioner.embedders.0.transformer.",
+                "conditioner.embedders.0.model.",
+                "conditioner.embedders.1.model.",
+                "text_encoders.clip_l.transformer.",
+                "text_encoders.clip_g.transformer.",
+                "text_encoders.clip_h.transformer.",
+            ),
+            classes=("CLIPTextModel", "CLIPTextModelWithProjection"),
+        ),
+    ]

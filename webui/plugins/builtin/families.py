@@ -1,0 +1,87 @@
+"""The built-in model families, one row each; their functions run in the worker only."""
+
+from __future__ import annotations
+
+from webui.core.registry import Family, Need, Variant
+from webui.plugins.hooks import hookimpl
+
+_CLIP_TOKENS = "webui.engine.checkpoints.tokens:count_tokens"
+_KL4 = Need("vae", "kl", {"latent_channels": 4})
+_CHANNELS = (Variant("inpainting", {"in_channels": 9}), Variant("pix2pix", {"in_channels": 8}))
+_SD_CHANNELS = (4, 8, 9)
+_XL_SIZES = ((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768))
+
+
+_SD1 = Family(
+    "sd1",
+    "Stable Diffusion 1",
+    "webui.engine.families.sd1:load",
+    needs=(
+        Need("unet", "unet", {"linear": False, "labelled": False, "in_channels": _SD_CHANNELS}),
+        _KL4,
+        Need("text_encoder", "clip", {"open_clip": False}, {"width": "unet.context_width"}),
+    ),
+    count_tokens=_CLIP_TOKENS,
+    native_size=512,
+    sizes=((512, 512), (512, 768), (768, 512), (640, 512), (512, 640)),
+    steps=20,
+    cfg_scale=7.0,
+    variants=_CHANNELS,
+)
+
+_SD2 = Family(
+    "sd2",
+    "Stable Diffusion 2",
+    "webui.engine.families.sd2:load",
+    needs=(
+        Need("unet", "unet", {"linear": True, "labelled": False, "in_channels": _SD_CHANNELS}),
+        _KL4,
+        Need("text_encoder", "clip", {"open_clip": True}, {"width": "unet.context_width"}),
+    ),
+    count_tokens=_CLIP_TOKENS,
+    native_size=768,
+    sizes=((768, 768), (768, 1024), (1024, 768), (512, 512), (512, 768), (768, 512)),
+    steps=20,
+    cfg_scale=7.0,
+    variants=_CHANNELS,
+)
+
+_SDXL = Family(
+    "sdxl",
+    "Stable Diffusion XL",
+    "webui.engine.families.sdxl:load_base",
+    needs=(
+        Need("unet", "unet", {"labelled": True, "levels": 3, "in_channels": _SD_CHANNELS}),
+        _KL4,
+        Need("text_encoder", "clip", {"open_clip": False}),
+        Need("text_encoder_2", "clip", {"open_clip": True, "projection": True}),
+    ),
+    count_tokens=_CLIP_TOKENS,
+    native_size=1024,
+    sizes=_XL_SIZES,
+    steps=20,
+    cfg_scale=7.0,
+    variants=_CHANNELS,
+)
+
+_SDXL_REFINER = Family(
+    "sdxl-refiner",
+    "Stable Diffusion XL refiner",
+    "webui.engine.families.sdxl:load_refiner",
+    needs=(
+        Need("unet", "unet", {"labelled": True, "levels": 4, "in_channels": 4}),
+        _KL4,
+        Need("text_encoder_2", "clip", {"open_clip": True, "projection": True}, {"width": "unet.context_width"}),
+    ),
+    count_tokens=_CLIP_TOKENS,
+    native_size=1024,
+    sizes=_XL_SIZES,
+    steps=20,
+    cfg_scale=7.0,
+)
+
+
+@hookimpl
+def families() -> list[Family]:
+    """The families that can be loaded."""
+    return [_SD1, _SD2, _SDXL, _SDXL_REFINER]
