@@ -88,9 +88,8 @@ def test_the_loop_is_the_stock_pipeline(tmp_path, words, registry, ask, kind, pr
     model = sd(kind, marks=["v_pred"] if prediction == "v_prediction" else [])
     path = write(model.tensors(), tmp_path / "m.safetensors")
     loop = Loop(load_model(path), registry)
-    request = ask(
-        prompt="a red circle", negative_prompt="blurry", scheduler="Uniform", steps=6, cfg_scale=5.0, width=96
-    )
+    words_said = {"prompt": "a red circle", "negative_prompt": "blurry"}
+    request = ask(**words_said, scheduler="Uniform", steps=6, cfg_scale=5.0, width=96)
     loop.add("ours", request)
     loop.run()
     ours = loop.ends["ours"].latents
