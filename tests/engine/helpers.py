@@ -20,6 +20,7 @@ from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser
 from webui.engine.engine import Engine
+from webui.engine.families.base import Purpose
 from webui.engine.generate import Run, make_lane
 from webui.engine.reading.cache import NetworkCache
 from webui.plugins.manager import build_registry, load_plugins
@@ -199,7 +200,7 @@ class Loop:
         run.model = self.model
         run.prompt, run.negative = Conditioner().encode(
             self.model, request.prompt, None if request.cfg_scale == 1 else request.negative_prompt,
-            request.width, request.height,
+            Purpose(request.width, request.height),
         )  # fmt: skip
         lane = make_lane(
             run, self.registry, resolve, self.hooks,

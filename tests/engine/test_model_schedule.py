@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webui.engine.model_schedule import DiscreteSchedule
+from webui.engine.model_schedule import DiscreteSchedule, FlowSchedule
+from webui.engine.schedules import flow
 
 SD1 = DiscreteSchedule.scaled_linear()
 
@@ -62,3 +63,15 @@ def test_pure_noise_at_the_end_stays_finite() -> None:
 def test_what_is_no_schedule_is_refused(alphas: list[float]) -> None:
     with pytest.raises(ValueError, match="must fall"):
         DiscreteSchedule(alphas)
+
+
+@pytest.mark.parametrize("shift", [1.0, 1.15, 3.0, 6.0])
+def test_a_flow_s_times_are_diffusers(shift):
+    theirs = FlowMatchEulerDiscreteScheduler(shift=shift)
+    ours = FlowSchedule(shift)
+    expected = theirs.sigmas.double()
+    assert torch.allclose(torch.tensor(ours.sigmas[::-1], dtype=torch.float64), expected, atol=1e-6)
+    for place in (0.0, 0.4, 500.0, 998.7, 999.0):
+        assert ours.timestep(ours.sigma(place)) == pytest.approx(place, abs=1e-6)
+    theirs.set_timesteps(sigmas=[1 - index / 7 for index in range(7)])
+    assert torch.allclose(torch.tensor(flow(7, ours)), theirs.sigmas, atol=1e-6)

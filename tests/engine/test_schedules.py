@@ -142,5 +142,5 @@ def test_every_samplers_schedule_is_a_row() -> None:
 
 def test_start_is_sigma_or_the_models_own_unit_variance() -> None:
     steps_on_sigmas, steps_on_timesteps = Sampler("A", "a:a"), Sampler("B", "b:b", uses_timesteps=True)
-    assert start_scale(steps_on_sigmas, 12.0) == 12.0
-    assert start_scale(steps_on_timesteps, 12.0) / math.sqrt(1 + 12.0**2) == pytest.approx(1.0)
+    assert start_scale(steps_on_sigmas, 12.0, SD1) == 12.0
+    assert start_scale(steps_on_timesteps, 12.0, SD1) / math.sqrt(1 + 12.0**2) == pytest.approx(1.0)

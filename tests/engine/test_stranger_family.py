@@ -58,8 +58,10 @@ class Toy:
         self.denoiser = torch.nn.Identity()
     def chunk_count(self, text):
         return 1
-    def encode(self, text, chunks, width, height, negative=False):
-        return Words(text, width, height)
+    def encode(self, text, chunks, purpose):
+        return Words(text, purpose.width, purpose.height)
+    def schedule_at(self, width, height):
+        return self.schedule
     def stack(self, rows):
         return {"rows": [row.given for row in rows]}
     def predict(self, x, sigmas, context):

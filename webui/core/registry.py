@@ -91,10 +91,15 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A kind of model inside a family, known by facts of its denoiser; "" is the plain one."""
+    """A kind of model inside a family, known by facts of its denoiser.
+
+    defaults: of fields of a request, in place of the family's. abilities: in place of the family's.
+    """
 
     name: str
     facts: Mapping[str, Any]
+    defaults: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    abilities: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,10 @@ class Family:
     """Pixels; width and height must be multiples of it, and of what the fields ask for anyway."""
     steps: int = 20
     cfg_scale: float = 7.0
+    samplers: tuple[str, ...] = ()
+    """The samplers that are right for it, its default first; none named means all, with the field's default."""
+    abilities: tuple[str, ...] = ("cfg",)
+    """What its models understand besides a prompt: "cfg" (a scale and a negative prompt), "distilled_cfg"."""
     variants: tuple[Variant, ...] = ()
     """Asked in order; without one that fits the model is the family's plain kind."""
     aliases: tuple[str, ...] = ()

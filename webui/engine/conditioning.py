@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from webui.engine.families.base import Conditioning, LoadedModel
+from webui.engine.families.base import Conditioning, LoadedModel, Purpose
 
-_Key = tuple[str, int, int, int, bool]
+_Key = tuple[str, int, Purpose]
 
 # Encoded texts that are kept for each model; the empty negative prompt is nearly always among them.
 CACHED_BYTES = 64 * 2**20
@@ -38,19 +38,18 @@ class Conditioner:
         self._kept: WeakKeyDictionary[LoadedModel, OrderedDict[_Key, Conditioning]] = WeakKeyDictionary()
 
     def encode(
-        self, model: LoadedModel, prompt: str, negative: str | None, width: int, height: int
+        self, model: LoadedModel, prompt: str, negative: str | None, purpose: Purpose
     ) -> tuple[Timeline, Timeline | None]:
         """The two texts' conditionings, of one token count; without a negative text (CFG is off) only the first.
 
-        width, height: the picture's, in pixels.
+        purpose: the prompt's; the negative text's is the same but for that.
         """
-        texts = [(prompt, False)] if negative is None else [(prompt, False), (negative, True)]
+        texts = [(prompt, purpose)]
+        if negative is not None:
+            texts.append((negative, replace(purpose, negative=True)))
         longest = max(model.chunk_count(text) for text, _ in texts)
         # The prompt language will give several entries; a plain text holds for all steps.
-        made = [
-            Timeline(((0, self._one(model, (text, longest, width, height, is_negative))),))
-            for text, is_negative in texts
-        ]
+        made = [Timeline(((0, self._one(model, (text, longest, own))),)) for text, own in texts]
         return made[0], made[1] if negative is not None else None
 
     def _one(self, model: LoadedModel, key: _Key) -> Conditioning:

@@ -23,6 +23,7 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardPass
+from webui.engine.families.base import Purpose
 from webui.engine.generate import Run, finish_batch, make_lane, missing_batches
 from webui.engine.hooks import PluginStepHooks
 from webui.engine.lanes import Lane, LaneEnd
@@ -187,8 +188,7 @@ class Engine:
             run.model,
             request.prompt,
             None if request.cfg_scale == 1 else request.negative_prompt,
-            request.width,
-            request.height,
+            Purpose(request.width, request.height),
         )
         run.spend("encoded", time.perf_counter() - started)
         self._inbox.put(partial(self._join, run))

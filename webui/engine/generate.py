@@ -81,14 +81,15 @@ def make_lane(
     assert model is not None and run.prompt is not None
     sampler = registry.samplers.get(request.sampler_name)
     schedule = registry.schedules.get(request.scheduler)
-    sigmas = noise_levels(sampler, schedule, request.steps, model.schedule, registry, resolve)
+    levels = model.schedule_at(request.width, request.height)
+    sigmas = noise_levels(sampler, schedule, request.steps, levels, registry, resolve)
     first = run.batch * request.batch_size
     seeds = [request.seed_of(index) for index in range(first, first + request.batch_size)]
     factor = model.latent_factor
     shape = (model.latent_channels, request.height // factor, request.width // factor)
     noise = LaneNoise(seeds, shape, model.device)
-    start = noise.normal() * start_scale(sampler, sigmas[0])
-    context = SamplerContext(sigmas, request.steps, noise, model.schedule)
+    start = noise.normal() * start_scale(sampler, sigmas[0], levels)
+    context = SamplerContext(sigmas, request.steps, noise, levels)
     return Lane(
         model,
         request.attention,

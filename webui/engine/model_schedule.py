@@ -19,6 +19,8 @@ class DiscreteSchedule:
     Between two timesteps log sigma is linear. Immutable; all values are host floats.
     """
 
+    flow = False
+
     def __init__(self, alphas_cumprod: Sequence[float]) -> None:
         """alphas_cumprod: falling, in (0, 1), or 0 for the last; at least two. Raises ValueError for anything else."""
         alphas = [max(float(alpha), ZERO_SNR_ALPHA) for alpha in alphas_cumprod]
@@ -65,3 +67,32 @@ class DiscreteSchedule:
         if share == 0.0:
             return self.sigmas[low]
         return math.exp((1.0 - share) * self._logs[low] + share * self._logs[low + 1])
+
+
+class FlowSchedule:
+    """A `ModelSchedule` of a flow model: time t from 0 to 1, bent towards noise by `shift`.
+
+    sigma = shift * t / (1 + (shift - 1) * t) (equation 23 of the SD3 paper, arXiv 2403.03206). Timestep n of `count`
+    is the time (n + 1) / count. Immutable.
+    """
+
+    flow = True
+
+    def __init__(self, shift: float = 1.0, count: int = 1000) -> None:
+        """shift: above 0; 1 leaves the times as they are."""
+        self.shift = shift
+        self.sigmas: tuple[float, ...] = tuple(self._bend((index + 1) / count) for index in range(count))
+        self.sigma_min = self.sigmas[0]
+        self.sigma_max = self.sigmas[-1]
+
+    def timestep(self, sigma: float) -> float:
+        """The training timestep, 0 to len(sigmas) - 1, of a noise level; levels outside the table get its ends."""
+        sigma = min(max(sigma, self.sigma_min), self.sigma_max)
+        return sigma / (self.shift - (self.shift - 1.0) * sigma) * len(self.sigmas) - 1.0
+
+    def sigma(self, timestep: float) -> float:
+        """The noise level of a training timestep, fractions included; timesteps outside the table get its ends."""
+        return self._bend((min(max(timestep, 0.0), len(self.sigmas) - 1) + 1.0) / len(self.sigmas))
+
+    def _bend(self, time: float) -> float:
+        return self.shift * time / (1.0 + (self.shift - 1.0) * time)

@@ -25,10 +25,12 @@ def noise_levels(
 ) -> list[float]:
     """The falling noise levels that this sampler walks under the schedule a person chose.
 
-    Automatic means the sampler's own schedule. Samplers that walk the model's timesteps (`uses_timesteps`) take
-    `timesteps` under Automatic and Uniform and any other schedule as it is. `resolve` turns "module:function" into
-    the function. The list has one entry more than there are steps to walk.
+    Automatic means the sampler's own schedule, and with a flow model the one of its training. Samplers that walk the
+    model's timesteps (`uses_timesteps`) take `timesteps` under Automatic and Uniform and any other schedule as it is.
+    `resolve` turns "module:function" into the function. The list has one entry more than there are steps to walk.
     """
+    if schedule.name == AUTOMATIC and model.flow:
+        return flow(steps, model)
     if schedule.name == AUTOMATIC:
         schedule = registry.schedules.get(sampler.schedule)
     if sampler.uses_timesteps and schedule.name in (AUTOMATIC, UNIFORM):
@@ -36,13 +38,19 @@ def noise_levels(
     return list(resolve(schedule.function)(steps, model))
 
 
-def start_scale(sampler: Sampler, sigma: float) -> float:
+def start_scale(sampler: Sampler, sigma: float, model: ModelSchedule) -> float:
     """What unit noise is multiplied by to start a picture from nothing at this noise level.
 
     Samplers on timesteps (DDIM) start from noise of unit variance in the model's own scale, the others from pure
     noise of size sigma, as A1111 does. An img2img start is picture + sigma * noise for both.
     """
-    return math.hypot(1.0, sigma) if sampler.uses_timesteps else sigma
+    return math.hypot(1.0, sigma) if sampler.uses_timesteps and not model.flow else sigma
+
+
+def flow(steps: int, model: ModelSchedule) -> list[float]:
+    """Of a flow model: evenly spaced times from 1 to 1/steps, as its schedule shifts them, then 0 (diffusers' own)."""
+    count = len(model.sigmas)
+    return _at_timesteps([count * (1.0 - index / steps) - 1.0 for index in range(steps)], model)
 
 
 def uniform(steps: int, model: ModelSchedule) -> list[float]:

@@ -13,6 +13,7 @@ from transformers import CLIPTokenizer
 from tests.engine.helpers import Loop, load_model
 from tests.engine.singles import SUFFIXES, sd, tokenizer, write
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.families.base import Purpose
 from webui.engine.model_schedule import DiscreteSchedule
 
 KINDS = ["sd1", "sd2", "sdxl", "sdxl-refiner"]
@@ -38,7 +39,7 @@ def words(tmp_path_factory):
 @torch.inference_mode()
 def predictions(model, size=64):
     """What a loaded model makes of a text and a noise; its extra channels included."""
-    conditioning = model.encode("a red circle, very large", 1, size, size)
+    conditioning = model.encode("a red circle, very large", 1, Purpose(size, size))
     torch.manual_seed(1)
     x = torch.randn(1, model.latent_channels, size // 8, size // 8) * 3
     return model.predict(x, [2.5], model.stack([conditioning])), model.decode(x / 3)
@@ -114,7 +115,7 @@ def test_the_refiner_s_texts_and_labels_are_diffusers(tmp_path, words):
         for text, is_negative, expected in (
             ("a circle", False, (states, pooled, ids)), ("blurry", True, (negative, negative_pooled, negative_ids)),
         ):  # fmt: skip
-            made = ours.encode(text, 1, 96, 64, is_negative)
+            made = ours.encode(text, 1, Purpose(96, 64, is_negative))
             for mine, wanted in zip((made.context, made.pooled, made.time_ids), expected, strict=True):
                 assert torch.allclose(mine, wanted, atol=1e-5)
 
@@ -122,9 +123,9 @@ def test_the_refiner_s_texts_and_labels_are_diffusers(tmp_path, words):
 def test_sdxl_says_nothing_with_zeros(tmp_path):
     model = load_model(write(sd("sdxl").tensors(), tmp_path / "m.safetensors"))
     with torch.inference_mode():
-        nothing = model.encode("", 1, 64, 64, True)
+        nothing = model.encode("", 1, Purpose(64, 64, True))
         assert nothing.context.abs().max() == nothing.pooled.abs().max() == 0
-        assert model.encode("", 1, 64, 64, False).context.abs().max() > 0
+        assert model.encode("", 1, Purpose(64, 64)).context.abs().max() > 0
 
 
 @pytest.mark.parametrize("channels", [8, 9])

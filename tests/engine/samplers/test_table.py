@@ -43,7 +43,7 @@ def geometric(steps: int, top: float = 10.0, end: float = 0.5) -> list[float]:
 @pytest.mark.parametrize("steps", [1, 2, 20, 30])
 def test_asks_as_often_as_its_order_says(row: Sampler, steps: int, bench, start) -> None:
     sigmas = bench.levels(row, steps)
-    _, asks = bench.drive(row, start * start_scale(row, sigmas[0]), sigmas, bench.bent)
+    _, asks = bench.drive(row, start * start_scale(row, sigmas[0], bench.model), sigmas, bench.bent)
     ends_clean = sigmas[-1] == 0.0
     assert len(asks) == (len(sigmas) - 1) * row.order - (ends_clean and row.order == 2)
     assert [ask.step for ask in asks] == sorted(ask.step for ask in asks)
@@ -72,7 +72,7 @@ def test_mean_and_spread_of_a_gaussian(row: Sampler, bench) -> None:
     data = bench.Gaussian()
     sigmas = bench.levels(row, 100)
     noise = LaneNoise(range(4), (4, 48, 48))
-    final, _ = bench.drive(row, noise.normal() * start_scale(row, sigmas[0]), sigmas, data.denoise, noise)
+    final, _ = bench.drive(row, noise.normal() * start_scale(row, sigmas[0], bench.model), sigmas, data.denoise, noise)
     assert abs(final.mean().item() - data.mean) < 0.03
     assert abs(final.std().item() / data.spread - 1.0) < 0.07
 
@@ -104,7 +104,7 @@ def test_a_picture_in_a_batch_is_the_picture_alone(row: Sampler, bench) -> None:
     def pictures(seeds: Sequence[int]) -> torch.Tensor:
         sigmas = bench.levels(row, 12)
         noise = LaneNoise(seeds, (4, 16, 24))
-        x = noise.normal() * start_scale(row, sigmas[0])
+        x = noise.normal() * start_scale(row, sigmas[0], bench.model)
         return bench.drive(row, x, sigmas, bench.bent, noise)[0]
 
     together = pictures((5, 6, 7))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +12,19 @@ from torch import Tensor, nn
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.reading.base import Reader
 from webui.engine.samplers.base import ModelSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a text is encoded for: a picture of this size in pixels, as its prompt or as its negative prompt.
+
+    distilled_cfg_scale: the guidance that models with guidance inside (Flux.1 dev) are told; others do not look.
+    """
+
+    width: int
+    height: int
+    negative: bool = False
+    distilled_cfg_scale: float = 0.0
 
 
 class Conditioning(Protocol):
@@ -30,7 +44,6 @@ class LoadedModel(Protocol):
 
     device: torch.device
     dtype: torch.dtype
-    schedule: ModelSchedule
     latent_channels: int
     latent_factor: int
     """Pixels per latent cell, along each side."""
@@ -43,10 +56,13 @@ class LoadedModel(Protocol):
         """How many chunks of tokens the text fills, at least 1."""
         ...
 
-    def encode(self, text: str, chunks: int, width: int, height: int, negative: bool = False) -> Conditioning:
-        """The conditioning of a text for pictures of this size in pixels, padded with empty chunks to `chunks`.
+    def schedule_at(self, width: int, height: int) -> ModelSchedule:
+        """The noise levels for pictures of this size in pixels; to some models a large one is noisier."""
+        ...
 
-        negative: whether the text says what the picture is not to be, which some models are told in other ways too.
+    def encode(self, text: str, chunks: int, purpose: Purpose) -> Conditioning:
+        """The conditioning of a text, padded with empty chunks to `chunks`.
+
         Equal arguments give equal bits, always.
         """
         ...

@@ -7,6 +7,7 @@ from torch import nn
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokens import chunker_of
 from webui.engine.families.autoencoder import Autoencoder
+from webui.engine.families.base import Purpose
 from webui.engine.families.clip_texts import ClipText
 from webui.engine.families.unet_model import Prediction, TextStates, UNetModel, prediction_of, schedule_of
 from webui.engine.model_schedule import DiscreteSchedule
@@ -28,7 +29,7 @@ class StableDiffusion1(UNetModel):
     def chunk_count(self, text: str) -> int:
         return len(self._text.chunker.chunks(text))
 
-    def encode(self, text: str, chunks: int, width: int = 0, height: int = 0, negative: bool = False) -> TextStates:
+    def encode(self, text: str, chunks: int, purpose: Purpose | None = None) -> TextStates:
         return TextStates(self._text.states(text, chunks).to(self.dtype))
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokens import chunker_of
 from webui.engine.families.autoencoder import Autoencoder
+from webui.engine.families.base import Purpose
 from webui.engine.families.clip_texts import ClipText
 from webui.engine.families.unet_model import Prediction, TextStates, UNetModel, prediction_of, schedule_of
 from webui.engine.model_schedule import DiscreteSchedule
@@ -38,20 +39,21 @@ class StableDiffusionXL(UNetModel):
     def chunk_count(self, text: str) -> int:
         return max(len(one.chunker.chunks(text)) for one in self._texts)
 
-    def encode(self, text: str, chunks: int, width: int, height: int, negative: bool = False) -> TextStates:
+    def encode(self, text: str, chunks: int, purpose: Purpose) -> TextStates:
         states, pooled = self._texts[-1].states_and_pooled(text, chunks)
         context = torch.cat([*(one.states(text, chunks) for one in self._texts[:-1]), states], dim=-1)
-        if negative and not text.strip() and not self._refines:
+        if purpose.negative and not text.strip() and not self._refines:
             # The base was trained with zeros for no text at all.
             context, pooled = torch.zeros_like(context), torch.zeros_like(pooled)
-        ids = self._labels(width, height, negative)
+        ids = self._labels(purpose)
         return TextStates(context.to(self.dtype), pooled.to(self.dtype), ids)
 
-    def _labels(self, width: int, height: int, negative: bool) -> Tensor:
+    def _labels(self, purpose: Purpose) -> Tensor:
         """Size of the original and place of its crop, then the size wanted, or for the refiner the beauty."""
-        beauty = _NEGATIVE_BEAUTY if negative else _BEAUTY
-        last = (beauty,) if self._refines else (float(height), float(width))
-        values = (float(height), float(width), 0.0, 0.0, *last)
+        width, height = float(purpose.width), float(purpose.height)
+        beauty = _NEGATIVE_BEAUTY if purpose.negative else _BEAUTY
+        last = (beauty,) if self._refines else (height, width)
+        values = (height, width, 0.0, 0.0, *last)
         return torch.tensor([values], device=self.device, dtype=self.dtype)
 
 

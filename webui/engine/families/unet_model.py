@@ -72,6 +72,9 @@ class UNetModel:
         self._extras: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
         self._lock = Lock()
 
+    def schedule_at(self, width: int, height: int) -> DiscreteSchedule:
+        return self.schedule
+
     def stack(self, rows: Sequence[TextStates]) -> _Stacked:
         # Repeating all states of a text changes no cross-attention.
         lengths = [row.context.shape[1] for row in rows]

@@ -13,8 +13,9 @@ from torch import Tensor
 class Ask:
     """One question of a sampler: what is the clean picture behind `x` at noise level `sigma`?
 
-    x: (batch, channels, height/8, width/8) float32, in sigma space: clean latent + sigma * unit noise. The loop may
-    write into it at the first ask of a step, for hooks, so a sampler goes on from the tensor it asked with.
+    x: (batch, channels, height/8, width/8) float32, in sigma space: clean latent + sigma * unit noise, or of a flow
+    model (1 - sigma) * clean latent + sigma * unit noise. The loop may write into it at the first ask of a step, for
+    hooks, so a sampler goes on from the tensor it asked with.
     sigma: noise level, a host float, so that nothing in the loop waits for the device.
     step: number of the step this ask belongs to, from 0. Samplers of second order ask twice with one number.
     """
@@ -54,6 +55,8 @@ class ModelSchedule(Protocol):
     """Rising, one for each training timestep (SD1: 1000 of them)."""
     sigma_min: float
     sigma_max: float
+    flow: bool
+    """Whether a noisy latent is (1 - sigma) * clean + sigma * noise, sigma_max 1, and not clean + sigma * noise."""
 
     def timestep(self, sigma: float) -> float:
         """The (fractional) training timestep of a noise level: linear in log sigma between table entries."""
