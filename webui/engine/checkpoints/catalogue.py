@@ -32,6 +32,7 @@ class Checkpoint:
     """One checkpoint. `hash` is sha256 in hex, "" until it is computed; `problem` says why it cannot be used.
 
     family, variant, parts, missing, scheduler: see `Identified`. weights: all files that it is read from.
+    models_dir: the person's folder of models, where what it lacks is looked for.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Checkpoint:
     size_bytes: int = 0
     defaults: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
+    models_dir: Path | None = None
 
     @property
     def title(self) -> str:
@@ -154,6 +156,8 @@ class Catalogue:
             scheduler=what.scheduler,
             weights=files or ((path,) if path.is_file() else ()),
             problem=what.problem or _lacking(what),
+            # The first folder is models/Stable-diffusion.
+            models_dir=self._folders[0].parent,
         )
         try:
             size = sum(file.stat().st_size for file in checkpoint.weights)
