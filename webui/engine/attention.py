@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.models.attention import AttentionMixin
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from webui.core.errors import DarkroomError
 
@@ -78,19 +81,50 @@ class MathProcessor(Processor):
         return _attend(query, key, value)
 
 
+class _PlainProducts(TorchFunctionMode):
+    """While it is entered, torch's scaled_dot_product_attention is plain matrix products, in this thread."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = dict(kwargs or {})
+        # What asks for more than a mask is left to torch.
+        if func is functional.scaled_dot_product_attention and not any(given.get(name) for name in _EXTRAS):
+            return _attend(*args, **{name: value for name, value in given.items() if name not in _EXTRAS})
+        return func(*args, **given)
+
+
+_EXTRAS = ("dropout_p", "is_causal", "scale", "enable_gqa")
+
+
 def sdpa(network: nn.Module) -> Undo:
     """torch's scaled_dot_product_attention."""
-    return _set(network, SdpaProcessor)
+    if isinstance(network, UNet2DConditionModel):
+        return _set(network, SdpaProcessor)
+    _check(network)
+    # It is how diffusers' transformers compute by themselves.
+    return lambda: None
 
 
 def math_products(network: nn.Module) -> Undo:
     """Plain matrix products, on any device."""
-    return _set(network, MathProcessor)
+    if isinstance(network, UNet2DConditionModel):
+        return _set(network, MathProcessor)
+    _check(network)
+    forward = network.forward
+
+    def with_plain_products(*args: Any, **kwargs: Any) -> Any:
+        with _PlainProducts():
+            return forward(*args, **kwargs)
+
+    network.forward = with_plain_products
+    return lambda: network.__delattr__("forward")
 
 
-def _set(network: nn.Module, kind: type[Processor]) -> Undo:
-    if not isinstance(network, UNet2DConditionModel):
+def _check(network: nn.Module) -> None:
+    if not isinstance(network, AttentionMixin):
         raise DarkroomError(f"Attention cannot be chosen for a network of the kind {type(network).__name__}.")
+
+
+def _set(network: UNet2DConditionModel, kind: type[Processor]) -> Undo:
     before = dict(network.attn_processors)
     network.set_attn_processor({name: kind() for name in before})
     # A copy, since diffusers empties the dict it is given.
@@ -102,10 +136,19 @@ def _heads(attn: Attention, tokens: Tensor) -> Tensor:
     return tokens.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(query key^T / sqrt(width)) value for (batch, heads, tokens, width), a slice of the queries at a time."""
+def _attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+    """softmax(query key^T / sqrt(width)) value for (batch, heads, tokens, width), a slice of the queries at a time.
+
+    attn_mask: broadcastable to the scores; True or 0 where a query may look, False or -inf where not.
+    """
     scale = 1 / math.sqrt(query.shape[-1])
     rows = max(1, _SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
     turned = key.transpose(-1, -2)
-    parts = [((part * scale) @ turned).softmax(dim=-1) @ value for part in torch.split(query, rows, dim=2)]
+    parts = []
+    for first in range(0, query.shape[2], rows):
+        scores = (query[:, :, first : first + rows] * scale) @ turned
+        if attn_mask is not None:
+            mask = attn_mask if attn_mask.shape[-2] == 1 else attn_mask[..., first : first + rows, :]
+            scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
+        parts.append(scores.softmax(dim=-1) @ value)
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)

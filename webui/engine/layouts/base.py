@@ -12,13 +12,16 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The place of one parameter. `chunk` (i, n): the i-th of n equal parts along the first axis.
+    """The place of one parameter.
 
-    transposed: its two axes are exchanged. pointwise: the file has a 1 x 1 convolution where the library has a matrix.
+    chunk (i, j, n): of n equal parts along the first axis those from the i-th to before the j-th.
+    swapped: the halves of its first axis are exchanged. transposed: its two axes are. pointwise: the file has a 1 x 1
+    convolution where the library has a matrix.
     """
 
     name: str
-    chunk: tuple[int, int] | None = None
+    chunk: tuple[int, int, int] | None = None
+    swapped: bool = False
     transposed: bool = False
     pointwise: bool = False
 
@@ -35,8 +38,11 @@ def same(name: str, config: Mapping[str, Any]) -> Source:
 def take(tensor: Tensor, source: Source) -> Tensor:
     """The parameter out of the file's tensor; a view where that is possible."""
     if source.chunk is not None:
-        index, count = source.chunk
-        tensor = tensor.chunk(count)[index]
+        first, end, count = source.chunk
+        part = tensor.shape[0] // count
+        tensor = tensor[first * part : end * part]
+    if source.swapped:
+        tensor = _swap(tensor)
     if source.transposed:
         tensor = tensor.t()
     if source.pointwise and tensor.dim() == 4:
@@ -52,5 +58,12 @@ def give(parameters: Iterable[tuple[Source, Tensor]]) -> dict[str, Tensor]:
             tensor = tensor[:, :, None, None]
         if source.transposed:
             tensor = tensor.t()
+        if source.swapped:
+            tensor = _swap(tensor)
         parts.setdefault(source.name, {})[source.chunk[0] if source.chunk else 0] = tensor
     return {name: torch.cat([chunks[index] for index in sorted(chunks)]).contiguous() for name, chunks in parts.items()}
+
+
+def _swap(tensor: Tensor) -> Tensor:
+    first, second = tensor.chunk(2)
+    return torch.cat([second, first])

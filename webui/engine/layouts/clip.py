@@ -46,5 +46,5 @@ def open_clip(name: str, config: Mapping[str, Any]) -> Source:
         return Source(_ENDS.get(bare, bare))
     layer, inside, kind = f"transformer.resblocks.{found[1]}", found[2], found[3]
     if inside in _IN:
-        return Source(f"{layer}.attn.in_proj_{kind}", chunk=(_IN[inside], 3))
+        return Source(f"{layer}.attn.in_proj_{kind}", chunk=(_IN[inside], _IN[inside] + 1, 3))
     return Source(f"{layer}.{_INSIDE[inside]}.{kind}")

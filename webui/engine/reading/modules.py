@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,26 +33,25 @@ def fill(
 ) -> None:
     """Give the network the weights of a file. Raises ModelProblem for a tensor that is missing or of another shape."""
     wanted = network.state_dict()
+    sources = {name: layout(name, config) for name in wanted}
+    uses = Counter(source.name for source in sources.values())
     filled = {}
     opened: dict[str, torch.Tensor] = {}
     for name, place in wanted.items():
-        source = layout(name, config)
-        if source.chunk is None:
-            tensor = weights.tensor(prefix + source.name, dtype)
-        else:
-            # Several parameters are parts of one tensor: it is read for the first of them and kept until the last.
-            if source.name not in opened:
-                opened[source.name] = weights.tensor(prefix + source.name, dtype)
-            tensor = opened[source.name]
-        tensor = take(tensor, source)
+        source = sources[name]
+        # Several parameters may be parts of one tensor: it is read for the first of them and kept until the last.
+        if source.name not in opened:
+            opened[source.name] = weights.tensor(prefix + source.name, dtype)
+        tensor = take(opened[source.name], source)
+        uses[source.name] -= 1
+        if not uses[source.name]:
+            del opened[source.name]
         if tensor.shape != place.shape:
             raise ModelProblem(
                 f"{weights.path.name} does not fit: the tensor {prefix}{source.name} is {tuple(tensor.shape)} and "
                 f"should be {tuple(place.shape)}.",
                 field="checkpoint",
             )
-        if source.chunk is not None and source.chunk[0] == source.chunk[1] - 1:
-            opened.pop(source.name)
         filled[name] = tensor.contiguous().to(device)
     network.load_state_dict(filled, assign=True, strict=True)
     network.requires_grad_(False)
