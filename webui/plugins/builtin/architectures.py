@@ -8,6 +8,7 @@ from webui.plugins.hooks import hookimpl
 _KNOWN = "webui.engine.checkpoints.architectures"
 _LAYOUTS = "webui.engine.layouts"
 _BUILD = "webui.engine.reading.builders"
+_BUILD_FLOW = "webui.engine.reading.builders_flow"
 
 
 @hookimpl
@@ -60,5 +61,35 @@ def architectures() -> list[Architecture]:
                 "text_encoders.clip_h.transformer.",
             ),
             classes=("CLIPTextModel", "CLIPTextModelWithProjection"),
+        ),
+        Architecture(
+            "sd3",
+            "Transformer of Stable Diffusion 3",
+            "denoiser",
+            f"{_KNOWN}.sd3:recognise",
+            f"{_BUILD_FLOW}:sd3",
+            {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.sd3:transformer"},
+            places=("model.diffusion_model.",),
+            classes=("SD3Transformer2DModel",),
+        ),
+        Architecture(
+            "flux",
+            "Transformer of Flux.1",
+            "denoiser",
+            f"{_KNOWN}.flux:recognise",
+            f"{_BUILD_FLOW}:flux",
+            {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.flux:transformer"},
+            places=("model.diffusion_model.",),
+            classes=("FluxTransformer2DModel",),
+        ),
+        Architecture(
+            "t5",
+            "T5 text encoder",
+            "text_encoder",
+            f"{_KNOWN}.t5:recognise",
+            f"{_BUILD_FLOW}:t5",
+            {"transformers": f"{_LAYOUTS}.t5:transformers", "llama_cpp": f"{_LAYOUTS}.t5:llama_cpp"},
+            places=("text_encoders.t5xxl.transformer.",),
+            classes=("T5EncoderModel", "T5ForConditionalGeneration"),
         ),
     ]
