@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from webui.engine.checkpoints.architectures.clip import LARGE_LAYERS
 from webui.engine.checkpoints.parts import Part
-from webui.engine.checkpoints.tokens import Chunker
+from webui.engine.checkpoints.tokens import CHUNK, Chunker
 
 Layer = Literal["last", "penultimate"]
 
@@ -32,7 +32,17 @@ class ClipText:
     def states_and_pooled(self, text: str, chunks: int) -> tuple[Tensor, Tensor]:
         """The same, and the projected state (1, width) of the first chunk's end."""
         answers = [self._one(tokens) for tokens in self._padded(text, chunks)]
-        return torch.cat([states for states, _ in answers], dim=1), answers[0][1]
+        return torch.cat([states for states, _ in answers], dim=1), answers[0][1].text_embeds
+
+    def cut(self, text: str, *, projected: bool = True) -> tuple[Tensor, Tensor]:
+        """The states (1, 77, width) and the state (1, width) at the end of a text that is cut after 75 tokens.
+
+        projected: the end's state goes through the encoder's projection; else it is the last layer's as it is.
+        """
+        tokens = self.chunker.padded(self.chunker.tokens(text)[:CHUNK])
+        states, answer = self._one(tokens)
+        end: Tensor = answer.text_embeds if projected else answer.last_hidden_state[:, tokens.index(self.chunker.end)]
+        return states, end
 
     def _padded(self, text: str, chunks: int) -> list[tuple[int, ...]]:
         own = self.chunker.chunks(text)
@@ -43,7 +53,7 @@ class ClipText:
         numbers = torch.tensor([tokens], device=self.network.device)
         answer = self.network(numbers, output_hidden_states=self._layer == "penultimate")
         states: Tensor = answer.last_hidden_state if self._layer == "last" else answer.hidden_states[-2]
-        return states, getattr(answer, "text_embeds", None)
+        return states, answer
 
 
 def without_last_layer(part: Part) -> dict[str, int]:

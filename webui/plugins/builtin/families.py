@@ -80,8 +80,57 @@ _SDXL_REFINER = Family(
     cfg_scale=7.0,
 )
 
+_KL16 = {"latent_channels": 16}
+# Those of the samplers that know how flow models add noise.
+_FLOW_SAMPLERS = ("Euler", "Heun")
+# The transformer takes squares of two latent cells a side.
+_FLOW_MULTIPLE = 16
+
+_SD3 = Family(
+    "sd3",
+    "Stable Diffusion 3",
+    "webui.engine.families.sd3:load",
+    needs=(
+        Need("transformer", "sd3", {"in_channels": 16}),
+        Need("vae", "kl", _KL16, names=("sd3",)),
+        Need("text_encoder", "clip", {"open_clip": False}),
+        Need("text_encoder_2", "clip", {"open_clip": True, "projection": True}),
+        Need("text_encoder_3", "t5", same={"width": "transformer.context_width"}, optional=True),
+    ),
+    count_tokens="webui.engine.checkpoints.t5_tokens:count_sd3",
+    native_size=1024,
+    sizes=_XL_SIZES,
+    size_multiple=_FLOW_MULTIPLE,
+    steps=28,
+    cfg_scale=5.0,
+    samplers=_FLOW_SAMPLERS,
+)
+
+_FLUX = Family(
+    "flux",
+    "Flux.1",
+    "webui.engine.families.flux:load",
+    needs=(
+        Need("transformer", "flux", {"in_channels": 64}),
+        Need("vae", "kl", _KL16, names=("ae", "flux")),
+        Need("text_encoder", "clip", {"open_clip": False}, {"width": "transformer.pooled_width"}),
+        Need("text_encoder_2", "t5", same={"width": "transformer.context_width"}),
+    ),
+    count_tokens="webui.engine.checkpoints.t5_tokens:count_flux",
+    native_size=1024,
+    sizes=_XL_SIZES,
+    size_multiple=_FLOW_MULTIPLE,
+    steps=20,
+    cfg_scale=1.0,
+    samplers=_FLOW_SAMPLERS,
+    variants=(
+        Variant("dev", {"guidance": True}, {"steps": 20, "cfg_scale": 1.0}, ("cfg", "distilled_cfg")),
+        Variant("schnell", {"guidance": False}, {"steps": 4, "cfg_scale": 1.0}, ()),
+    ),
+)
+
 
 @hookimpl
 def families() -> list[Family]:
     """The families that can be loaded."""
-    return [_SD1, _SD2, _SDXL, _SDXL_REFINER]
+    return [_SD1, _SD2, _SDXL, _SDXL_REFINER, _SD3, _FLUX]
