@@ -34,7 +34,7 @@ def flux_transformer(kind="flux-dev", seed=0):
     """A transformer of the kind "flux-dev" or "flux-schnell"."""
     torch.manual_seed(seed)
     network = FluxTransformer2DModel(
-        num_layers=2, num_single_layers=2, attention_head_dim=128, num_attention_heads=1,
+        out_channels=64, num_layers=2, num_single_layers=2, attention_head_dim=128, num_attention_heads=1,
         joint_attention_dim=CONTEXT_WIDTH, pooled_projection_dim=tiny.TEXT_WIDTH, guidance_embeds=kind == "flux-dev",
     )  # fmt: skip
     return _lively(network)
