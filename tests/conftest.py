@@ -35,7 +35,7 @@ def registry() -> Registry:
 @pytest.fixture
 def sham(paths: Paths) -> Path:
     """A checkpoint that is listed and accepted, without a model in it: only the fake executor can use it."""
-    return make_sham(paths.checkpoints[0] / SHAM_NAME)
+    return make_sham(paths.model_folders.checkpoints[0] / SHAM_NAME)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     """Build the house on these folders; each of the executors is one worker."""
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
-    catalogue = Catalogue(paths.checkpoints, paths.state, kinds=Kinds.of(registry))
+    catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry))
     queue = Queue(paths.database)
     bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs, owner=queue.name)

@@ -33,7 +33,7 @@ def test_the_engine_gets_what_was_asked_for(home: Path, monkeypatch: pytest.Monk
     config = engine_config(given, settings_store(given), warm=True)
     assert (config.device, config.precision) == ("cuda:1", "fp16")
     assert config.disabled_extensions == ("a",)
-    assert config.checkpoint_folders == given.paths.checkpoints
+    assert config.model_folders == given.paths.model_folders
     assert config.warm_checkpoint == "", "whichever is the first"
 
 

@@ -17,6 +17,7 @@ from webui.core.settings import Settings, check_settings
 KNOWN = """
 --listen --port --share --gradio-auth --gradio-auth-path --api --nowebui --api-auth --cors-allow-origins --tls-keyfile
 --tls-certfile --server-name --subpath --theme --autolaunch --data-dir --models-dir --ckpt --ckpt-dir --vae-dir
+--text-encoder-dir --a1111-home --forge-home --forge-ref-a1111-home --comfy-home --invoke-home
 --lora-dir --embeddings-dir --esrgan-models-path --controlnet-dir --styles-file --ui-settings-file --no-half
 --no-half-vae --upcast-sampling --precision --medvram --medvram-sdxl --lowvram --xformers --opt-sdp-attention
 --opt-sub-quad-attention --opt-channelslast --use-cpu --device-id --skip-install --reinstall-torch
@@ -72,7 +73,7 @@ def test_rows_are_whole() -> None:
     settings |= {name.partition(":")[2] for flag in FLAGS for name in flag.sets if name.startswith("setting:")}
     assert settings <= set(Settings.model_fields)
     for flag in FLAGS:
-        effects = [flag.sets, flag.option, flag.setting, flag.notice, flag.refused, flag.launcher]
+        effects = [flag.sets, flag.option, flag.setting, flag.folders, flag.notice, flag.refused, flag.launcher]
         assert sum(map(bool, effects)) == 1, flag.name
         assert flag.help
 
@@ -122,9 +123,9 @@ def test_folders_follow_the_flags(tmp_path: Path) -> None:
     assert parse("--disable-all-extensions").paths.extensions == ()
 
 
-def test_a_checkpoint_file_is_found_in_its_folder(tmp_path: Path) -> None:
+def test_a_checkpoint_file_is_searched_alone(tmp_path: Path) -> None:
     options = parse("--ckpt", str(tmp_path / "m.safetensors"), "--ckpt-dir", str(tmp_path / "x"))
-    assert options.checkpoint_dirs == (tmp_path / "x", tmp_path)
+    assert options.checkpoint_dirs == (tmp_path / "x", tmp_path / "m.safetensors"), "and nothing else of its folder"
     assert options.settings == {"sd_model_checkpoint": "m.safetensors"}
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from webui.core.events import ENDS, Finished, Picture
+from webui.core.model_folders import ModelFolders
 from webui.core.paths import PROGRAM_DIR
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.conditioning import Conditioner
@@ -164,7 +165,7 @@ class Bench:
 def running(folder, registry, plugins, **options):
     """An engine on the checkpoints of a folder."""
     names = ("max_rows", "preview_every", "warm_checkpoint", "sharers")
-    config = EngineConfig((folder,), device="cpu", **{n: options.pop(n) for n in names if n in options})
+    config = EngineConfig(ModelFolders((folder,)), device="cpu", **{n: options.pop(n) for n in names if n in options})
     bench = Bench(config, registry, plugins, **options)
     try:
         yield bench

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from tests.engine.helpers import running
+from webui.core.model_folders import ModelFolders
 from webui.engine.config import EngineConfig, one_each
 
 
 def test_the_options_cross_a_process_border():
-    config = EngineConfig((Path("a"),), cache_dir=Path("b"), precision="bf16", warm_checkpoint="starter")
+    config = EngineConfig(ModelFolders((Path("a"),)), cache_dir=Path("b"), precision="bf16", warm_checkpoint="starter")
     assert pickle.loads(pickle.dumps(config)) == config
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.engine.helpers import write_checkpoint
 from webui.core.job import Job, State
+from webui.core.model_folders import ModelFolders
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.config import EngineConfig
@@ -28,7 +29,7 @@ class Tiny:
 
     def config(self, **options: Any) -> EngineConfig:
         """The options of such a worker's engine."""
-        return EngineConfig(**{"checkpoint_folders": (self.models,), "device": "cpu", "threads": 1, **options})
+        return EngineConfig(**{"model_folders": ModelFolders((self.models,)), "device": "cpu", "threads": 1, **options})
 
     def job(self, id: str, **values: Any) -> Job:
         """A waiting job."""

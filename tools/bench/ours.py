@@ -31,7 +31,7 @@ class Ours:
     async def running(cls, paths: Paths, engine: EngineConfig) -> AsyncIterator[Ours]:
         """The house on these folders, its worker ready when this is entered."""
         settings = SettingsStore(paths.settings, {"live_previews_enable": False})
-        engine = replace(engine, checkpoint_folders=paths.checkpoints, cache_dir=paths.state)
+        engine = replace(engine, model_folders=paths.model_folders, cache_dir=paths.state)
         async with compose(paths, settings, local_workers([engine])).running() as service:
             yield cls(service)
 

@@ -61,7 +61,7 @@ class Plan:
 
 async def bench(plan: Plan, listener: Listener) -> None:
     """Measure; everything is written below a temporary folder. Raises DarkroomError when a part cannot run."""
-    starter = Catalogue(plan.paths.checkpoints, None).get(STARTER)
+    starter = Catalogue(plan.paths.model_folders, None).get(STARTER)
     work = plan.work(int(starter.defaults.get("native_size", 512)))
     with tempfile.TemporaryDirectory(prefix="darkroom-bench-") as name:
         folder = Path(name)

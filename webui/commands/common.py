@@ -54,18 +54,20 @@ def begin(given: argparse.Namespace, loglevel: str = "") -> Options:
 
 def _absent(options: Options) -> Iterator[str]:
     """A sentence for each folder of models that is named and is not there; it may yet come, so nothing is refused."""
-    named = [("--models-dir", options.models_dir), *(("--ckpt-dir", folder) for folder in options.checkpoint_dirs)]
-    for flag, folder in named:
-        if folder and not folder.is_dir():
+    # --ckpt's file is the last of them; that it must be there is said where the settings are read.
+    folders = options.checkpoint_dirs[: -1 if "sd_model_checkpoint" in options.settings else None]
+    named = [("--models-dir", options.models_dir), *(("--ckpt-dir", folder) for folder in folders)]
+    for flag, folder in [*named, *options.named_folders]:
+        if folder and not folder.exists():
             yield f"{flag} names {folder}, where no folder is: nothing is found there."
 
 
 def settings_store(options: Options) -> SettingsStore:
     """The settings: the file's, with the environment's and the flags' over them."""
     checkpoint = options.settings.get("sd_model_checkpoint")
-    if checkpoint and not any((folder / checkpoint).exists() for folder in options.checkpoint_dirs):
+    if checkpoint and not options.checkpoint_dirs[-1].exists():
         raise InvalidField(
-            f"--ckpt names {options.checkpoint_dirs[-1] / checkpoint}, which is not there.",
+            f"--ckpt names {options.checkpoint_dirs[-1]}, which is not there.",
             remedies=("Correct the path", "launch.py models lists those that are found"),
         )
     if options.data_dir.exists() and not options.data_dir.is_dir():
@@ -90,7 +92,7 @@ def engine_config(options: Options, settings: SettingsStore, *, warm: bool = Fal
     """The options of an engine on the first device; `warm` has the settings' checkpoint loaded before anybody asks."""
     current, paths = settings.current, options.paths
     return EngineConfig(
-        checkpoint_folders=paths.checkpoints,
+        model_folders=paths.model_folders,
         cache_dir=paths.state,
         extension_folders=paths.extensions,
         disabled_extensions=current.disabled_extensions,

@@ -139,7 +139,7 @@ def _device(device: Mapping[str, Any], workers: int, torch: str, note: str) -> F
 
 
 def _checkpoints(paths: Paths, plugins: Plugins) -> Finding:
-    found = Catalogue(paths.checkpoints, paths.state, kinds=Kinds.of(build_registry(plugins))).all()
+    found = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(build_registry(plugins))).all()
     working = [checkpoint.name for checkpoint in found if checkpoint.problem is None]
     broken = [f"{c.name}: {c.problem}" for c in found if c.problem]
     text = f"{len(working)} usable ({', '.join(working[:3])}{', ...' if len(working) > 3 else ''})"

@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> int:
     options = begin(given, "ERROR")
     settings = settings_store(options)
     plugins = load_plugins(options.paths.extensions, "web", settings.current.disabled_extensions)
-    catalogue = Catalogue(options.paths.checkpoints, options.paths.state, kinds=Kinds.of(build_registry(plugins)))
+    catalogue = Catalogue(options.paths.model_folders, options.paths.state, kinds=Kinds.of(build_registry(plugins)))
     if given.name:
         checkpoint = catalogue.get(given.name)
         if given.use:
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
         chosen = next((c for c in found if c.title == settings.current.sd_model_checkpoint), None)
         write_line(table([_row(checkpoint, checkpoint is chosen) for checkpoint in found]))
     else:
-        write_line(f"There are no checkpoints in {' or '.join(map(str, options.paths.checkpoints))}.")
+        write_line(f"There are no checkpoints; they go into {options.paths.model_folders.checkpoints[0]}.")
     return int(not any(checkpoint.problem is None for checkpoint in found))
 
 

@@ -153,7 +153,7 @@ def add_flags(parser: argparse.ArgumentParser, shown: Iterable[str] = ()) -> Non
             flag.name,
             type=_reader(flag),
             metavar=flag.shown_value,
-            action="append" if flag.many else "store",
+            action="append" if flag.repeats else "store",
             help=help_text,
         )
 

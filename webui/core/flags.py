@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from webui.core.errors import InvalidField
+from webui.core.model_folders import LAYOUTS, ModelFolders
 from webui.core.options import Options
 
 Kind = Literal["switch", "text", "int", "path"]
@@ -31,6 +32,7 @@ COMMON = (FOLDERS, MACHINE, START)
 class Flag:
     """One flag. `sets` are options for a switch, `option` the one that takes the value, `setting` likewise.
 
+    `folders` names the layout (model_folders.LAYOUTS) of the folder or file that follows; such a flag may be repeated.
     `values` maps A1111's words to ours; with it no other word is taken. `notice` is said when the flag is given and
     changes nothing, `refused` when the program will not start with it. `launcher` flags are launch.py's to act on.
     """
@@ -43,6 +45,7 @@ class Flag:
     sets: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     option: str = ""
     setting: str = ""
+    folders: str = ""
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     many: bool = False
     notice: str = ""
@@ -55,6 +58,11 @@ class Flag:
         return self.kind != "switch"
 
     @property
+    def repeats(self) -> bool:
+        """Whether it may be given several times, and each counts."""
+        return self.many or bool(self.folders)
+
+    @property
     def shown_value(self) -> str | None:
         """What stands for the value in a help; None for a switch."""
         return (self.metavar or "{" + ",".join(self.values) + "}") if self.takes_value else None
@@ -63,6 +71,10 @@ class Flag:
     def works(self) -> bool:
         """Whether the flag does what its help says."""
         return not (self.notice or self.refused)
+
+
+def _folders(name: str, layout: str, what: str, metavar: str = "FOLDER") -> Flag:
+    return Flag(name, "path", FOLDERS, f"{what}; may be given several times.", metavar, folders=layout)
 
 
 def _later(name: str, kind: Kind, group: str, what: str, metavar: str = "") -> Flag:
@@ -111,8 +123,15 @@ FLAGS: tuple[Flag, ...] = (
         option="checkpoint_dirs",
         many=True,
     ),
+    _folders("--vae-dir", "vae_dir", "A further folder with VAEs"),
+    _folders("--text-encoder-dir", "text_encoder_dir", "A further folder with text encoders"),
+    _folders("--a1111-home", "a1111_home", "Use the models of an A1111 in this folder"),
+    _folders("--forge-ref-a1111-home", "a1111_home", "Forge's name for --a1111-home"),
+    _folders("--forge-home", "a1111_home", "Use the models of a Forge in this folder"),
+    _folders("--comfy-home", "comfy_home", "Use the models of a ComfyUI in this folder"),
+    _folders("--invoke-home", "invoke_home", "Use the models of an InvokeAI with this root folder"),
+    _folders("--extra-model-paths", "comfy_file", "A file of folders, as ComfyUI's extra_model_paths.yaml", "FILE"),
     Flag("--ui-settings-file", "path", FOLDERS, "The file that keeps the settings.", "FILE", option="settings_path"),
-    _later("--vae-dir", "path", FOLDERS, "VAEs of their own are not read.", "FOLDER"),
     _later("--lora-dir", "path", FOLDERS, "LoRAs are not read.", "FOLDER"),
     _later("--embeddings-dir", "path", FOLDERS, "embeddings are not read.", "FOLDER"),
     _later("--esrgan-models-path", "path", FOLDERS, "upscaler models are not read.", "FOLDER"),
@@ -241,6 +260,9 @@ def to_options(given: argparse.Namespace) -> Options:
             settings[flag.setting] = value
         if flag.option:
             values[flag.option] = tuple(value) if flag.many else value
+        for path in value if flag.folders else ():
+            values["more_folders"] = values.get("more_folders", ModelFolders()) + LAYOUTS[flag.folders](path)
+            values["named_folders"] = (*values.get("named_folders", ()), (flag.name, path))
     return _combined(values, settings, tuple(notices))
 
 
@@ -275,7 +297,7 @@ def _combined(values: dict[str, Any], settings: dict[str, Any], notices: tuple[s
         values["devices"] = tuple(map(_device, device_id.split(",")))
     checkpoint = values.pop("checkpoint", None)
     if checkpoint is not None:
-        values["checkpoint_dirs"] = (*values.get("checkpoint_dirs", ()), checkpoint.parent)
+        values["checkpoint_dirs"] = (*values.get("checkpoint_dirs", ()), checkpoint)
         settings["sd_model_checkpoint"] = checkpoint.name
     port = values.get("port")
     if port is not None and not 1 <= port <= 65535:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from webui.core.model_folders import ModelFolders
 from webui.core.paths import PROGRAM_DIR, Paths
 
 DEFAULT_PORT = 7860
@@ -19,6 +20,11 @@ class Options:
     data_dir: Path = PROGRAM_DIR
     models_dir: Path | None = None
     checkpoint_dirs: tuple[Path, ...] = ()
+    """Further folders of checkpoints, or single ones."""
+    more_folders: ModelFolders = field(default_factory=ModelFolders)
+    """Those that flags name besides --ckpt-dir: of other programs, of VAEs, of text encoders."""
+    named_folders: tuple[tuple[str, Path], ...] = ()
+    """Each of these flags with the path that stands behind it."""
     settings_path: Path | None = None
     use_extensions: bool = True
 
@@ -56,6 +62,7 @@ class Options:
             data_dir=self.data_dir,
             models_dir=self.models_dir,
             checkpoint_dirs=self.checkpoint_dirs,
+            more_folders=self.more_folders,
             settings_path=self.settings_path,
             use_extensions=self.use_extensions,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from webui.core.model_folders import ModelFolders, inside_models
+
 PROGRAM_DIR = Path(__file__).resolve().parents[2]
 
 
@@ -18,7 +20,9 @@ class Paths:
     data_dir: Path = PROGRAM_DIR
     models_dir: Path | None = None
     checkpoint_dirs: tuple[Path, ...] = ()
-    """Further folders with checkpoints (--ckpt-dir), searched after the own ones."""
+    """Further folders with checkpoints (--ckpt-dir) or single ones (--ckpt), searched after the own ones."""
+    more_folders: ModelFolders = field(default_factory=ModelFolders)
+    """Further folders of models, after those."""
     outputs_dir: Path | None = None
     settings_path: Path | None = None
     use_extensions: bool = True
@@ -31,11 +35,10 @@ class Paths:
         return self.models_dir or self.data_dir / "models"
 
     @property
-    def checkpoints(self) -> tuple[Path, ...]:
-        """Every folder that is searched for checkpoints; the program's own holds the starter model."""
-        folders = (self.models / "Stable-diffusion", *self.checkpoint_dirs)
-        own = self.program_dir / "models" / "Stable-diffusion"
-        return folders if own in folders else (*folders, own)
+    def model_folders(self) -> ModelFolders:
+        """Every folder that is searched for models, the person's first; the program's own holds the starter model."""
+        own, program = inside_models(self.models), inside_models(self.program_dir / "models")
+        return own + ModelFolders(self.checkpoint_dirs) + self.more_folders + program
 
     @property
     def outputs(self) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+from webui.core.model_folders import ModelFolders
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -14,9 +16,9 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 class EngineConfig:
     """Everything the engine needs to know besides the requests; made once from flags and settings."""
 
-    checkpoint_folders: tuple[Path, ...] = ()
+    model_folders: ModelFolders = field(default_factory=ModelFolders)
     cache_dir: Path | None = None
-    """Where hashes of checkpoints are kept between starts; None keeps them in memory only."""
+    """Where it is kept what checkpoints are, between starts; None keeps it in memory only."""
     extension_folders: tuple[Path, ...] = ()
     disabled_extensions: tuple[str, ...] = ()
     device: str = "auto"

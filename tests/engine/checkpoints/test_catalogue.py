@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import json
-import os
 import shutil
 import time
 
@@ -176,7 +175,7 @@ def test_single_files_are_listed_with_the_reason(tmp_path):
 
 def test_a_model_that_vanishes_is_said(model, tmp_path):
     folder = copy(model, tmp_path / "gone")
-    catalogue = Catalogue((tmp_path,))
+    catalogue = Catalogue((tmp_path,), look_seconds=600)
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(ModelProblem, match="no longer complete"):
         catalogue.get("gone")
@@ -199,29 +198,9 @@ def test_the_default_is_the_preferred_one_or_the_first_that_works(model, tmp_pat
     assert catalogue.default("a").name == "b"
 
 
-def test_hashes_are_kept_by_size_and_time(tmp_path):
-    weights = tmp_path / "w.bin"
-    weights.write_bytes(b"one")
-    first = HashCache(tmp_path).compute([weights])
-    assert first == hashlib.sha256(b"one").hexdigest()
-    assert HashCache(tmp_path).known([weights]) == first
-    weights.write_bytes(b"two")
-    os.utime(weights, ns=(time.time_ns(), time.time_ns() + 10**9))
-    assert HashCache(tmp_path).known([weights]) is None
-    assert HashCache(tmp_path).compute([weights]) == hashlib.sha256(b"two").hexdigest()
-
-
-def test_a_damaged_hash_file_is_made_again(tmp_path):
-    (tmp_path / "checkpoint-hashes.json").write_text("{nonsense")
-    weights = tmp_path / "w.bin"
-    weights.write_bytes(b"one")
-    assert HashCache(tmp_path).compute([weights]) == hashlib.sha256(b"one").hexdigest()
-    assert HashCache(tmp_path).known([weights])
-
-
 def test_a_large_model_is_listed_at_once_and_hashed_behind(model, tmp_path, monkeypatch):
     title = Catalogue((model.parent,)).get(model.name).title
-    monkeypatch.setattr("webui.engine.checkpoints.catalogue._SMALL_BYTES", 10)
+    monkeypatch.setattr("webui.engine.checkpoints.describe._SMALL_BYTES", 10)
     catalogue = Catalogue((model.parent,), tmp_path)
     deadline = time.monotonic() + 30
     while not catalogue.get(model.name).hash and time.monotonic() < deadline:

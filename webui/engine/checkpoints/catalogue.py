@@ -1,240 +1,234 @@
-"""The checkpoints that lie in the model folders: found, identified, named, hashed. Torch-free."""
+"""The checkpoints that lie in the model folders: found, identified, completed, named, hashed. Torch-free."""
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
 
 from webui.core.errors import ModelProblem, UnknownName
+from webui.core.model_folders import ModelFolders
+from webui.engine.checkpoints.aliases import Aliases, name_of
+from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.completion import AUTOMATIC, Completion, Offers, PartFile
+from webui.engine.checkpoints.describe import Describer, is_part_beside, offers
 from webui.engine.checkpoints.hashes import HashCache
-from webui.engine.checkpoints.headers.read import SUFFIXES
-from webui.engine.checkpoints.identify import Identified, Kinds, identify
-from webui.engine.checkpoints.json_files import read_json
-from webui.engine.checkpoints.parts import Part
+from webui.engine.checkpoints.identify import Kinds
+from webui.engine.checkpoints.looks import Looks
+from webui.engine.checkpoints.scan import Scanner, Seen
+from webui.engine.checkpoints.table import ModelTable
+
+__all__ = ["Catalogue", "Checkpoint", "name_of"]
 
 log = logging.getLogger(__name__)
 
-SIDECAR = "darkroom.json"
-"""A file in a checkpoint's folder with its own defaults: native_size, steps, cfg_scale, examples, about."""
-
-# Hashed while the list is made; larger ones in the background, so that no start waits for gigabytes.
-_SMALL_BYTES = 64 * 2**20
-_HASH_END = re.compile(r"\s*\[([0-9a-f]{6,64})\]$", re.IGNORECASE)
+# The folders are looked through at most so often, and never for more than a twentieth of the time.
+_LOOK_SECONDS, _LOOK_SHARE = 2.0, 20.0
+# Hashes that are computed in the background are shown after so long.
+_SHOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """One checkpoint. `hash` is sha256 in hex, "" until it is computed; `problem` says why it cannot be used.
+class _State:
+    """What was found at one time."""
 
-    family, variant, parts, missing, scheduler: see `Identified`. weights: all files that it is read from.
-    models_dir: the person's folder of models, where what it lacks is looked for.
-    """
-
-    name: str
-    path: Path
-    family: str
-    kind: Literal["diffusers", "single"] = "diffusers"
-    hash: str = ""
-    variant: str = ""
-    parts: Mapping[str, Part] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
-    scheduler: Mapping[str, Any] = field(default_factory=dict)
-    weights: tuple[Path, ...] = ()
-    size_bytes: int = 0
-    defaults: dict[str, Any] = field(default_factory=dict)
-    problem: str | None = None
-    models_dir: Path | None = None
-
-    @property
-    def title(self) -> str:
-        """A1111's title: the name, and the first ten digits of the hash when it is known."""
-        return f"{self.name} [{self.hash[:10]}]" if self.hash else self.name
+    found: tuple[Checkpoint, ...] = ()
+    aliases: Aliases[Checkpoint] = field(default_factory=lambda: Aliases(()))
+    offers: Offers = field(default_factory=Offers)
 
 
 class Catalogue:
-    """Checkpoints by title, name or hash; safe to use from several threads."""
+    """Checkpoints by title, name or hash; safe to use from several threads. It follows changes of the folders."""
 
     def __init__(
         self,
-        folders: Sequence[Path],
+        folders: ModelFolders | Sequence[Path],
         cache_dir: Path | None = None,
         *,
         kinds: Kinds | None = None,
         hash_large: bool = True,
+        look_seconds: float = _LOOK_SECONDS,
     ) -> None:
-        """cache_dir: where hashes are kept. hash_large: compute those of large models too, in the background.
+        """folders: where models lie; a plain list is of folders with checkpoints. cache_dir: where it is remembered
+        what they are. hash_large: compute the hashes of large models too, in the background.
 
-        kinds: the rows by which checkpoints are known; None means the built-in ones.
+        kinds: the rows by which checkpoints are known; None means the built-in ones. look_seconds: how old an answer
+        may be before the folders are looked through again.
         """
-        self._folders = tuple(folders)
+        self._folders = folders if isinstance(folders, ModelFolders) else ModelFolders(tuple(folders))
         self._kinds = kinds or Kinds.built_in()
-        self._hash_large = hash_large
-        self._hashes = HashCache(cache_dir)
+        self._families = {family.name: family for family in self._kinds.families}
+        self._hash_large, self._look_seconds = hash_large, look_seconds
+        table = ModelTable(cache_dir)
+        self._hashes = HashCache(table)
+        self._looks = Looks(table, self._kinds)
+        self._scanner = Scanner()
+        models_dir = self.folder.parent if self._folders.checkpoints else None
+        self._describer = Describer(self._kinds, self._hashes, models_dir)
         self._lock = threading.Lock()
-        self._found: dict[str, Checkpoint] = {}
+        self._looking = threading.Lock()
+        self._seen: tuple[tuple[Seen, ...], ...] = ()
+        self._next_look = 0.0
+        self._hashing = False
+        self._state = _State()
         self.refresh()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that is searched first: a person's own checkpoints go there."""
+        return self._folders.checkpoints[0]
 
     def refresh(self) -> None:
         """Look into the folders again."""
-        self._hashes.reload()
-        found: dict[str, Checkpoint] = {}
-        for checkpoint in self._scan():
-            # The first folder wins: a person's own comes before the program's.
-            found.setdefault(checkpoint.name, checkpoint)
-        with self._lock:
-            self._found = found
-        waiting = [c for c in found.values() if c.weights and not c.hash]
-        if waiting and self._hash_large:
-            threading.Thread(target=self._hash_all, args=(waiting,), name="hash checkpoints", daemon=True).start()
+        with self._looking:
+            self._hashes.reload()
+            self._look(forced=True)
 
     def all(self) -> list[Checkpoint]:
         """Every checkpoint by name, also those with a problem."""
-        with self._lock:
-            return sorted(self._found.values(), key=lambda c: c.name.casefold())
+        return list(self._fresh().found)
+
+    def find(self, title: str) -> Checkpoint:
+        """The checkpoint with this title, name, file name or hash (ten digits, or A1111's old eight), usable or not.
+
+        Raises UnknownName when there is none.
+        """
+        state = self._fresh()
+        checkpoint = state.aliases.find(title)
+        if checkpoint is None:
+            raise UnknownName("checkpoint", title, [c.name for c in state.found if not c.problem], field="checkpoint")
+        return checkpoint
 
     def get(self, title: str) -> Checkpoint:
-        """The checkpoint with this title, name, file name or hash (ten digits or more).
-
-        Raises UnknownName when there is none, ModelProblem when it can't be used or has vanished since.
-        """
-        folded = name_of(title).casefold()
-        everything = self.all()
-        for checkpoint in everything:
-            names = (checkpoint.name.casefold(), checkpoint.path.name.casefold(), checkpoint.path.stem.casefold())
-            if folded in names or (len(title) >= 10 and checkpoint.hash.startswith(title.casefold())):
-                return _usable(checkpoint)
-        raise UnknownName("checkpoint", title, [c.name for c in everything if not c.problem], field="checkpoint")
+        """The same. Raises ModelProblem too, when it can't be used or has vanished since."""
+        return self.find(title).usable()
 
     def default(self, preferred: str = "") -> Checkpoint:
         """The preferred checkpoint if it is there and works, else the first that works. Raises ModelProblem."""
-        working = [c for c in self.all() if c.problem is None]
-        if not working:
+        state = self._fresh()
+        found = state.aliases.find(preferred) if preferred else None
+        if found is None or found.problem:
+            found = next((c for c in state.found if c.problem is None), None)
+        if found is None:
             raise ModelProblem(
                 "There is no checkpoint that can be used.",
                 field="checkpoint",
                 remedies=("Put a model into models/Stable-diffusion and refresh the list",),
             )
-        wanted = name_of(preferred).casefold()
-        return next((c for c in working if c.name.casefold() == wanted), working[0])
+        return found
+
+    def vaes(self) -> list[PartFile]:
+        """The VAEs in files of their own, by name."""
+        return list(self._fresh().offers.vaes)
+
+    def text_encoders(self) -> list[PartFile]:
+        """The text encoders in files of their own, by name."""
+        return list(self._fresh().offers.text_encoders)
+
+    def with_parts(self, checkpoint: Checkpoint, vae: str = AUTOMATIC, text_encoders: Sequence[str] = ()) -> Checkpoint:
+        """The checkpoint with a person's choice of parts; it may be one that lacks some (see `find`).
+
+        vae: a name of `vaes`, "Automatic", or "None" for the one inside. text_encoders: names of `text_encoders`; the
+        places that they leave are filled as ever. Raises UnknownName, and ModelProblem where a part does not fit.
+        """
+        family = self._families.get(checkpoint.family)
+        if family is None:
+            return checkpoint
+        completion = Completion(self._kinds, self._fresh().offers)
+        whole = completion.chosen(family, checkpoint.inside, checkpoint.path, vae, text_encoders)
+        lacked = completion.lacking(family, checkpoint.missing)
+        other = None if checkpoint.problem == lacked else checkpoint.problem
+        return checkpoint.made_of(whole, other or completion.lacking(family, whole.missing))
 
     def hashed(self, checkpoint: Checkpoint) -> Checkpoint:
         """The same with its hash, read now when the background has not come to it (a second for each GB or so)."""
-        if checkpoint.hash or not checkpoint.weights:
+        if checkpoint.hash or not checkpoint.own:
             return checkpoint
         try:
-            hashed = replace(checkpoint, hash=self._hashes.compute(checkpoint.weights))
+            hashed = replace(checkpoint, hash=self._hashes.compute(checkpoint.own))
         except OSError as error:
             raise ModelProblem(
                 f"{checkpoint.name} cannot be read: {error.strerror or error}.", field="checkpoint"
             ) from error
-        with self._lock:
-            if self._found.get(checkpoint.name) == checkpoint:
-                self._found[checkpoint.name] = hashed
+        self._show_hashes({checkpoint.path: hashed.hash})
         return hashed
 
-    def _scan(self) -> Iterator[Checkpoint]:
-        for root in self._folders:
-            for path in sorted(_candidates(root, set())):
-                yield self._describe(root, path)
-
-    def _describe(self, root: Path, path: Path) -> Checkpoint:
-        what = identify(path, self._kinds)
-        files = tuple(dict.fromkeys(file for part in what.parts.values() for file in part.files))
-        checkpoint = Checkpoint(
-            path.relative_to(root).as_posix(),
-            path,
-            what.family,
-            "diffusers" if path.is_dir() else "single",
-            variant=what.variant,
-            parts=what.parts,
-            missing=what.missing,
-            scheduler=what.scheduler,
-            weights=files or ((path,) if path.is_file() else ()),
-            problem=what.problem or _lacking(what),
-            # The first folder is models/Stable-diffusion.
-            models_dir=self._folders[0].parent,
-        )
-        try:
-            size = sum(file.stat().st_size for file in checkpoint.weights)
-            known = self._hashes.known(checkpoint.weights)
-            if known is None and checkpoint.weights and size <= _SMALL_BYTES:
-                known = self._hashes.compute(checkpoint.weights)
-            checkpoint = replace(checkpoint, size_bytes=size, hash=known or "")
-            if path.is_dir() and (path / SIDECAR).is_file():
-                checkpoint = replace(checkpoint, defaults=read_json(path / SIDECAR))
-        except (ModelProblem, OSError) as error:
-            why = f"It cannot be read: {error.strerror or error}." if isinstance(error, OSError) else error.detail
-            checkpoint = replace(checkpoint, problem=checkpoint.problem or why)
-        return checkpoint
-
-    def _hash_all(self, waiting: Sequence[Checkpoint]) -> None:
-        for checkpoint in waiting:
+    def _fresh(self) -> _State:
+        """What is in the folders, looked at anew when the last look is long ago."""
+        if time.monotonic() >= self._next_look and self._looking.acquire(blocking=False):
             try:
-                digest = self._hashes.compute(checkpoint.weights)
+                self._look()
+            finally:
+                self._looking.release()
+        return self._state
+
+    def _look(self, forced: bool = False) -> None:
+        start = time.monotonic()
+        folders = self._folders
+        kinds = folders.checkpoints, folders.vae, folders.text_encoders, folders.mixed
+        seen = tuple(self._scanner.scan(roots) for roots in kinds)
+        took = time.monotonic() - start
+        if forced or seen != self._seen:
+            state = self._read(*seen)
+            with self._lock:
+                self._seen, self._state = seen, state
+            self._hash_waiting()
+        self._next_look = time.monotonic() + max(self._look_seconds, _LOOK_SHARE * took)
+
+    def _read(
+        self, checkpoints: Sequence[Seen], vaes: Sequence[Seen], encoders: Sequence[Seen], mixed: Sequence[Seen]
+    ) -> _State:
+        looks = self._looks.of([*checkpoints, *vaes, *encoders, *mixed])
+        beside = [one for one in checkpoints if is_part_beside(one)]
+        apart = [one for one in mixed if not looks[one.path].what.family]
+        there = offers([*vaes, *beside], encoders, apart, looks)
+        models = [one for one in checkpoints if not is_part_beside(one)]
+        models += [one for one in mixed if looks[one.path].what.family]
+        found = self._describer.checkpoints(models, looks, Completion(self._kinds, there))
+        return _State(tuple(found), Aliases(found), there)
+
+    def _hash_waiting(self) -> None:
+        """Compute the hashes that are not known yet, in a thread of its own; one at a time."""
+        with self._lock:
+            if self._hashing or not self._hash_large or self._unhashed(set()) is None:
+                return
+            self._hashing = True
+        threading.Thread(target=self._hash_all, name="hash checkpoints", daemon=True).start()
+
+    def _unhashed(self, tried: set[Path]) -> Checkpoint | None:
+        return next((c for c in self._state.found if c.own and not c.hash and c.path not in tried), None)
+
+    def _hash_all(self) -> None:
+        tried: set[Path] = set()
+        digests: dict[Path, str] = {}
+        shown = time.monotonic()
+        while True:
+            with self._lock:
+                checkpoint = self._unhashed(tried)
+                # Said under the lock: who brings new ones afterwards starts another thread.
+                self._hashing = checkpoint is not None
+            if checkpoint is None or time.monotonic() - shown > _SHOW_SECONDS:
+                self._show_hashes(digests)
+                digests, shown = {}, time.monotonic()
+            if checkpoint is None:
+                return
+            tried.add(checkpoint.path)
+            try:
+                digests[checkpoint.path] = self._hashes.compute(checkpoint.own)
             except OSError as error:
                 log.warning("%s could not be hashed: %s.", checkpoint.name, error)
-                continue
-            with self._lock:
-                if self._found.get(checkpoint.name) == checkpoint:
-                    self._found[checkpoint.name] = replace(checkpoint, hash=digest)
 
+    def _show_hashes(self, digests: Mapping[Path, str]) -> None:
+        with self._lock:
+            found = tuple(self._with_hash(c) if c.path in digests and not c.hash else c for c in self._state.found)
+            self._state = replace(self._state, found=found, aliases=Aliases(found))
 
-def name_of(title: str) -> str:
-    """The name in a checkpoint's title."""
-    return _HASH_END.sub("", title)
-
-
-def _candidates(root: Path, seen: set[Path]) -> Iterator[Path]:
-    """Diffusers folders and model files below `root`; nothing inside a diffusers folder, and no folder twice."""
-    try:
-        if not root.is_dir() or root.resolve() in seen:
-            return
-        seen.add(root.resolve())
-        inside = list(root.iterdir())
-    except OSError as error:
-        log.warning("The folder %s cannot be searched for checkpoints: %s.", root, error.strerror or error)
-        return
-    for path in inside:
-        if path.name.startswith("."):
-            continue
-        is_file = path.suffix.lower() in SUFFIXES and path.is_file()
-        if is_file or (path / "model_index.json").is_file() or (path / "unet").is_dir():
-            yield path
-        elif path.is_dir():
-            yield from _candidates(path, seen)
-
-
-def _lacking(what: Identified) -> str | None:
-    """That a part is missing, as a sentence."""
-    if not what.missing:
-        return None
-    lacking = " and ".join(what.missing)
-    return f"It has no {lacking}."
-
-
-def _usable(checkpoint: Checkpoint) -> Checkpoint:
-    if not checkpoint.path.exists():
-        raise ModelProblem(
-            f"{checkpoint.name} is no longer there.",
-            field="checkpoint",
-            remedies=("Put it back", "Choose another checkpoint"),
-        )
-    if checkpoint.problem:
-        raise ModelProblem(
-            f"{checkpoint.name} cannot be used. {checkpoint.problem}",
-            field="checkpoint",
-            remedies=("Choose another checkpoint", "Replace its file, then refresh the list"),
-        )
-    missing = [file for file in checkpoint.weights if not file.is_file()]
-    if missing:
-        raise ModelProblem(
-            f"{checkpoint.name} is no longer complete: {missing[0].parent.name}/{missing[0].name} is gone.",
-            field="checkpoint",
-            remedies=("Put the file back", "Choose another checkpoint"),
-        )
-    return checkpoint
+    def _with_hash(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The same with its hash, unless its files were replaced after that was computed."""
+        try:
+            return replace(checkpoint, hash=self._hashes.known(checkpoint.own) or "")
+        except OSError:
+            return checkpoint

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from webui.engine.checkpoints.table import HashKey, ModelTable
 
-_FILE = "checkpoint-hashes.json"
+# A1111's old hash is of so many bytes from here on.
+_LEGACY_START, _LEGACY_BYTES, _LEGACY_DIGITS = 0x100000, 0x10000, 8
 
 
 class HashCache:
-    """sha256 of files; safe to use from several threads, and by several processes on one folder."""
+    """sha256 of files; safe to use from several threads, and by several processes on one table."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._path = folder / _FILE if folder else None
+    def __init__(self, table: ModelTable) -> None:
+        self._table = table
         self._lock = threading.Lock()
-        self._known = self._read()
+        self._known = table.hashes()
 
     def known(self, files: Sequence[Path]) -> str | None:
-        """The hash of these files together when it needs no reading, else None."""
-        digests = [self._known.get(_key(file)) for file in files]
+        """The hash of these files together when it needs no reading, else None. Raises OSError."""
+        digests = [self._one(file) for file in files]
         return None if None in digests or not digests else combine([d for d in digests if d])
 
     def reload(self) -> None:
-        """Take over what another process on this folder has computed meanwhile."""
-        found = self._read()
+        """Take over what another process on this table has computed meanwhile."""
+        found = self._table.hashes()
         with self._lock:
             self._known = {**found, **self._known}
 
@@ -38,36 +36,24 @@ class HashCache:
         """The hash of these files together; reads those that are not known. Raises OSError."""
         digests = []
         for file in files:
+            # Of the state before it is read: one that changes meanwhile is read again the next time.
             key = _key(file)
-            if key not in self._known:
+            digest = self._one(file)
+            if digest is None:
                 digest = _sha256(file)
                 with self._lock:
                     self._known[key] = digest
-                    self._write()
-            digests.append(self._known[key])
+                self._table.keep_hashes({key: digest})
+            digests.append(digest)
         return combine(digests)
 
-    def _read(self) -> dict[str, str]:
-        if self._path is None or not self._path.is_file():
-            return {}
-        try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
-            return {str(k): str(v) for k, v in data.items()}
-        except (OSError, ValueError, AttributeError):
-            log.warning("%s was damaged; hashes are computed again.", self._path)
-            return {}
-
-    def _write(self) -> None:
-        if self._path is None:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
-            # Another process on this folder may have added some meanwhile.
-            temporary.write_text(json.dumps({**self._read(), **self._known}, indent=0), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError as error:
-            log.warning("Hashes of checkpoints cannot be kept: %s.", error)
+    def _one(self, file: Path) -> str | None:
+        key = _key(file)
+        known = self._known.get(key)
+        if known is None:
+            # The hashes of earlier versions are under the paths that links lead to.
+            known = self._known.get((str(file.resolve()), *key[1:]))
+        return known
 
 
 def combine(digests: Sequence[str]) -> str:
@@ -77,11 +63,22 @@ def combine(digests: Sequence[str]) -> str:
     return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
+def legacy_hash(file: Path) -> str:
+    """A1111's hash of eight digits from before it took sha256; "" for a file that is too short for it.
+
+    It is sha256 of 64 KiB at 1 MiB (`model_hash` in A1111). Raises OSError.
+    """
+    with file.open("rb") as opened:
+        opened.seek(_LEGACY_START)
+        piece = opened.read(_LEGACY_BYTES)
+    return hashlib.sha256(piece).hexdigest()[:_LEGACY_DIGITS] if piece else ""
+
+
 def _sha256(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _key(file: Path) -> str:
+def _key(file: Path) -> HashKey:
     stat = file.stat()
-    return f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    return str(file), stat.st_size, stat.st_mtime_ns

@@ -11,7 +11,7 @@ from typing import Any
 from webui.core.errors import ModelProblem
 from webui.core.registry import Architecture, Family, Need, Registry
 from webui.engine.checkpoints.json_files import read_json
-from webui.engine.checkpoints.parts import Inside, Part, look_inside, look_into_folder
+from webui.engine.checkpoints.parts import Inside, Part, look_at_network, look_inside, look_into_folder
 from webui.plugins.builtin.architectures import architectures as built_in_architectures
 from webui.plugins.builtin.families import families as built_in_families
 
@@ -57,18 +57,58 @@ class Kinds:
         return cls(tuple(built_in_families()), tuple(built_in_architectures()))
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """All networks that were found somewhere, and what they are together."""
+
+    inside: Inside
+    what: Identified
+
+
 def identify(path: Path, kinds: Kinds) -> Identified:
     """What this diffusers folder or file of weights is."""
+    return examine(path, kinds).what
+
+
+def examine(path: Path, kinds: Kinds) -> Examined:
+    """What lies in a diffusers folder, in the folder of one network or in a file of weights, and what that is."""
+    inside = Inside()
     try:
-        return _folder(path, kinds) if path.is_dir() else _file(path, kinds)
+        inside = _look(path, kinds)
+        return Examined(inside, judge(path, inside, kinds))
     except ModelProblem as error:
-        return Identified(problem=error.detail)
+        return Examined(inside, Identified(problem=error.detail))
     except OSError as error:
-        return Identified(problem=f"It cannot be read: {error.strerror or error}.")
+        return Examined(inside, Identified(problem=f"It cannot be read: {error.strerror or error}."))
     except Exception as error:
         # A recogniser's mistake, perhaps an extension's: it takes no other model away.
         log.warning("%s could not be looked at.", path, exc_info=True)
-        return Identified(problem=f"It could not be looked at: {type(error).__name__}: {error}"[:300])
+        return Examined(inside, Identified(problem=f"It could not be looked at: {type(error).__name__}: {error}"[:300]))
+
+
+def judge(path: Path, inside: Inside, kinds: Kinds, family: Family | None = None) -> Identified:
+    """What these networks are together. Raises ModelProblem, OSError.
+
+    family: what a person says that it is. Then only the kind of its denoiser must be right, whatever its facts.
+    """
+    if family is not None:
+        denoiser = family.needs[0]
+        if all(part.architecture != denoiser.architecture for part in inside.parts):
+            titles = {row.name: row.title for row in kinds.architectures}
+            title = titles.get(denoiser.architecture, denoiser.architecture)
+            return Identified(problem=f"It is said to be {family.title}, and there is no {title} in it.")
+        kinds = Kinds((replace(family, needs=(replace(denoiser, facts={}), *family.needs[1:])),), kinds.architectures)
+    return _folder(path, inside, kinds) if path.is_dir() and not _is_one_network(path) else _file(path, inside, kinds)
+
+
+def _look(path: Path, kinds: Kinds) -> Inside:
+    if not path.is_dir():
+        return look_inside(path, kinds.architectures)
+    return (look_at_network if _is_one_network(path) else look_into_folder)(path, kinds.architectures)
+
+
+def _is_one_network(folder: Path) -> bool:
+    return (folder / "config.json").is_file() and not (folder / "model_index.json").is_file()
 
 
 def fits(need: Need, part: Part, chosen: Mapping[str, Part]) -> bool:
@@ -86,8 +126,7 @@ def fits(need: Need, part: Part, chosen: Mapping[str, Part]) -> bool:
     return True
 
 
-def _folder(path: Path, kinds: Kinds) -> Identified:
-    inside = look_into_folder(path, kinds.architectures)
+def _folder(path: Path, inside: Inside, kinds: Kinds) -> Identified:
     scheduler = read_json(path / _SCHEDULER) if (path / _SCHEDULER).is_file() else {}
     for family in kinds.families:
         chosen: dict[str, Part] = {}
@@ -107,8 +146,7 @@ def _folder(path: Path, kinds: Kinds) -> Identified:
     return Identified(problem=f"It is a model of the kind {kind}, which cannot be read yet.")
 
 
-def _file(path: Path, kinds: Kinds) -> Identified:
-    inside = look_inside(path, kinds.architectures)
+def _file(path: Path, inside: Inside, kinds: Kinds) -> Identified:
     for family in kinds.families:
         chosen: dict[str, Part] = {}
         for need in family.needs:

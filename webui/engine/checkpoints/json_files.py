@@ -1,4 +1,4 @@
-"""Small JSON files of a checkpoint: configurations, sidecars, tables of split weights."""
+"""Small JSON and YAML files of a checkpoint: configurations, sidecars, tables of split weights."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from webui.core.errors import ModelProblem
 
 # The largest that models ship are tokenizers' tables of a few megabytes.
 _MAX_BYTES = 64_000_000
+# Reading YAML is slow: a megabyte takes seconds.
+_MAX_YAML_BYTES = 200_000
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -25,4 +29,20 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ModelProblem(f"{where} is no JSON.", field="checkpoint") from error
     if not isinstance(data, dict):
         raise ModelProblem(f"{where} is no JSON object.", field="checkpoint")
+    return data
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping from a file beside a checkpoint; it can make no objects. Raises ModelProblem with a sentence."""
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        if path.stat().st_size > _MAX_YAML_BYTES:
+            raise ModelProblem(f"{where} is too large to be a model's configuration.", field="checkpoint")
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelProblem(f"{where} is missing or cannot be read.", field="checkpoint") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ModelProblem(f"{where} is no YAML.", field="checkpoint") from error
+    if not isinstance(data, dict):
+        raise ModelProblem(f"{where} holds no configuration.", field="checkpoint")
     return data

@@ -91,6 +91,12 @@ def look_into_folder(path: Path, architectures: Iterable[Architecture]) -> Insid
     return Inside(tuple(named.values()), named, broken)
 
 
+def look_at_network(folder: Path, architectures: Iterable[Architecture]) -> Inside:
+    """The one network whose configuration and weights lie in this folder. Raises ModelProblem when it is damaged."""
+    part = _network(folder, architectures)
+    return Inside((part,) if part else ())
+
+
 def weight_files(folder: Path) -> tuple[Path, ...]:
     """The files of one network's weights in its folder. Raises ModelProblem: there are none, or one is missing."""
     for suffix in _SUFFIXES:
