@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,7 @@ _HUB = "https://huggingface.co"
 # The largest tokenizers that text encoders have take 35 MB.
 _MOST_BYTES = 64_000_000
 _TIMEOUT_SECONDS = 20.0
+_MOST_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +78,20 @@ def tokenizer_for(checkpoint: Checkpoint, folder_name: str, known: KnownTokenize
 def local_tokenizer(checkpoint: Checkpoint, folder_name: str, known: KnownTokenizer) -> Tokenizer | None:
     """The same without fetching anything; None where it is not on this machine."""
     path = next((path for path in _places(checkpoint, folder_name, known) if path.is_file()), None)
-    return None if path is None else _checked(path, known)
-
-
-def _checked(path: Path, known: KnownTokenizer) -> Tokenizer:
+    if path is None:
+        return None
     tokenizer = read_tokenizer(path)
-    strange = [name for name, number in known.numbers.items() if tokenizer.token_to_id(name) != number]
-    if strange:
+    if not _is(tokenizer, known):
         raise ModelProblem(
-            f"{path.parent.name}/{path.name} is not the tokenizer of {known.title}: its token {strange[0]} is another.",
+            f"{path.parent.name}/{path.name} is not the tokenizer of {known.title}: its tokens have other numbers.",
             field="checkpoint",
             remedies=(f"Replace the file by the tokenizer of {known.title}", "Delete it, to have the right one found"),
         )
     return tokenizer
+
+
+def _is(tokenizer: Tokenizer, known: KnownTokenizer) -> bool:
+    return all(tokenizer.token_to_id(name) == number for name, number in known.numbers.items())
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
@@ -105,16 +108,22 @@ def _read(path: Path, size: int, changed: int) -> Tokenizer:
     if size > _MOST_BYTES:
         raise ModelProblem(f"{path.parent.name}/{path.name} is too large for a tokenizer.", field="checkpoint")
     data = path.read_bytes()
-    return read_sentencepiece(data, path) if path.name == SENTENCEPIECE else _parse(data, path)
-
-
-def _parse(data: bytes, path: Path) -> Tokenizer:
+    if path.name == SENTENCEPIECE:
+        return read_sentencepiece(data, path)
     try:
-        tokenizer = Tokenizer.from_buffer(data)
-    except Exception as error:  # the tokenizers library raises bare Exception
+        return _parse(data)
+    except ValueError as error:
         raise ModelProblem(
             f"{path.parent.name}/{path.name} is no tokenizer.", field="checkpoint", remedies=("Replace the file",)
         ) from error
+
+
+def _parse(data: bytes) -> Tokenizer:
+    """The tokenizer in the content of a tokenizer.json. Raises ValueError."""
+    try:
+        tokenizer = Tokenizer.from_buffer(data)
+    except Exception as error:  # the tokenizers library raises bare Exception
+        raise ValueError("it is no tokenizer") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -140,9 +149,13 @@ def _cached(place: str) -> Iterator[Path]:
     folder = _hub_cache() / f"models--{owner}--{repository}"
     try:
         snapshots = sorted((folder / "snapshots").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    except OSError:
+        return
+    try:
         main = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        snapshots, main = [], ""
+        # What was fetched by a revision's number has no name.
+        main = ""
     for snapshot in sorted(snapshots, key=lambda path: path.name != main):
         path = snapshot.joinpath(*inside)
         yield from (path,) if path.suffix else (path / name for name in (TOKENIZER, SENTENCEPIECE))
@@ -168,9 +181,11 @@ def _fetched(checkpoint: Checkpoint, known: KnownTokenizer) -> Tokenizer:
     log.info("The tokenizer of %s is not here; fetching it from %s.", known.title, url)
     try:
         data = _download(url)
-    except (httpx.HTTPError, OSError) as error:
+        tokenizer = _parse(data)
+        if not _is(tokenizer, known):
+            raise ValueError("what came is the tokenizer of another model")
+    except (httpx.HTTPError, OSError, ValueError) as error:
         raise _missing(checkpoint, known, target, str(error) or type(error).__name__) from error
-    _parse(data, target)
     try:
         _write(data, target)
     except OSError as error:
@@ -179,7 +194,7 @@ def _fetched(checkpoint: Checkpoint, known: KnownTokenizer) -> Tokenizer:
             remedies=("Make room on the disk, or let the program write to this folder", "Put the file there yourself"),
         ) from error
     log.info("The tokenizer of %s (%.1f MB) is now in %s.", known.title, len(data) / 1e6, target)
-    return _checked(target, known)
+    return tokenizer
 
 
 def _url(place: str) -> str:
@@ -192,6 +207,7 @@ def _download(url: str) -> bytes:
     """What lies at an address. Raises HTTPError or OSError."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise OSError("HF_HUB_OFFLINE is set")
+    end = time.monotonic() + _MOST_SECONDS
     with httpx.stream("GET", url, timeout=_TIMEOUT_SECONDS, follow_redirects=True) as answer:
         answer.raise_for_status()
         data = bytearray()
@@ -199,6 +215,8 @@ def _download(url: str) -> bytes:
             data += piece
             if len(data) > _MOST_BYTES:
                 raise OSError("what came is too large for a tokenizer")
+            if time.monotonic() > end:
+                raise OSError("it came too slowly")
     return bytes(data)
 
 
