@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,18 +23,38 @@ def test_each_checkpoint_has_a_line(home: Path, capsys: pytest.CaptureFixture[st
     broken.write_bytes(b"\x00" * 20)
     assert run(home) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert "sd1" in lines["sham"] and "MiB" in lines["sham"]
+    assert "sd1" in lines["sham"] and "fp16 diffusers" in lines["sham"] and "MiB" in lines["sham"]
     assert len(lines["torn.safetensors"].split("MiB")[1]) > 20
 
 
 def test_one_is_shown_in_full_and_as_json_a_line_each(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(home, "sham") == 0
+    assert run(home, "sham", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["name"], facts["problem"], facts["defaults"]["native_size"]) == ("sham", None, 64)
     assert len(facts["hash"]) == 64
     assert run(home, "--json") == 0
     names = [json.loads(line)["name"] for line in capsys.readouterr().out.splitlines()]
     assert "sham" in names
+
+
+def test_one_is_shown_with_what_is_in_it_and_what_is_missing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(home / "models" / "Stable-diffusion" / "sham" / "vae")
+    assert run(home, "show", "sham") == 1
+    text = capsys.readouterr().out
+    assert "kind        Stable Diffusion 1" in text
+    assert "UNet of Stable Diffusion, fp16" in text
+    assert "vae               missing" in text and "which goes into models/VAE" in text
+
+
+def test_list_is_the_same_as_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "list") == 0
+    listed = capsys.readouterr().out
+    assert run(home) == 0
+    assert capsys.readouterr().out == listed
+    # A checkpoint of a subcommand's name is there all the same.
+    (home / "models" / "Stable-diffusion" / "sham").rename(home / "models" / "Stable-diffusion" / "list")
+    assert run(home, "show", "list") == 0
+    assert capsys.readouterr().out.startswith("list [")
 
 
 def test_the_chosen_one_is_kept_and_marked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +74,15 @@ def test_a_running_server_is_told(home: Path, site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"), [(["shan"], "Did you mean 'sham'"), (["--use"], "needs the name of a checkpoint")]
+    ("arguments", "expected"),
+    [
+        (["shan"], "Did you mean 'sham'"),
+        (["show", "shan"], "Did you mean 'sham'"),
+        (["show"], "the name of one checkpoint"),
+        (["list", "sham"], "list takes no name"),
+        (["--use"], "needs the name of a checkpoint"),
+        (["list", "--use"], "needs the name of a checkpoint"),
+    ],
 )
 def test_wrong_names_are_said(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str

@@ -1,53 +1,106 @@
-"""launch.py models: the checkpoints that are found, or one of them in full."""
+"""launch.py models: list the checkpoints, show one with its values, choose one."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
+from webui.commands.model_facts import HEAD, full, lines, row
 from webui.commands.remote import RemoteSession
 from webui.core.errors import InvalidField
 from webui.core.options import Options
+from webui.core.registry import Registry
 from webui.core.settings import SettingsStore
-from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.instance import running
 from webui.plugins.manager import build_registry, load_plugins
 
 
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What the subcommands work on."""
+
+    options: Options
+    settings: SettingsStore
+    registry: Registry
+    catalogue: Catalogue
+
+
 def run(arguments: list[str]) -> int:
-    """List checkpoints; 1 when there is none that works."""
-    parser = command_parser("models", "List the checkpoints, or show one of them.", "[NAME]")
-    parser.add_argument("name", nargs="?", help="a checkpoint's title, name or hash, to show it in full")
+    """Do what the first word says: list, show NAME; a name alone is shown, and nothing at all is the list."""
+    parser = command_parser("models", "List the checkpoints, or show one of them.", "[list | show NAME]")
+    parser.add_argument(
+        "words", nargs="*", metavar="WORD", help="list (the default), or show and a title, name or hash"
+    )
     parser.add_argument("--use", action="store_true", help="make NAME the checkpoint of new pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     given = with_flags(parser).parse_args(arguments)
-    if given.use and not given.name:
+    name, words = _split(given.words)
+    if given.use and (name != "show" or not words):
         raise InvalidField("--use needs the name of a checkpoint.", remedies=("launch.py models lists them",))
     options = begin(given, "ERROR")
     settings = settings_store(options)
     plugins = load_plugins(options.paths.extensions, "web", settings.current.disabled_extensions)
-    catalogue = Catalogue(options.paths.model_folders, options.paths.state, kinds=Kinds.of(build_registry(plugins)))
-    if given.name:
-        checkpoint = catalogue.get(given.name)
-        if given.use:
-            asyncio.run(_use(checkpoint.title, options, settings))
-            write_line(f"New pictures are made with {checkpoint.title}.")
-        else:
-            write_line(json.dumps(_facts(checkpoint), ensure_ascii=False, indent=None if given.json else 2))
-        return 0
-    found = catalogue.all()
+    registry = build_registry(plugins)
+    catalogue = Catalogue(options.paths.model_folders, options.paths.state, kinds=Kinds.of(registry), hash_large=False)
+    return SUBCOMMANDS[name](Shelf(options, settings, registry, catalogue), words, given)
+
+
+def _split(words: list[str]) -> tuple[str, list[str]]:
+    """(subcommand, its words). A checkpoint's name alone means show, as before there were subcommands."""
+    if not words:
+        return "list", []
+    if words[0] in SUBCOMMANDS:
+        return words[0], words[1:]
+    return "show", words
+
+
+def _list(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
+    """All checkpoints; 1 when there is none that works."""
+    if words:
+        raise InvalidField(f"list takes no name, as '{words[0][:60]}'.", remedies=("launch.py models show NAME",))
+    found = shelf.catalogue.all()
+    chosen = shelf.settings.current.sd_model_checkpoint
     if given.json:
         for checkpoint in found:
-            write_line(json.dumps(_facts(checkpoint), ensure_ascii=False))
+            write_line(json.dumps(full(checkpoint, shelf.registry), ensure_ascii=False))
     elif found:
-        chosen = next((c for c in found if c.title == settings.current.sd_model_checkpoint), None)
-        write_line(table([_row(checkpoint, checkpoint is chosen) for checkpoint in found]))
+        rows = [row(checkpoint, shelf.registry, chosen=checkpoint.title == chosen) for checkpoint in found]
+        write_line(table([HEAD, *rows]))
     else:
-        write_line(f"There are no checkpoints; they go into {options.paths.model_folders.checkpoints[0]}.")
+        write_line(f"There are no checkpoints; they go into {shelf.catalogue.folder}.")
     return int(not any(checkpoint.problem is None for checkpoint in found))
+
+
+def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
+    """One checkpoint in full, also one that cannot be used; 1 then."""
+    if len(words) != 1:
+        raise InvalidField(
+            "show takes the name of one checkpoint.", remedies=("Put quotes around a name of several words",)
+        )
+    if given.use:
+        checkpoint = shelf.catalogue.get(words[0])
+        asyncio.run(_use(checkpoint.title, shelf.options, shelf.settings))
+        write_line(f"New pictures are made with {checkpoint.title}.")
+        return 0
+    checkpoint = shelf.catalogue.find(words[0])
+    if given.json:
+        write_line(json.dumps(full(checkpoint, shelf.registry), ensure_ascii=False))
+    else:
+        for line in lines(checkpoint, shelf.registry):
+            write_line(line)
+    return int(checkpoint.problem is not None)
+
+
+Subcommand = Callable[[Shelf, list[str], argparse.Namespace], int]
+SUBCOMMANDS: Mapping[str, Subcommand] = MappingProxyType({"list": _list, "show": _show})
+"""What may stand first; a checkpoint of such a name is shown by `show`."""
 
 
 async def _use(title: str, options: Options, settings: SettingsStore) -> None:
@@ -59,22 +112,3 @@ async def _use(title: str, options: Options, settings: SettingsStore) -> None:
         return
     async with RemoteSession.open(instance) as session:
         await session.update_settings(change)
-
-
-def _row(checkpoint: Checkpoint, chosen: bool) -> tuple[str, str, str, str]:
-    state = checkpoint.problem or ("chosen" if chosen else "")
-    return checkpoint.title, checkpoint.family, f"{checkpoint.size_bytes / 2**20:,.0f} MiB", state
-
-
-def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {
-        "title": checkpoint.title,
-        "name": checkpoint.name,
-        "path": str(checkpoint.path),
-        "family": checkpoint.family,
-        "kind": checkpoint.kind,
-        "hash": checkpoint.hash,
-        "size_bytes": checkpoint.size_bytes,
-        "defaults": checkpoint.defaults,
-        "problem": checkpoint.problem,
-    }

@@ -186,13 +186,43 @@ class SchedulersOut(BaseModel):
     schedulers: list[SchedulerOut]
 
 
+class PartOut(BaseModel):
+    """A network that a checkpoint is made of; `part` is its folder's name in diffusers' form.
+
+    precision: what most of its numbers are kept in. file: the file that it was taken from, where that is not the
+    checkpoint's own.
+    """
+
+    part: str
+    role: str
+    title: str
+    precision: str
+    parameters: int
+    size_bytes: int
+    file: str | None
+
+
 class CheckpointOut(BaseModel):
-    """A checkpoint. `defaults` are values of all fields for it; `sizes` the sizes its family was trained for."""
+    """A checkpoint. `defaults` are values of all fields for it; `sizes` the sizes its family was trained for.
+
+    format: safetensors, ckpt, gguf or diffusers. precision: of the network that makes the picture. prediction_type:
+    empty where nothing says it. size_bytes: of all its files. missing: parts that were found nowhere. card: what is
+    said of it for people to read.
+    """
 
     title: str
     name: str
     hash: str
     family: str
+    family_title: str
+    variant: str
+    format: str
+    precision: str
+    prediction_type: str
+    size_bytes: int
+    parts: list[PartOut]
+    missing: list[str]
+    card: dict[str, str]
     problem: str | None
     defaults: dict[str, Any]
     sizes: list[tuple[int, int]]

@@ -27,13 +27,24 @@ def test_checkpoints_carry_what_suits_them(alone: Site) -> None:
     assert str(alone.home) not in str(sham)
 
 
+def test_checkpoints_say_what_they_are_and_are_made_of(alone: Site) -> None:
+    (sham,) = alone.client().get("/api/v1/checkpoints").json()["checkpoints"]
+    assert (sham["family"], sham["family_title"], sham["variant"]) == ("sd1", "Stable Diffusion 1", "")
+    assert (sham["format"], sham["precision"], sham["missing"]) == ("diffusers", "fp16", [])
+    assert sham["size_bytes"] > 0 and sham["card"] == {}
+    assert [part["part"] for part in sham["parts"]] == ["unet", "vae", "text_encoder"]
+    unet = sham["parts"][0]
+    assert (unet["role"], unet["title"], unet["parameters"]) == ("denoiser", "UNet of Stable Diffusion", 32)
+    assert unet["file"] is None
+
+
 def test_a_broken_checkpoint_is_shown_to_the_owner_with_its_reason(alone: Site) -> None:
     broken = alone.home / "models" / "Stable-diffusion" / "cut.safetensors"
     broken.write_bytes(b"\x10")
     try:
         found = alone.client().post("/api/v1/checkpoints/refresh").json()["checkpoints"]
         (cut,) = [row for row in found if row["name"].startswith("cut")]
-        assert cut["problem"] and cut["defaults"] == {}
+        assert cut["problem"] and cut["defaults"] == {} and cut["parts"] == [] and cut["format"] == "safetensors"
         visitor = alone.client(**{"X-Forwarded-For": "203.0.113.7"})
         assert "cut" not in visitor.get("/api/v1/checkpoints").text
         refused = alone.client().post("/api/v1/jobs", json={"checkpoint": "cut"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +110,7 @@ class Completion:
             need = needs[name]
             row = self._architectures.get(need.architecture)
             title = row.title if row else need.architecture
-            hint = f", as {need.names[0]}" if need.names else ""
+            hint = f"; such files often have '{need.names[0]}' in their names" if need.names else ""
             said.append(f"{name} ({title}{hint}), which goes into models/{FOLDERS[self._role(need)]}")
         return f"It has no {'; and no '.join(said)}." if said else None
 
@@ -221,9 +222,15 @@ def _differences(need: Need, part: Part, parts: Mapping[str, Part]) -> Iterator[
 
 
 def _rank(need: Need, file: PartFile) -> int:
-    """The place of the first of the need's words that the file's name has; as many as there are for none."""
+    """The place of the first of the need's words that the file's name has; as many as there are for none.
+
+    A word of two letters must stand alone there: "ae" is in every "vae".
+    """
     name = file.name.casefold()
-    return next((place for place, word in enumerate(need.names) if word.casefold() in name), len(need.names))
+    pieces = set(re.split(r"[^a-z0-9]+", name))
+    words = (word.casefold() for word in need.names)
+    has = (word in pieces or (len(word) > 2 and word in name) for word in words)
+    return next((place for place, found in enumerate(has) if found), len(need.names))
 
 
 def _named(name: str, files: Sequence[PartFile], kind: str, field: str) -> PartFile:

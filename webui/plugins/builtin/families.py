@@ -6,7 +6,9 @@ from webui.core.registry import Family, Need, Variant
 from webui.plugins.hooks import hookimpl
 
 _CLIP_TOKENS = "webui.engine.checkpoints.tokens:count_tokens"
-_KL4 = Need("vae", "kl", {"latent_channels": 4})
+# The autoencoders of SD and of SDXL are alike in form, and only their files' names tell them apart.
+_KL4 = Need("vae", "kl", {"latent_channels": 4}, names=("ft-mse", "ft-ema", "kl-f8", "840000", "560000", "sd1", "sd-1"))
+_KL4_XL = Need("vae", "kl", {"latent_channels": 4}, names=("sdxl", "xl"))
 _CHANNELS = (Variant("inpainting", {"in_channels": 9}), Variant("pix2pix", {"in_channels": 8}))
 _SD_CHANNELS = (4, 8, 9)
 _XL_SIZES = ((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768))
@@ -52,7 +54,7 @@ _SDXL = Family(
     "webui.engine.families.sdxl:load_base",
     needs=(
         Need("unet", "unet", {"labelled": True, "levels": 3, "in_channels": _SD_CHANNELS}),
-        _KL4,
+        _KL4_XL,
         Need("text_encoder", "clip", {"open_clip": False}),
         Need("text_encoder_2", "clip", {"open_clip": True, "projection": True}),
     ),
@@ -70,7 +72,7 @@ _SDXL_REFINER = Family(
     "webui.engine.families.sdxl:load_refiner",
     needs=(
         Need("unet", "unet", {"labelled": True, "levels": 4, "in_channels": 4}),
-        _KL4,
+        _KL4_XL,
         Need("text_encoder_2", "clip", {"open_clip": True, "projection": True}, {"width": "unet.context_width"}),
     ),
     count_tokens=_CLIP_TOKENS,
@@ -129,8 +131,28 @@ _FLUX = Family(
     ),
 )
 
+_Z_IMAGE = Family(
+    "z-image",
+    "Z-Image",
+    "webui.engine.families.z_image:load",
+    needs=(
+        Need("transformer", "z_image", {"in_channels": 16, "siglip": False}),
+        Need("vae", "kl", _KL16, names=("ae", "flux")),
+        Need("text_encoder", "qwen3", same={"width": "transformer.context_width"}),
+    ),
+    count_tokens="webui.engine.checkpoints.qwen3_tokens:count_prompt",
+    native_size=1024,
+    sizes=_XL_SIZES,
+    size_multiple=_FLOW_MULTIPLE,
+    steps=30,
+    cfg_scale=4.0,
+    samplers=_FLOW_SAMPLERS,
+    # The weights of the two are of one form; the folders that were published differ in this.
+    variants=(Variant("turbo", {}, {"steps": 8, "cfg_scale": 1.0}, scheduler={"shift": 3.0}, names=("turbo",)),),
+)
+
 
 @hookimpl
 def families() -> list[Family]:
     """The families that can be loaded."""
-    return [_SD1, _SD2, _SDXL, _SDXL_REFINER, _SD3, _FLUX]
+    return [_SD1, _SD2, _SDXL, _SDXL_REFINER, _SD3, _FLUX, _Z_IMAGE]

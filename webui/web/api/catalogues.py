@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends
 from webui.core.errors import DarkroomError
 from webui.core.fields import Field
 from webui.core.job import Identity
+from webui.engine.checkpoints.facts import facts_of
 from webui.web.access import Who
 from webui.web.bodies import body_of, describe
 from webui.web.schemas import (
@@ -25,7 +26,7 @@ from webui.web.schemas import (
 )
 
 if TYPE_CHECKING:
-    from webui.engine.checkpoints.catalogue import Checkpoint
+    from webui.engine.checkpoints.checkpoint import Checkpoint
     from webui.service import Service
 
 
@@ -106,7 +107,7 @@ def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
         "title": checkpoint.title,
         "name": checkpoint.name,
         "hash": checkpoint.hash,
-        "family": checkpoint.family,
+        **facts_of(checkpoint, service.registry),
         "problem": checkpoint.problem,
         "defaults": {} if checkpoint.problem else service.defaults(checkpoint.title),
         "sizes": _sizes(own.get("sizes"))
