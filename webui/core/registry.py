@@ -93,13 +93,17 @@ class Need:
 class Variant:
     """A kind of model inside a family, known by facts of its denoiser.
 
-    defaults: of fields of a request, in place of the family's. abilities: in place of the family's.
+    scheduler: what a folder's scheduler configuration must say besides, where there is one. names: words of which the
+    file's or folder's name must have one, where there is none; such a name is a hint, so it may choose no more than
+    defaults. defaults: of fields of a request, in place of the family's. abilities: in place of the family's.
     """
 
     name: str
     facts: Mapping[str, Any]
     defaults: Mapping[str, Any] = dataclass_field(default_factory=dict)
     abilities: tuple[str, ...] | None = None
+    scheduler: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.core.errors import ModelProblem
-from webui.core.registry import Architecture, Family, Need, Registry
+from webui.core.registry import Architecture, Family, Need, Registry, Variant
 from webui.engine.checkpoints.json_files import read_json
 from webui.engine.checkpoints.parts import Inside, Part, look_at_network, look_inside, look_into_folder
 from webui.plugins.builtin.architectures import architectures as built_in_architectures
@@ -135,9 +135,8 @@ def _folder(path: Path, inside: Inside, kinds: Kinds) -> Identified:
             if part is not None and fits(need, part, chosen):
                 chosen[need.part] = part
         if family.needs[0].part in chosen:
-            return _complete(
-                family, chosen, scheduler, replace(inside, broken=inside.broken | _without_tokenizer(path, chosen))
-            )
+            inside = replace(inside, broken=inside.broken | _without_tokenizer(path, chosen))
+            return _complete(path, family, chosen, scheduler, inside)
     if inside.broken:
         return Identified(problem=next(iter(inside.broken.values())))
     kind = "unknown"
@@ -154,15 +153,15 @@ def _file(path: Path, inside: Inside, kinds: Kinds) -> Identified:
             if part is not None:
                 chosen[need.part] = part
         if family.needs[0].part in chosen:
-            return _complete(family, chosen, {}, inside)
+            return _complete(path, family, chosen, {}, inside)
     return Identified(problem=_other(inside, kinds))
 
 
-def _complete(family: Family, chosen: Mapping[str, Part], scheduler: Mapping[str, Any], inside: Inside) -> Identified:
+def _complete(
+    path: Path, family: Family, chosen: Mapping[str, Part], scheduler: Mapping[str, Any], inside: Inside
+) -> Identified:
     facts = chosen[family.needs[0].part].form.facts
-    variant = next(
-        (v.name for v in family.variants if all(facts.get(name) == value for name, value in v.facts.items())), ""
-    )
+    variant = next((v.name for v in family.variants if _is_variant(v, facts, scheduler, path.name)), "")
     missing = tuple(need.part for need in family.needs if need.part not in chosen and not need.optional)
     # A folder says itself what it should hold; what is broken there is told rather than taken from elsewhere.
     broken = next((inside.broken[need.part] for need in family.needs if need.part in inside.broken), None)
@@ -171,6 +170,15 @@ def _complete(family: Family, chosen: Mapping[str, Part], scheduler: Mapping[str
         denoiser = family.needs[0].part
         broken = f"The part {unfit} does not fit the part {denoiser}: they are of different models."
     return Identified(family.name, variant, chosen, missing, scheduler, broken)
+
+
+def _is_variant(variant: Variant, facts: Mapping[str, Any], scheduler: Mapping[str, Any], name: str) -> bool:
+    said = {**variant.facts, **(variant.scheduler if scheduler else {})}
+    known = {**scheduler, **facts}
+    if any(known.get(fact) != value for fact, value in said.items()):
+        return False
+    by_name = bool(variant.names) and not (scheduler and variant.scheduler)
+    return not by_name or any(word.casefold() in name.casefold() for word in variant.names)
 
 
 def _without_tokenizer(path: Path, chosen: Mapping[str, Part]) -> dict[str, str]:
