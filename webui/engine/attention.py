@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
-from diffusers.models.attention import AttentionMixin
 from diffusers.models.attention_processor import Attention
+from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -120,7 +120,7 @@ def math_products(network: nn.Module) -> Undo:
 
 
 def _check(network: nn.Module) -> None:
-    if not isinstance(network, AttentionMixin):
+    if not isinstance(network, ModelMixin):
         raise DarkroomError(f"Attention cannot be chosen for a network of the kind {type(network).__name__}.")
 
 

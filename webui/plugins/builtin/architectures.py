@@ -9,6 +9,7 @@ _KNOWN = "webui.engine.checkpoints.architectures"
 _LAYOUTS = "webui.engine.layouts"
 _BUILD = "webui.engine.reading.builders"
 _BUILD_FLOW = "webui.engine.reading.builders_flow"
+_BUILD_QWEN = "webui.engine.reading.builders_qwen"
 
 
 _ROWS = (
@@ -88,6 +89,34 @@ _ROWS = (
         {"transformers": f"{_LAYOUTS}.t5:transformers", "llama_cpp": f"{_LAYOUTS}.t5:llama_cpp"},
         places=("text_encoders.t5xxl.transformer.",),
         classes=("T5EncoderModel", "T5ForConditionalGeneration"),
+    ),
+    Architecture(
+        "z_image",
+        "Transformer of Z-Image",
+        "denoiser",
+        f"{_KNOWN}.z_image:recognise",
+        f"{_BUILD_QWEN}:z_image",
+        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.z_image:transformer"},
+        places=("model.diffusion_model.",),
+        classes=("ZImageTransformer2DModel",),
+    ),
+    Architecture(
+        "qwen3",
+        "Qwen3 language model",
+        "text_encoder",
+        f"{_KNOWN}.qwen3:recognise",
+        f"{_BUILD_QWEN}:qwen3",
+        {
+            "transformers": f"{_LAYOUTS}.qwen3:transformers",
+            "transformers_bare": f"{_LAYOUTS}.base:same",
+            "llama_cpp": f"{_LAYOUTS}.qwen3:llama_cpp",
+        },
+        places=(
+            "text_encoders.qwen3_4b.transformer.",
+            "text_encoders.qwen3_8b.transformer.",
+            "text_encoders.qwen3_06b.transformer.",
+        ),
+        classes=("Qwen3Model", "Qwen3ForCausalLM"),
     ),
 )
 
