@@ -56,7 +56,7 @@ class Catalogue:
         what they are. hash_large: compute the hashes of large models too, in the background.
 
         kinds: the rows by which checkpoints are known; None means the built-in ones. look_seconds: how old an answer
-        may be before the folders are looked through again.
+        may be before the folders are looked through again; a slow disk makes it longer, and 0 looks each time.
         """
         self._folders = folders if isinstance(folders, ModelFolders) else ModelFolders(tuple(folders))
         self._kinds = kinds or Kinds.built_in()
@@ -176,7 +176,8 @@ class Catalogue:
             with self._lock:
                 self._seen, self._state = seen, state
             self._hash_waiting()
-        self._next_look = time.monotonic() + max(self._look_seconds, _LOOK_SHARE * took)
+        pause = max(self._look_seconds, _LOOK_SHARE * took) if self._look_seconds else 0.0
+        self._next_look = time.monotonic() + pause
 
     def _read(
         self, checkpoints: Sequence[Seen], vaes: Sequence[Seen], encoders: Sequence[Seen], mixed: Sequence[Seen]
