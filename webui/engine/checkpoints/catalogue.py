@@ -71,6 +71,11 @@ class Catalogue:
         self._found: dict[str, Checkpoint] = {}
         self.refresh()
 
+    @property
+    def folder(self) -> Path:
+        """The folder that is searched first: a person's own checkpoints go there."""
+        return self._folders[0]
+
     def refresh(self) -> None:
         """Look into the folders again."""
         self._hashes.reload()
