@@ -95,7 +95,8 @@
     if (said.length) goTo(said[0].field);
     const rest = faults.find((fault) => !said.includes(fault));
     if (!rest) return;
-    if (byId("txt2img_results")?.offsetParent) D.results.problem({ ...problem, ...rest });
+    // What is being made stays in sight.
+    if (byId("txt2img_results")?.offsetParent && !D.jobs.active()) D.results.problem({ ...problem, ...rest });
     else D.shell.notice(rest.detail, "err");
   }
 
