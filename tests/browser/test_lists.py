@@ -115,9 +115,12 @@ def test_the_delete_key_pressed_twice_in_a_hurry_asks_once(page: Page) -> None:
     expect(cells).to_have_count(2)
     press_twice = """() => [1, 2].forEach(() =>
         document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Delete", bubbles: true })))"""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
     page.evaluate(press_twice)
     expect(cells).to_have_count(1)
     page.wait_for_timeout(500)
+    assert asked.count("DELETE") == 1
     expect(page.locator("#dk_notices > div")).to_have_text([re.compile("is in the bin")])
 
 

@@ -106,10 +106,12 @@ def test_the_section_that_is_read_is_marked(page: Page) -> None:
 
 
 def test_apply_stays_in_sight_and_hides_no_section_that_is_gone_to(page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 500})
     tab(page, "settings")
     apply, search = page.locator("#settings_submit"), page.locator("#settings_search")
     page.click("#settings_nav >> text=Live previews")
     page.wait_for_function("scrollY > 300")
+    page.wait_for_timeout(1000)  # it glides there
     for control in (apply, search):
         box = control.bounding_box()
         assert box and box["y"] >= 0 and box["y"] + box["height"] <= 64
