@@ -124,6 +124,7 @@ def test_apply_stays_in_sight_and_hides_no_section_that_is_gone_to(page: Page) -
 
 def test_what_was_wrong_with_a_value_is_not_said_of_the_next(page: Page) -> None:
     tab(page, "settings")
+    page.wait_for_selector("#setting_disabled_extensions input")  # it comes with the values that are set
     for name in ("max_waiting_visitor", "max_pictures_visitor"):
         page.fill(f"#setting_{name} input", "0")
     page.click("#settings_submit")

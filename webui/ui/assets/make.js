@@ -46,7 +46,7 @@
 
   // Why a job was not taken. That nothing answered is said beside what is shown, which goes on, until it is sent.
   function refused(problem, request, send) {
-    if (problem.type !== "unreachable") { D.problems.report(problem); return; }
+    if (problem.type !== "unreachable") { D.problems.report(problem, send); return; }
     unsent = { request, send, known: new Set(D.jobs.all.keys()), note: D.shell.notice(t("not_sent"), "warn") };
   }
 

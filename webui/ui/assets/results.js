@@ -221,7 +221,7 @@
     const key = `${what.title}\n${what.detail}\n${job?.id}`;
     if (place.dataset.key === key) return;
     place.dataset.key = key;
-    const retry = () => (problem || !job ? byId("txt2img_generate").click() : D.make.again(job));
+    const retry = () => (problem ? problem.again() : D.make.again(job));
     const report = what.report && el("pre", { hidden: true, tabindex: "0" }, what.report);
     place.replaceChildren(
       el("h2", {}, what.title), el("p", {}, what.detail),
@@ -260,11 +260,6 @@
   D.on("jobs", draw);
   D.on("preview", (job) => { if (root() && job === D.jobs.current()) drawPreview(job, stateOf(job)); });
   D.on("drawn", draw);
-  D.on("online", (on) => {
-    if (!on || problem?.type !== "unreachable") return;
-    problem = null;
-    draw();
-  });
   D.on("status", draw);
   D.on("tab", draw);
   setInterval(() => { if (root()?.dataset.state === "running" && !document.hidden) drawRunning(D.jobs.current(), "running"); }, 500);
