@@ -208,6 +208,10 @@ class Service:
         self._catalogue.refresh()
         return self.checkpoints(who)
 
+    def checkpoint_folder(self, who: Identity) -> str | None:
+        """The folder that further checkpoints go into; the owner's to know."""
+        return str(self._catalogue.folder) if who.is_owner else None
+
     def defaults(self, checkpoint: str = "") -> dict[str, Any]:
         """Values of all fields for a checkpoint (empty: the chosen one): its native size, its good step count."""
         return accept.defaults(checkpoint, self.registry, self._catalogue, self._settings.current, self.fields)

@@ -95,12 +95,32 @@ def test_a_page_that_is_no_longer_its_owners_drops_what_it_showed(shared: Site, 
     page.wait_for_selector("#txt2img_results[data-state=done]")
     page.context.clear_cookies()
     page.evaluate("darkroom.shell.refresh()")
-    page.wait_for_selector("#dk_notices :text('you are a guest on it')")
+    page.wait_for_selector("#dk_notices :text('This page is shared now')")
     assert level(page) == "visitor"
     page.wait_for_selector("#txt2img_results[data-state=empty]")
     assert page.locator("#txt2img_gallery img").count() == 0
     page.click("#txt2img_generate")
     page.wait_for_selector("#txt2img_results[data-state=done]")
+    page.context.close()
+
+
+def test_a_guest_whom_the_server_no_longer_knows_drops_what_was_shown_but_once(shared: Site, browser: Browser) -> None:
+    page, _ = fresh(browser, shared.url)
+    page.wait_for_selector("#dk_worker[data-mood=ok]")
+    page.fill("#txt2img_prompt textarea", "a blue square")
+    page.click("#txt2img_generate")
+    page.wait_for_selector("#txt2img_results[data-state=done]")
+    page.context.clear_cookies()
+    page.evaluate("darkroom.shell.refresh()")
+    page.wait_for_selector("#dk_notices :text('does not know this browser any more')")
+    page.wait_for_selector("#txt2img_results[data-state=empty]")
+    assert page.input_value("#txt2img_prompt textarea") == "a blue square"
+    # A browser that keeps no cookies would be another guest again and again: it is not to reload for ever.
+    page.evaluate("window.same = true")
+    page.context.clear_cookies()
+    page.evaluate("darkroom.shell.refresh()")
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.same") is True
     page.context.close()
 
 
@@ -134,6 +154,10 @@ def test_signing_in(tmp_path: Path, browser: Browser) -> None:
         page.click("button")
         page.wait_for_selector("#dk_worker[data-mood=ok]")
         assert level(page) == "user"
+        # Who is no longer signed in is asked for the name, and not left before a page that does nothing.
+        page.context.clear_cookies()
+        page.evaluate("darkroom.shell.refresh()")
+        page.wait_for_url("**/signin*")
         page.context.close()
 
 

@@ -94,6 +94,29 @@ def test_the_empty_page_says_what_to_do_and_its_examples_fill_the_prompt(page: P
     state(page, "done")
 
 
+@pytest.mark.parametrize(
+    ("folder", "said"), [("/data/models", "diffusers' form into /data/models, then press ↻"), (None, "Only the owner")]
+)
+def test_without_a_checkpoint_the_page_says_where_one_goes_and_who_can_put_it_there(
+    page: Page, folder: str | None, said: str
+) -> None:
+    answer = {"checkpoints": [], "folder": folder}
+    page.route("**/api/v1/checkpoints*/**", lambda route: route.fulfill(json=answer))
+    page.click("#refresh_sd_model_checkpoint")
+    empty = page.locator("#txt2img_empty")
+    expect(empty).to_contain_text("No checkpoint found")
+    expect(empty).to_contain_text(said)
+    expect(empty.locator("button")).to_have_count(0)
+    shown = f"None in {folder}" if folder else "No checkpoint found"
+    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_attribute("placeholder", shown)
+    expect(page.locator("#dk_worker")).to_contain_text("No checkpoint found")
+    page.unroute("**/api/v1/checkpoints*/**")
+    page.click("#refresh_sd_model_checkpoint")
+    expect(empty).to_contain_text("Nothing developed yet")
+    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_attribute("placeholder", "")
+    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_value(re.compile("darkroom-starter"))
+
+
 def test_run_again_makes_the_same_picture(page: Page) -> None:
     generate(page, "a red circle")
     seed = page.evaluate("darkroom.results.selected().seed")
@@ -176,12 +199,26 @@ def test_keys(serve: Serve, open_page: Open) -> None:
     expect(page.locator("#dk_keys")).to_be_hidden()
 
 
-def test_weights_are_said_to_be_read_as_text(page: Page) -> None:
-    counter = page.locator('#tab_txt2img .dk-tokens[data-for="prompt"]')
-    page.fill(PROMPT, "a (red:1.2) circle")
-    expect(counter).to_contain_text("weights are read as text")
-    page.fill(PROMPT, "a red circle (small)")
-    expect(counter).not_to_contain_text("weights")
+@pytest.mark.parametrize(("field", "name"), [(PROMPT, "prompt"), (NEGATIVE, "negative_prompt")])
+def test_weights_are_said_to_be_read_as_text(page: Page, field: str, name: str) -> None:
+    note = page.locator(f'#tab_txt2img .dk-plain[data-for="{name}"]')
+    places = [page.locator(part).bounding_box() for part in (PROMPT, NEGATIVE, "#txt2img_settings")]
+    expect(note).to_be_hidden()
+    for text in ("a (red:1.2) circle", "a circle <lora:ink:0.5>"):
+        page.fill(field, text)
+        expect(note).to_be_visible()
+        expect(note).to_contain_text("read as plain text")
+        page.fill(field, "a red circle (small), at 10:30 <3")
+        expect(note).to_be_hidden()
+    expect(page.locator(".dk-plain:visible")).to_have_count(0)
+    page.fill(field, "a (red:1.2) circle")
+    expect(note).to_be_visible()
+    assert [page.locator(part).bounding_box() for part in (PROMPT, NEGATIVE, "#txt2img_settings")] == places
+    words, counter = note.bounding_box(), page.locator(f'.dk-tokens[data-for="{name}"]').bounding_box()
+    assert words and counter and words["x"] + words["width"] <= counter["x"]
+    page.reload()
+    ready(page)
+    expect(note).to_be_visible()
 
 
 def test_cleared_prompts_come_back(page: Page) -> None:

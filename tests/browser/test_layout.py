@@ -102,14 +102,41 @@ def test_four_pictures_can_be_seen_at_once(page: Page) -> None:
     expect(page.locator("#html_info_txt2img")).to_contain_text(str(seed))
 
 
+@pytest.mark.parametrize(
+    ("n", "width", "height"), [(1, 64, 128), (3, 128, 128), (3, 64, 128), (4, 64, 128), (5, 128, 128), (3, 128, 64)]
+)
+def test_pictures_fill_their_part_of_the_stage_without_holes(page: Page, n: int, width: int, height: int) -> None:
+    set_number(page, "width", width)
+    set_number(page, "height", height)
+    set_number(page, "batch_size", n)
+    generate(page, "circles")
+    expect(page.locator("#txt2img_gallery img")).to_have_count(n)
+    boxes = [cell.bounding_box() for cell in page.locator("#txt2img_gallery .dk-cell").all()]
+    stage = page.locator(".dk-stage").bounding_box()
+    assert stage
+    cells = [(box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]) for box in boxes if box]
+    for left, top, right, bottom in cells:
+        assert (right - left) / (bottom - top) == pytest.approx(width / height, rel=0.02), "no band beside a picture"
+        assert left >= stage["x"] - 1 and right <= stage["x"] + stage["width"] + 1
+        assert top >= stage["y"] - 1 and bottom <= stage["y"] + stage["height"] + 1
+    # A cell reaches half a gap further on each side; so enlarged, cells without a hole cover their common frame.
+    grown = [(left - 4, top - 4, right + 4, bottom + 4) for left, top, right, bottom in cells]
+    frame = [edge(corner) for edge, corner in zip((min, min, max, max), zip(*grown, strict=True), strict=True)]
+    covered = sum((right - left) * (bottom - top) for left, top, right, bottom in grown)
+    assert covered == pytest.approx((frame[2] - frame[0]) * (frame[3] - frame[1]), rel=0.01)
+    assert max(frame[2] - frame[0], frame[3] - frame[1]) == pytest.approx(stage["width"] + 8, abs=2), (
+        "as large as may be"
+    )
+
+
 def test_the_phone_has_generate_under_the_thumb_and_the_picture_before_the_settings(
     serve: Serve, open_page: Open
 ) -> None:
     server = serve(FakeExecutor(SLOW, capacity=1))
     page = open_page(server, width=390, height=844, has_touch=True)
     assert page.evaluate(PICTURE_FIRST) is False
-    empty = page.locator("#txt2img_empty").bounding_box()
-    assert empty and empty["y"] + empty["height"] <= 844 * 1.5
+    example = page.locator("#txt2img_empty .dk-examples button").last.bounding_box()
+    assert example and example["y"] + example["height"] <= 844 * 1.5
     expect(page.locator("#dk_help")).to_be_hidden()
     page.fill(PROMPT, "a red circle")
     box = page.locator(GENERATE).bounding_box()

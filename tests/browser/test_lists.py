@@ -1,10 +1,8 @@
-"""Gallery, Queue and Settings, and what a guest does not see of them."""
+"""Gallery and Queue, and what a guest does not see of them."""
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -76,6 +74,70 @@ def test_one_press_deletes_and_each_deleted_picture_has_its_undo(page: Page) -> 
     page.reload()
     tab(page, "gallery")
     expect(cells).to_have_count(3)
+
+
+def test_the_delete_key_puts_the_shown_picture_into_the_bin(page: Page) -> None:
+    make_many(page, 3, 1)
+    tab(page, "gallery")
+    cells, notices = page.locator("#gallery_grid [role=listitem]"), page.locator("#dk_notices > div")
+    expect(cells).to_have_count(3)
+    ids = [cell.get_attribute("data-id") for cell in cells.all()]
+    # The key belongs to the field while one types.
+    page.fill("#gallery_search", "many")
+    page.keyboard.press("Home")
+    page.keyboard.press("Delete")
+    expect(page.locator("#gallery_search")).to_have_value("any")
+    page.fill("#gallery_search", "")
+    expect(cells).to_have_count(3)
+    cells.nth(1).locator("button").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Control+Delete")
+    page.wait_for_timeout(500)
+    expect(cells).to_have_count(3)
+    page.keyboard.press("Delete")
+    expect(cells).to_have_count(2)
+    expect(notices).to_have_count(1)
+    assert [cell.get_attribute("data-id") for cell in cells.all()] == ids[1:]
+    # Pressed again it takes the next, which the focus has gone to.
+    expect(cells.nth(0).locator("button")).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(cells).to_have_count(1)
+    notices.nth(0).get_by_role("button", name="Undo").click()
+    expect(cells).to_have_count(2)
+    expect(cells.nth(0).locator("button")).to_be_focused()
+    assert [cell.get_attribute("data-id") for cell in cells.all()] == [ids[0], ids[2]]
+
+
+def test_the_delete_key_pressed_twice_in_a_hurry_asks_once(page: Page) -> None:
+    make_many(page, 2, 1)
+    tab(page, "gallery")
+    cells = page.locator("#gallery_grid [role=listitem]")
+    expect(cells).to_have_count(2)
+    press_twice = """() => [1, 2].forEach(() =>
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Delete", bubbles: true })))"""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    page.evaluate(press_twice)
+    expect(cells).to_have_count(1)
+    page.wait_for_timeout(500)
+    assert asked.count("DELETE") == 1
+    expect(page.locator("#dk_notices > div")).to_have_text([re.compile("is in the bin")])
+
+
+@pytest.mark.parametrize("where", ["txt2img", "gallery"])
+def test_the_delete_key_in_the_lightbox_closes_it_and_offers_the_way_back(page: Page, where: str) -> None:
+    generate(page, "a red circle")
+    place, image = "#txt2img_gallery .dk-cell", "#txt2img_gallery img"
+    if where == "gallery":
+        tab(page, "gallery")
+        place, image = "#gallery_detail .dk-cell", "#gallery_grid img"
+    page.click(place)
+    expect(page.locator("#dk_lightbox")).to_be_visible()
+    page.keyboard.press("Delete")
+    expect(page.locator("#dk_lightbox")).to_be_hidden()
+    expect(page.locator(image)).to_have_count(0)
+    page.locator("#dk_notices").get_by_role("button", name="Undo").click()
+    expect(page.locator(image)).to_have_count(1)
 
 
 def make_many(page: Page, jobs: int, pictures: int, prompt: str = "many") -> None:
@@ -229,88 +291,38 @@ def test_queue_lists_moves_cancels_and_pauses(serve: Serve, open_page: Open) -> 
     expect(page.locator("#queue_list [data-state=running]")).to_have_count(1)
 
 
-def test_settings_are_found_saved_and_refused_beside_their_row(serve: Serve, open_page: Open) -> None:
-    server = serve()
-    page = open_page(server)
-    tab(page, "settings")
-    page.wait_for_selector("#settings_sections .dk-section")
-    expect(page.get_by_role("checkbox", name="Show live previews")).to_be_checked()
-    page.fill("#settings_search", "waiting guest")
-    expect(page.locator("#row_max_waiting_visitor")).to_be_visible()
-    expect(page.locator("#row_png_compress_level")).to_be_hidden()
-    limit = page.locator("#setting_max_waiting_visitor input")
-    expect(limit).to_have_value("4")
-    limit.fill("0")
-    page.click("#settings_submit")
-    expect(page.locator("#row_max_waiting_visitor .dk-field-error")).to_contain_text("greater than or equal to 1")
-    page.fill("#settings_search", "guest")
-    page.fill("#setting_max_pictures_visitor input", "0")
-    page.click("#settings_submit")
-    expect(page.locator("#settings_sections .dk-field-error")).to_have_count(2)
-    page.fill("#settings_search", "pictures")
-    page.click("#settings_submit")
-    expect(page.locator("#row_max_pictures_visitor .dk-field-error")).to_have_count(1)
-    expect(page.locator("#dk_notices")).to_contain_text("Waiting jobs of a guest")
-    page.fill("#setting_max_pictures_visitor input", "16")
-    page.fill("#settings_search", "waiting guest")
-    limit.fill("7")
-    page.click("#settings_submit")
-    expect(page.locator("#dk_notices")).to_contain_text("Settings are saved")
-    expect(page.locator(".dk-field-error")).to_have_count(0)
-    assert server.house
-    assert server.house.settings.current.max_waiting_visitor == 7
-    assert json.loads(server.house.paths.settings.read_text("utf-8"))["max_waiting_visitor"] == 7
-    page.fill("#settings_search", "")
-    page.reload()
-    page.wait_for_selector("#tab_settings-button")
-    tab(page, "settings")
-    expect(limit).to_have_value("7")
+def test_the_queues_tab_counts_own_waiting_jobs(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve(FakeExecutor(SLOW, capacity=1)))
+    button = page.locator("#tab_queue-button")
+    generate(page, "running one", "running")
+    assert button.get_attribute("data-count") is None
+    narrow = button.bounding_box()
+    for n in (1, 2):
+        page.click(GENERATE)
+        expect(button).to_have_attribute("data-count", str(n))
+    wide = button.bounding_box()
+    assert narrow and wide and wide["width"] > narrow["width"], "the number is to be seen"
+    tab(page, "queue")
+    for _ in range(2):
+        page.locator("#queue_list [data-state=queued]").first.get_by_role("button", name="Cancel").click()
+    expect(button).not_to_have_attribute("data-count", re.compile(".*"))
 
 
-def test_choices_have_words_and_extensions_are_ticked_off(serve: Serve, open_page: Open, tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "extensions" / "grid-lines"
-    folder.mkdir(parents=True)
-    (folder / "extension.toml").write_text(
-        'name = "grid-lines"\nversion = "0.3"\ntitle = "Grid Lines"\napi = "1"\n', encoding="utf-8"
-    )
-    (folder / "extension.py").write_text("import nothing_there\n", encoding="utf-8")
-    server = serve()
-    page = open_page(server)
-    tab(page, "settings")
-    row = page.locator("#row_disabled_extensions")
-    expect(row).to_contain_text("Grid Lines is left out. Its extension.py failed to load")
-    expect(page.locator("#setting_attention input")).to_have_value("Scaled dot product (torch)")
-    grid_lines = row.get_by_role("checkbox", name="Grid Lines 0.3")
-    expect(grid_lines).not_to_be_checked()
-    grid_lines.check()
-    page.get_by_role("radio", name="Light").check()
-    with page.expect_response(lambda answer: answer.request.method == "PATCH"):
-        page.click("#settings_submit")
-    assert server.house
-    current = server.house.settings.current
-    assert (current.disabled_extensions, current.theme, current.attention) == (("grid-lines",), "light", "sdpa")
-    # A name that is no longer found can still be taken off.
-    page.request.patch(
-        f"{page.url}api/v1/settings",
-        headers={"Origin": page.url.rstrip("/")},
-        data={"disabled_extensions": ["grid-lines", "long-gone"]},
-    )
-    tab(page, "gallery")
-    tab(page, "settings")
-    row.get_by_role("checkbox", name="long-gone").uncheck()
-    with page.expect_response(lambda answer: answer.request.method == "PATCH"):
-        page.click("#settings_submit")
-    assert server.house.settings.current.disabled_extensions == ("grid-lines",)
-
-
-def test_the_section_that_is_read_is_marked(page: Page) -> None:
-    tab(page, "settings")
-    marked = page.locator("#settings_nav [aria-current]")
-    expect(marked).to_have_text("Making pictures")
-    page.click("#settings_nav >> text=Extensions")
-    expect(marked).to_have_text("Extensions")
-    box = page.locator("#settings_nav").bounding_box()
-    assert box and box["y"] >= 0, "the sections stay in sight"
+def test_a_guest_is_told_which_of_the_line_is_others(serve: Serve, open_page: Open) -> None:
+    server = serve(FakeExecutor(SLOW, capacity=1), sharing=Sharing(listen=True))
+    one, other = open_page(server), open_page(server)
+    generate(one, "a secret", "running")
+    tab(other, "queue")
+    summary = other.locator("#queue_summary")
+    expect(summary).to_have_text("1 running for others")
+    one.click(GENERATE)
+    expect(summary).to_have_text("1 running for others · 1 waiting for others")
+    tab(other, "txt2img")
+    generate(other, "mine", "waiting")
+    tab(other, "queue")
+    expect(summary).to_have_text("1 running for others · 2 waiting, 1 for others")
+    expect(other.locator("#tab_queue-button")).to_have_attribute("data-count", "1")
+    server.hurry()
 
 
 def test_a_guest_has_no_settings_and_sees_nobody_elses_things(serve: Serve, open_page: Open) -> None:

@@ -6,10 +6,10 @@ import re
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, Serve, ready
-from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, RESULTS, SLOW, generate, set_number, state, tab
+from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, SLOW, generate, set_number, state, tab
 from webui.core.errors import OutOfMemory
 from webui.jobs.executors.fake import FakeExecutor, Fault
 
@@ -88,6 +88,7 @@ def test_generate_queues_another_while_one_runs(serve: Serve, open_page: Open) -
     page.fill(PROMPT, "two")
     page.click(GENERATE)
     page.wait_for_function("[...darkroom.jobs.all.values()].length === 2")
+    expect(page.locator("#dk_notices")).to_contain_text("Queued, next in line")
     server.hurry()
     page.wait_for_function("[...darkroom.jobs.all.values()].every((job) => job.state === 'done')")
     expect(page.locator(GENERATE)).to_have_text("Generate")
@@ -121,6 +122,42 @@ def test_a_paused_queue_is_said_beside_the_picture_and_its_owner_can_resume_it(s
     expect(page.locator("#html_info_txt2img")).to_contain_text("later")
 
 
+def test_a_paused_queue_is_said_beside_a_running_job_too(serve: Serve, open_page: Open) -> None:
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
+    generate(page, "runs on", "running")
+    resume = page.locator(".dk-running").get_by_role("button", name="Resume")
+    expect(resume).to_be_hidden()
+    expect(page.locator(".dk-paused")).to_be_hidden()
+    page.request.post(f"{server.url}/api/v1/queue/pause", headers={"Origin": server.url})
+    expect(page.locator(".dk-paused")).to_have_text("The queue is paused")
+    expect(page.locator(".dk-step")).to_contain_text("Step")
+    resume.click()
+    expect(resume).to_be_hidden()
+    expect(page.locator(".dk-paused")).to_be_hidden()
+    assert server.house and not server.house.queue.paused
+    server.hurry()
+    state(page, "done")
+
+
+BAR = """(shares) => {
+    const bar = document.querySelector("#txt2img_results > [role=progressbar]");
+    return shares.map(([share, wait, moving]) => {
+        bar.told -= wait;
+        bar.toggleAttribute("data-moving", moving);
+        darkroom.bar(bar, share);
+        return getComputedStyle(bar.firstElementChild).transitionDuration;
+    });
+}"""
+
+
+def test_the_bar_glides_between_slow_steps_and_never_backwards(page: Page) -> None:
+    # Share of 0 to 1, milliseconds since the last, whether nothing was known before.
+    told = [(0.1, 9000, False), (0.2, 9000, False), (0.3, 10, False), (0.4, 9000, False), (0.1, 9000, False)]
+    assert page.evaluate(BAR, told)[1:] == ["0.25s", "0s", "0.25s", "0s"]
+    assert page.evaluate(BAR, [(0.2, 9000, True)]) == ["0s"]
+
+
 def test_jobs_that_run_together_say_so(serve: Serve, open_page: Open) -> None:
     server = serve(FakeExecutor(SLOW, capacity=3))
     page = open_page(server)
@@ -128,6 +165,7 @@ def test_jobs_that_run_together_say_so(serve: Serve, open_page: Open) -> None:
     expect(page.locator(".dk-which")).not_to_contain_text("together")
     page.click(GENERATE)
     expect(page.locator(".dk-which")).to_contain_text("together with 1 other job")
+    expect(page.locator(".dk-which")).to_have_attribute("title", re.compile("share the device"))
     page.request.post(f"{server.url}/api/v1/jobs", data={"prompt": "three"}, headers={"Origin": server.url})
     expect(page.locator(".dk-which")).to_contain_text("together with 2 other jobs")
     server.hurry()
@@ -245,51 +283,6 @@ def test_a_failed_job_says_why_and_can_be_tried_again(serve: Serve, open_page: O
     expect(page.locator(PROMPT)).to_have_value("too large")
     place.get_by_role("button", name="Try again").click()
     state(page, "done")
-
-
-def test_without_a_connection_the_page_waits_and_comes_back(serve: Serve, open_page: Open) -> None:
-    server = serve(FakeExecutor(SLOW, capacity=1))
-    page = open_page(server)
-    generate(page, "a red circle", "running")
-    page.context.set_offline(True)
-    page.evaluate("darkroom.api('GET', 'status').catch(() => null)")
-    expect(page.locator("#dk_worker")).to_contain_text("No connection, trying again")
-    page.fill(PROMPT, "still editable")
-    page.context.set_offline(False)
-    expect(page.locator("#dk_worker")).not_to_contain_text("No connection")
-    server.hurry()
-    state(page, "done")
-    expect(page.locator(PROMPT)).to_have_value("still editable")
-
-
-def test_what_could_not_be_sent_is_said_until_the_server_is_back(serve: Serve, open_page: Open) -> None:
-    server = serve(FakeExecutor(SLOW, capacity=1))
-    page = open_page(server)
-    generate(page, "a red circle", "running")
-    page.context.set_offline(True)
-    page.click(GENERATE)
-    state(page, "error")
-    expect(page.locator(f"{RESULTS} .dk-error")).to_contain_text("Nothing was sent")
-    page.context.set_offline(False)
-    state(page, "running")
-    server.hurry()
-    state(page, "done")
-
-
-def test_an_answer_that_is_an_error_is_said_and_the_page_goes_on_asking(page: Page) -> None:
-    asked = []
-
-    def fail(route: Route) -> None:
-        asked.append(route)
-        route.fulfill(status=502, content_type="text/plain", body="The proxy is tired.")
-
-    page.route("**/api/v1/status", fail)
-    page.evaluate("darkroom.shell.state.queue.paused = true; darkroom.emit('jobs')")
-    expect(page.locator("#dk_notices")).to_contain_text("The proxy is tired.")
-    page.wait_for_timeout(5000)
-    assert len(asked) > 1
-    page.unroute("**/api/v1/status")
-    expect(page.locator("#dk_worker")).to_have_attribute("data-mood", "ok")
 
 
 @pytest.mark.parametrize("prompt", ["<img src=x onerror='window.hit=1'>", "</textarea><script>window.hit=1</script>"])

@@ -138,6 +138,29 @@ def test_what_a_proxy_says_in_between_is_told_in_a_sentence(page: Page, kind: st
     assert page.evaluate("window.told") == said
 
 
+def test_try_again_sends_the_job_that_was_not_taken(page: Page) -> None:
+    generate(page, "a red circle")
+    page.fill(PROMPT, "something else")
+    page.route("**/api/v1/jobs", lambda route: route.fulfill(status=502, content_type="text/plain", body="Tired."))
+    page.click("#txt2img_again")
+    state(page, "error")
+    expect(page.locator(".dk-error")).to_contain_text("Tired.")
+    page.unroute("**/api/v1/jobs")
+    page.locator(".dk-error").get_by_role("button", name="Try again").click()
+    page.wait_for_function("[...darkroom.jobs.all.values()].filter((job) => job.state === 'done').length === 2")
+    state(page, "done")
+    prompts = page.evaluate("[...darkroom.jobs.all.values()].map((job) => job.request.prompt)")
+    assert prompts == ["a red circle", "a red circle"]
+
+
+def test_what_is_wrong_with_pasting_is_a_message_and_offers_no_picture(page: Page) -> None:
+    page.route("**/api/v1/infotext", lambda route: route.fulfill(status=502, content_type="text/plain", body="Tired."))
+    page.fill(PROMPT, "a red circle")
+    page.click("#paste")
+    expect(page.locator("#dk_notices")).to_contain_text("Tired.")
+    state(page, "empty")
+
+
 def test_run_again_from_another_tab_says_there_what_is_refused(serve: Serve, open_page: Open) -> None:
     page = open_page(serve())
     generate(page, "a red circle")

@@ -17,7 +17,7 @@ INSIDE = (
     "visitor",
     "about_left",
     "not_usable",
-    "read_as_text",
+    "queued_next",
     "offline_since",
     "no_prompt",
     "one_beside",

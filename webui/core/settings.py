@@ -30,15 +30,22 @@ EXTENSIONS = "Extensions"
 
 
 def _row(
-    section: str, catalogue: str | None = None, *, labels: Mapping[str, str] | None = None, restart: bool = False
+    section: str,
+    catalogue: str | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    inverted: bool = False,
+    restart: bool = False,
 ) -> dict[str, Any]:
     """What the page needs besides title, help and limits: a section, the catalogue that the values are names of or
-    the labels of the values themselves, and whether a change waits for the next start.
+    the labels of the values themselves, whether the page ticks the names that are not in the list, and whether a
+    change waits for the next start.
     """
     return {
         "section": section,
         **({"catalogue": catalogue} if catalogue else {}),
         **({"labels": dict(labels)} if labels else {}),
+        **({"inverted": True} if inverted else {}),
         **({"restart": True} if restart else {}),
     }
 
@@ -114,10 +121,10 @@ class Settings(BaseModel):
     )
     disabled_extensions: tuple[str, ...] = Field(
         (),
-        title="Switched off extensions",
-        description="Those that are ticked are not loaded.",
+        title="Extensions",
+        description="Each is loaded unless it is switched off.",
         max_length=1000,
-        json_schema_extra=_row(EXTENSIONS, "extensions", restart=True),
+        json_schema_extra=_row(EXTENSIONS, "extensions", inverted=True, restart=True),
     )
 
 

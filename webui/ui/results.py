@@ -34,6 +34,7 @@ def _running(task: str) -> str:
         "div",
         element("p", class_="dk-step")
         + element("p", class_="dk-left")
+        + element("p", class_="dk-paused")
         + button("resume", f"{task}_resume", class_="dk-link", hidden="")
         + element("p", class_="dk-which")
         + element("div", class_="dk-sofar"),

@@ -231,9 +231,10 @@ class CheckpointOut(BaseModel):
 
 
 class CheckpointsOut(BaseModel):
-    """All checkpoints that were found."""
+    """All checkpoints that were found; `folder`, where further ones go, is told to the owner alone."""
 
     checkpoints: list[CheckpointOut]
+    folder: str | None
 
 
 class FieldOut(BaseModel):

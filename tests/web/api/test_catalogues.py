@@ -38,6 +38,14 @@ def test_checkpoints_say_what_they_are_and_are_made_of(alone: Site) -> None:
     assert unet["file"] is None
 
 
+def test_the_folder_for_further_checkpoints_is_told_to_the_owner_alone(alone: Site) -> None:
+    folder = str(alone.home / "models" / "Stable-diffusion")
+    assert alone.client().get("/api/v1/checkpoints").json()["folder"] == folder
+    assert alone.client().post("/api/v1/checkpoints/refresh").json()["folder"] == folder
+    visitor = alone.client(**{"X-Forwarded-For": "203.0.113.7"}).get("/api/v1/checkpoints")
+    assert visitor.json()["folder"] is None and str(alone.home) not in visitor.text
+
+
 def test_a_broken_checkpoint_is_shown_to_the_owner_with_its_reason(alone: Site) -> None:
     broken = alone.home / "models" / "Stable-diffusion" / "cut.safetensors"
     broken.write_bytes(b"\x10")

@@ -30,6 +30,7 @@
     for (const [name, value] of Object.entries(values)) if (before[name] !== value) D.problems.changed(name, value);
     // For this tab, and for the next that is opened.
     for (const store of [sessionStorage, localStorage]) D.kept.set(`form-${task}`, values, store);
+    sayPlain(task);
     countTokens(task);
     D.emit("form", task, values);
   }
@@ -46,6 +47,11 @@
 
   // What other programs give a meaning to, and this one does not yet.
   const PLAIN = /\([^()]*:\s*\d*\.?\d+\s*\)|<\w+:[^>]+>/;
+  function sayPlain(task) {
+    for (const note of document.querySelectorAll(`#tab_${task} .dk-plain`)) {
+      note.hidden = !PLAIN.test(valuesOf(task)[note.dataset.for] || "");
+    }
+  }
 
   // Tokens, asked of the server once the typing rests; a late answer to an older text is dropped.
   const asked = {};
@@ -58,8 +64,7 @@
     const answer = await D.api("POST", "tokens", { text, checkpoint: valuesOf(task).checkpoint || "" }).catch(() => null);
     if (asked[name] !== key) return;
     if (!answer) asked[name] = null;
-    const plain = PLAIN.test(text) ? `${t("read_as_text")} · ` : "";
-    setText(node, answer ? `${plain}${answer.tokens} / ${answer.limit}` : "");
+    setText(node, answer ? `${answer.tokens} / ${answer.limit}` : "");
     node.title = t("tokens_title");
   }
   const countTokens = D.later((task) => ["prompt", "negative_prompt"].forEach((name) => count(task, name)), 200);

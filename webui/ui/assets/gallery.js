@@ -5,6 +5,7 @@
   const PAGE = 60;
   const narrow = matchMedia("(max-width: 720px)");
   const told = new Set();
+  const leaving = new Set();
   let pictures = [];
   let chosen = null;
   let loaded = false;
@@ -133,17 +134,23 @@
 
   // One press, since the picture only goes into the bin; who pressed a key finds the way back under the same key.
   async function remove(picture, byKey) {
+    if (leaving.has(picture.id)) return;
+    leaving.add(picture.id);
     try {
       await D.api("DELETE", `pictures/${encodeURIComponent(picture.id)}`);
     } catch (problem) {
       D.shell.notice(problem.message, "err");
       return;
+    } finally {
+      leaving.delete(picture.id);
     }
     const at = pictures.findIndex((one) => one.id === picture.id);
+    const inGrid = byId("gallery_grid")?.contains(document.activeElement);
     pictures = pictures.filter((one) => one.id !== picture.id);
-    chosen = pictures[Math.min(at, pictures.length - 1)] || null;
+    if (chosen?.id === picture.id) chosen = pictures[Math.min(at, pictures.length - 1)] || null;
     D.jobs.forget(picture.id);
-    draw();
+    if (loaded) draw();
+    if (inGrid) focusChosen();
     const said = D.shell.notice(t("deleted", { name: picture.name }), "", { text: t("undo"), call: () => restore(picture) });
     if (byKey) said.querySelector("button").focus();
   }
@@ -157,8 +164,20 @@
     }
     chosen = picture;
     pictures = [...pictures.filter((one) => one.id !== picture.id), picture].sort((one, other) => other.created - one.created);
+    if (!loaded) return;
     draw();
-    document.querySelector("#gallery_grid [data-picked] button")?.focus();
+    focusChosen();
+  }
+
+  const focusChosen = () => document.querySelector("#gallery_grid [data-picked] button")?.focus();
+
+  // The picture that is shown beside the grid; a field has its own use for the key.
+  function deleteKey(event) {
+    if (event.key !== "Delete" || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!visible() || !chosen) return;
+    if (event.target.matches("input, textarea") || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    remove(chosen, false);
   }
 
   function arrows(event) {
@@ -176,6 +195,7 @@
   const search = D.later((text) => { words = text.trim(); load(); }, 250);
   document.addEventListener("input", (event) => { if (event.target.id === "gallery_search") search(event.target.value); });
   document.addEventListener("keydown", (event) => { if (event.target.closest?.("#gallery_grid")) arrows(event); });
+  document.addEventListener("keydown", deleteKey);
   D.onClick("gallery_more", more);
   D.on("tab", (id) => {
     if (id !== "tab_gallery") return;
@@ -191,4 +211,5 @@
     stale = true;
     soon();
   });
+  D.gallery = { remove };
 })();

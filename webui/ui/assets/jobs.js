@@ -128,6 +128,21 @@
     return Math.min(1, ((step.batch - 1) * step.steps + step.step) / (step.batches * step.steps));
   }
 
+  // A bar at a share of 0 to 1. It glides from step to step, but not behind those that come quickly, nor backwards, nor
+  // out of the movement that says that nothing is known yet.
+  function bar(node, share) {
+    const fill = node.firstElementChild;
+    const width = `${Math.round(share * 1000) / 10}%`;
+    const now = performance.now();
+    if (fill.style.width !== width) {
+      const back = parseFloat(width) < parseFloat(fill.style.width);
+      fill.toggleAttribute("data-at-once", back || !(now - node.told > 500) || node.hasAttribute("data-moving"));
+      node.told = now;
+      fill.style.width = width;
+    }
+    node.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+  }
+
   // When the job will be done. The first steps of a job tell little, so an estimate is believed once the next agrees
   // with it; from then on each new one moves it a part of the way, so that the time left does not jump.
   function expect(job, seconds) {
@@ -150,6 +165,11 @@
   }
 
   const place = (job) => (job.position > 0 ? t("position", { place: D.ordinal(job.position + 1) }) : t("position_next"));
+
+  // The same inside a sentence.
+  const where = (job) => (job.position > 0 ? place(job) : t("queued_next"));
+
+  const waiting = () => [...jobs.values()].filter((job) => job.state === "queued").length;
 
   // Other jobs that run at this moment, whoever they belong to: they share the worker, and each slows the others.
   // Which of several workers a job runs on is not told, so there nothing can be said.
@@ -183,6 +203,7 @@
     D.emit("jobs");
   }
 
+  D.bar = bar;
   D.on("drawn", load);
-  D.jobs = { all: jobs, active, current, ended, load, adopt, take, fraction, left, loading, place, beside, file, thumb, preview, forget, remember };
+  D.jobs = { all: jobs, active, current, ended, load, adopt, take, fraction, left, loading, place, where, waiting, beside, file, thumb, preview, forget, remember };
 })();

@@ -16,6 +16,11 @@
     dialog.addEventListener("keydown", (event) => {
       if (event.key === "ArrowLeft") step(-1)();
       if (event.key === "ArrowRight") step(1)();
+      if (event.key === "Delete" && !event.repeat) {
+        // The way back stands on the page, under this.
+        dialog.close();
+        D.gallery.remove(pictures[at], false);
+      }
       event.stopPropagation();
     });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });

@@ -4,22 +4,23 @@
   const { t, byId, setText } = D;
   let forever = false;
   let sending = 0;
+  let unsent = null;
 
   async function generate(task, values) {
-    D.results.forgetProblem();
+    forget();
     if (D.problems.any(values)) { setForever(false); return; }
     sending += 1;
     D.emit("jobs");
+    const request = { ...values, seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
     try {
-      const request = { ...values, seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
       const another = D.jobs.active() !== null;
       const job = D.jobs.adopt(await D.api("POST", "jobs", request));
-      if (another) D.shell.notice(t("queued_said", { place: D.jobs.place(job) }));
+      if (another) D.shell.notice(t("queued_said", { place: D.jobs.where(job) }));
       D.stream.adapt();
       D.results.bringIntoView();
     } catch (problem) {
       setForever(false);
-      D.problems.report(problem);
+      refused(problem, request, () => byId("txt2img_generate").click());
     } finally {
       sending -= 1;
       D.emit("jobs");
@@ -27,14 +28,39 @@
   }
 
   async function again(job) {
-    D.results.forgetProblem();
+    forget();
     const { schema, ...request } = job.request;
     try {
       D.jobs.adopt(await D.api("POST", "jobs", request));
       D.emit("jobs");
     } catch (problem) {
-      D.problems.report(problem);
+      refused(problem, request, () => again(job));
     }
+  }
+
+  function forget() {
+    D.results.forgetProblem();
+    unsent?.note.remove();
+    unsent = null;
+  }
+
+  // Why a job was not taken. That nothing answered is said beside what is shown, which goes on, until it is sent.
+  function refused(problem, request, send) {
+    if (problem.type !== "unreachable") { D.problems.report(problem, send); return; }
+    unsent = { request, send, known: new Set(D.jobs.all.keys()), note: D.shell.notice(t("not_sent"), "warn") };
+  }
+
+  // What was not sent can be once the server is back. It may be the answer alone that was lost: then the job is there.
+  async function tell(online) {
+    if (!unsent) return;
+    const mine = unsent;
+    if (online) await D.jobs.load();
+    if (mine !== unsent) return;
+    const arrived = [...D.jobs.all.values()].some((job) => !mine.known.has(job.id) && job.request.prompt === mine.request.prompt);
+    if (arrived || !mine.note.isConnected) { forget(); return; }
+    mine.note.remove();
+    const act = { text: t(D.jobs.active() ? "queue_another" : "generate"), call: mine.send };
+    mine.note = online ? D.shell.notice(t("not_sent_yet"), "warn", act) : D.shell.notice(t("not_sent"), "warn");
   }
 
   async function act(method, path) {
@@ -89,6 +115,7 @@
 
   D.on("jobs", draw);
   D.on("drawn", draw);
+  D.on("online", tell);
   D.on("ended", (job) => {
     if (job.state !== "done") setForever(false);
     else if (forever && !D.jobs.active()) byId("txt2img_generate")?.click();

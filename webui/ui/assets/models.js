@@ -1,10 +1,11 @@
 // The checkpoints: the choice in the head, the defaults it brings, its sizes, and what the empty panel says of it.
 (() => {
   const D = window.darkroom;
-  const { t, el, byId } = D;
+  const { t, el, byId, setText } = D;
   let list = [];
   let chosen = "";
   let loaded = false;
+  let folder = null;
 
   const find = (title) => list.find((model) => model.title === title) || null;
 
@@ -15,7 +16,8 @@
   }
 
   function accept(answer) {
-    list = answer.checkpoints || answer;
+    list = answer.checkpoints;
+    folder = answer.folder;
     loaded = true;
     const works = (title) => find(title) && !find(title).problem;
     const kept = D.kept.get("checkpoint", sessionStorage);
@@ -68,7 +70,7 @@
       return;
     }
     chosen = title;
-    if (!model) return;
+    if (!model) { draw(); return; }
     D.problems.clear("checkpoint");
     D.kept.set("checkpoint", title, sessionStorage);
     const values = D.form.valuesOf("txt2img");
@@ -89,7 +91,9 @@
     await D.api("PATCH", "settings", { sd_model_checkpoint: title }).catch((problem) => D.problems.report(problem));
   }
 
+  // Also when a tab opens, since Gradio draws its contents anew.
   function draw() {
+    if (!loaded) return;
     drawSizes();
     drawEmpty();
   }
@@ -110,18 +114,27 @@
     const empty = byId("txt2img_empty");
     if (!empty) return;
     const model = find(chosen);
-    empty.querySelector("h2").textContent = t(model ? "empty_title" : "no_model_title");
+    setText(empty.querySelector("h2"), t(model ? "empty_title" : "no_model_title"));
+    setText(empty.querySelector(".dk-empty-text"), model ? t("empty_text") : folder ? t("no_model_text", { folder }) : t("no_model_guest"));
+    const field = byId("setting_sd_model_checkpoint")?.querySelector("input");
+    if (field) Object.assign(field, model ? { placeholder: "", title: "" } : missing());
     const examples = (model?.examples || []).slice(0, 3).map((prompt) =>
       el("button", { type: "button", class: "dk-link", onclick: () => D.form.fill("txt2img", { prompt }) }, prompt));
     empty.querySelector(".dk-examples").replaceChildren(...examples);
     const about = [].concat(model?.about || []);
-    const folder = t("about_models", { folder: "models/Stable-diffusion" });
-    const lines = D.shell.state.you?.level === "owner" ? [...about, folder] : about;
+    const lines = folder && model ? [...about, t("about_models", { folder })] : about;
     empty.querySelector(".dk-about").replaceChildren(...lines.map((line) => el("p", {}, line)));
   }
 
+  // What the field of the checkpoint says while there is none.
+  const missing = () => {
+    const said = folder ? t("no_model_here", { folder }) : t("no_model_title");
+    return { placeholder: said, title: said };
+  };
+
   D.onClick("refresh_sd_model_checkpoint", refresh);
   D.on("start", load);
+  D.on("tab", draw);
   D.on("form", (task) => { if (task === "txt2img") drawSizes(); });
   D.models = { load, take, pick, choose, chosen: () => chosen, none: () => loaded && !chosen };
 })();

@@ -85,8 +85,9 @@
     aim.focus({ preventScroll: true });
   }
 
-  // A refusal of the server stands at its cause, each of several at its own; what has no place here, in the results.
-  function report(problem) {
+  // A refusal of the server stands at its cause, each of several at its own. What has no place here stands in the
+  // results if it is about a job that `again` sends once more, else it is a message.
+  function report(problem, again = null) {
     const faults = problem.errors?.length ? problem.errors : [problem];
     const said = faults.filter((fault) => {
       const seen = fault.field && block(fault.field)?.offsetParent;
@@ -95,7 +96,8 @@
     if (said.length) goTo(said[0].field);
     const rest = faults.find((fault) => !said.includes(fault));
     if (!rest) return;
-    if (byId("txt2img_results")?.offsetParent) D.results.problem({ ...problem, ...rest });
+    // What is being made stays in sight.
+    if (again && byId("txt2img_results")?.offsetParent && !D.jobs.active()) D.results.problem({ ...problem, ...rest, again });
     else D.shell.notice(rest.detail, "err");
   }
 

@@ -41,8 +41,8 @@
   function summary(jobs) {
     const left = line.paused ? null : whole(jobs.filter((job) => !D.jobs.ended(job)));
     const parts = [
-      line.running ? t("queue_running", { n: line.running }) : t("queue_idle"),
-      line.waiting ? t("queue_waiting", { n: line.waiting }) : null,
+      line.running ? count("queue_running", line.running, "running") : t("queue_idle"),
+      line.waiting ? count("queue_waiting", line.waiting, "queued") : null,
       left ? t("left", { time: t("about_left", { time: D.duration(left) }) }) : null,
     ];
     setText(byId("queue_summary"), parts.filter(Boolean).join(" · "));
@@ -54,6 +54,22 @@
     setText(pause, t(pause.dataset.t));
     setText(byId("queue_paused"), !line.paused ? "" : t(owner ? "queue_paused" : "queue_paused_guest"));
     byId("queue_clear").disabled = !jobs.some((job) => job.state === "queued");
+  }
+
+  // The numbers are everybody's, a guest's rows only their own: what has no row is said to be others'.
+  function count(key, n, state) {
+    const said = t(key, { n });
+    const others = D.shell.state.you?.level === "owner" ? 0 : n - line.jobs.filter((job) => job.state === state).length;
+    if (others <= 0) return said;
+    return others === n ? t("for_others", { said }) : t("some_for_others", { said, n: others });
+  }
+
+  // Own waiting jobs, on the tab itself.
+  function drawTab() {
+    const button = byId("tab_queue-button");
+    const n = D.jobs.waiting();
+    if (button && n) button.dataset.count = n;
+    else if (button) delete button.dataset.count;
   }
 
   // Seconds until the whole line is done, roughly, at the pace of what runs; null unless all of it is known well enough.
@@ -78,10 +94,7 @@
     setText(known.state.firstElementChild, word);
     const share = job.state === "running" ? D.jobs.fraction(job) ?? 0 : null;
     known.bar.hidden = share === null;
-    if (share !== null) {
-      known.bar.firstElementChild.style.width = `${Math.round(share * 100)}%`;
-      known.bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
-    }
+    if (share !== null) D.bar(known.bar, share);
     thumb(known, job);
     acts(known, job);
     return known.node;
@@ -173,6 +186,7 @@
   D.on("jobs", (job) => { if (open()) { draw(); if (!job?.step || D.jobs.ended(job)) soon(); } });
   D.on("preview", () => { if (open()) draw(); });
   D.on("status", draw);
+  for (const signal of ["jobs", "status"]) D.on(signal, drawTab);
   setInterval(() => { if (open() && !document.hidden) load(); }, 3000);
   D.onClick("queue_pause", () => line.paused
     ? act("POST", "queue/resume", () => t("resumed"))

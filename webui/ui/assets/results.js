@@ -2,6 +2,8 @@
 (() => {
   const D = window.darkroom;
   const { t, el, byId, setText, toggle } = D;
+  // Pixels between pictures, as in results.css.
+  const GAP = 8;
   let problem = null;
   let picked = 0;
   let drawn = "";
@@ -44,10 +46,43 @@
     if (making || key === drawn) return;
     drawn = key;
     picked = 0;
-    const columns = pictures.length < 2 ? 1 : Math.ceil(Math.sqrt(pictures.length));
-    grid.style.setProperty("--dk-columns", columns);
-    grid.replaceChildren(...pictures.map((picture, index) => cell(job, picture, index, pictures.length)));
+    const shape = pictures.length ? arrange(pictures.length, pictures[0].width / pictures[0].height) : { along: "row", counts: [] };
+    grid.dataset.along = shape.along;
+    let index = 0;
+    grid.replaceChildren(...shape.counts.map((count) => {
+      const line = pictures.slice(index, index + count).map((picture, i) => cell(job, picture, index + i, pictures.length));
+      for (const node of line) place(node, shape, count);
+      index += count;
+      return el("div", { class: "dk-line", role: "none" }, ...line);
+    }));
     mark();
+  }
+
+  // n pictures of one aspect (width through height) in lines that all end at the same edge, so that there is no hole:
+  // the lines, as rows or as columns, that cover most of the square stage. `across` is what they take up the other way
+  // when they are as long as the stage, `slack` the gaps that this leaves out of account.
+  function arrange(n, aspect) {
+    let best = { area: 0 };
+    for (const along of ["row", "column"]) {
+      const ratio = along === "row" ? aspect : 1 / aspect;
+      for (let lines = 1; lines <= n; lines += 1) {
+        const counts = Array.from({ length: lines }, (_, i) => Math.floor((n + i) / lines));
+        const across = counts.reduce((sum, k) => sum + 1 / (k * ratio), 0);
+        const slack = counts.reduce((sum, k) => sum + (k - 1) / (k * ratio), 1 - lines);
+        const length = Math.min(1, 1 / across);
+        const area = length * length * across;
+        const width = along === "row" ? length : length * across;
+        const better = area - best.area;
+        if (better > 1e-6 || (better > -1e-6 && width > best.width + 1e-6)) best = { along, counts, across, slack, aspect, area, width };
+      }
+    }
+    return best;
+  }
+
+  function place(node, { along, across, slack, aspect }, count) {
+    const length = `min(100cqw, (100cqw + ${GAP * slack}px) / ${across})`;
+    node.style[along === "row" ? "width" : "height"] = `calc((${length} - ${GAP * (count - 1)}px) / ${count})`;
+    node.style.aspectRatio = String(aspect);
   }
 
   function cell(job, picture, index, all) {
@@ -108,11 +143,9 @@
     const bar = part(".dk-bar");
     const share = job && D.jobs.fraction(job);
     const moving = state === "loading" || (state === "running" && share === null);
+    D.bar(bar, ["running", "error"].includes(state) ? share || 0 : 0);
     toggle(bar, "data-moving", moving);
-    const percent = share === null || !job ? 0 : Math.round(share * 1000) / 10;
-    bar.firstElementChild.style.width = `${state === "running" || state === "error" ? percent : 0}%`;
-    if (state === "running") bar.setAttribute("aria-valuenow", String(Math.round(percent)));
-    else bar.removeAttribute("aria-valuenow");
+    if (state !== "running") bar.removeAttribute("aria-valuenow");
   }
 
   function drawRunning(job, state) {
@@ -120,10 +153,14 @@
     const [first, second] = counter(job, state);
     setText(part(".dk-step"), first);
     setText(part(".dk-left"), second);
-    byId("txt2img_resume").hidden = state !== "waiting" || !D.shell.state.queue.paused || D.shell.state.you?.level !== "owner";
+    const { queue, you } = D.shell.state;
+    byId("txt2img_resume").hidden = !queue.paused || you?.level !== "owner";
+    setText(part(".dk-paused"), queue.paused && state !== "waiting" ? t("paused_said") : "");
     const request = job.request;
     const sampler = [request.sampler_name, request.scheduler].filter((name) => name && name !== "Automatic").join(" ");
-    setText(part(".dk-which"), [which(job), sampler, beside(job), ...job.notes].filter(Boolean).join(" · "));
+    const others = beside(job);
+    setText(part(".dk-which"), [which(job), sampler, others, ...job.notes].filter(Boolean).join(" · "));
+    part(".dk-which").title = others && t("beside_title");
     const sofar = part(".dk-sofar");
     const ids = job.pictures.map((picture) => picture.id).join(" ");
     if (sofar.dataset.ids === ids) return;
@@ -184,7 +221,7 @@
     const key = `${what.title}\n${what.detail}\n${job?.id}`;
     if (place.dataset.key === key) return;
     place.dataset.key = key;
-    const retry = () => (problem || !job ? byId("txt2img_generate").click() : D.make.again(job));
+    const retry = () => (problem ? problem.again() : D.make.again(job));
     const report = what.report && el("pre", { hidden: true, tabindex: "0" }, what.report);
     place.replaceChildren(
       el("h2", {}, what.title), el("p", {}, what.detail),
@@ -223,11 +260,6 @@
   D.on("jobs", draw);
   D.on("preview", (job) => { if (root() && job === D.jobs.current()) drawPreview(job, stateOf(job)); });
   D.on("drawn", draw);
-  D.on("online", (on) => {
-    if (!on || problem?.type !== "unreachable") return;
-    problem = null;
-    draw();
-  });
   D.on("status", draw);
   D.on("tab", draw);
   setInterval(() => { if (root()?.dataset.state === "running" && !document.hidden) drawRunning(D.jobs.current(), "running"); }, 500);

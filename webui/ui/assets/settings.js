@@ -5,6 +5,8 @@
   // What a list of names is chosen from, by catalogue: rows with name, title and perhaps a problem.
   const catalogues = { extensions: [] };
   let saved = {};
+  // Which settings are lists of names: the catalogue, and whether the ticks stand for those that are not in the list.
+  let lists = {};
 
   async function load() {
     try {
@@ -18,14 +20,22 @@
     }
   }
 
-  // Gradio asks what each control is to become; `lists` says which are lists of names, and of which catalogue.
-  const take = (names, lists) => names.map((name) =>
-    !(name in saved) ? { __type__: "update" } : lists[name] ? chosen(saved[name], catalogues[lists[name]]) : saved[name]);
+  // Gradio asks what each control is to become.
+  function take(names, known) {
+    lists = known;
+    return names.map((name) => (!(name in saved) ? { __type__: "update" } : lists[name] ? chosen(name) : saved[name]));
+  }
 
-  // A name that is chosen and no longer found can still be taken off.
-  function chosen(value, rows) {
-    const labels = new Map([...value.map((name) => [name, name]), ...rows.map((row) => [row.name, [row.title, row.version].filter(Boolean).join(" ")])]);
-    return { __type__: "update", choices: [...labels].map(([name, label]) => [label, name]), value };
+  // The names of a list's boxes. One that is in the list and no longer found can still be taken off.
+  const boxes = (name) => [...new Set([...saved[name], ...catalogues[lists[name].catalogue].map((row) => row.name)])];
+
+  // From the list to the ticks, and from the ticks to the list: it is the same step.
+  const turned = (name, value) => (lists[name].inverted ? boxes(name).filter((one) => !value.includes(one)) : value);
+
+  function chosen(name) {
+    const rows = new Map(catalogues[lists[name].catalogue].map((row) => [row.name, [row.title, row.version].filter(Boolean).join(" ")]));
+    const choices = boxes(name).map((one) => [rows.get(one) ?? t("settings_not_found", { name: one }), one]);
+    return { __type__: "update", choices, value: turned(name, saved[name]) };
   }
 
   function report() {
@@ -40,7 +50,10 @@
 
   async function save(names, values) {
     clear();
+    // What could not be read cannot be compared with what is set here, nor be written over.
+    if (!Object.keys(saved).length) { await load(); return; }
     const given = D.form.named(names, values);
+    for (const name of Object.keys(lists)) given[name] = turned(name, given[name]);
     const changed = Object.fromEntries(Object.entries(given).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(saved[name])));
     if (!Object.keys(changed).length) { D.shell.notice(t("settings_same")); return; }
     try {
@@ -68,8 +81,8 @@
     first?.querySelector("input, textarea")?.focus({ preventScroll: true });
   }
 
-  function clear() {
-    for (const note of document.querySelectorAll("#settings_sections .dk-field-error")) {
+  function clear(place = byId("settings_sections")) {
+    for (const note of place.querySelectorAll(".dk-field-error")) {
       note.parentElement.classList.remove("dk-invalid");
       note.remove();
     }
@@ -96,7 +109,12 @@
     byId("settings_none").hidden = found > 0;
   }
 
-  document.addEventListener("input", (event) => { if (event.target.id === "settings_search") search(event.target.value); });
+  document.addEventListener("input", ({ target }) => {
+    if (target.id === "settings_search") search(target.value);
+    // What was wrong with a value is no longer said once it is another.
+    const row = target.closest?.(".dk-setting.dk-invalid");
+    if (row) clear(row);
+  });
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("#settings_nav a");
     if (!link) return;

@@ -2,6 +2,8 @@
 (() => {
   const D = window.darkroom;
   const { t, el, byId, setText } = D;
+  // Milliseconds within which a guest who is another one again is taken for a browser without cookies.
+  const FORGETFUL = 600000;
   const state = { you: null, worker: null, queue: {}, offlineSince: null, tab: "tab_txt2img" };
 
   // Messages that were shown; once read they do not come back with the next refresh.
@@ -20,11 +22,26 @@
     });
   }
 
+  // Another server, another key or another name: nothing that is shown is ours any more, and the stream is another's.
+  // The form is kept by the tab. A browser that keeps no cookies is another guest with each request: then not again.
+  function becomeAnother(you) {
+    const { id, level } = state.you;
+    if (id === you.id && level === you.level) return false;
+    const lately = Date.now() - (D.kept.get("became-at", sessionStorage) || 0) < FORGETFUL;
+    if (level === "visitor" && you.level === "visitor" && (lately || !navigator.cookieEnabled)) return false;
+    D.kept.set("became-at", Date.now(), sessionStorage);
+    const word = you.level === "owner" ? "became_owner" : you.level === "user" ? "became_user"
+      : level === "owner" ? "became_guest" : "became_stranger";
+    D.kept.set("became", t(word, { name: you.name }), sessionStorage);
+    location.reload();
+    return true;
+  }
+
   function sayWhoWeBecame() {
-    const level = D.kept.get("became", sessionStorage);
-    if (!level) return;
+    const sentence = D.kept.get("became", sessionStorage);
+    if (!sentence) return;
     D.kept.set("became", null, sessionStorage);
-    notice(t(level === "owner" ? "became_owner" : "became_guest"), "warn");
+    notice(sentence, "warn");
   }
 
   // Gradio calls its load listeners before the last component stands; wait until the results area does.
@@ -39,17 +56,14 @@
     try {
       status = await D.api("GET", "status");
     } catch (problem) {
+      // A name is asked for now: the sign-in page stands where this one does.
+      if (problem.status === 401 && state.you) location.reload();
       // It is asked again in any case. That nothing answers, the head says.
-      if (problem.status !== 0) notice(problem.message, "err");
+      else if (problem.status !== 0) notice(problem.message, "err");
       return;
     }
     const before = state.you?.level;
-    if (before && (before === "owner") !== (status.you.level === "owner")) {
-      // Another server, or another key: nothing that is shown is ours any more. The form is kept by the tab.
-      D.kept.set("became", status.you.level, sessionStorage);
-      location.reload();
-      return;
-    }
+    if (state.you && becomeAnother(status.you)) return;
     const { you, queue, settings } = status;
     Object.assign(state, { you, queue, settings, worker: summary(status.workers), devices: status.workers.length });
     if (before !== status.you.level) {

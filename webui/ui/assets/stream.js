@@ -27,7 +27,12 @@
     shut();
     D.shell.setOffline(true);
     if (timer) return;
-    timer = setTimeout(() => { timer = 0; adapt(); }, wait);
+    timer = setTimeout(async () => {
+      timer = 0;
+      // A stream does not say why it is refused; the status does.
+      await D.shell.refresh();
+      adapt();
+    }, wait);
     wait = Math.min(wait * 2, 8000);
   }
 

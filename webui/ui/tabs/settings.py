@@ -118,11 +118,15 @@ def _is_list(info: FieldInfo) -> bool:
     return get_origin(info.annotation) is tuple
 
 
+def _list(info: FieldInfo) -> dict[str, Any]:
+    return {"catalogue": _extra(info)["catalogue"], "inverted": bool(_extra(info).get("inverted"))}
+
+
 def _connect(controls: dict[str, Component], apply: gr.Button) -> None:
     """Apply sends what has changed as one PATCH; a hidden button lets the scripts fill the controls."""
     names = json.dumps(list(controls))
     fields = Settings.model_fields
-    lists = json.dumps({name: _extra(info)["catalogue"] for name, info in fields.items() if _is_list(info)})
+    lists = json.dumps({name: _list(info) for name, info in fields.items() if _is_list(info)})
     components = list(controls.values())
     apply.click(None, components, None, js=f"(...values) => darkroom.settings.save({names}, values)")
     fill = gr.Button(elem_id="settings_fill", visible="hidden")

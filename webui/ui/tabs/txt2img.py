@@ -9,7 +9,7 @@ import gradio as gr
 
 from webui.core.fields import Field
 from webui.ui.controls import choices_of, control
-from webui.ui.html import area, element, sign
+from webui.ui.html import area, element, said, sign
 from webui.ui.page import Page
 from webui.ui.results import results
 from webui.ui.texts import t
@@ -48,6 +48,8 @@ def _prompt(row: Field, lines: int, put: Any) -> None:
         placeholder = t(f"{row.elem_id}_placeholder")
         put(row.name, lines=lines, max_lines=lines + 9, placeholder=placeholder, elem_classes="prompt")
         area(element("span", "", class_="dk-tokens", data_for=row.name), f"txt2img_{counter}")
+        plain = said("read_as_text", "p", class_="dk-plain dk-second", data_for=row.name, hidden="")
+        area(plain, f"{TASK}_{row.elem_id}_plain")
 
 
 def _actions() -> tuple[gr.Button, gr.Button]:

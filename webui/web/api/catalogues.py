@@ -96,7 +96,8 @@ def _sampler(row: Any) -> dict[str, Any]:
 
 
 def _checkpoints(service: Service, who: Identity) -> dict[str, Any]:
-    return {"checkpoints": [_checkpoint(checkpoint, service) for checkpoint in service.checkpoints(who)]}
+    found = [_checkpoint(checkpoint, service) for checkpoint in service.checkpoints(who)]
+    return {"checkpoints": found, "folder": service.checkpoint_folder(who)}
 
 
 def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
