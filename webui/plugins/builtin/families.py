@@ -138,7 +138,12 @@ _Z_IMAGE = Family(
     needs=(
         Need("transformer", "z_image", {"in_channels": 16, "siglip": False}),
         Need("vae", "kl", _KL16, names=("ae", "flux")),
-        Need("text_encoder", "qwen3", same={"width": "transformer.context_width"}),
+        Need(
+            "text_encoder",
+            "qwen3",
+            same={"width": "transformer.context_width"},
+            names=("qwen_3_4b", "qwen3_4b", "qwen3-4b"),
+        ),
     ),
     count_tokens="webui.engine.checkpoints.qwen3_tokens:count_prompt",
     native_size=1024,
