@@ -106,6 +106,7 @@ _SD3 = Family(
     steps=28,
     cfg_scale=5.0,
     samplers=_FLOW_SAMPLERS,
+    variants=(Variant("turbo", {}, {"steps": 4, "cfg_scale": 1.0}, names=("turbo",)),),
 )
 
 _FLUX = Family(
