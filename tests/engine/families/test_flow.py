@@ -248,6 +248,14 @@ def test_shifts(root, registry, kind, small, large):
     assert made.schedule_at(1024, 1024).shift == pytest.approx(large, abs=1e-4)
 
 
+def test_a_picture_beyond_the_table_of_places_is_refused(root, registry):
+    made = loaded(found(write(flow("sd3").tensors(), root / "m.safetensors")), registry)
+    made.encode("a", 1, Purpose(192, 192))
+    with pytest.raises(ModelProblem, match="at most 192 pixels") as problem:
+        made.encode("a", 1, Purpose(64, 208))
+    assert problem.value.field == "height"
+
+
 def test_variants_say_what_they_understand(root, registry):
     row = registry.families.get("flux")
     for kind, name in (("flux-dev", "dev"), ("flux-schnell", "schnell")):

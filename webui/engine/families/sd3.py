@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.t5_tokens import SD3_TOKENS
 from webui.engine.checkpoints.tokens import chunker_of
 from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.base import Purpose
 from webui.engine.families.clip_texts import ClipText
-from webui.engine.families.flow_model import FlowModel, FlowText, ScheduleAt, Stacked, schedules_of
+from webui.engine.families.flow_model import CELL_PIXELS, FlowModel, FlowText, ScheduleAt, Stacked, schedules_of
 from webui.engine.families.t5_texts import T5Text
 from webui.engine.reading.base import Reader
 
@@ -40,8 +41,16 @@ class StableDiffusion3(FlowModel):
         self._clips, self._t5 = clips, t5
         self._projects = projects
         self._width = int(self._transformer.config.joint_attention_dim)
+        self._most_pixels = int(self._transformer.config.pos_embed_max_size) * CELL_PIXELS
 
     def encode(self, text: str, chunks: int, purpose: Purpose) -> FlowText:
+        """See LoadedModel. Raises ModelProblem for a size beyond the model's table of places."""
+        if max(purpose.width, purpose.height) > self._most_pixels:
+            raise ModelProblem(
+                f"This model knows places in pictures of at most {self._most_pixels} pixels a side.",
+                field="width" if purpose.width > self._most_pixels else "height",
+                remedies=("Lower the size",),
+            )
         small, large = self._clips
         small_states, small_end = small.cut(text, projected=self._projects)
         large_states, large_end = large.cut(text)
