@@ -61,7 +61,12 @@ def give(parameters: Iterable[tuple[Source, Tensor]]) -> dict[str, Tensor]:
         if source.swapped:
             tensor = _swap(tensor)
         parts.setdefault(source.name, {})[source.chunk[0] if source.chunk else 0] = tensor
-    return {name: torch.cat([chunks[index] for index in sorted(chunks)]).contiguous() for name, chunks in parts.items()}
+    return {name: _joined([chunks[index] for index in sorted(chunks)]).contiguous() for name, chunks in parts.items()}
+
+
+def _joined(chunks: list[Tensor]) -> Tensor:
+    # A single one may be a number without an axis.
+    return torch.cat(chunks) if len(chunks) > 1 else chunks[0]
 
 
 def _swap(tensor: Tensor) -> Tensor:

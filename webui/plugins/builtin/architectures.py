@@ -10,6 +10,7 @@ _LAYOUTS = "webui.engine.layouts"
 _BUILD = "webui.engine.reading.builders"
 _BUILD_FLOW = "webui.engine.reading.builders_flow"
 _BUILD_QWEN = "webui.engine.reading.builders_qwen"
+_BUILD_VAES = "webui.engine.reading.builders_vaes"
 
 
 _ROWS = (
@@ -117,6 +118,26 @@ _ROWS = (
             "text_encoders.qwen3_06b.transformer.",
         ),
         classes=("Qwen3Model", "Qwen3ForCausalLM"),
+    ),
+    Architecture(
+        "flux2_kl",
+        "Autoencoder of Flux.2",
+        "vae",
+        f"{_KNOWN}.vae:recognise_flux2",
+        f"{_BUILD_VAES}:flux2",
+        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.ldm:vae"},
+        places=("vae.",),
+        classes=("AutoencoderKLFlux2",),
+    ),
+    Architecture(
+        "qwen_image_kl",
+        "Autoencoder of Qwen-Image and Wan 2.1",
+        "vae",
+        f"{_KNOWN}.qwen_image_vae:recognise",
+        f"{_BUILD_VAES}:qwen_image",
+        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.wan:vae"},
+        places=("vae.",),
+        classes=("AutoencoderKLQwenImage",),
     ),
 )
 
