@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tools.bench.catalogue import catalogue
 from tools.bench.ours import Ours
 from tools.bench.page import page
 from tools.bench.peer import Peer, PeerSetup
@@ -23,7 +24,7 @@ from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.config import EngineConfig, Precision
 
 STARTER = "darkroom-starter"
-PARTS = ("saving", "start", "page", "one", "clients", "large")
+PARTS = ("saving", "catalogue", "start", "page", "one", "clients", "large")
 LARGE = {"sd15": 512, "sdxl": 1024}
 """Models with random weights, timed where a GPU is, and their size in pixels."""
 
@@ -67,6 +68,7 @@ async def bench(plan: Plan, listener: Listener) -> None:
         folder = Path(name)
         parts: dict[str, tuple[str, Callable[[], list[Row]]]] = {
             "saving": ("Saving", lambda: saving(folder)),
+            "catalogue": ("Listing two thousand model files", lambda: catalogue(folder)),
             "start": ("The first picture after a start", lambda: start(folder, work.request(0), plan.flags)),
             "page": ("The page, against a bare one", lambda: page(folder, 2 * work.rounds)),
         }

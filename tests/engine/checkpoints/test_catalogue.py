@@ -200,7 +200,7 @@ def test_the_default_is_the_preferred_one_or_the_first_that_works(model, tmp_pat
 
 def test_a_large_model_is_listed_at_once_and_hashed_behind(model, tmp_path, monkeypatch):
     title = Catalogue((model.parent,)).get(model.name).title
-    monkeypatch.setattr("webui.engine.checkpoints.describe._SMALL_BYTES", 10)
+    monkeypatch.setattr("webui.engine.checkpoints.describe.SMALL_BYTES", 10)
     catalogue = Catalogue((model.parent,), tmp_path)
     deadline = time.monotonic() + 30
     while not catalogue.get(model.name).hash and time.monotonic() < deadline:

@@ -16,15 +16,30 @@ def weights(folder, data=b"one"):
     return path
 
 
+def computed(folder, path):
+    """The hash of a file, computed and kept by a cache of its own."""
+    cache = HashCache(ModelTable(folder))
+    digest = cache.compute([path])
+    cache.keep()
+    return digest
+
+
+def test_a_large_files_hash_is_kept_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("webui.engine.checkpoints.hashes.SMALL_BYTES", 2)
+    path = weights(tmp_path)
+    digest = HashCache(ModelTable(tmp_path)).compute([path])
+    assert HashCache(ModelTable(tmp_path)).known([path]) == digest
+
+
 def test_hashes_are_kept_by_size_and_time(tmp_path):
     path = weights(tmp_path)
-    first = HashCache(ModelTable(tmp_path)).compute([path])
+    first = computed(tmp_path, path)
     assert first == hashlib.sha256(b"one").hexdigest()
     assert HashCache(ModelTable(tmp_path)).known([path]) == first
     path.write_bytes(b"two")
     os.utime(path, ns=(time.time_ns(), time.time_ns() + 10**9))
     assert HashCache(ModelTable(tmp_path)).known([path]) is None
-    assert HashCache(ModelTable(tmp_path)).compute([path]) == hashlib.sha256(b"two").hexdigest()
+    assert computed(tmp_path, path) == hashlib.sha256(b"two").hexdigest()
 
 
 def test_the_hashes_of_earlier_versions_are_taken_over(tmp_path):
@@ -50,7 +65,7 @@ def test_hashes_under_a_link_were_kept_where_it_leads(tmp_path):
 def test_a_damaged_file_of_earlier_versions_harms_nothing(tmp_path, caplog):
     (tmp_path / "checkpoint-hashes.json").write_text("{nonsense")
     path = weights(tmp_path)
-    assert HashCache(ModelTable(tmp_path)).compute([path]) == hashlib.sha256(b"one").hexdigest()
+    assert computed(tmp_path, path) == hashlib.sha256(b"one").hexdigest()
     assert HashCache(ModelTable(tmp_path)).known([path])
     assert "was damaged" in caplog.text
 
@@ -58,7 +73,7 @@ def test_a_damaged_file_of_earlier_versions_harms_nothing(tmp_path, caplog):
 def test_a_damaged_table_is_set_aside(tmp_path, caplog):
     (tmp_path / FILE).write_bytes(b"no database " * 500)
     path = weights(tmp_path)
-    digest = HashCache(ModelTable(tmp_path)).compute([path])
+    digest = computed(tmp_path, path)
     assert HashCache(ModelTable(tmp_path)).known([path]) == digest
     assert list(tmp_path.glob(f"{FILE}.damaged-*"))
     assert "is damaged" in caplog.text

@@ -153,6 +153,7 @@ class Catalogue:
             raise ModelProblem(
                 f"{checkpoint.name} cannot be read: {error.strerror or error}.", field="checkpoint"
             ) from error
+        self._hashes.keep()
         self._show_hashes({checkpoint.path: hashed.hash})
         return hashed
 
@@ -212,6 +213,7 @@ class Catalogue:
                 # Said under the lock: who brings new ones afterwards starts another thread.
                 self._hashing = checkpoint is not None
             if checkpoint is None or time.monotonic() - shown > _SHOW_SECONDS:
+                self._hashes.keep()
                 self._show_hashes(digests)
                 digests, shown = {}, time.monotonic()
             if checkpoint is None:

@@ -10,14 +10,12 @@ from webui.core.errors import DarkroomError, UnknownName
 from webui.core.registry import Family
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.completion import Completion, Offers, PartFile, Whole
-from webui.engine.checkpoints.hashes import HashCache
+from webui.engine.checkpoints.hashes import SMALL_BYTES, HashCache
 from webui.engine.checkpoints.identify import Identified, Kinds, judge
 from webui.engine.checkpoints.looks import Look
 from webui.engine.checkpoints.scan import Seen
 from webui.engine.checkpoints.sidecars import Sidecar, read_sidecars
 
-# Hashed while the list is made; larger ones in the background, so that no start waits for gigabytes.
-_SMALL_BYTES = 64 * 2**20
 _FORMATS = {".safetensors": "safetensors", ".sft": "safetensors", ".gguf": "gguf"}
 _PREDICTIONS = {"v": "v_prediction", "epsilon": "epsilon"}
 """What modelspec calls a prediction, by our name."""
@@ -38,6 +36,7 @@ class Describer:
         for one in seen:
             if one.name not in found:
                 found[one.name] = self._checkpoint(one, looks[one.path], completion)
+        self._hashes.keep()
         return sorted(found.values(), key=lambda checkpoint: checkpoint.name.casefold())
 
     def _checkpoint(self, one: Seen, look: Look, completion: Completion) -> Checkpoint:
@@ -96,7 +95,7 @@ class Describer:
 
     def _hash(self, files: Sequence[Path]) -> str:
         known = self._hashes.known(files)
-        if known is None and files and sum(file.stat().st_size for file in files) <= _SMALL_BYTES:
+        if known is None and files and sum(file.stat().st_size for file in files) <= SMALL_BYTES:
             known = self._hashes.compute(files)
         return known or ""
 

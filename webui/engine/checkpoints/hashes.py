@@ -9,6 +9,9 @@ from pathlib import Path
 
 from webui.engine.checkpoints.table import HashKey, ModelTable
 
+SMALL_BYTES = 64 * 2**20
+"""Files of at most so much are hashed while the list is made; larger ones behind, so that no start waits for them."""
+
 # A1111's old hash is of so many bytes from here on.
 _LEGACY_START, _LEGACY_BYTES, _LEGACY_DIGITS = 0x100000, 0x10000, 8
 
@@ -20,6 +23,7 @@ class HashCache:
         self._table = table
         self._lock = threading.Lock()
         self._known = table.hashes()
+        self._new: dict[HashKey, str] = {}
 
     def known(self, files: Sequence[Path]) -> str | None:
         """The hash of these files together when it needs no reading, else None. Raises OSError."""
@@ -33,7 +37,10 @@ class HashCache:
             self._known = {**found, **self._known}
 
     def compute(self, files: Sequence[Path]) -> str:
-        """The hash of these files together; reads those that are not known. Raises OSError."""
+        """The hash of these files together; reads those that are not known. Raises OSError.
+
+        Those of small files are not written before the next `keep`, since a disk takes longer for that than to read.
+        """
         digests = []
         for file in files:
             # Of the state before it is read: one that changes meanwhile is read again the next time.
@@ -42,10 +49,18 @@ class HashCache:
             if digest is None:
                 digest = _sha256(file)
                 with self._lock:
-                    self._known[key] = digest
-                self._table.keep_hashes({key: digest})
+                    self._known[key] = self._new[key] = digest
+                if key[1] > SMALL_BYTES:
+                    self.keep()
             digests.append(digest)
         return combine(digests)
+
+    def keep(self) -> None:
+        """Write what was computed, for the next start and for other processes."""
+        with self._lock:
+            new, self._new = self._new, {}
+        if new:
+            self._table.keep_hashes(new)
 
     def _one(self, file: Path) -> str | None:
         key = _key(file)

@@ -26,7 +26,7 @@ class TensorInfo:
     @property
     def size_bytes(self) -> int:
         """What it takes in the file, about: blocks of quantised weights have a little beside their numbers."""
-        return -(-math.prod(self.shape) * BITS.get(self.dtype, _quantised_bits(self.dtype)) // 8)
+        return -(-math.prod(self.shape) * (BITS.get(self.dtype) or _quantised_bits(self.dtype)) // 8)
 
 
 @dataclass(frozen=True, slots=True)
