@@ -28,6 +28,9 @@ from webui.service import Service
 
 log = logging.getLogger(__name__)
 
+# So many seconds the page waits for files of models that were never looked into; the others come while it is there.
+_PATIENCE = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -98,7 +101,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     """Build the house on these folders; each of the executors is one worker."""
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
-    catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry))
+    catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry), patience=_PATIENCE)
     queue = Queue(paths.database)
     bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs, owner=queue.name)

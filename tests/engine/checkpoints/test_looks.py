@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import time
 from dataclasses import replace
 
 import pytest
@@ -97,3 +98,15 @@ def test_what_is_gone_is_forgotten(put, tmp_path):
     Catalogue((tmp_path / "m",), tmp_path / "state")
     kept = ModelTable(tmp_path / "state").looks(version_of(Kinds.built_in()))
     assert list(kept) == [str(tmp_path / "m" / "b.safetensors")]
+
+
+def test_who_has_no_patience_is_given_the_rest_later(put, tmp_path, looked):
+    for number in range(5):
+        put("whole", tmp_path / "m" / f"{number}.safetensors")
+    catalogue = Catalogue((tmp_path / "m",), tmp_path / "state", patience=0.0, look_seconds=600)
+    assert len(catalogue.all()) < 5
+    # Each further look has no more patience, but the first file of each is always looked into.
+    deadline = time.monotonic() + 30
+    while len(catalogue.all()) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(catalogue.all()) == 5 and sorted(looked) == [f"{number}.safetensors" for number in range(5)]

@@ -33,11 +33,12 @@ _SHOW_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What was found at one time."""
+    """What was found at one time; not `complete` while there are files that were not looked into yet."""
 
     found: tuple[Checkpoint, ...] = ()
     aliases: Aliases[Checkpoint] = field(default_factory=lambda: Aliases(()))
     offers: Offers = field(default_factory=Offers)
+    complete: bool = True
 
 
 class Catalogue:
@@ -51,12 +52,14 @@ class Catalogue:
         kinds: Kinds | None = None,
         hash_large: bool = True,
         look_seconds: float = _LOOK_SECONDS,
+        patience: float | None = None,
     ) -> None:
         """folders: where models lie; a plain list is of folders with checkpoints. cache_dir: where it is remembered
         what they are. hash_large: compute the hashes of large models too, in the background.
 
         kinds: the rows by which checkpoints are known; None means the built-in ones. look_seconds: how old an answer
         may be before the folders are looked through again; a slow disk makes it longer, and 0 looks each time.
+        patience: seconds to look into new files for; the rest is looked into behind, and the list grows. None waits.
         """
         self._folders = folders if isinstance(folders, ModelFolders) else ModelFolders(tuple(folders))
         self._kinds = kinds or Kinds.built_in()
@@ -72,6 +75,7 @@ class Catalogue:
         self._looking = threading.Lock()
         self._seen: tuple[tuple[Seen, ...], ...] = ()
         self._next_look = 0.0
+        self._patience, self._behind = patience, False
         self._hashing = False
         self._state = _State()
         self.refresh()
@@ -177,20 +181,33 @@ class Catalogue:
             with self._lock:
                 self._seen, self._state = seen, state
             self._hash_waiting()
+            if not state.complete and not self._behind:
+                self._behind = True
+                threading.Thread(target=self._look_on, name="look into models", daemon=True).start()
         pause = max(self._look_seconds, _LOOK_SHARE * took) if self._look_seconds else 0.0
         self._next_look = time.monotonic() + pause
+
+    def _look_on(self) -> None:
+        """Look into what is left, a few seconds at a time."""
+        while self._behind:
+            with self._looking:
+                self._look(forced=True)
+                self._behind = not self._state.complete
 
     def _read(
         self, checkpoints: Sequence[Seen], vaes: Sequence[Seen], encoders: Sequence[Seen], mixed: Sequence[Seen]
     ) -> _State:
-        looks = self._looks.of([*checkpoints, *vaes, *encoders, *mixed])
+        everything = checkpoints, vaes, encoders, mixed
+        looks = self._looks.of((one for kind in everything for one in kind), self._patience)
+        complete = all(one.path in looks for kind in everything for one in kind)
+        checkpoints, vaes, encoders, mixed = ([one for one in kind if one.path in looks] for kind in everything)
         beside = [one for one in checkpoints if is_part_beside(one)]
         apart = [one for one in mixed if not looks[one.path].what.family]
         there = offers([*vaes, *beside], encoders, apart, looks)
         models = [one for one in checkpoints if not is_part_beside(one)]
         models += [one for one in mixed if looks[one.path].what.family]
         found = self._describer.checkpoints(models, looks, Completion(self._kinds, there))
-        return _State(tuple(found), Aliases(found), there)
+        return _State(tuple(found), Aliases(found), there, complete)
 
     def _hash_waiting(self) -> None:
         """Compute the hashes that are not known yet, in a thread of its own; one at a time."""

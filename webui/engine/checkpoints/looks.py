@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -50,16 +52,25 @@ class Looks:
         self._version = version_of(kinds)
         self._known: dict[str, tuple[str, Look]] = {}
 
-    def of(self, seen: Iterable[Seen]) -> dict[Path, Look]:
-        """The looks at these; what changed since the last time is looked at now."""
+    def of(self, seen: Iterable[Seen], patience: float | None = None) -> dict[Path, Look]:
+        """The looks at these; what changed since the last time is looked at now.
+
+        patience: seconds after which those that were not reached are left out, to be asked for again; one is reached.
+        """
+        end = time.monotonic() + (math.inf if patience is None else patience)
         wanted = {one.path: one for one in seen}
         unknown = [one for one in wanted.values() if self._stamp(one) != one.stamp]
         if unknown:
             self._recall(unknown)
         fresh: dict[str, tuple[str, str]] = {}
+        reached = False
         for one in unknown:
             if self._stamp(one) == one.stamp:
                 continue
+            if reached and time.monotonic() > end:
+                self._known.pop(str(one.path), None)
+                continue
+            reached = True
             look, text = self._look(one)
             self._known[str(one.path)] = one.stamp, look
             if text:
@@ -69,7 +80,7 @@ class Looks:
                 fresh = {}
         if fresh:
             self._table.keep_looks(self._version, fresh)
-        return {path: self._known[str(path)][1] for path in wanted}
+        return {path: self._known[str(path)][1] for path in wanted if str(path) in self._known}
 
     def _stamp(self, one: Seen) -> str | None:
         known = self._known.get(str(one.path))
