@@ -240,6 +240,24 @@ def test_interrupt_finishes_the_picture_and_pressed_again_stops_at_the_step(serv
     assert page.locator("#txt2img_gallery img").count() == 1
 
 
+def test_a_preview_that_is_gone_already_leaves_the_last_one_standing(serve: Serve, open_page: Open) -> None:
+    server = serve(FakeExecutor(SLOW, capacity=1))
+    page = open_page(server)
+    generate(page, "a red circle", "running")
+    preview = page.locator("#txt2img_livepreview")
+    expect(preview).to_be_visible()
+    page.route("**/preview?*", lambda route: route.fulfill(status=404))
+    with page.expect_response(lambda answer: "/preview?" in answer.url and answer.status == 404):
+        pass
+    page.wait_for_timeout(300)
+    expect(preview).to_be_visible()
+    assert page.evaluate("document.getElementById('txt2img_livepreview').naturalWidth") > 0
+    page.unroute("**/preview?*")
+    server.hurry()
+    state(page, "done")
+    expect(preview).to_be_hidden()
+
+
 def test_skip_goes_on_with_the_next_batch(serve: Serve, open_page: Open) -> None:
     server = serve(FakeExecutor(SLOW, capacity=1))
     page = open_page(server)

@@ -120,15 +120,16 @@
     fetching = true;
     showing = address;
     shownOf = job.id;
-    image.onload = image.onerror = (event) => {
+    // Loaded aside: where one is gone by the time that it is asked for, the last one stays.
+    const next = el("img", { id: image.id, alt: t("preview_alt"), src: address });
+    const come = (there) => {
       fetching = false;
       // A preview that comes after its job's end would cover the finished picture.
       if (D.jobs.current() !== job || !["running", "failed"].includes(job.state)) { settle(image); return; }
-      image.hidden = event.type !== "load";
+      if (there) image.replaceWith(next);
       drawPreview(job, stateOf(job));
     };
-    image.alt = t("preview_alt");
-    image.src = address;
+    next.decode().then(() => come(true), () => come(false));
   }
 
   // The preview leaves only when the picture under it can be seen.
