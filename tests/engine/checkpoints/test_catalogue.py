@@ -167,7 +167,9 @@ def test_single_files_are_listed_with_the_reason(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "one.safetensors")
     (tmp_path / "two.safetensors").write_bytes(b"no such thing")
     (tmp_path / "three.ckpt").write_bytes(b"pickle")
-    problems = {c.name: c.problem for c in Catalogue((tmp_path,)).all()}
+    found = Catalogue((tmp_path,)).all()
+    assert all(c.size_bytes == c.path.stat().st_size and c.weights == (c.path,) for c in found)
+    problems = {c.name: c.problem for c in found}
     assert problems["one.safetensors"] == "It is of a kind that is not known here: it begins with 'a'."
     assert "is damaged" in problems["two.safetensors"]
     assert "is no torch file" in problems["three.ckpt"]

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from webui.core.errors import InvalidField
-from webui.core.model_folders import ModelFolders, a1111, comfy, comfy_file, invoke
+from webui.core.model_folders import ModelFolders, a1111, comfy, comfy_file, inside_models, invoke
 from webui.core.paths import Paths
 from webui.engine.checkpoints.catalogue import Catalogue
 
@@ -170,6 +170,15 @@ def test_the_list_follows_the_folders(put, tmp_path):
     assert "cut off" in catalogue.find("a").problem
     path.unlink()
     assert names(catalogue) == ["new/b.safetensors"]
+
+
+def test_the_lists_of_parts_follow_their_folders(put, tmp_path):
+    catalogue = Catalogue(inside_models(tmp_path), look_seconds=0)
+    assert catalogue.vaes() == catalogue.text_encoders() == []
+    put("vae", tmp_path / "VAE" / "v.safetensors")
+    assert [file.title for file in catalogue.vaes()] == ["v.safetensors"]
+    put("clip", tmp_path / "text_encoder" / "t.safetensors")
+    assert [file.title for file in catalogue.text_encoders()] == ["t.safetensors"]
 
 
 def test_folders_are_not_looked_through_at_every_question(put, tmp_path):

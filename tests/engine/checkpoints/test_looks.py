@@ -74,6 +74,10 @@ def test_other_rows_make_what_was_found_void(put, tmp_path, looked):
     row = Architecture("odd", "Odd network", "denoiser", f"{__name__}:strange", "x:y", {})
     more = replace(kinds, architectures=(*kinds.architectures, row))
     assert version_of(kinds) == version_of(Kinds.built_in()) != version_of(more)
+    changed = replace(
+        kinds, families=(replace(kinds.families[0], needs=kinds.families[0].needs[:1]), *kinds.families[1:])
+    )
+    assert version_of(changed) != version_of(kinds)
     Catalogue((tmp_path / "m",), tmp_path / "state", kinds=kinds)
     Catalogue((tmp_path / "m",), tmp_path / "state", kinds=more)
     assert looked == ["a.safetensors"] * 2

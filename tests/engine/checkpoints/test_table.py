@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from webui.engine.checkpoints.hashes import HashCache, legacy_hash
 from webui.engine.checkpoints.table import FILE, ModelTable
@@ -131,3 +132,13 @@ def test_a1111s_old_hash_is_of_64_kib_at_1_mib(tmp_path):
     assert legacy_hash(path) == hashlib.sha256(b"b" * 0x10000).hexdigest()[:8]
     path.write_bytes(b"a" * 0x100000)
     assert legacy_hash(path) == "", "or every short file would have one and the same"
+
+
+def test_many_begin_at_once_on_a_new_table(tmp_path, caplog):
+    def start(number):
+        ModelTable(tmp_path).keep_looks("1", {f"/{number}": ("s", "{}")})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(start, range(24)))
+    assert len(ModelTable(tmp_path).looks("1")) == 24
+    assert caplog.text == ""
