@@ -5,7 +5,9 @@ import math
 import pickle
 import random
 import struct
+import time
 import zipfile
+from collections import OrderedDict
 
 import gguf
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from webui.core.errors import ModelProblem
+from webui.engine.checkpoints.headers import pickle as pickle_header
 from webui.engine.checkpoints.headers.read import read_header
 
 WEIGHTS = {
@@ -158,6 +161,49 @@ def test_tensors_that_no_torch_would_write_are_damage(tmp_path, value):
     refused(
         archive(tmp_path / "odd.ckpt", b"\x80\2}X\1\0\0\0a" + value + b"s.", b"\0" * 64), "its index cannot be read"
     )
+
+
+def test_no_program_takes_forever_or_all_memory_or_changes_anything_here(tmp_path):
+    nested = b"(K\1K\1t" + b"2\x86" * 200
+    programs = {
+        "a key that takes forever to hash": b"\x80\4}" + nested + b"K\1s.",
+        "a set of such": b"\x80\4\x8f(" + nested + b"\x90.",
+        "an ordered dict of such": b"\x80\4ccollections\nOrderedDict\n(](" + nested + b"K\1t\x86atR.",
+        "a place in its memory that is far away": b"\x80\4Nr\xff\xff\xff\x7f.",
+        "bytes that it does not hold": b"\x80\5\x96" + b"\xff\xff\xff\xff\x0f\0\0\0" + b".",
+        "many small things": b"\x80\4(" + b"]" * 5_000_000 + b"l.",
+        "a shape of many sides": b"\x80\4ctorch\nSize\n(X\xff\xff\0\0" + b"1" * 65535 + b"tR.",
+        "another start for a function": b"\x80\2ctorch._utils\n_rebuild_tensor_v2\nN}X\x0c\0\0\0__defaults__N)s\x86b.",
+    }
+    before = pickle_header._tensor.__defaults__
+    for what, program in programs.items():
+        start = time.monotonic()
+        try:
+            assert read_header(archive(tmp_path / "bad.ckpt", program)).tensors == {}, what
+        except ModelProblem as problem:
+            assert "bad.ckpt is damaged" in problem.detail, what
+        assert time.monotonic() - start < 20, what
+    assert pickle_header._tensor.__defaults__ == before
+
+
+@pytest.mark.parametrize("key", [1, "\ud800"])
+def test_names_that_are_no_text_are_damage(tmp_path, key):
+    torch.save({key: torch.ones(2)}, tmp_path / "m.ckpt")
+    refused(tmp_path / "m.ckpt", "is no text")
+
+
+def test_what_training_programs_keep_beside_the_weights_is_passed_over(tmp_path):
+    beside = {(1, 2): "x", "seen": {3, 4}, "groups": [{"lr": 0.1, "params": [0, 1]}], "state": {0: {"step": 1}}}
+    torch.save({"state_dict": OrderedDict(WEIGHTS), "optimizer_states": [beside], (0,): 1}, tmp_path / "m.ckpt")
+    assert set(read_header(tmp_path / "m.ckpt").tensors) == set(WEIGHTS)
+
+
+def test_types_for_which_torch_has_no_kind_of_storage_are_read(tmp_path):
+    torch.save({"a": torch.tensor([[1.0, 0.5], [2.0, 4.0]]).to(torch.float8_e4m3fn)}, tmp_path / "m.ckpt")
+    info = read_header(tmp_path / "m.ckpt").tensors["a"]
+    raw = np.fromfile(tmp_path / "m.ckpt", np.uint8, 4, offset=info.start)
+    assert (info.dtype, info.shape) == ("F8_E4M3", (2, 2))
+    assert torch.from_numpy(raw).view(torch.float8_e4m3fn).float().tolist() == [1.0, 0.5, 2.0, 4.0]
 
 
 def test_a_tuple_that_only_looks_like_a_tensor_is_none(tmp_path):

@@ -1,0 +1,72 @@
+"""Pruning leaves out what no part reads, and nothing else; EMA weights may take the place of the others."""
+
+import pytest
+import torch
+
+from tests.engine.shelf import same, tensors_of
+from webui.core.errors import InvalidField, ModelProblem
+from webui.engine.work.prune import prune
+from webui.engine.work.requests import Prune, WorkFiles
+
+UNET = "model.diffusion_model."
+
+
+def run(shelf, told, source, name="out.safetensors", **request):
+    return prune(Prune(**request), WorkFiles(source, shelf.folder / name), told.progress, told.should_stop)
+
+
+def trained(tensors):
+    """The tensors with what a training program leaves beside them."""
+    averages = {
+        "model_ema." + name.removeprefix("model.").replace(".", ""): tensor + 1
+        for name, tensor in tensors.items()
+        if name.startswith(UNET)
+    }
+    return {
+        **tensors,
+        **averages,
+        "model_ema.decay": torch.ones(()),
+        "betas": torch.ones(10),
+        "loss.logvar": torch.ones(2),
+        "optimizer.state": torch.ones(2),
+    }
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sd2", "sdxl"])
+def test_what_stays_are_the_parts_tensors_with_their_bytes(shelf, told, made, kind):
+    own = made(kind, marks=("v_pred",)) if kind == "sdxl" else made(kind)
+    source = shelf.put("big.ckpt", trained(own), torch.float16)
+    found = tensors_of(run(shelf, told, source))
+    assert same(found, {n: t.half() if t.numel() else t for n, t in own.items()})
+    smaller = shelf.find("out.safetensors")
+    assert (smaller.family, smaller.problem, smaller.prediction_type) == (kind, None, source.prediction_type)
+    assert "tensors were left out" in told.words and shelf.left() == []
+
+
+def test_averages_take_the_place_of_the_weights(shelf, told, made):
+    source = shelf.put("big.safetensors", trained(made()))
+    found = tensors_of(run(shelf, told, source, keep_ema=True))
+    expected = {name: tensor + 1 if name.startswith(UNET) else tensor for name, tensor in made().items()}
+    assert same(found, expected)
+
+
+def test_the_scales_of_8_bit_weights_stay(shelf, told, made):
+    tensors, name = dict(made()), f"{UNET}out.2.weight"
+    tensors[name] = tensors[name].to(torch.float8_e4m3fn)
+    tensors[f"{UNET}out.2.scale_weight"] = torch.tensor(0.5)
+    source = shelf.put("m.safetensors", tensors)
+    assert same(tensors_of(run(shelf, told, source)), tensors_of(source.path))
+
+
+def test_what_cannot_be_pruned_is_said(shelf, told, made):
+    source = shelf.put("m.safetensors", made())
+    with pytest.raises(ModelProblem, match="holds no averaged"):
+        run(shelf, told, source, keep_ema=True)
+    with pytest.raises(InvalidField, match=r"does not end in"):
+        run(shelf, told, source, name="out.gguf")
+    gguf = shelf.put("m.gguf", {n: t for n, t in made().items() if t.dim()})
+    with pytest.raises(ModelProblem, match=r"no \.safetensors"):
+        run(shelf, told, gguf)
+    other = shelf.put("lora.safetensors", {"lora_unet_x.lora_down.weight": torch.ones(4, 4)})
+    with pytest.raises(ModelProblem, match="It is a LoRA"):
+        run(shelf, told, other)

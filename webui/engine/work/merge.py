@@ -1,0 +1,243 @@
+"""Merge up to three checkpoints as A1111's merger does, tensor by tensor in fp32."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from webui.core.errors import InvalidField, ModelProblem
+from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.identify import Kinds
+from webui.engine.checkpoints.parts import look_inside
+from webui.engine.work.base import Progress, ShouldStop, Steps
+from webui.engine.work.recipe import metadata_of, recipe
+from webui.engine.work.requests import ADD_DIFFERENCE, NO_INTERPOLATION, Merge, MergeFiles
+from webui.engine.work.single_form import MERGED, single_form
+from webui.engine.work.tensors import Opened, Piece, as_single, is_scale, open_parts, renamed, row_of, unchanged
+from webui.engine.work.writing import content_of, kept_in, to_type, write_file
+from webui.plugins.resolve import resolve
+
+# A1111 merges what has this in its name and takes the rest (tables of noise levels) from A.
+_MERGED_NAMES = "model"
+# Places of words, which some programs have damaged by merging them.
+_NEVER_MERGED = ("cond_stage_model.transformer.text_model.embeddings.position_ids",)
+_EXTRA_CHANNELS = {9: "inpainting", 8: "InstructPix2Pix"}
+
+
+@dataclass(frozen=True)
+class _Open:
+    """One open checkpoint: its tensors by their names in a single file."""
+
+    letter: str
+    checkpoint: Checkpoint
+    pieces: Mapping[str, Piece]
+
+
+def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: ShouldStop) -> Path:
+    """Write the merged checkpoint and say where it is.
+
+    Weighted sum: A * (1 - M) + B * M. Add difference: A + (B - C) * M. No interpolation: A, for a VAE to be baked in or
+    another precision. What only B has joins a weighted sum as it is. Where A takes more channels than B (inpainting,
+    InstructPix2Pix), the channels that B lacks stay A's. Raises DarkroomError: the checkpoints do not fit each other,
+    a result that is no number, a full disk; or Stopped.
+    """
+    request.check()
+    named = _named(request, files)
+    for letter, checkpoint in named.items():
+        _check_family(letter, checkpoint, named["A"])
+    kinds = Kinds.built_in()
+    with torch.inference_mode(), ExitStack() as stack:
+        opened = {letter: stack.enter_context(open_parts(c.inside)) for letter, c in named.items()}
+        sources = {letter: _open(letter, c, opened[letter], kinds) for letter, c in named.items()}
+        baked = _baked(files.vae, stack, kinds) if files.vae else {}
+        plan = _Plan(request, sources, baked)
+        pieces = plan.pieces()
+        metadata = metadata_of(request, named, {k: _own_metadata(c, opened[k]) for k, c in named.items()})
+        if request.add_merge_recipe:
+            steps = Steps(0, "Reading the models to name them in the recipe", progress, should_stop)
+            own = {letter: _own_metadata(c, opened[letter]) for letter, c in named.items()}
+            metadata |= recipe(request, files, named, own, plan.channels, steps)
+        steps = Steps(content_of(pieces), "Merging", progress, should_stop)
+        return write_file(
+            files.target,
+            pieces,
+            plan.make,
+            steps,
+            check=unchanged(*opened.values()),
+            metadata=metadata,
+            overwrite=request.overwrite,
+        )
+
+
+def merged_name(request: Merge, a: str, b: str = "", c: str = "") -> str:
+    """The name that A1111 gives a merged checkpoint; names without their ends."""
+    multiplier = round(request.multiplier, 2)
+    if request.interp_method == NO_INTERPOLATION:
+        return a
+    if request.interp_method == ADD_DIFFERENCE:
+        return f"{a} + {multiplier}({b} - {c})"
+    return f"{round(1 - request.multiplier, 2)}({a}) + {multiplier}({b})"
+
+
+def _named(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
+    """The checkpoints that the method takes, by their letters. Raises InvalidField."""
+    wanted = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}.get(request.interp_method, "AB")
+    given = {"A": files.a, "B": files.b, "C": files.c}
+    found = {letter: checkpoint for letter, checkpoint in given.items() if checkpoint is not None}
+    if set(found) != set(wanted):
+        raise InvalidField(
+            f"{request.interp_method} takes {' and '.join(wanted)}; given: {' and '.join(found)}.",
+            field="interp_method",
+        )
+    if request.metadata_from in given and request.metadata_from not in found:
+        raise InvalidField(f"There is no {request.metadata_from} whose metadata to take.", field="metadata_from")
+    return found
+
+
+def _check_family(letter: str, checkpoint: Checkpoint, first: Checkpoint) -> None:
+    if checkpoint.family not in MERGED:
+        why = checkpoint.problem or "It is of a family that is not merged here: SD1, SD2 and SDXL are."
+        raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field="checkpoint")
+    if checkpoint.family != first.family:
+        raise ModelProblem(
+            f"{letter}, {checkpoint.name}, is of the family {checkpoint.family} and A of {first.family}; only models "
+            "of one family can be merged.",
+            field="checkpoint",
+        )
+
+
+def _open(letter: str, checkpoint: Checkpoint, opened: Opened, kinds: Kinds) -> _Open:
+    whole = checkpoint.path if checkpoint.kind == "single" else None
+    pieces = as_single(checkpoint.inside, single_form(checkpoint.family), opened, kinds, whole)
+    return _Open(letter, checkpoint, {name: piece for name, piece in pieces.items() if not is_scale(name)})
+
+
+def _own_metadata(checkpoint: Checkpoint, opened: Opened) -> Mapping[str, str]:
+    file = opened.get(checkpoint.path)
+    return file.header.metadata if file else {}
+
+
+def _baked(vae: Path, stack: ExitStack, kinds: Kinds) -> dict[str, Piece]:
+    part = next((p for p in look_inside(vae, kinds.architectures).parts if p.architecture == "kl"), None)
+    if part is None:
+        raise ModelProblem(f"{vae.name} is no VAE of Stable Diffusion.", field="vae")
+    opened = stack.enter_context(open_parts({"vae": part}))
+    row = row_of(part, kinds)
+    return renamed("vae", part, row, opened, resolve(row.layouts["original"]), single_form("sd1")["vae"].prefix)
+
+
+class _Plan:
+    """What each tensor of the result is made of."""
+
+    def __init__(self, request: Merge, sources: Mapping[str, _Open], baked: Mapping[str, Piece]) -> None:
+        self._request, self._sources, self._baked = request, sources, baked
+        self._discard = re.compile(request.discard_weights) if request.discard_weights else None
+        self._made: dict[str, Callable[[], Tensor]] = {}
+        self._pieces: dict[str, Piece] = {}
+        self.channels = 4
+        """What the denoiser of the result takes."""
+
+    def pieces(self) -> dict[str, Piece]:
+        """The result's tensors as they will be."""
+        a, b = self._sources["A"], self._sources.get("B")
+        for name, piece in a.pieces.items():
+            self._plan(name, piece)
+        for name, piece in self._baked.items():
+            self._add(name, piece, _whole(piece))
+        if b is not None and self._request.interp_method != ADD_DIFFERENCE:
+            for name, piece in b.pieces.items():
+                known = name in a.pieces or name in self._baked
+                if not known and _MERGED_NAMES in name and name not in _NEVER_MERGED:
+                    self._add(name, piece, _whole(piece))
+        entry = a.pieces.get("model.diffusion_model.input_blocks.0.0.weight")
+        self.channels = entry.shape[1] if entry else 4
+        return self._pieces
+
+    def make(self, name: str) -> Tensor:
+        """A tensor of the result. Raises ModelProblem where it holds what is no number."""
+        tensor = to_type(self._made[name](), self._pieces[name].dtype)
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
+            raise ModelProblem(
+                f"The tensor {name} would hold values that are no numbers (NaN or infinity); a model with them makes "
+                "black pictures.",
+                field="checkpoint",
+                remedies=(
+                    "Merge other models, of which none is damaged",
+                    "Bake in another VAE, where it is the VAE's",
+                    "Keep the result in bf16 or fp32, where the numbers are only too large for fp16",
+                ),
+            )
+        return tensor
+
+    def _plan(self, name: str, piece: Piece) -> None:
+        if name in self._baked:
+            return
+        b = self._sources["B"].pieces.get(name) if "B" in self._sources else None
+        c = self._sources["C"].pieces.get(name) if "C" in self._sources else None
+        merged = b is not None and _MERGED_NAMES in name and name not in _NEVER_MERGED
+        if not merged or b is None or not piece.dtype.is_floating_point:
+            self._add(name, piece, _whole(piece))
+            return
+        if "C" in self._sources and c is None:
+            # Of what C lacks there is no difference.
+            self._add(name, piece, _whole(piece))
+            return
+        self._check_shapes(name, piece, b, c)
+        self._add(name, piece, lambda: self._interpolated(piece, b, c))
+
+    def _add(self, name: str, piece: Piece, make: Callable[[], Tensor]) -> None:
+        if self._discard is None or not self._discard.search(name):
+            self._made[name] = make
+            self._pieces[name] = replace(piece, dtype=self._dtype(piece))
+
+    def _dtype(self, piece: Piece) -> torch.dtype:
+        dtype = kept_in(piece, self._request.precision)
+        # Sums of 8-bit numbers have finer steps than 8 bits.
+        return torch.float16 if dtype.is_floating_point and dtype.itemsize == 1 else dtype
+
+    def _interpolated(self, a: Piece, b: Piece, c: Piece | None) -> Tensor:
+        mine, theirs = a.read(torch.float32), b.read(torch.float32)
+        if c is not None:
+            theirs = theirs - c.read(torch.float32)
+        common = slice(None, theirs.shape[1]) if theirs.shape != mine.shape else slice(None)
+        part = mine[:, common] if theirs.shape != mine.shape else mine
+        multiplier = self._request.multiplier
+        part = part + theirs * multiplier if c is not None else part * (1.0 - multiplier) + theirs * multiplier
+        if part.shape == mine.shape:
+            return part
+        mine = mine.clone()
+        mine[:, common] = part
+        return mine
+
+    def _check_shapes(self, name: str, a: Piece, b: Piece, c: Piece | None) -> None:
+        if c is not None and b.shape != c.shape:
+            raise ModelProblem(
+                f"B and C do not fit each other: the tensor {name} is {b.shape} in B and {c.shape} in C.",
+                field="checkpoint",
+            )
+        if b.shape != a.shape:
+            alike = len(a.shape) == 4 and a.shape[:1] + a.shape[2:] == b.shape[:1] + b.shape[2:]
+            mine, theirs = (a.shape[1], b.shape[1]) if alike else (0, 0)
+            if theirs == 4 and mine in _EXTRA_CHANNELS:
+                return
+            if mine == 4 and theirs in _EXTRA_CHANNELS:
+                kind = _EXTRA_CHANNELS[theirs]
+                raise ModelProblem(
+                    f"B is an {kind} model and A is none: an {kind} model must be A.",
+                    field="checkpoint",
+                    remedies=(f"Choose {self._sources['B'].checkpoint.name} as A",),
+                )
+            raise ModelProblem(
+                f"The models do not fit each other: the tensor {name} is {a.shape} in A and {b.shape} in B.",
+                field="checkpoint",
+            )
+
+
+def _whole(piece: Piece) -> Callable[[], Tensor]:
+    return lambda: piece.read(torch.float32)
