@@ -43,7 +43,9 @@ def test_every_package_is_pinned() -> None:
         assert loose == [], name
 
 
-@pytest.mark.parametrize("folder", ["Stable-diffusion", "VAE", "text_encoder", "Lora", "embeddings", "ControlNet", "ESRGAN"])
+@pytest.mark.parametrize(
+    "folder", ["Stable-diffusion", "VAE", "text_encoder", "Lora", "embeddings", "ControlNet", "ESRGAN"]
+)
 def test_each_model_folder_says_what_goes_there(folder: str) -> None:
     (note,) = (PROGRAM_DIR / "models" / folder).glob("put*here.txt")
     assert note.read_text("utf-8").startswith("Put ")

@@ -174,3 +174,10 @@ def test_sd2_is_asked_what_it_predicts(tmp_path):
         model["unet"].conv_out.bias.data.fill_(0.5 + shift)
         kinds.append(load_model(write(model.tensors(), tmp_path / f"m{shift}.safetensors"))._velocity)
     assert kinds == [False, True]
+
+
+def test_a_sidecar_counts_more_than_the_marks_in_a_file(tmp_path):
+    path = write(sd("sdxl", marks=["v_pred", "ztsnr"]).tensors(), tmp_path / "m.safetensors")
+    (tmp_path / "m.darkroom.json").write_text('{"prediction_type": "epsilon", "zero_snr": false}')
+    model = load_model(path)
+    assert not model._velocity and model.schedule.sigma_max < 15

@@ -56,10 +56,7 @@ class Checkpoint:
 
     @property
     def prediction_type(self) -> str:
-        """What it predicts as its weights, its sidecar or its folder say ("v_prediction"); "" where none says it."""
-        facts = next((part.form.facts for part in self.parts.values() if part.role == "denoiser"), {})
-        if facts.get("v_pred"):
-            return "v_prediction"
+        """What it predicts as its sidecar, its weights or its folder say ("v_prediction"); "" where none says it."""
         return str(self.defaults.get("prediction_type") or self.scheduler.get("prediction_type") or "")
 
     def made_of(self, whole: Whole, problem: str | None) -> Checkpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from webui.core.errors import DarkroomError, UnknownName
 from webui.core.registry import Family
@@ -43,7 +44,6 @@ class Describer:
         sidecar = read_sidecars(path for path, _ in one.sidecars)
         what = self._overruled(one, look, sidecar)
         files = tuple(dict.fromkeys(file for part in what.parts.values() for file in part.files))
-        said = _PREDICTIONS.get(look.inside.metadata.get("prediction_type", ""))
         checkpoint = Checkpoint(
             one.name,
             one.path,
@@ -51,7 +51,7 @@ class Describer:
             "diffusers" if one.is_folder else "single",
             variant=what.variant,
             scheduler=what.scheduler,
-            defaults={**({"prediction_type": said} if said else {}), **sidecar.defaults},
+            defaults={**_marks(what, look.inside.metadata), **sidecar.defaults},
             models_dir=self._models_dir,
             own=files or (() if one.is_folder else (one.path,)),
             inside=what.parts,
@@ -136,3 +136,10 @@ def _why_none(look: Look, role: str) -> str:
         if look.inside.parts or not look.what.problem
         else (look.what.problem)
     )
+
+
+def _marks(what: Identified, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What the weights say of their noise: two empty tensors count more than words of the file's metadata."""
+    facts = next((part.form.facts for part in what.parts.values() if part.role == "denoiser"), {})
+    said = "v_prediction" if facts.get("v_pred") else _PREDICTIONS.get(metadata.get("prediction_type", ""))
+    return {**({"prediction_type": said} if said else {}), **({"zero_snr": True} if facts.get("ztsnr") else {})}

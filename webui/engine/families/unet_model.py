@@ -143,13 +143,10 @@ def prediction_of(checkpoint: Checkpoint, otherwise: Prediction | None = "epsilo
 
     Raises ModelProblem for a kind that is not known here.
     """
-    facts = checkpoint.parts["unet"].form.facts
-    if facts.get("v_pred"):
-        return "v_prediction"
-    kind = checkpoint.defaults.get("prediction_type") or checkpoint.scheduler.get("prediction_type") or otherwise
-    if kind not in (None, "epsilon", "v_prediction"):
-        raise ModelProblem(f"The model predicts '{kind}', which is not known here.", field="checkpoint")
-    return kind
+    kind = checkpoint.prediction_type or otherwise
+    if kind in (None, "epsilon", "v_prediction"):
+        return cast(Prediction | None, kind)
+    raise ModelProblem(f"The model predicts '{kind}', which is not known here.", field="checkpoint")
 
 
 def schedule_of(checkpoint: Checkpoint) -> DiscreteSchedule:
@@ -160,6 +157,5 @@ def schedule_of(checkpoint: Checkpoint) -> DiscreteSchedule:
         raise ModelProblem(f"The model's noise schedule ('{spacing}') is none that is known here.", field="checkpoint")
     first, last = float(config.get("beta_start", 0.00085)), float(config.get("beta_end", 0.012))
     count = int(config.get("num_train_timesteps", 1000))
-    facts = checkpoint.parts["unet"].form.facts
-    zero = bool(facts.get("ztsnr") or config.get("rescale_betas_zero_snr") or checkpoint.defaults.get("zero_snr"))
+    zero = bool(checkpoint.defaults.get("zero_snr", config.get("rescale_betas_zero_snr")))
     return DiscreteSchedule.scaled_linear(first, last, count, zero_snr=zero)
