@@ -62,6 +62,21 @@ class Settings(BaseModel):
         max_length=500,
         json_schema_extra=_row(MODELS, "checkpoints"),
     )
+    sd_vae: str = Field(
+        "Automatic",
+        title="VAE",
+        description="The VAE of new pictures: a file's name, Automatic, or None for the one inside the checkpoint. "
+        "A checkpoint that it does not fit takes its own.",
+        max_length=500,
+        json_schema_extra=_row(MODELS, "vaes"),
+    )
+    sd_text_encoders: str = Field(
+        "",
+        title="Text encoders",
+        description="Files with text encoders for new pictures, with commas between them; empty takes what fits.",
+        max_length=2000,
+        json_schema_extra=_row(MODELS),
+    )
     attention: str = Field(
         "sdpa",
         title="Attention",
