@@ -27,7 +27,7 @@ MAX_NAME_BYTES = 255
 _RESERVE_BYTES = 64 * 2**20
 _PART = ".part"
 # What a kill left behind goes after so long without a write.
-_STALE_SECONDS = 24 * 3600.0
+_STALE_SECONDS = 7 * 24 * 3600.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
@@ -164,13 +164,13 @@ def sync_folder(folder: Path) -> None:
 def _begin(target: Path, size: int, overwrite: bool) -> None:
     check_target(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
+    sweep(target.parent)
     check_room(target.parent, size)
 
 
-def _sweep(folder: Path) -> None:
-    """Take away what a kill left behind."""
-    for left in folder.glob(f"{PREFIX}*{_PART}"):
+def sweep(folder: Path) -> None:
+    """Take away what a kill left behind long ago."""
+    for left in folder.glob(f"{PREFIX}*"):
         with suppress(OSError):
             if _last_write(left) < time.time() - _STALE_SECONDS:
                 if left.is_dir():
