@@ -16,7 +16,8 @@ from webui.engine.layouts import ldm
 from webui.engine.work import files as work_files
 from webui.engine.work import writing
 from webui.engine.work.base import Stopped
-from webui.engine.work.merge import merge, merged_name
+from webui.engine.work.merge import merge
+from webui.engine.work.naming import merged_name
 from webui.engine.work.requests import ADD_DIFFERENCE, NO_INTERPOLATION, Merge, MergeFiles
 
 UNET = "model.diffusion_model."

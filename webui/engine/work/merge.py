@@ -75,16 +75,6 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
         )
 
 
-def merged_name(request: Merge, a: str, b: str = "", c: str = "") -> str:
-    """The name that A1111 gives a merged checkpoint; names without their ends."""
-    multiplier = round(request.multiplier, 2)
-    if request.interp_method == NO_INTERPOLATION:
-        return a
-    if request.interp_method == ADD_DIFFERENCE:
-        return f"{a} + {multiplier}({b} - {c})"
-    return f"{round(1 - request.multiplier, 2)}({a}) + {multiplier}({b})"
-
-
 def _named(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
     """The checkpoints that the method takes, by their letters. Raises InvalidField."""
     wanted = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}.get(request.interp_method, "AB")
