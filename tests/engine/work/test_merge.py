@@ -276,6 +276,26 @@ def test_names_of_every_kind_are_merged(shelf, told, made, name):
         run(shelf, told, Merge(NO_INTERPOLATION), a, name="x" * 250 + ".safetensors")
 
 
+def test_links_are_followed_and_files_that_went_are_said(shelf, told, made):
+    a = shelf.put("a.safetensors", made())
+    elsewhere = shelf.models / "elsewhere.safetensors"
+    a.path.rename(elsewhere)
+    a.path.symlink_to(elsewhere)
+    assert same(tensors_of(run(shelf, told, Merge(NO_INTERPOLATION), a)), made())
+    elsewhere.unlink()
+    for request in (Merge(NO_INTERPOLATION), Merge(NO_INTERPOLATION, add_merge_recipe=False)):
+        with pytest.raises(ModelProblem, match=r"a\.safetensors cannot be read"):
+            run(shelf, told, request, replace(a, hash=""), name="no.safetensors")
+
+
+def test_a_damaged_file_is_a_sentence(shelf, told, made):
+    a, b = shelf.put("a.safetensors", made()), shelf.put("b.safetensors", made(seed=1))
+    b.path.write_bytes(b.path.read_bytes()[:-10])
+    with pytest.raises(ModelProblem, match=r"b\.safetensors is cut off"):
+        run(shelf, told, Merge(), a, b)
+    assert shelf.left() == []
+
+
 def test_what_a_kill_left_is_taken_away_by_the_next_work(shelf, told, made):
     a = shelf.put("a.safetensors", made())
     left, fresh = (work_files.hidden(shelf.folder / "x.safetensors") for _ in range(2))

@@ -152,7 +152,7 @@ class _Plan:
     def make(self, name: str) -> Tensor:
         """A tensor of the result. Raises ModelProblem where it holds what is no number."""
         tensor = to_type(self._made[name](), self._pieces[name].dtype)
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelProblem(
                 f"The tensor {name} would hold values that are no numbers (NaN or infinity); a model with them makes "
                 "black pictures.",
@@ -198,7 +198,7 @@ class _Plan:
         common = slice(None, theirs.shape[1]) if theirs.shape != mine.shape else slice(None)
         part = mine[:, common] if theirs.shape != mine.shape else mine
         multiplier = self._request.multiplier
-        part = part + theirs * multiplier if c is not None else part * (1.0 - multiplier) + theirs * multiplier
+        part = part + theirs.mul_(multiplier) if c is not None else part * (1.0 - multiplier) + theirs.mul_(multiplier)
         if part.shape == mine.shape:
             return part
         mine = mine.clone()
