@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections import namedtuple
 from dataclasses import replace
 
@@ -300,8 +301,12 @@ def test_what_a_kill_left_is_taken_away_by_the_next_work(shelf, told, made):
     a = shelf.put("a.safetensors", made())
     left, fresh = (work_files.hidden(shelf.folder / "x.safetensors") for _ in range(2))
     left.write_bytes(b"x")
-    os.utime(left, (1, 1))
-    fresh.write_bytes(b"x")
+    kept = work_files.hidden(shelf.folder / "x.safetensors", "abc")
+    for path in (kept, fresh):
+        path.write_bytes(b"x")
+    day_ago = time.time() - 24 * 3600
+    for path in (kept, left):
+        os.utime(path, (day_ago, day_ago))
     assert shelf.listed() == ["a.safetensors"]
     run(shelf, told, Merge(NO_INTERPOLATION), a)
-    assert not left.exists() and fresh.exists()
+    assert not left.exists() and fresh.exists() and kept.exists()

@@ -316,7 +316,7 @@ def test_two_do_not_fetch_the_same_at_once(tmp_path, server):
     part = next(p for p in left(tmp_path) if p.suffix == ".part")
     with FileLock(part.with_suffix(".lock")), pytest.raises(Conflict, match="being fetched already"):
         run(tmp_path, found(server))
-    assert part == hidden(tmp_path / "models" / "x", part.stem.removeprefix(".darkroom-"))
+    assert part == hidden(tmp_path / "models" / "x", part.stem.removeprefix(".darkroom-kept-"))
 
 
 def test_only_files_of_weights_are_fetched(tmp_path, server):

@@ -18,7 +18,7 @@ from webui.engine.work.download.found import Found, RemoteFile
 from webui.engine.work.download.stream import Stream
 from webui.engine.work.download.tokens import TokenFile
 from webui.engine.work.download.web import Web, WebProblem
-from webui.engine.work.files import PREFIX, check_room, check_target, hidden, put, put_folder, sentences, sweep
+from webui.engine.work.files import check_room, check_target, hidden, put, put_folder, sentences, sweep
 
 _PIECE_BYTES = 16 * 2**20
 
@@ -141,7 +141,7 @@ def _sha256(path: Path, steps: Steps) -> str:
 @contextmanager
 def _alone(target: Path, key: str) -> Iterator[None]:
     """Nobody else fetches the same into this folder meanwhile. Raises Conflict."""
-    path = target.with_name(f"{PREFIX}{key}.lock")
+    path = hidden(target, key).with_suffix(".lock")
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
