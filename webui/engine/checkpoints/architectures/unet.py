@@ -57,8 +57,8 @@ def _facts(config: Mapping[str, Any], names: Names) -> dict[str, Any]:
         "levels": len(config["block_out_channels"]),
         "labelled": config.get("addition_embed_type") == "text_time",
         # Two marks without content that trainers of SDXL models leave for the programs that read them.
-        "v_pred": "v_pred" in names,
-        "ztsnr": "ztsnr" in names,
+        "v_pred": "v_pred" in names or "v_pred" in names.whole,
+        "ztsnr": "ztsnr" in names or "ztsnr" in names.whole,
     }
 
 
