@@ -35,6 +35,8 @@ _MULTIPLES = {"Kandinsky": 64, "Sana": 32, "GlmImage": 32, "Wuerstchen": 128, "S
 _OFF_AT_ZERO = ("ZImage", "Krea2")
 # Classes that tell the network their guidance_scale instead of guiding two predictions with it.
 _EMBEDDED = ("Flux", "FluxControl", "FluxControlNet", "FluxKontext", "Flux2")
+# Classes whose models the families of the program read, so that they run in the loop.
+_ADAPTED = ("StableDiffusion", "StableDiffusionXL", "StableDiffusion3", "Flux", "ZImage")
 # Of pipelines in two stages, the one whose steps and scale the person means.
 _PRIOR_LEADS = ("Wuerstchen", "StableCascade")
 _VARIANTS: tuple[dict[str, Any] | None, ...] = (
@@ -83,8 +85,9 @@ def _pipeline(kind: type) -> dict[str, Any]:
         return {"problem": "video"}
     if "Control" in name:
         return {"problem": "control"}
+    adapted = {"adapted": True} if name.removesuffix("PAG") in _ADAPTED else {}
     prior = "prior_" if name.startswith(_PRIOR_LEADS) else ""
-    row: dict[str, Any] = {"runs": kind.__name__, "steps": takes[f"{prior}num_inference_steps"].default}
+    row: dict[str, Any] = adapted | {"runs": kind.__name__, "steps": takes[f"{prior}num_inference_steps"].default}
     if prior:
         row["steps_as"] = f"{prior}num_inference_steps"
     if "prior_num_inference_steps" in takes:
@@ -132,7 +135,12 @@ def _blocks(kind: Any) -> dict[str, Any]:
     takes = {one.name: one for one in blocks.inputs}
     components = {spec.name: spec for spec in blocks.expected_components}
     name = kind.__name__
-    row: dict[str, Any] = {"runs": name, "modular": True, "steps": takes["num_inference_steps"].default}
+    row: dict[str, Any] = {
+        "runs": name,
+        "modular": True,
+        "blocks": kind.default_blocks_name,
+        "steps": takes["num_inference_steps"].default,
+    }
     # Parts that are made of a configuration are always there, and others only where the workflow asks for them.
     row["parts"] = sorted(n for n, spec in components.items() if spec.default_creation_method == "from_pretrained")
     if "guidance_scale" in takes:

@@ -12,13 +12,13 @@ WORDS = ("<pad>", "</s>", "<unk>", "a", "red", "green", "house", "star", "<|im_s
 WIDTH = 32
 
 
-def tokenizer(letters=False, **options):
-    """A tokenizer of whole words or of letters, with room for 512 of them."""
+def tokenizer(letters=False, room=512, **options):
+    """A tokenizer of whole words or of letters, with room for so many of them."""
     words = (*WORDS[:3], *"abcdefghijklmnopqrst ") if letters else WORDS
     inner = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Split("", "isolated") if letters else pre_tokenizers.WhitespaceSplit()
     made = PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=512, **options
+        tokenizer_object=inner, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=room, **options
     )
     made.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
     return made
@@ -180,15 +180,81 @@ def qwen_image_modular():
     return pipeline
 
 
-def stable_diffusion():
-    """Stable Diffusion 1, to be compared with the loop's pictures of it."""
-    return diffusers.StableDiffusionPipeline(
-        vae=vae(), unet=tiny.unet("sd1"), text_encoder=tiny.clip(), tokenizer=None, safety_checker=None,
-        feature_extractor=None, requires_safety_checker=False, scheduler=diffusers.EulerDiscreteScheduler(),
+def flux2_klein_modular():
+    """Flux.2 klein's base model in its modular form: guidance without a negative prompt, 128 channels in a patch."""
+    network = diffusers.Flux2Transformer2DModel(
+        in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=3 * WIDTH, timestep_guidance_channels=16, axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    autoencoder = diffusers.AutoencoderKLFlux2(
+        latent_channels=4, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4,
+    )  # fmt: skip
+    config = transformers.Qwen3Config(
+        vocab_size=32, hidden_size=WIDTH, intermediate_size=32, num_hidden_layers=28, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=16,
+    )  # fmt: skip
+    pipeline = diffusers.Flux2KleinBaseModularPipeline(workflow="text2image")
+    pipeline.update_components(
+        tokenizer=tokenizer(), text_encoder=lively(transformers.Qwen3ForCausalLM(config)), vae=autoencoder.eval(),
+        transformer=lively(network), scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+    )  # fmt: skip
+    return pipeline
+
+
+def kandinsky22():
+    """Kandinsky 2.2 with its prior: two stages, each with its own steps, and an autoencoder of another name."""
+    text = transformers.CLIPTextConfig(
+        vocab_size=32, hidden_size=WIDTH, projection_dim=WIDTH, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, bos_token_id=0, eos_token_id=1,
+    )  # fmt: skip
+    vision = transformers.CLIPVisionConfig(
+        hidden_size=WIDTH, projection_dim=WIDTH, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        image_size=32, patch_size=16,
+    )  # fmt: skip
+    prior = diffusers.PriorTransformer(
+        num_attention_heads=2, attention_head_dim=12, embedding_dim=WIDTH, num_layers=1,
+    )  # fmt: skip
+    network = diffusers.UNet2DConditionModel(
+        in_channels=4, out_channels=8, addition_embed_type="image", cross_attention_dim=WIDTH,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn", block_out_channels=(16, 32), layers_per_block=1,
+        encoder_hid_dim=WIDTH, encoder_hid_dim_type="image_proj", attention_head_dim=4, norm_num_groups=4,
+        resnet_time_scale_shift="scale_shift", class_embed_type=None,
+    )  # fmt: skip
+    movq = diffusers.VQModel(
+        block_out_channels=(32, 32, 32, 32), norm_num_groups=4, latent_channels=4, num_vq_embeddings=12, vq_embed_dim=4,
+        down_block_types=("DownEncoderBlock2D",) * 3 + ("AttnDownEncoderBlock2D",),
+        up_block_types=("AttnUpDecoderBlock2D",) + ("UpDecoderBlock2D",) * 3, norm_type="spatial", layers_per_block=1,
+    )  # fmt: skip
+    size = {"height": 32, "width": 32}
+    return diffusers.KandinskyV22CombinedPipeline(
+        unet=lively(network), movq=movq.eval(), prior_prior=lively(prior), prior_tokenizer=tokenizer(room=77),
+        scheduler=diffusers.DDIMScheduler(prediction_type="epsilon", clip_sample=False),
+        prior_image_encoder=lively(transformers.CLIPVisionModelWithProjection(vision)),
+        prior_text_encoder=lively(transformers.CLIPTextModelWithProjection(text)),
+        prior_scheduler=diffusers.UnCLIPScheduler(prediction_type="sample", variance_type="fixed_small_log"),
+        prior_image_processor=transformers.CLIPImageProcessor(crop_size=size, size=size),
+    )  # fmt: skip
+
+
+def latent_consistency():
+    """A latent consistency model: guidance that the network is told, no negative prompt."""
+    return diffusers.LatentConsistencyModelPipeline(
+        vae=vae(), unet=diffusers.UNet2DConditionModel(
+            block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=4, attention_head_dim=2,
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), cross_attention_dim=tiny.TEXT_WIDTH,
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), time_cond_proj_dim=32,
+        ),
+        text_encoder=tiny.clip(), tokenizer=tokenizer(room=77), safety_checker=None, feature_extractor=None,
+        requires_safety_checker=False, scheduler=diffusers.LCMScheduler(),
     )  # fmt: skip
 
 
 KINDS = {
     "pixart": pixart, "auraflow": auraflow, "lumina2": lumina2, "sana": sana, "z_image": z_image,
     "qwen_image": qwen_image, "qwen_image_modular": qwen_image_modular,
+    "flux2_klein_modular": flux2_klein_modular, "kandinsky22": kandinsky22, "latent_consistency": latent_consistency,
 }  # fmt: skip

@@ -194,7 +194,7 @@ class Engine:
             run.model,
             request.prompt,
             None if request.cfg_scale == 1 else request.negative_prompt,
-            Purpose(request.width, request.height),
+            Purpose(request.width, request.height, distilled_cfg_scale=request.distilled_cfg_scale),
         )
         run.spend("encoded", time.perf_counter() - started)
         self._inbox.put(partial(self._join, run))

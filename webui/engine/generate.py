@@ -147,7 +147,7 @@ def finish_batch(run: Run, batch: int, end: LaneEnd, plugins: Plugins, compress_
     request = run.request
     for place in range(request.batch_size):
         index = batch * request.batch_size + place
-        if index in run.done:
+        if index in run.done or (end.images is not None and place >= len(end.images)):
             continue
         image = end.images[place] if end.images is not None else _decoded(run.model, end.latents, place)
         image = plugins.transform("image_ready", image, request=request)

@@ -40,7 +40,8 @@ class GroupKey:
 class LaneEnd:
     """How a lane ended: latents (batch, channels, height/8, width/8), cut short at `stopped_at`, or an error.
 
-    images: the batch's pictures themselves, from where latents are decoded as part of the computing (engine/stock).
+    images: the batch's pictures themselves, in order, perhaps without the last, from where latents are decoded as part
+    of the computing (engine/stock).
     """
 
     latents: Tensor | None

@@ -12,7 +12,7 @@ from webui.core.errors import ModelProblem
 from webui.core.registry import Architecture, Family, Need, Registry, Variant
 from webui.engine.checkpoints.json_files import read_json
 from webui.engine.checkpoints.parts import Inside, Part, look_at_network, look_inside, look_into_folder
-from webui.engine.checkpoints.stock import has_index, model_in, stock_of
+from webui.engine.checkpoints.stock import Stock, has_index, model_in, stock_of
 from webui.plugins.builtin.architectures import architectures as built_in_architectures
 from webui.plugins.builtin.families import families as built_in_families
 from webui.plugins.builtin.stock import FAMILY as STOCK
@@ -100,7 +100,9 @@ def judge(path: Path, inside: Inside, kinds: Kinds, family: Family | None = None
     """
     if family is not None:
         if not family.needs:
-            return Identified(problem=f"It is said to be {family.title}, which only a whole folder says of itself.")
+            if not has_index(path):
+                return Identified(problem=f"It is said to be for a {family.title}, which takes a whole folder.")
+            return _by_itself(stock_of(path))
         denoiser = family.needs[0]
         if all(part.architecture != denoiser.architecture for part in inside.parts):
             titles = {row.name: row.title for row in kinds.architectures}
@@ -111,16 +113,20 @@ def judge(path: Path, inside: Inside, kinds: Kinds, family: Family | None = None
 
 
 def _or_stock(path: Path, examined: Examined) -> Examined:
-    """The same, or where no family can read the folder, what its own pipeline makes of it."""
+    """The same, or where the folder says that it is of a class that no family reads, what that class makes of it."""
     inside, what = examined.inside, examined.what
-    foreign = any((path / part).is_dir() for part in what.missing)
-    if not has_index(path) or (what.family and not foreign):
+    if not has_index(path):
         return examined
     stock = stock_of(path)
-    if inside.broken and stock.problem:
+    if what.family and (stock.adapted or (not stock.runs and not what.missing)):
         return examined
-    found = Identified(STOCK if stock.runs else "", stock.runs, stock.parts, problem=stock.problem)
-    return Examined(replace(inside, parts=(*inside.parts, *stock.parts.values())), found)
+    if inside.broken and (stock.adapted or stock.problem):
+        return examined
+    return Examined(replace(inside, parts=(*inside.parts, *stock.parts.values())), _by_itself(stock))
+
+
+def _by_itself(stock: Stock) -> Identified:
+    return Identified(STOCK if stock.runs else "", stock.runs, stock.parts, problem=stock.problem)
 
 
 def _look(path: Path, kinds: Kinds) -> Inside:

@@ -49,12 +49,14 @@ _PROBLEMS = {
 class Stock:
     """What a folder's index says. `runs` is the name of the class that makes its pictures, "" when none does.
 
-    parts: its networks by their folders' names. problem: a sentence when it cannot be used as it is.
+    parts: its networks by their folders' names. problem: a sentence when it cannot be used as it is. adapted: whether
+    nothing speaks against reading it part by part, where a family can: the class is one of theirs, or unknown.
     """
 
     runs: str = ""
     parts: Mapping[str, Part] = field(default_factory=dict)
     problem: str | None = None
+    adapted: bool = False
 
 
 def has_index(folder: Path) -> bool:
@@ -73,16 +75,25 @@ def stock_of(folder: Path) -> Stock:
     """The pipeline that would run this folder. Raises ModelProblem when a part of it is damaged."""
     name = class_of(folder)
     if not name:
-        return Stock(problem="It needs program code of its own, which is not run.")
-    row = stock_classes().get(name)
+        return Stock(problem="It needs program code of its own, which is not run.", adapted=True)
+    row = _row(folder, name)
     if row is None:
-        return Stock(problem=f"It is a model of the kind {title_of(name)}, which cannot be read yet.")
+        return Stock(problem=f"It is a model of the kind {title_of(name)}, which cannot be read yet.", adapted=True)
     if row.problem:
         return Stock(problem=f"It is a model of the kind {title_of(name)}. {_PROBLEMS[row.problem]}")
     try:
-        return Stock(row.runs, dict(_parts(folder, row)))
+        return Stock(row.runs, dict(_parts(folder, row)), adapted=row.adapted)
     except ModelProblem as error:
-        return Stock(row.runs, problem=error.detail)
+        return Stock(row.runs, problem=error.detail, adapted=row.adapted)
+
+
+def _row(folder: Path, name: str) -> StockClass | None:
+    """The row of a class; a modular index may name other blocks than the class's own, and those count."""
+    row = stock_classes().get(name)
+    if row is None or not row.modular:
+        return row
+    blocks = read_json(folder / MODULAR_INDEX).get("_blocks_class_name")
+    return next((other for other in stock_classes().values() if other.blocks and other.blocks == blocks), row)
 
 
 def _parts(folder: Path, row: StockClass) -> Iterator[tuple[str, Part]]:

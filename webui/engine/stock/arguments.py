@@ -37,7 +37,7 @@ def arguments(
     if row.negative:
         given["negative_prompt"] = request.negative_prompt if at_once else [request.negative_prompt] * count
     if row.embedded_as:
-        given[row.embedded_as] = row.embedded
+        given[row.embedded_as] = request.distilled_cfg_scale
     if row.scale_as:
         given[row.scale_as] = scale(row, request.cfg_scale)
     return {name: value for name, value in given.items() if name in takes}

@@ -40,7 +40,8 @@ class StockLane:
     ) -> None:
         """post: see `Post`. welcome: called on the loop's thread when the computation waits for a turn."""
         self.model = model
-        self.steps = request.steps + model.row.more_steps
+        self._stages = model.stages(request.steps, len(seeds))
+        self.steps = sum(self._stages)
         self.done_steps = 0
         self.spent = 0.0
         """Seconds of the device, as the denoiser counts them."""
@@ -120,20 +121,16 @@ class StockLane:
 
     def after_step(self, share: float, latents: Tensor) -> None:
         """See `Watcher`."""
-        # The stage that the person's steps are of comes first or last; the other has its own number.
-        stages = [self._request.steps]
-        if self.model.row.more_steps:
-            prior_leads = self.model.row.steps_as.startswith("prior_")
-            stages = [*stages, self.model.row.more_steps] if prior_leads else [self.model.row.more_steps, *stages]
-        ends = [sum(stages[: place + 1]) for place in range(len(stages))]
-        stage = next((n for n, end in zip(stages, ends, strict=True) if self._before < end), stages[-1])
-        done = min(self.steps, self._before + max(1, int(share * stage)))
+        stage = self._stages[0]
+        done = self._before + max(1, int(share * stage))
         if share >= 1.0:
-            self._before = min(self.steps, self._before + stage)
-            done = self._before
+            done = self._before = self._before + stage
+            # A pipeline with another number of stages than is known repeats its last.
+            self._stages = self._stages[1:] or [0]
             latent_space.check(latents)
             # What comes now is decoding, or another stage's text, and neither is a step.
             self._turns.give()
+        done = min(done, self.steps)
         if not self._cut:
             self._done, self._newest = done, latents
             self._post(lambda: self._stepped(done, latents))

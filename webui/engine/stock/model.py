@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from webui.core.errors import InvalidField
 from webui.core.request import GenerationRequest
 from webui.engine.stock.arguments import arguments, scale
-from webui.engine.stock.watch import Watcher, denoisers, watched
+from webui.engine.stock.watch import Watcher, watched
 from webui.plugins.builtin.stock import StockClass
 
 log = logging.getLogger(__name__)
@@ -47,30 +47,41 @@ class StockModel:
             return 1
         return int(getattr(self._pipeline, "vae_scale_factor", 8))
 
-    @property
-    def has_denoiser(self) -> bool:
-        """Whether the networks that run for each step are known, so that its runs take turns."""
-        return bool(denoisers(self.parts))
+    def stages(self, steps: int, pictures: int) -> list[int]:
+        """How many steps each of the stages has that a batch of so many pictures goes through, in order."""
+        more = self.row.more_steps
+        if not more:
+            return [steps]
+        # What such pipelines draw noise for at once is not one for each picture, so each is made by itself.
+        return ([steps, more] if self.row.steps_as.startswith("prior_") else [more, steps]) * pictures
 
     def draw(self, request: GenerationRequest, seeds: Sequence[int], watcher: Watcher) -> list[Image.Image]:
         """A batch of pictures, one for each seed; what happens on the way is told to `watcher`. One call at a time.
 
-        Raises InvalidField for what the class refuses, and whatever the watcher and the networks raise.
+        A run that is cut short may give fewer: the first ones. Raises InvalidField for what the class refuses, and
+        whatever the watcher and the networks raise.
         """
-        given = arguments(self.row, self._takes, request, seeds)
         if self.row.scale_as == _GUIDER:
             # A component's own value; it is the same object for all runs, which come one after the other.
             self.parts[_GUIDER].guidance_scale = scale(self.row, request.cfg_scale)
-        if self.row.modular:
-            given["output"] = "images"
-        with watched(self.parts, watcher, self._decoding):
-            try:
-                made = self._pipeline(**given)
-            except ValueError as error:
-                if "height" in str(error) and "divisible" in str(error):
-                    raise InvalidField(f"The model does not draw this size: {error}"[:300], field="width") from error
-                raise
-        return [image.convert("RGB") for image in (made if self.row.modular else made.images)]
+        images: list[Image.Image] = []
+        with watched(self.parts, watcher, self._decoding) as is_cut:
+            for some in [[seed] for seed in seeds] if self.row.more_steps else [seeds]:
+                if not is_cut():
+                    images += self._call(arguments(self.row, self._takes, request, some))
+        return [image.convert("RGB") for image in images]
+
+    def _call(self, given: dict[str, Any]) -> Sequence[Image.Image]:
+        try:
+            if self.row.modular:
+                images: Sequence[Image.Image] = self._pipeline(**given, output="images")
+            else:
+                images = self._pipeline(**given).images
+        except ValueError as error:
+            if "height" in str(error) and "divisible" in str(error):
+                raise InvalidField(f"The model does not draw this size: {error}"[:300], field="width") from error
+            raise
+        return images
 
     def unpacked(self, latents: Tensor, width: int, height: int) -> Tensor | None:
         """A batch's first latents as the autoencoder takes them, (1, channels, height/factor, width/factor) float32.
@@ -84,9 +95,17 @@ class StockModel:
             rows, columns = height // (2 * self.latent_factor), width // (2 * self.latent_factor)
             if first.shape[1] != rows * columns or first.shape[2] % 4:
                 return None
+            first = self._whitened(first)
             cells = first.view(1, rows, columns, first.shape[2] // 4, 2, 2)
             first = cells.permute(0, 3, 1, 4, 2, 5).reshape(1, -1, 2 * rows, 2 * columns)
         return first if first.ndim == 4 and first.shape[1] == self._shown else None
+
+    def _whitened(self, packed: Tensor) -> Tensor:
+        """Packed latents without the statistics that Flux.2's autoencoder keeps of them."""
+        norm = getattr(self._vae, "bn", None)
+        if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
+            return packed
+        return packed * (norm.running_var + norm.eps).sqrt().to(packed) + norm.running_mean.to(packed)
 
     def decode(self, latents: Tensor) -> Tensor:
         """`unpacked` latents as pictures (batch, height, width, 3) uint8 on the host."""
@@ -105,15 +124,20 @@ class StockModel:
         if self._vae is None:
             # Pixels themselves: DeepFloyd's pipeline has no autoencoder, those with another name for it have.
             return 3 if not any(name in self.parts for name in ("movq", "vqgan", "decoder")) else 0
+        if self.row.runs.startswith("Ideogram4"):
+            # Its patches are packed in another order.
+            return 0
         config = self._vae.config
         return int(config.get("z_dim") or config.get("latent_channels") or 0)
 
     def _scaled(self, latents: Tensor) -> Tensor:
         config = self._vae.config  # type: ignore[union-attr]
-        if config.get("latents_mean") and config.get("z_dim"):
+        if config.get("latents_mean"):
             mean, std = (
-                torch.tensor(config[name], device=latents.device).view(1, -1, 1, 1, 1)
+                torch.tensor(config[name], device=latents.device).view(1, -1, 1, 1)
                 for name in ("latents_mean", "latents_std")
             )
-            return latents.unsqueeze(2) * std + mean
+            latents = latents * std + mean
+            # Autoencoders for videos, which take a frame's number too.
+            return latents.unsqueeze(2) if config.get("z_dim") else latents
         return latents / (config.get("scaling_factor") or 1.0) + (config.get("shift_factor") or 0.0)

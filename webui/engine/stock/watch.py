@@ -44,8 +44,11 @@ def denoisers(parts: Mapping[str, Any]) -> dict[str, nn.Module]:
 
 
 @contextmanager
-def watched(parts: Mapping[str, Any], watcher: Watcher, decoding: AbstractContextManager[Any]) -> Iterator[None]:
-    """While the block runs, tell `watcher` of all that the pipeline with these parts does.
+def watched(
+    parts: Mapping[str, Any], watcher: Watcher, decoding: AbstractContextManager[Any]
+) -> Iterator[Callable[[], bool]]:
+    """While the block runs, tell `watcher` of all that the pipeline with these parts does; the block is given a
+    function that says whether the run is being cut short.
 
     Pipelines have no callback that all of them call, but all of them call their networks and their scheduler's `step`;
     those of the very objects are replaced here for the time of the block. A forward pass that shall not be made answers
@@ -62,7 +65,7 @@ def watched(parts: Mapping[str, Any], watcher: Watcher, decoding: AbstractContex
         vae = parts.get("vae")
         if isinstance(vae, nn.Module):
             stack.enter_context(_replaced(vae, "decode", _locked(vae.decode, decoding)))
-        yield
+        yield lambda: cut.now
 
 
 class _Cut:

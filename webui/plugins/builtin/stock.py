@@ -27,8 +27,9 @@ class StockClass:
     steps_as: the parameter for the steps. more_steps: those of the stage that the person does not set.
     scale_as: the parameter for the CFG scale, "guider" where a component has it, "" where there is none; `off` is the
     value that switches guidance off. embedded_as: the parameter for guidance that the network is told.
+    adapted: whether a family reads its models' parts and runs them in the loop, which then counts more.
     negative: whether there is a negative prompt. multiple: of which the sides must be, in pixels.
-    parts: of a modular pipeline, those that its text-to-image form loads.
+    parts, blocks: of a modular pipeline, what its text-to-image form loads, and the name of the blocks it is made of.
     """
 
     runs: str = ""
@@ -45,7 +46,9 @@ class StockClass:
     embedded: float = 0.0
     size: int = 1024
     multiple: int = 16
+    adapted: bool = False
     parts: tuple[str, ...] = ()
+    blocks: str = ""
 
     @property
     def title(self) -> str:
@@ -78,7 +81,8 @@ def stock_family() -> Family:
         Variant(
             row.runs,
             {},
-            {"steps": row.steps, "cfg_scale": row.cfg, "width": row.size, "height": row.size},
+            {"steps": row.steps, "cfg_scale": row.cfg, "width": row.size, "height": row.size}
+            | ({"distilled_cfg_scale": row.embedded} if row.embedded_as else {}),
             row.abilities,
             size_multiple=row.multiple,
         )

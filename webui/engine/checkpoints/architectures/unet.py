@@ -27,6 +27,8 @@ def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | N
     if config is not None:
         entry = names.shape("conv_in.weight") or ()
         known = len(entry) == 4 and entry[1] == config.get("in_channels", 4) and config.get("cross_attention_dim")
+        # Latent consistency models are told their guidance in a way of their own.
+        known = known and not config.get("time_cond_proj_dim")
         return Form("diffusers", config, _facts(config, names)) if known else None
     first, last = names.shape("input_blocks.0.0.weight"), names.shape("out.2.weight")
     if first is None or last is None or len(first) != 4 or not names.has("middle_block.1.transformer_blocks.0."):
