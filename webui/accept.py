@@ -16,7 +16,7 @@ from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema
 from webui.core.settings import Settings
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import choose, does_fit, is_automatic
-from webui.engine.checkpoints.completion import AUTOMATIC, NONE, find_part
+from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
 from webui.engine.checkpoints.suits import abilities_of, kind_of, own_names, samplers_for, suiting
 
 
@@ -207,6 +207,18 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
                 unknown["Model"] = known
     _find_parts(values, unknown, catalogue)
     return replace(parsed, values=values, unknown=unknown)
+
+
+def known_parts(setting: str, names: str, files: Sequence[PartFile]) -> str:
+    """The same names of files as this installation has them. Raises UnknownName that names the setting."""
+    found = []
+    for name in split_names(names) if setting != "sd_vae" else filter(None, [names.strip()]):
+        file = find_part(name, files)
+        word = next((word for word in (AUTOMATIC, NONE) if word.casefold() == name.casefold()), None)
+        if file is None and (word is None or setting != "sd_vae"):
+            raise UnknownName("file", name, [file.name for file in files if not file.problem], field=setting)
+        found.append(file.name if file else str(word))
+    return join_names(found) if setting != "sd_vae" else (found or [AUTOMATIC])[0]
 
 
 def _find_parts(values: dict[str, Any], unknown: dict[str, str], catalogue: Catalogue) -> None:

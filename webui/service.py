@@ -252,6 +252,9 @@ class Service:
         if values.get("sd_model_checkpoint"):
             found = self._catalogue.get(str(values["sd_model_checkpoint"]))
             values = {**values, "sd_model_checkpoint": found.title}
+        for name, files in (("sd_vae", self._catalogue.vaes), ("sd_text_encoders", self._catalogue.text_encoders)):
+            if name in values:
+                values = {**values, name: accept.known_parts(name, str(values[name]), files())}
         if "attention" in values:
             values = {**values, "attention": self.registry.attention.get(str(values["attention"])).name}
         return self._settings.update(values)

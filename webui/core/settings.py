@@ -134,6 +134,13 @@ class Settings(BaseModel):
         description="What the page begins with; the switch in its head is kept in each browser.",
         json_schema_extra=_row(PAGE, labels={"system": "System", "light": "Light", "dark": "Dark"}),
     )
+    quicksettings_list: tuple[str, ...] = Field(
+        ("sd_model_checkpoint", "sd_vae"),
+        title="Quicksettings",
+        description="The settings that stand in the head of the page. The checkpoint always does.",
+        max_length=100,
+        json_schema_extra=_row(PAGE, "quicksettings", restart=True),
+    )
     disabled_extensions: tuple[str, ...] = Field(
         (),
         title="Extensions",
