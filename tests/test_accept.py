@@ -15,11 +15,13 @@ from webui.core import infotext
 from webui.core.errors import DarkroomError, InvalidField, InvalidRequest, ModelProblem, UnknownName
 from webui.core.fields import ROWS
 from webui.core.model_folders import inside_models
+from webui.core.paths import PROGRAM_DIR
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.settings import Settings
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.distilled import DISTILLED
 
 EVERY = {"text_encoders": "clip_l.safetensors, t5xxl.safetensors"}
 
@@ -147,3 +149,25 @@ def test_the_worker_puts_together_what_was_accepted_and_nothing_else(models: Pat
     Catalogue(inside_models(models), models.parent).hash_of_parts(whole, "vae")
     with pytest.raises(ModelProblem, match="VAE is no longer the file"):
         find_accepted(catalogue, made)
+
+
+def test_the_docs_table_is_the_table_of_distilled_models() -> None:
+    page = (PROGRAM_DIR / "docs" / "checkpoints.md").read_text("utf-8")
+    for row in DISTILLED:
+        if "sdxl" in row.families:
+            given = row.defaults
+            values = [row.word, given["steps"], f"{given['cfg_scale']:g}", given["sampler_name"], given["scheduler"]]
+            assert f"| {' | '.join(map(str, values))} |" in page
+
+
+def test_a_setting_names_a_vae_as_it_is_called_here(models: Path) -> None:
+    catalogue = Catalogue(inside_models(models), look_seconds=0)
+    vaes, encoders = catalogue.vaes(), catalogue.text_encoders()
+    assert accept.known_parts("sd_vae", "FLUX-NEW", vaes) == "flux-new.safetensors"
+    assert [accept.known_parts("sd_vae", word, vaes) for word in ("", "none", "automatic")] == [
+        "Automatic", "None", "Automatic",
+    ]  # fmt: skip
+    assert accept.known_parts("sd_text_encoders", "t5xxl,clip_l", encoders) == "t5xxl.safetensors, clip_l.safetensors"
+    with pytest.raises(UnknownName) as refused:
+        accept.known_parts("sd_vae", "gone", vaes)
+    assert refused.value.field == "sd_vae"
