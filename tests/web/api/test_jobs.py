@@ -35,6 +35,7 @@ ROUTES = {
     "/api/v1/schedulers": {"get"},
     "/api/v1/checkpoints": {"get"},
     "/api/v1/checkpoints/refresh": {"post"},
+    "/api/v1/modules": {"get"},
     "/api/v1/fields": {"get"},
     "/api/v1/status": {"get"},
     "/api/v1/tokens": {"post"},
