@@ -1,4 +1,4 @@
-"""Acceptance: loose values become a request in which nothing is left open (names, seed, model and its hash)."""
+"""Acceptance: loose values become a request in which nothing is left open (names, seed, model, parts, hashes)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import replace
 from typing import Any
 
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
-from webui.core.fields import MAX_SEED, Field, gather_values
+from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
 from webui.core.infotext import Parsed
-from webui.core.registry import Family, Registry
-from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema
+from webui.core.registry import Registry
+from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
 from webui.core.settings import Settings
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
-
-# What a checkpoint's sidecar or its family may set as defaults of fields.
-_MODEL_DEFAULTS = ("steps", "cfg_scale", "sampler_name", "scheduler", "width", "height")
+from webui.engine.checkpoints.chosen import choose, does_fit, is_automatic
+from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
+from webui.engine.checkpoints.suits import abilities_of, kind_of, own_names, samplers_for, suiting
 
 
 def resolve(
     values: Mapping[str, Any], registry: Registry, catalogue: Catalogue, settings: Settings, fields: Sequence[Field]
 ) -> GenerationRequest:
-    """The request that these values mean: checked, with canonical names, a drawn seed and the model's hash.
+    """The request that these values mean: checked, with canonical names, a drawn seed, the model's and parts' hashes.
 
     Fields that are missing take the defaults of the checkpoint. Raises InvalidField, UnknownName, ModelProblem, and
     InvalidRequest for several of them at once.
@@ -33,31 +33,55 @@ def resolve(
     faults = Faults()
     with faults.gathered():
         check_schema(values.pop("schema", SCHEMA))
-    wanted_hash = values.pop("checkpoint_hash", "")
-    checkpoint = None
+    wanted = {name: values.pop(name, "") for name in RESOLVED}
+    checkpoint, chosen = None, None
     with faults.gathered():
-        checkpoint = _wanted(wanted_hash, values.get("checkpoint", ""), catalogue, settings)
+        checkpoint = _wanted(wanted, values.get("checkpoint", ""), catalogue, settings)
     # Without a checkpoint nothing will be made; what else is wrong is told by the rows' own limits.
     if checkpoint:
-        values = {**_defaults_of(checkpoint, registry, settings, fields), **values, "checkpoint": checkpoint.title}
-        fields = _sized(fields, registry.families.get(checkpoint.family))
+        suit = _defaults_of(checkpoint, registry, catalogue, settings, fields)
+        values = {**suit, **values, "checkpoint": checkpoint.title}
+        fields = _sized(fields, registry.families.get(checkpoint.family).multiple_of(checkpoint.variant))
     else:
         values.pop("checkpoint", None)
     checked = gather_values(values, faults, fields)
-    _name(checked, registry, faults)
+    _name(checked, registry, checkpoint, faults)
+    if checkpoint:
+        _understood(checked, suit, checkpoint, registry, faults)
+    if checkpoint and {"vae", "text_encoders"} <= checked.keys():
+        with faults.gathered():
+            hashes = {name: wanted[name] for name in ("vae_hash", "text_encoders_hash")}
+            chosen = choose(checkpoint, checked["vae"], checked["text_encoders"], catalogue, **hashes)
     faults.raise_found()
-    assert checkpoint is not None
+    assert checkpoint is not None and chosen is not None
     if checked["seed"] < 0:
         checked["seed"] = secrets.randbelow(MAX_SEED + 1)
-    return GenerationRequest(**checked, checkpoint_hash=checkpoint.hash)
+    return GenerationRequest(
+        **checked | {"vae": chosen.vae, "text_encoders": chosen.text_encoders},
+        checkpoint_hash=checkpoint.hash,
+        vae_hash=chosen.vae_hash,
+        text_encoders_hash=chosen.text_encoders_hash,
+        abilities=",".join(abilities_of(checkpoint, registry)),
+    )
 
 
-def _name(checked: dict[str, Any], registry: Registry, faults: Faults) -> None:
+def _name(checked: dict[str, Any], registry: Registry, checkpoint: Checkpoint | None, faults: Faults) -> None:
     """Make names canonical; a sampler's name may carry its schedule, which counts where none is asked for."""
+    family = registry.families.get(checkpoint.family) if checkpoint else None
+    own = registry.own_sampler(family) if family else None
+    if checkpoint and own:
+        for name, only in own_names(own).items():
+            if str(checked.get(name, only)).casefold() != only.casefold():
+                why = f"cannot be chosen: {kind_of(checkpoint, registry)} brings its own; use '{only}'."
+                faults.add(FIELDS[name].refuse(why, f"Use '{only}'"))
+        checked |= {name: only for name, only in own_names(own).items() if name in checked}
+        return
     schedule = None
     if "sampler_name" in checked:
         with faults.gathered():
             checked["sampler_name"], schedule = registry.split_sampler(checked["sampler_name"])
+            if checkpoint:
+                _suits(checked["sampler_name"], checkpoint, registry)
     if "scheduler" in checked:
         with faults.gathered():
             chosen = registry.schedules.get(checked["scheduler"]).name
@@ -67,30 +91,55 @@ def _name(checked: dict[str, Any], registry: Registry, faults: Faults) -> None:
             checked["attention"] = registry.attention.get(checked["attention"]).name
 
 
-def _sized(fields: Sequence[Field], family: Family) -> list[Field]:
-    """The fields, with the sides that this family can draw."""
+def _suits(sampler: str, checkpoint: Checkpoint, registry: Registry) -> None:
+    """Raise InvalidField for a sampler that is wrong for this checkpoint."""
+    right = samplers_for(checkpoint, registry)
+    if sampler not in right:
+        said = " or ".join(filter(None, (", ".join(right[:-1]), right[-1])))
+        raise FIELDS["sampler_name"].refuse(
+            f"{sampler} is not for {kind_of(checkpoint, registry)}, which takes {said}.",
+            *(f"Use '{name}'" for name in right[:3]),
+        )
+
+
+def _understood(
+    checked: dict[str, Any], suit: Mapping[str, Any], checkpoint: Checkpoint, registry: Registry, faults: Faults
+) -> None:
+    """Find fault with what is asked of a model that knows nothing of it; what is no default is refused."""
+    abilities = abilities_of(checkpoint, registry)
+    for name in [name for name in checked if not FIELDS[name].is_known_to(abilities)]:
+        row, off = FIELDS[name], suit[name]
+        if checked[name] not in (off, row.default):
+            way = "Leave it empty" if row.kind == "text" else f"Use {off:g}"
+            kind = kind_of(checkpoint, registry)
+            faults.add(InvalidField(f"{kind} has no {row.label}, so it cannot be set.", field=name, remedies=(way,)))
+        checked[name] = off
+
+
+def _sized(fields: Sequence[Field], multiple: int) -> list[Field]:
+    """The fields, with the sides that a model of this multiple can draw."""
     return [
-        replace(field, multiple=math.lcm(field.multiple or 1, family.size_multiple))
-        if field.name in ("width", "height")
-        else field
+        replace(field, multiple=math.lcm(field.multiple or 1, multiple)) if field.name in ("width", "height") else field
         for field in fields
     ]
 
 
-def _wanted(wanted_hash: Any, title: Any, catalogue: Catalogue, settings: Settings) -> Checkpoint:
+def _wanted(wanted: Mapping[str, Any], title: Any, catalogue: Catalogue, settings: Settings) -> Checkpoint:
     """The checkpoint with this hash, or without one the checkpoint with this title; its own hash is known.
 
-    A stored request names the very weights it was made with: others under the same name are no substitute.
+    A stored request names the very weights it was made with: others under the same name are no substitute. What lacks
+    a part is given too: the part may be among those that are chosen.
     """
-    for name, value in (("checkpoint", title), ("checkpoint_hash", wanted_hash)):
+    for name, value in (("checkpoint", title), *wanted.items()):
         if not isinstance(value, str):
             raise InvalidField(f"{name} must be text.", field=name)
+    wanted_hash = wanted["checkpoint_hash"]
     if not wanted_hash:
-        return catalogue.hashed(checkpoint_for(title, catalogue, settings))
+        return catalogue.hashed(_found(title, catalogue, settings))
     try:
-        return catalogue.hashed(checkpoint_for(wanted_hash, catalogue, settings))
+        return catalogue.hashed(_found(wanted_hash, catalogue, settings))
     except UnknownName:
-        found = catalogue.hashed(checkpoint_for(title, catalogue, settings))
+        found = catalogue.hashed(_found(title, catalogue, settings))
     if found.hash == wanted_hash:
         return found
     raise ModelProblem(
@@ -99,6 +148,12 @@ def _wanted(wanted_hash: Any, title: Any, catalogue: Catalogue, settings: Settin
         field="checkpoint",
         remedies=(f"Use the present {found.name}: leave checkpoint_hash out", "Put the old file back"),
     )
+
+
+def _found(title: str, catalogue: Catalogue, settings: Settings) -> Checkpoint:
+    """The same as `checkpoint_for`, but what lacks a part is given too."""
+    found = catalogue.find(title) if title else catalogue.default(settings.sd_model_checkpoint)
+    return found if found.missing else found.usable()
 
 
 def checkpoint_for(title: str, catalogue: Catalogue, settings: Settings) -> Checkpoint:
@@ -118,13 +173,17 @@ def defaults(
         checkpoint = checkpoint_for(title, catalogue, settings)
     except DarkroomError:
         return plain
-    return {**plain, **_defaults_of(checkpoint, registry, settings, fields), "checkpoint": checkpoint.title}
+    suit = _defaults_of(checkpoint, registry, catalogue, settings, fields)
+    return {**plain, **suit, "checkpoint": checkpoint.title}
 
 
 def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parsed:
     """The same with names as this installation knows them; a name it does not know moves to the unknown ones."""
     values, unknown = dict(parsed.values), dict(parsed.unknown)
-    if "sampler_name" in values:
+    own = {name for family in registry.families if (name := registry.own_sampler(family))}
+    if values.get("sampler_name") in own:
+        values.setdefault("scheduler", values["sampler_name"])
+    elif "sampler_name" in values:
         try:
             values["sampler_name"], schedule = registry.split_sampler(values["sampler_name"])
             if schedule:
@@ -139,23 +198,62 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
             values["scheduler"] = registry.schedules.get(name).name
         else:
             unknown["Schedule type"] = name
-    for name in (*RESOLVED, "checkpoint"):
+    for name in ("checkpoint_hash", "checkpoint"):
         known = values.pop(name, "")
         if known and "checkpoint" not in values:
             try:
                 values["checkpoint"] = catalogue.get(known).title
             except DarkroomError:
                 unknown["Model"] = known
+    _find_parts(values, unknown, catalogue)
     return replace(parsed, values=values, unknown=unknown)
 
 
+def known_parts(setting: str, names: str, files: Sequence[PartFile]) -> str:
+    """The same names of files as this installation has them. Raises UnknownName that names the setting."""
+    found = []
+    for name in split_names(names) if setting != "sd_vae" else filter(None, [names.strip()]):
+        file = find_part(name, files)
+        word = next((word for word in (AUTOMATIC, NONE) if word.casefold() == name.casefold()), None)
+        if file is None and (word is None or setting != "sd_vae"):
+            raise UnknownName("file", name, [file.name for file in files if not file.problem], field=setting)
+        found.append(file.name if file else str(word))
+    return join_names(found) if setting != "sd_vae" else (found or [AUTOMATIC])[0]
+
+
+def _find_parts(values: dict[str, Any], unknown: dict[str, str], catalogue: Catalogue) -> None:
+    """Put the VAE and Forge's modules, which are VAEs and text encoders alike, by the names that they have here."""
+    vae = values.pop("vae", "")
+    values.pop("vae_hash", "")
+    encoders = []
+    for number, name in enumerate(split_names(values.pop("text_encoders", "")), 1):
+        encoder = find_part(name, catalogue.text_encoders())
+        if encoder:
+            encoders.append(encoder.name)
+        elif find_part(name, catalogue.vaes()):
+            vae = vae or name
+        else:
+            unknown[f"Module {number}"] = name
+    file = find_part(vae, catalogue.vaes())
+    if file:
+        values["vae"] = file.name
+    elif is_automatic(vae) or vae == NONE:
+        values |= {"vae": vae} if vae else {}
+    else:
+        unknown["VAE"] = vae
+    if encoders:
+        values["text_encoders"] = join_names(encoders)
+
+
 def _defaults_of(
-    checkpoint: Checkpoint, registry: Registry, settings: Settings, fields: Sequence[Field]
+    checkpoint: Checkpoint, registry: Registry, catalogue: Catalogue, settings: Settings, fields: Sequence[Field]
 ) -> dict[str, Any]:
-    family = registry.families.get(checkpoint.family)
-    size = checkpoint.defaults.get("native_size", family.native_size)
-    given = {"steps": family.steps, "cfg_scale": family.cfg_scale, "width": size, "height": size}
-    given["attention"] = settings.attention
-    given |= {k: v for k, v in checkpoint.defaults.items() if k in _MODEL_DEFAULTS}
+    given = {"attention": settings.attention, **suiting(checkpoint, registry)}
+    # The settings' parts are of one family; for the others the program chooses.
+    parts = {"vae": settings.sd_vae, "text_encoders": settings.sd_text_encoders}
+    for name, value in parts.items():
+        alone = {"vae": AUTOMATIC, "text_encoders": "", name: value}
+        if value and not is_automatic(value) and does_fit(checkpoint, **alone, catalogue=catalogue):
+            given[name] = value
     names = {field.name for field in fields}
     return {k: v for k, v in given.items() if k in names}

@@ -21,6 +21,7 @@ from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.settings import Settings, SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.completion import PartFile
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.fleet import Worker
@@ -202,6 +203,11 @@ class Service:
         """The checkpoints that were found; to visitors only those that work."""
         return [c for c in self._catalogue.all() if who.is_owner or c.problem is None]
 
+    def modules(self, who: Identity) -> list[PartFile]:
+        """The files with VAEs, then those with text encoders; to visitors only those that work."""
+        found = [*self._catalogue.vaes(), *self._catalogue.text_encoders()]
+        return [file for file in found if who.is_owner or file.problem is None]
+
     def refresh_checkpoints(self, who: Identity) -> list[Checkpoint]:
         """Look into the folders again."""
         _need_owner(who, "refresh the list of checkpoints")
@@ -246,6 +252,9 @@ class Service:
         if values.get("sd_model_checkpoint"):
             found = self._catalogue.get(str(values["sd_model_checkpoint"]))
             values = {**values, "sd_model_checkpoint": found.title}
+        for name, files in (("sd_vae", self._catalogue.vaes), ("sd_text_encoders", self._catalogue.text_encoders)):
+            if name in values:
+                values = {**values, name: accept.known_parts(name, str(values[name]), files())}
         if "attention" in values:
             values = {**values, "attention": self.registry.attention.get(str(values["attention"])).name}
         return self._settings.update(values)
@@ -255,6 +264,8 @@ class Service:
         current = self._settings.current
         return {
             "sd_model_checkpoint": current.sd_model_checkpoint,
+            "sd_vae": current.sd_vae,
+            "sd_text_encoders": current.sd_text_encoders,
             "live_previews_enable": current.live_previews_enable,
         }
 

@@ -19,7 +19,7 @@ def test_settings_are_found_saved_and_refused_beside_their_row(serve: Serve, ope
     page = open_page(server)
     tab(page, "settings")
     page.wait_for_selector("#settings_sections .dk-section")
-    expect(page.get_by_role("checkbox", name="Show live previews")).to_be_checked()
+    expect(page.locator("#setting_live_previews_enable").get_by_role("checkbox")).to_be_checked()
     page.fill("#settings_search", "waiting guest")
     expect(page.locator("#row_max_waiting_visitor")).to_be_visible()
     expect(page.locator("#row_png_compress_level")).to_be_hidden()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from webui.core import infotext
 from webui.core.fields import ROWS
 from webui.core.infotext import Parsed
-from webui.core.request import GenerationRequest
+from webui.core.request import GenerationRequest, join_names
 
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 PIECES = st.sampled_from(
@@ -53,6 +53,7 @@ PROMPTS = st.lists(st.one_of(PIECES, st.text(LETTERS, max_size=8)), max_size=8).
 NAMES = st.text(LETTERS, min_size=1, max_size=20).filter(
     lambda name: infotext.model_name(name) == name and name.strip().lower() not in infotext._EMPTY
 )
+FILES = NAMES.filter(lambda name: infotext.file_name(name) == name.strip() == name and not set(name) & set("\r\n"))
 REQUESTS = st.builds(
     GenerationRequest,
     prompt=PROMPTS,
@@ -66,6 +67,10 @@ REQUESTS = st.builds(
     seed=st.integers(0, 2**32 - 1),
     checkpoint=NAMES,
     checkpoint_hash=st.text("0123456789abcdef", min_size=64, max_size=64),
+    vae=st.sampled_from(["Automatic", "None"]) | FILES.filter(lambda name: name not in ("Automatic", "None")),
+    text_encoders=st.lists(FILES, max_size=3).map(join_names),
+    distilled_cfg_scale=st.floats(0, 30),
+    abilities=st.sampled_from(["cfg", "cfg,distilled_cfg", "distilled_cfg", ""]),
 )
 
 
@@ -81,6 +86,13 @@ def carried() -> list[str]:
 def test_every_field_that_infotext_carries_comes_back(request_: GenerationRequest, index: int, version: str) -> None:
     parsed = infotext.parse(infotext.write(request_, index, version, {"Hires prompt": request_.prompt}))
     expected = {name: getattr(request_, name) for name in carried()} | {"seed": request_.seed_of(index)}
+    for name in ("cfg_scale", "distilled_cfg_scale"):
+        if not request_.knows(name):
+            del expected[name]
+    if request_.vae in ("Automatic", "None"):
+        del expected["vae"]
+    if request_.text_encoders:
+        expected["text_encoders"] = request_.text_encoders
     if not request_.checkpoint:
         del expected["checkpoint"]
     if request_.checkpoint_hash:
@@ -184,7 +196,7 @@ READ: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
     "forge": (
         FORGE,
         {"prompt": "flower", "negative_prompt": "", "scheduler": "Simple", "checkpoint": "flux1-dev", "cfg_scale": 1.0},
-        {"Distilled CFG Scale": "3.5", "Module 1": "ae"},
+        {},
     ),
     "civitai": (
         CIVITAI,
@@ -279,3 +291,28 @@ def test_a_huge_text_is_read_in_a_moment(piece: str) -> None:
     start = time.monotonic()
     infotext.parse(piece * (400_000 // len(piece)))
     assert time.monotonic() - start < 5
+
+
+def test_what_the_model_does_not_know_is_not_written() -> None:
+    flux = GenerationRequest(prompt="a", abilities="cfg,distilled_cfg", cfg_scale=1.0)
+    assert "CFG scale: 1, Distilled CFG Scale: 3.5, Seed" in infotext.write(flux)
+    assert "CFG" not in infotext.write(flux.but(abilities=""))
+    assert "Distilled" not in infotext.write(GenerationRequest(prompt="a"))
+
+
+def test_a_vae_is_named_as_a1111_names_it_and_text_encoders_as_forge_does() -> None:
+    request_ = GenerationRequest(
+        vae="sub/ae, new.safetensors", vae_hash="ab" * 32, text_encoders="t/clip_l.safetensors, t5.gguf"
+    )
+    text = infotext.write(request_)
+    assert 'VAE hash: ababababab, VAE: "ae, new.safetensors", Module 1: clip_l, Module 2: t5' in text
+    values = infotext.parse(text).values
+    assert values["vae"] == "ae, new.safetensors" and values["vae_hash"] == "ab" * 5
+    assert values["text_encoders"] == "clip_l, t5"
+
+
+def test_forges_modules_and_a_vae_of_none_are_read() -> None:
+    text = "x\nSteps: 20, Sampler: Euler, Distilled CFG Scale: 2.5, VAE: None, Module 1: ae, Module 2: clip_l, Seed: 1"
+    parsed = infotext.parse(text)
+    assert parsed.values["text_encoders"] == "ae, clip_l" and parsed.values["vae"] == "None"
+    assert parsed.values["distilled_cfg_scale"] == 2.5 and not parsed.unknown

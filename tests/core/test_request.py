@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, MAX_SEED, ROWS, Field
-from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, field_names
+from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, field_names, join_names, split_names
 
 
 def values_of(row: Field) -> st.SearchStrategy[Any]:
@@ -51,6 +51,24 @@ def test_its_text_does_not_depend_on_how_it_was_made(request_: GenerationRequest
 def test_every_row_is_a_field_and_every_field_a_row_or_resolved() -> None:
     assert set(field_names()) == set(FIELDS) | set(RESOLVED)
     assert all(getattr(GenerationRequest(), row.name) == row.default for row in ROWS)
+
+
+def test_a_request_of_an_older_version_reads() -> None:
+    old = GenerationRequest(prompt="a").to_json()
+    for name in ("vae", "text_encoders", "distilled_cfg_scale", "vae_hash", "text_encoders_hash", "abilities"):
+        del old[name]
+    assert GenerationRequest.from_json(old) == GenerationRequest(prompt="a")
+    assert GenerationRequest().knows("cfg_scale") and not GenerationRequest().knows("distilled_cfg_scale")
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\r\n\0"), min_size=1).filter(lambda n: n == n.strip())))
+def test_names_of_files_come_back_from_one_text(names: list[str]) -> None:
+    assert split_names(join_names(names)) == names
+
+
+def test_names_are_read_as_a_person_writes_them() -> None:
+    assert split_names(' a.safetensors ,b,, "c, d.gguf" ') == ["a.safetensors", "b", "c, d.gguf"]
+    assert join_names(["a", "b, c"]) == 'a, "b, c"' and split_names("") == []
 
 
 def test_it_is_frozen() -> None:

@@ -40,7 +40,7 @@ class Model:
         for name in names or self.parts:
             part = self.parts[name]
             found |= tiny.renamed(part.network, part.layout, "" if bare else part.prefix)
-        return found | ({} if bare else {f"model.diffusion_model.{k}": v for k, v in self.marks.items()})
+        return found | self.marks
 
 
 def sd(kind, channels=4, seed=0, marks=()):

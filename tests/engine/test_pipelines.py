@@ -7,10 +7,14 @@ import time
 import pytest
 import torch
 
+from tests.engine import singles
 from tests.engine.helpers import write_checkpoint
 from webui.core.errors import ModelProblem, OutOfMemory
+from webui.core.model_folders import inside_models
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.pipelines import Pipelines
+from webui.engine.reading import cache
+from webui.engine.reading.networks import read_network
 from webui.plugins.resolve import resolve
 
 CPU = torch.device("cpu")
@@ -174,3 +178,34 @@ def test_a_file_that_was_replaced_is_loaded_again(tmp_path, registry):
     weights.unlink()
     with pytest.raises(ModelProblem, match="no longer complete"), shelf.lend(checkpoint):
         pass
+
+
+@pytest.mark.parametrize("budget", [10**9, 1])
+def test_another_vae_is_all_that_is_read_for_it(tmp_path, registry, monkeypatch, budget):
+    model = singles.sd("sd1")
+    folders = inside_models(tmp_path / "models")
+    for folder in (folders.checkpoints[0], folders.vae[0]):
+        folder.mkdir(parents=True)
+    singles.write(model.tensors(), folders.checkpoints[0] / "m.safetensors", torch.float16)
+    singles.write(model.tensors("vae", bare=True), folders.vae[0] / "other.safetensors")
+    read = []
+
+    def counted(part, *rest):
+        read.append(part.role)
+        return read_network(part, *rest)
+
+    monkeypatch.setattr(cache, "read_network", counted)
+    found = Catalogue(folders)
+    shelf, whole = pipelines(registry, budget), found.get("m")
+    other = found.with_parts(whole, vae="other")
+    with shelf.lend(whole) as first:
+        networks = list(first.networks)
+    assert sorted(read) == ["denoiser", "text_encoder", "vae"]
+    read.clear()
+    del first, networks
+    with shelf.lend(other) as second:
+        assert read == ["vae"], "even where the first model had to go for the second"
+        assert second.denoiser is not None
+    read.clear()
+    with shelf.lend(whole):
+        assert read == ([] if budget > 1 else ["vae"])

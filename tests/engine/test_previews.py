@@ -41,6 +41,8 @@ def test_the_last_preview_is_near_the_picture(tiny, registry, ask):
 class SlowModel:
     """Decodes when it is told to."""
 
+    latent_factor = 8
+
     def __init__(self):
         self.may = threading.Event()
         self.decoded = []
@@ -78,6 +80,8 @@ def test_while_one_is_made_others_are_declined_and_then_it_rests():
 
 def test_a_failing_preview_stops_nothing():
     class Poor:
+        latent_factor = 8
+
         def decode(self, latents):
             raise torch.OutOfMemoryError("out of memory")
 

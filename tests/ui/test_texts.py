@@ -16,6 +16,7 @@ INSIDE = (
     "you",
     "visitor",
     "about_left",
+    "lacks",
     "not_usable",
     "queued_next",
     "offline_since",

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from tests.web.helpers import Site
 from webui.core.fields import ROWS
+from webui.core.request import RESOLVED
 from webui.web.bodies import check, parse_object
 from webui.web.problems import BadRequest
 from webui.web.schemas import request_model
@@ -153,7 +154,7 @@ def test_the_models_bounds_are_the_rows() -> None:
     model = request_model(ROWS)
     assert isinstance(check(model, {"steps": 20, "cfg_scale": 7, "schema": 1}), BaseModel)
     properties = model.model_json_schema()["properties"]
-    assert set(properties) == {row.name for row in ROWS} | {"schema", "checkpoint_hash"}
+    assert set(properties) == {row.name for row in ROWS} | {"schema", *RESOLVED}
     assert properties["steps"]["anyOf"][0] == {"maximum": 150, "minimum": 1, "type": "integer"}
     assert properties["steps"]["default"] == 20
 
@@ -172,9 +173,7 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-NAMES = (
-    st.sampled_from([row.name for row in ROWS]) | st.sampled_from(["schema", "checkpoint_hash"]) | st.text(max_size=9)
-)
+NAMES = st.sampled_from([row.name for row in ROWS]) | st.sampled_from(["schema", *RESOLVED]) | st.text(max_size=9)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

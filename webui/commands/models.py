@@ -1,4 +1,4 @@
-"""launch.py models: list the checkpoints, show one with its values, choose one."""
+"""launch.py models: list the checkpoints, show one with its values, choose one; the way to the works on models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
 from webui.commands.model_facts import HEAD, full, lines, row
 from webui.commands.remote import RemoteSession
+from webui.core.command_line import split_command
 from webui.core.errors import InvalidField
 from webui.core.options import Options
 from webui.core.registry import Registry
@@ -20,6 +21,7 @@ from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.instance import running
 from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.resolve import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,13 @@ class Shelf:
 
 
 def run(arguments: list[str]) -> int:
-    """Do what the first word says: list, show NAME; a name alone is shown, and nothing at all is the list."""
+    """Do what the first word says: list, show NAME, a work; a name alone is shown, and nothing at all is the list."""
+    work, rest = _work(arguments)
+    if work:
+        code: int = resolve(WORKS[work])(rest)
+        return code
     parser = command_parser("models", "List the checkpoints, or show one of them.", "[list | show NAME]")
+    parser.epilog = f"Works on models, each with a --help of its own: launch.py models {' | '.join(WORKS)}"
     parser.add_argument(
         "words", nargs="*", metavar="WORD", help="list (the default), or show and a title, name or hash"
     )
@@ -44,12 +51,26 @@ def run(arguments: list[str]) -> int:
     name, words = _split(given.words)
     if given.use and (name != "show" or not words):
         raise InvalidField("--use needs the name of a checkpoint.", remedies=("launch.py models lists them",))
+    return SUBCOMMANDS[name](open_shelf(given), words, given)
+
+
+def open_shelf(given: argparse.Namespace) -> Shelf:
+    """What the subcommands work on, by a parsed command line."""
     options = begin(given, "ERROR")
     settings = settings_store(options)
     plugins = load_plugins(options.paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
     catalogue = Catalogue(options.paths.model_folders, options.paths.state, kinds=Kinds.of(registry), hash_large=False)
-    return SUBCOMMANDS[name](Shelf(options, settings, registry, catalogue), words, given)
+    return Shelf(options, settings, registry, catalogue)
+
+
+def _work(arguments: list[str]) -> tuple[str, list[str]]:
+    """(the work that is named, the other arguments); "" where it is none."""
+    try:
+        name, rest = split_command(arguments, WORKS)
+    except InvalidField:
+        return "", arguments
+    return (name, rest) if name in WORKS else ("", arguments)
 
 
 def _split(words: list[str]) -> tuple[str, list[str]]:
@@ -101,6 +122,17 @@ def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
 Subcommand = Callable[[Shelf, list[str], argparse.Namespace], int]
 SUBCOMMANDS: Mapping[str, Subcommand] = MappingProxyType({"list": _list, "show": _show})
 """What may stand first; a checkpoint of such a name is shown by `show`."""
+
+
+WORKS: Mapping[str, str] = MappingProxyType(
+    {
+        "merge": "webui.commands.models_merge:run",
+        "convert": "webui.commands.models_convert:convert",
+        "prune": "webui.commands.models_convert:prune",
+        "get": "webui.commands.models_get:run",
+    }
+)
+"""The works on models; what they need is imported when one is named."""
 
 
 async def _use(title: str, options: Options, settings: SettingsStore) -> None:

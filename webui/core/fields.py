@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -33,7 +33,7 @@ class Field:
     step: float | None = None
     multiple: int | None = None
     catalogue: str | None = None
-    """For choices: the catalogue of the service that knows the names (samplers, schedules, checkpoints, attention)."""
+    """For choices: the service's catalogue of the names (samplers, schedules, checkpoints, vaes, attention)."""
     infotext: str | None = None
     """Key in A1111's parameters text; None when the field is not written there under a key of its own."""
     elem_id: str | None = None
@@ -41,6 +41,14 @@ class Field:
     flags: tuple[str, ...] = ()
     """Further spellings on the command line besides --name-with-dashes."""
     group: str = "main"
+    abilities: tuple[str, ...] = ()
+    """A model must have one of these (see Family.abilities) for the field to mean anything to it; () is every model."""
+    without: Any = None
+    """The value for models that the field means nothing to, where that is not the default."""
+
+    def is_known_to(self, abilities: Collection[str]) -> bool:
+        """Whether the field means anything to a model with these abilities."""
+        return not self.abilities or any(ability in abilities for ability in self.abilities)
 
     @property
     def flag(self) -> str:
@@ -146,6 +154,7 @@ ROWS: tuple[Field, ...] = (
         maximum=20_000,
         elem_id="neg_prompt",
         flags=("--negative",),
+        abilities=("cfg",),
     ),
     Field(
         "sampler_name",
@@ -194,6 +203,22 @@ ROWS: tuple[Field, ...] = (
         infotext="CFG scale",
         elem_id="cfg_scale",
         flags=("--cfg",),
+        abilities=("cfg", "cfg_scale"),
+        without=1.0,
+    ),
+    Field(
+        "distilled_cfg_scale",
+        "float",
+        "Distilled CFG Scale",
+        "The guidance that models with guidance inside are told (Flux.1 dev); lower looks more natural.",
+        3.5,
+        minimum=0.0,
+        maximum=30.0,
+        step=0.1,
+        infotext="Distilled CFG Scale",
+        elem_id="distilled_cfg_scale",
+        flags=("--distilled-cfg",),
+        abilities=("distilled_cfg",),
     ),
     Field(
         "width",
@@ -267,6 +292,27 @@ ROWS: tuple[Field, ...] = (
         infotext="Model",
         group="model",
         flags=("--model",),
+    ),
+    Field(
+        "vae",
+        "choice",
+        "VAE",
+        "What turns latents into the picture: a file's name, Automatic, or None for the one inside the checkpoint.",
+        "Automatic",
+        maximum=500,
+        catalogue="vaes",
+        infotext="VAE",
+        group="model",
+    ),
+    Field(
+        "text_encoders",
+        "text",
+        "Text encoders",
+        "Names of files with text encoders, with commas between them; the places that they leave are filled by itself.",
+        "",
+        maximum=2000,
+        group="model",
+        flags=("--text-encoder",),
     ),
     Field(
         "attention",

@@ -11,7 +11,7 @@ from typing import Any
 
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, ROWS
-from webui.core.request import GenerationRequest
+from webui.core.request import GenerationRequest, join_names, split_names
 
 ORDER = (
     "Steps",
@@ -68,6 +68,9 @@ _SPELLINGS = {
 _BY_KEY = {row.infotext: row.name for row in ROWS if row.infotext}
 _CANONICAL = {**{key.lower(): key for key in (*_BY_KEY, *ORDER)}, **_SPELLINGS}
 _MINIMUM_PAIRS = 3
+_MODULE = re.compile(r"Module (\d{1,2})", re.I)
+"""Forge's key of a file with a VAE or a text encoder, numbered from 1."""
+_HASHES = {"Model hash": "checkpoint_hash", "VAE hash": "vae_hash"}
 
 # Bounded, so that a long line without any colon costs no more than its length.
 _KEY = re.compile(r"\s{0,4}(\w[\w \-/.+]{1,60}?) {0,4}:[ \t]*")
@@ -78,6 +81,8 @@ _STEPS_INSIDE = re.compile(r",?[ \t]{0,4}(Steps: {0,4}\d+ {0,4},)", re.I)
 _TEMPLATE = re.compile(r"(Negative )?Template:", re.I)
 _WEIGHT_FILES = (".safetensors", ".ckpt", ".pt", ".gguf")
 _EMPTY = ("", "none", "undefined", "null", "unknown")
+_NO_FILE = ("Automatic", "None")
+"""A1111's words for a VAE that is no file; it writes neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class Parsed:
     """What a text said. `values` are by request field names; all but the prompts have passed their field's check.
 
     The sampler is as written ('DPM++ 2M Karras'), the checkpoint by bare name beside `checkpoint_hash` (its first hex
-    digits): the service knows the names of this installation. `unknown` holds every other key as text.
+    digits): the service knows the names of this installation. `text_encoders` are all files that Forge calls modules,
+    a VAE among them too. `unknown` holds every other key as text.
     `pairs` are all keys, by A1111's names, with their texts as the line has them, for a person to read.
     `found` says whether there was a line of parameters at all; without one the whole text is a prompt.
     """
@@ -133,6 +139,11 @@ def model_name(title: str) -> str:
     return name
 
 
+def file_name(name: str) -> str:
+    """A file's name without the folder that it lies in."""
+    return name.replace("\\", "/").rpartition("/")[2]
+
+
 def parse(text: str) -> Parsed:
     """Read a parameters text of A1111, Forge, ourselves or a site; never fails, the worst case is a prompt."""
     text = text[:MAX_LENGTH].replace("\r\n", "\n").replace("\x00", "").strip()
@@ -151,12 +162,16 @@ def parse(text: str) -> Parsed:
 
 
 def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
-    pairs = {row.infotext: getattr(request, row.name) for row in ROWS if row.infotext}
+    pairs = {row.infotext: getattr(request, row.name) for row in ROWS if row.infotext and request.knows(row.name)}
+    modules = enumerate(split_names(request.text_encoders), 1)
     return pairs | {
         "Seed": request.seed_of(index),
         "Size": f"{request.width}x{request.height}",
         "Model hash": request.checkpoint_hash[:HASH_LENGTH],
         "Model": model_name(request.checkpoint),
+        "VAE hash": request.vae_hash[:HASH_LENGTH],
+        "VAE": "" if request.vae in _NO_FILE else file_name(request.vae),
+        **{f"Module {number}": model_name(file_name(name)) for number, name in modules},
     }
 
 
@@ -218,24 +233,32 @@ def _split_prompts(head: str) -> tuple[str, str | None]:
 def _understand_all(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], dict[str, str]]:
     values: dict[str, Any] = {}
     unknown: dict[str, str] = {}
+    modules: list[str] = []
     for key, value in pairs:
+        if _MODULE.fullmatch(key):
+            modules.append(value)
+            continue
         understood = _understand(key, value)
         if understood is None:
             unknown[key] = value
         else:
             values.update({name: found for name, found in understood.items() if name not in values})
+    if modules:
+        values["text_encoders"] = join_names(modules)[: int(FIELDS["text_encoders"].maximum or 0)]
     return values, unknown
 
 
 def _understand(key: str, value: str) -> dict[str, Any] | None:
     """The request fields that a pair sets, or None where it sets none or not a value that a field takes."""
+    if key == "VAE" and value.strip().lower() == "none":
+        return {"vae": _NO_FILE[1]}
     if value.strip().lower() in _EMPTY:
         return None
     if key == "Size":
         size = _SIZE.fullmatch(value.strip())
         found: dict[str, Any] = {"width": int(size[1]), "height": int(size[2])} if size else {}
-    elif key == "Model hash":
-        return {"checkpoint_hash": value.strip().lower()} if re.fullmatch(r"[0-9a-fA-F]{6,64}", value.strip()) else None
+    elif key in _HASHES:
+        return {_HASHES[key]: value.strip().lower()} if re.fullmatch(r"[0-9a-fA-F]{6,64}", value.strip()) else None
     elif key in _BY_KEY:
         found = {_BY_KEY[key]: _number(value) if FIELDS[_BY_KEY[key]].kind in ("int", "float") else value}
     else:

@@ -95,7 +95,8 @@ class Variant:
 
     scheduler: what a folder's scheduler configuration must say besides, where there is one. names: words of which the
     file's or folder's name must have one, where there is none; such a name is a hint, so it may choose no more than
-    defaults. defaults: of fields of a request, in place of the family's. abilities: in place of the family's.
+    defaults. defaults: of fields of a request, in place of the family's. abilities, size_multiple: in place of the
+    family's.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Variant:
     abilities: tuple[str, ...] | None = None
     scheduler: Mapping[str, Any] = dataclass_field(default_factory=dict)
     names: tuple[str, ...] = ()
+    size_multiple: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Family:
     title: str
     function: str
     needs: tuple[Need, ...]
+    """None are named where only a whole folder says of itself what it is (engine/checkpoints/stock.py)."""
     count_tokens: str
     native_size: int
     """Side in pixels that the family was trained at."""
@@ -128,12 +131,25 @@ class Family:
     steps: int = 20
     cfg_scale: float = 7.0
     samplers: tuple[str, ...] = ()
-    """The samplers that are right for it, its default first; none named means all, with the field's default."""
+    """The samplers that are right for it, its default first; none named means all, with the field's default.
+
+    A name that is no row's means that its models compute their steps themselves, with a sampler of their own.
+    """
     abilities: tuple[str, ...] = ("cfg",)
-    """What its models understand besides a prompt: "cfg" (a scale and a negative prompt), "distilled_cfg"."""
+    """What its models understand besides a prompt: "cfg" (a scale and a negative prompt), "cfg_scale" (a
+    scale alone), "distilled_cfg"."""
     variants: tuple[Variant, ...] = ()
     """Asked in order; without one that fits the model is the family's plain kind."""
     aliases: tuple[str, ...] = ()
+
+    def abilities_of(self, variant: str) -> tuple[str, ...]:
+        """What models of this variant understand besides a prompt."""
+        own = next((row.abilities for row in self.variants if row.name == variant), None)
+        return self.abilities if own is None else own
+
+    def multiple_of(self, variant: str) -> int:
+        """Of what the sides of this variant's pictures must be multiples, in pixels."""
+        return next((row.size_multiple for row in self.variants if row.name == variant), None) or self.size_multiple
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +242,10 @@ class Registry:
     attention: Table[AttentionBackend]
     tabs: Table[Tab]
     commands: Table[Command]
+
+    def own_sampler(self, family: Family) -> str | None:
+        """What stands in place of a sampler for models that compute their steps themselves; None for all others."""
+        return next((name for name in family.samplers if name not in self.samplers), None)
 
     def split_sampler(self, name: str) -> tuple[str, str | None]:
         """Canonical (sampler, schedule) of a name that may carry a schedule at its end, as in 'DPM++ 2M Karras'."""

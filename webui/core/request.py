@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
@@ -14,14 +15,19 @@ SCHEMA = 1
 """Version of the JSON form. A newer one is refused by `from_json`; there is no older one yet."""
 
 # What acceptance adds: not fields a person sets, so they have no row.
-RESOLVED = ("checkpoint_hash",)
+RESOLVED = ("checkpoint_hash", "vae_hash", "text_encoders_hash", "abilities")
+
+_ABILITIES = "cfg"
+"""Of every model that a request was made for before it named them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One job's picture or pictures. Names are A1111's public names; limits and defaults stand in core/fields.py.
 
-    `checkpoint_hash` is filled when the request is accepted (sha256, hex), with the model's title in `checkpoint`.
+    Filled when the request is accepted, with the names of what was chosen in `checkpoint`, `vae` and `text_encoders`:
+    `checkpoint_hash` (sha256, hex), `vae_hash` and `text_encoders_hash` (of files that are not the checkpoint's own,
+    else empty), and `abilities`, those of the model with commas between them: a field that needs others means nothing.
     """
 
     prompt: str = FIELDS["prompt"].default
@@ -30,15 +36,21 @@ class GenerationRequest:
     scheduler: str = FIELDS["scheduler"].default
     steps: int = FIELDS["steps"].default
     cfg_scale: float = FIELDS["cfg_scale"].default
+    distilled_cfg_scale: float = FIELDS["distilled_cfg_scale"].default
     width: int = FIELDS["width"].default
     height: int = FIELDS["height"].default
     n_iter: int = FIELDS["n_iter"].default
     batch_size: int = FIELDS["batch_size"].default
     seed: int = FIELDS["seed"].default
     checkpoint: str = FIELDS["checkpoint"].default
+    vae: str = FIELDS["vae"].default
+    text_encoders: str = FIELDS["text_encoders"].default
     attention: str = FIELDS["attention"].default
     alone: bool = FIELDS["alone"].default
     checkpoint_hash: str = ""
+    vae_hash: str = ""
+    text_encoders_hash: str = ""
+    abilities: str = _ABILITIES
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
@@ -52,7 +64,7 @@ class GenerationRequest:
             raise InvalidField("A request is a JSON object with fields such as prompt and seed.")
         values = dict(data)
         check_schema(values.pop("schema", SCHEMA))
-        resolved = {name: values.pop(name, "") for name in RESOLVED}
+        resolved = {name: values.pop(name) for name in RESOLVED if name in values}
         for name, value in resolved.items():
             if not isinstance(value, str) or len(value) > 100:
                 raise InvalidField(f"{name} must be a short text.", field=name)
@@ -65,6 +77,10 @@ class GenerationRequest:
     def dumps(self) -> str:
         """The JSON text, with its keys in a fixed order."""
         return json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True)
+
+    def knows(self, name: str) -> bool:
+        """Whether the field of this name means anything to the request's model."""
+        return FIELDS[name].is_known_to(self.abilities.split(","))
 
     @property
     def pictures(self) -> int:
@@ -94,3 +110,14 @@ def check_schema(schema: Any) -> None:
 def field_names() -> tuple[str, ...]:
     """Names of all fields of a request, in order."""
     return tuple(f.name for f in fields(GenerationRequest))
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names of files as one text with commas between them; one with a comma or a quote of its own is quoted."""
+    return ", ".join('"' + name.replace('"', '""') + '"' if set(name) & set(',"') else name for name in names)
+
+
+def split_names(text: str) -> list[str]:
+    """The names that `join_names` joined, or a person wrote."""
+    lines = csv.reader([text.replace("\n", " ").replace("\r", " ")], skipinitialspace=True)
+    return [name.strip() for line in lines for name in line if name.strip()]

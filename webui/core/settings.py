@@ -62,6 +62,21 @@ class Settings(BaseModel):
         max_length=500,
         json_schema_extra=_row(MODELS, "checkpoints"),
     )
+    sd_vae: str = Field(
+        "Automatic",
+        title="VAE",
+        description="The VAE of new pictures: a file's name, Automatic, or None for the one inside the checkpoint. "
+        "A checkpoint that it does not fit takes its own.",
+        max_length=500,
+        json_schema_extra=_row(MODELS, "vaes"),
+    )
+    sd_text_encoders: str = Field(
+        "",
+        title="Text encoders",
+        description="Files with text encoders for new pictures, with commas between them; empty takes what fits.",
+        max_length=2000,
+        json_schema_extra=_row(MODELS),
+    )
     attention: str = Field(
         "sdpa",
         title="Attention",
@@ -118,6 +133,13 @@ class Settings(BaseModel):
         title="Theme",
         description="What the page begins with; the switch in its head is kept in each browser.",
         json_schema_extra=_row(PAGE, labels={"system": "System", "light": "Light", "dark": "Dark"}),
+    )
+    quicksettings_list: tuple[str, ...] = Field(
+        ("sd_model_checkpoint", "sd_vae"),
+        title="Quicksettings",
+        description="The settings that stand in the head of the page. The checkpoint always does.",
+        max_length=100,
+        json_schema_extra=_row(PAGE, "quicksettings", restart=True),
     )
     disabled_extensions: tuple[str, ...] = Field(
         (),

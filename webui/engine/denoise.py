@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,6 +31,23 @@ class ForwardPass:
     lanes: int
 
 
+class Guest(Protocol):
+    """Something beside the lanes that computes on a thread of its own and takes its turns here (engine/stock)."""
+
+    spent: float
+    """Seconds that its turns have cost together; kept by the denoiser."""
+    ended: bool
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    def turn(self) -> None:
+        """Make one forward pass. Raises only what means that the device itself is broken."""
+        ...
+
+
 @dataclass
 class _Group:
     """Lanes that may share forward passes, and what they have cost together (seconds)."""
@@ -42,6 +59,11 @@ class _Group:
     lanes: list[Lane] = field(default_factory=list)
     calm: int = 0
     stacked: tuple[list[Conditioning], Any] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where its forward passes are made."""
+        return self.model.device
 
     def next_lanes(self) -> list[Lane]:
         """Those to be answered next: all when their rows fit, else an even share, and those take turns."""
@@ -67,7 +89,7 @@ class _Group:
 
 
 class Denoiser:
-    """Groups of lanes that take turns. Used by one thread, inside torch.inference_mode.
+    """Groups of lanes, and guests, that take turns. Used by one thread, inside torch.inference_mode.
 
     One turn answers the open asks of one group, the one that has cost least so far, with one forward pass
     (several when memory or `max_rows` do not admit all rows at once).
@@ -84,13 +106,14 @@ class Denoiser:
         self._max_rows = max_rows
         self._observer = observer
         self._groups: dict[GroupKey, _Group] = {}
+        self._guests: list[Guest] = []
         self._applied: dict[int, tuple[str, Undo]] = {}
         self._pace = _Pace()
 
     @property
     def busy(self) -> bool:
-        """Whether any lane has an open ask."""
-        return bool(self._groups)
+        """Whether any lane has an open ask, or a guest waits for its turn."""
+        return bool(self._groups or self._guests)
 
     def add(self, lane: Lane) -> None:
         """Start a lane; from the next turn on it takes part."""
@@ -99,12 +122,18 @@ class Denoiser:
             return
         group = self._groups.get(lane.key)
         if group is None:
-            least = min((g.spent for g in self._groups.values()), default=0.0)
-            group = self._groups[lane.key] = _Group(lane.model, lane.attention, self._max_rows, least)
+            group = self._groups[lane.key] = _Group(lane.model, lane.attention, self._max_rows, self._least())
         group.lanes.append(lane)
 
+    def welcome(self, guest: Guest) -> None:
+        """Give a guest one turn when it has cost least; it comes again for the next one."""
+        if not guest.ended:
+            guest.spent = max(guest.spent, self._least())
+            self._guests.append(guest)
+
     def discard_ended(self) -> None:
-        """Take out the lanes that have ended, and take back attention on models that no group uses any more."""
+        """Take out what has ended, and take back attention on models that no group uses any more."""
+        self._guests = [guest for guest in self._guests if not guest.ended]
         for key, group in list(self._groups.items()):
             group.lanes = [lane for lane in group.lanes if not lane.ended]
             if not group.lanes:
@@ -114,9 +143,24 @@ class Denoiser:
             self._applied.pop(network)[1]()
 
     def turn(self) -> None:
-        """Answer the open asks of the group whose turn it is."""
-        group = min(self._groups.values(), key=lambda g: g.spent)
+        """Let the group or the guest have its turn that has cost least."""
+        chosen = min(self._all(), key=lambda one: one.spent)
         started = time.perf_counter()
+        if isinstance(chosen, _Group):
+            self._answer(chosen)
+        else:
+            self._guests.remove(chosen)
+            chosen.turn()
+        self._pace.mark(chosen.device)
+        chosen.spent += time.perf_counter() - started
+
+    def _least(self) -> float:
+        return min((one.spent for one in self._all()), default=0.0)
+
+    def _all(self) -> list[_Group | Guest]:
+        return [*self._groups.values(), *self._guests]
+
+    def _answer(self, group: _Group) -> None:
         lanes = group.next_lanes()
         try:
             self._serve(group, lanes)
@@ -127,8 +171,6 @@ class Denoiser:
             self._serve_one_by_one(group, lanes, error)
         if any(lane.ended for lane in lanes):
             self.discard_ended()
-        self._pace.mark(group.model.device)
-        group.spent += time.perf_counter() - started
 
     def _serve_one_by_one(self, group: _Group, lanes: Sequence[Lane], error: Exception) -> None:
         if len(lanes) == 1:

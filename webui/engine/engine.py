@@ -13,22 +13,25 @@ from typing import Any
 
 import torch
 
-from webui.core.errors import DarkroomError, ModelProblem, OutOfMemory, Problem, UnknownName, WorkerProblem, first_line
+from webui.core.errors import DarkroomError, OutOfMemory, Problem, WorkerProblem, first_line
 from webui.core.events import Failed, Finished, Loading, Output, Step
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine import device as devices
+from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardPass
 from webui.engine.families.base import Purpose
-from webui.engine.generate import Run, finish_batch, make_lane, missing_batches
+from webui.engine.generate import Run, finish_batch, make_lane, make_stock_lane, missing_batches
 from webui.engine.hooks import PluginStepHooks
 from webui.engine.lanes import Lane, LaneEnd
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
+from webui.engine.stock.lane import StockLane
+from webui.engine.stock.model import StockModel
 from webui.plugins.manager import Plugins
 from webui.plugins.resolve import resolve
 
@@ -82,6 +85,8 @@ class Engine:
         self._encoder = ThreadPoolExecutor(1, "engine-encode")
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
         self._decoder = ThreadPoolExecutor(1 if self._device.type == "cpu" else 2, "engine-decode")
+        # Stock pipelines: one batch at a time, in turns with the loop.
+        self._stock = ThreadPoolExecutor(1, "engine-stock")
         self._previewer = Previewer(self._emit)
         self._thread = threading.Thread(target=self._loop, name="engine-loop", daemon=True)
         self._thread.start()
@@ -144,7 +149,7 @@ class Engine:
             self.cancel(job_id)
         self._inbox.put(self._set_closed)
         self._thread.join()
-        for pool in (self._loader, self._encoder, self._decoder):
+        for pool in (self._loader, self._encoder, self._stock, self._decoder):
             pool.shutdown(wait=True, cancel_futures=True)
         self._previewer.close()
 
@@ -153,7 +158,7 @@ class Engine:
     def _take_up(self, run: Run) -> None:
         if run.cancelled or run.ended:
             return
-        checkpoint = self._find(run.request)
+        checkpoint = find_accepted(self._catalogue, run.request)
         resident = self._pipelines.lend_resident(checkpoint)
         if resident is not None:
             run.model = run.loan.enter_context(resident)
@@ -182,36 +187,17 @@ class Engine:
         started = time.perf_counter()
         request = run.request
         assert run.model is not None
+        if isinstance(run.model, StockModel):
+            self._inbox.put(partial(self._join, run))
+            return
         run.prompt, run.negative = self._conditioner.encode(
             run.model,
             request.prompt,
             None if request.cfg_scale == 1 else request.negative_prompt,
-            Purpose(request.width, request.height),
+            Purpose(request.width, request.height, distilled_cfg_scale=request.distilled_cfg_scale),
         )
         run.spend("encoded", time.perf_counter() - started)
         self._inbox.put(partial(self._join, run))
-
-    def _find(self, request: GenerationRequest) -> Checkpoint:
-        try:
-            checkpoint = self._catalogue.get(request.checkpoint)
-        except DarkroomError:
-            # The file may have come, or been repaired, since this process looked.
-            self._catalogue.refresh()
-            checkpoint = self._catalogue.get(request.checkpoint)
-        if not request.checkpoint_hash or checkpoint.hash == request.checkpoint_hash:
-            return checkpoint
-        self._catalogue.refresh()
-        try:
-            return self._catalogue.get(request.checkpoint_hash)
-        except UnknownName as error:
-            checkpoint = self._catalogue.get(request.checkpoint)
-            if not checkpoint.hash:
-                return checkpoint
-            raise ModelProblem(
-                f"{checkpoint.name} is no longer the file that this job was accepted with.",
-                field="checkpoint",
-                remedies=("Submit the job again",),
-            ) from error
 
     def _warm(self, title: str) -> None:
         try:
@@ -262,16 +248,23 @@ class Engine:
             run.batch = run.batches.pop(0)
             run.lane_started = time.perf_counter()
             try:
-                told = partial(self._stepped, run), partial(self._lane_ended, run)
-                run.lane = make_lane(run, self._registry, resolve, self._hooks, *told)
-                self._denoiser.add(run.lane)
+                self._start_lane(run)
             except Exception as error:  # noqa: BLE001 whatever a sampler's or a schedule's code raises
                 self._fail(run, error)
         elif not run.decoding:
             run.interrupted |= bool(run.batches)
             self._finish(run)
 
-    def _stepped(self, run: Run, lane: Lane) -> None:
+    def _start_lane(self, run: Run) -> None:
+        told = partial(self._stepped, run), partial(self._lane_ended, run)
+        if isinstance(run.model, StockModel):
+            run.lane = make_stock_lane(run, self._inbox.put, self._denoiser.welcome, *told)
+            self._stock.submit(run.lane.run)
+        else:
+            run.lane = lane = make_lane(run, self._registry, resolve, self._hooks, *told)
+            self._denoiser.add(lane)
+
+    def _stepped(self, run: Run, lane: Lane | StockLane) -> None:
         self._emit(run, Step(lane.done_steps, lane.steps, run.batch + 1, run.request.n_iter))
         if run.wants_preview and 0 < lane.done_steps < lane.steps and lane.done_steps % self.config.preview_every == 0:
             self._previewer.offer(run, lane, sum(other.wants_preview for other in list(self._runs.values())))
@@ -282,7 +275,7 @@ class Engine:
         if end.error is not None:
             self._fail(run, end.error)
             return
-        if end.latents is not None:
+        if end.latents is not None or end.images is not None:
             run.decoding += 1
             self._decoder.submit(self._guarded, run, self._decode, run, run.batch, end)
         self._next_batch(run)
@@ -311,7 +304,7 @@ class Engine:
         if run.lane is not None:
             self._stop_lane(run.lane)
 
-    def _stop_lane(self, lane: Lane) -> None:
+    def _stop_lane(self, lane: Lane | StockLane) -> None:
         lane.stop()
         self._denoiser.discard_ended()
 
@@ -364,10 +357,7 @@ class Engine:
     def _decode(self, run: Run, batch: int, end: LaneEnd) -> None:
         started = time.perf_counter()
         pictures = 0
-        assert end.latents is not None
-        for picture in finish_batch(
-            run, batch, end.latents, end.stopped_at, self._plugins, self.config.png_compress_level
-        ):
+        for picture in finish_batch(run, batch, end, self._plugins, self.config.png_compress_level):
             if run.ended or run.cancelled:
                 return
             pictures += 1

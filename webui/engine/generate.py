@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from PIL import Image
 from torch import Tensor
 
 from webui import __version__
 from webui.core import infotext
+from webui.core.errors import InvalidField
 from webui.core.events import Picture
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
@@ -21,7 +23,10 @@ from webui.engine.lanes import Lane, LaneEnd, StepHooks
 from webui.engine.noise import LaneNoise
 from webui.engine.samplers.base import SamplerContext
 from webui.engine.schedules import noise_levels, start_scale
+from webui.engine.stock.lane import Post, StockLane
+from webui.engine.stock.model import StockModel
 from webui.images.metadata import write_png
+from webui.plugins.builtin.stock import SAMPLER as STOCK_SAMPLER
 from webui.plugins.manager import Plugins
 
 
@@ -40,10 +45,10 @@ class Run:
     batches: list[int]
     """Numbers of the batches that are still to be made, the current one left out."""
     loan: ExitStack = field(default_factory=ExitStack)
-    model: LoadedModel | None = None
+    model: LoadedModel | StockModel | None = None
     prompt: Timeline | None = None
     negative: Timeline | None = None
-    lane: Lane | None = None
+    lane: Lane | StockLane | None = None
     batch: int = 0
     decoding: int = 0
     """Batches whose pictures are being decoded and encoded."""
@@ -78,13 +83,12 @@ def make_lane(
 ) -> Lane:
     """A lane for the run's current batch, ready to start."""
     request, model = run.request, run.model
-    assert model is not None and run.prompt is not None
+    assert model is not None and not isinstance(model, StockModel) and run.prompt is not None
     sampler = registry.samplers.get(request.sampler_name)
     schedule = registry.schedules.get(request.scheduler)
     levels = model.schedule_at(request.width, request.height)
     sigmas = noise_levels(sampler, schedule, request.steps, levels, registry, resolve)
-    first = run.batch * request.batch_size
-    seeds = [request.seed_of(index) for index in range(first, first + request.batch_size)]
+    seeds = _seeds(run)
     factor = model.latent_factor
     shape = (model.latent_channels, request.height // factor, request.width // factor)
     noise = LaneNoise(seeds, shape, model.device)
@@ -105,19 +109,49 @@ def make_lane(
     )
 
 
-def finish_batch(
-    run: Run, batch: int, latents: Tensor, stopped_at: int | None, plugins: Plugins, compress_level: int
-) -> Iterator[Picture]:
-    """The pictures of a batch's latents that are not there yet, encoded one by one. Raises BadNumbers."""
+def make_stock_lane(
+    run: Run,
+    post: Post,
+    welcome: Callable[[StockLane], None],
+    on_step: Callable[[StockLane], None],
+    on_end: Callable[[LaneEnd], None],
+) -> StockLane:
+    """The same where the run's model is a stock pipeline; its `run` is to be called on a thread of its own.
+
+    Raises InvalidField for what such a pipeline does not know.
+    """
+    request, model = run.request, run.model
+    assert isinstance(model, StockModel)
+    if request.sampler_name != STOCK_SAMPLER or request.scheduler != STOCK_SAMPLER:
+        raise InvalidField(
+            "This model runs through its own pipeline, which brings its own sampler and schedule.",
+            field="sampler_name",
+            remedies=(f"Set sampler and schedule to {STOCK_SAMPLER}",),
+        )
+    return StockLane(model, request, _seeds(run), post=post, welcome=welcome, on_step=on_step, on_end=on_end)
+
+
+def _seeds(run: Run) -> list[int]:
+    """Those of the run's current batch."""
+    first = run.batch * run.request.batch_size
+    return [run.request.seed_of(index) for index in range(first, first + run.request.batch_size)]
+
+
+def _decoded(model: LoadedModel | StockModel | None, latents: Tensor | None, place: int) -> Image.Image:
+    assert model is not None and latents is not None
+    return latent_space.decode(model, latents[place : place + 1])[0]
+
+
+def finish_batch(run: Run, batch: int, end: LaneEnd, plugins: Plugins, compress_level: int) -> Iterator[Picture]:
+    """The pictures of a batch that are not there yet, decoded and encoded one by one. Raises BadNumbers."""
     request = run.request
-    assert run.model is not None
     for place in range(request.batch_size):
         index = batch * request.batch_size + place
-        if index in run.done:
+        if index in run.done or (end.images is not None and place >= len(end.images)):
             continue
-        image = latent_space.decode(run.model, latents[place : place + 1])[0]
+        image = end.images[place] if end.images is not None else _decoded(run.model, end.latents, place)
         image = plugins.transform("image_ready", image, request=request)
-        extras = {} if stopped_at is None else {"Stopped at step": stopped_at}
+        extras = {} if end.stopped_at is None else {"Stopped at step": end.stopped_at}
         text = infotext.write(request, index, f"Darkroom {__version__}", extras)
         data = write_png(image, text, request.to_json(), compress_level, index)
-        yield Picture(index, request.seed_of(index), data, image.width, image.height, text, stopped_at)
+        yield Picture(index, request.seed_of(index), data, image.width, image.height, text, end.stopped_at)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from webui.core.errors import DarkroomError
@@ -37,11 +38,16 @@ class GroupKey:
 
 @dataclass(frozen=True, slots=True)
 class LaneEnd:
-    """How a lane ended: latents (batch, channels, height/8, width/8), cut short at `stopped_at`, or an error."""
+    """How a lane ended: latents (batch, channels, height/8, width/8), cut short at `stopped_at`, or an error.
+
+    images: the batch's pictures themselves, in order, perhaps without the last, from where latents are decoded as part
+    of the computing (engine/stock).
+    """
 
     latents: Tensor | None
     stopped_at: int | None = None
     error: BaseException | None = None
+    images: Sequence[Image.Image] | None = None
 
 
 class Lane:

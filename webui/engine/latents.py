@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Protocol
 
 import torch
 from PIL import Image
@@ -10,10 +11,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from webui.core.errors import BadNumbers
-from webui.engine.families.base import LoadedModel
 
-# Side of a preview's latents at most: 32 cells are 256 pixels.
-_PREVIEW_CELLS = 32
+
+class Decoder(Protocol):
+    """What makes pictures of latents: a loaded model (families/base.py, stock/model.py)."""
+
+    @property
+    def latent_factor(self) -> int:
+        """Pixels per latent cell, along each side."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents as pictures (batch, height, width, 3) uint8 on the host."""
+        ...
+
+
+# Side of a preview at most, in pixels.
+_PREVIEW_SIDE = 256
 _JPEG_QUALITY = 80
 
 
@@ -31,16 +45,16 @@ def check(latents: Tensor) -> None:
         )
 
 
-def decode(model: LoadedModel, latents: Tensor) -> list[Image.Image]:
+def decode(model: Decoder, latents: Tensor) -> list[Image.Image]:
     """The pictures of a batch of latents (batch, channels, height/8, width/8). Raises BadNumbers."""
     check(latents)
     return [Image.fromarray(picture.numpy()) for picture in model.decode(latents)]
 
 
-def preview(model: LoadedModel, denoised: Tensor) -> bytes:
+def preview(model: Decoder, denoised: Tensor) -> bytes:
     """A small JPEG of a batch's first picture. Raises BadNumbers."""
     latents = denoised[:1]
-    shrink = -(-max(latents.shape[-2:]) // _PREVIEW_CELLS)
+    shrink = -(-max(latents.shape[-2:]) * model.latent_factor // _PREVIEW_SIDE)
     if shrink > 1:
         latents = functional.avg_pool2d(latents, shrink, ceil_mode=True)
     data = io.BytesIO()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from webui.core.errors import ModelProblem, OutOfMemory
 from webui.core.registry import Registry
@@ -129,8 +131,11 @@ class Pipelines:
             known = self._take(key)
             if known is not None:
                 return known
-            self._evict(max(0, self._budget - checkpoint.size_bytes))
+            # What it shares with a model that has to go for it must not be read again.
+            shared = self._reader.held(checkpoint.parts.values())
+            self._evict(max(0, self._budget - checkpoint.size_bytes), shared)
             resident = _Resident(self._load(checkpoint, given_up, waits), checkpoint.name, users=1)
+            del shared
             with self._lock:
                 self._resident[key] = resident
             self._changed()
@@ -181,17 +186,20 @@ class Pipelines:
         waits(False)
         return returned
 
-    def _evict(self, budget: int) -> bool:
-        """Drop idle models, longest unused first, until the rest fits; whether any was dropped."""
+    def _evict(self, budget: int, shared: Sequence[nn.Module] = ()) -> bool:
+        """Drop idle models, longest unused first, until the rest fits; whether any was dropped.
+
+        shared: networks of which dropping frees nothing, as the model that is loaded next needs them too.
+        """
         dropped: list[weakref.ref[LoadedModel]] = []
         with self._lock:
-            held = _size(self._resident.values())
+            held = _size(self._resident.values(), shared)
             idle = sorted((r.used, key) for key, r in self._resident.items() if r.users == 0)
             for _, key in idle:
                 if held <= budget:
                     break
                 resident = self._resident.pop(key)
-                held = _size(self._resident.values())
+                held = _size(self._resident.values(), shared)
                 log.info("Dropped %s from memory.", resident.name)
                 dropped.append(weakref.ref(resident.model))
                 del resident
@@ -200,14 +208,18 @@ class Pipelines:
         while any(model() is not None for model in dropped) and time.monotonic() < deadline:
             time.sleep(0.01)
         if dropped:
+            # Networks of other libraries may refer to themselves in circles.
+            gc.collect()
             free_cache(self._device)
             self._changed()
         return bool(dropped)
 
 
-def _size(residents: Iterable[_Resident]) -> int:
-    """Bytes of all their networks; one that several share counts once."""
+def _size(residents: Iterable[_Resident], without: Iterable[nn.Module] = ()) -> int:
+    """Bytes of all their networks but these; one that several share counts once."""
     networks = {id(network): network for resident in residents for network in resident.model.networks}
+    for network in without:
+        networks.pop(id(network), None)
     return sum(p.numel() * p.element_size() for network in networks.values() for p in network.parameters())
 
 

@@ -16,6 +16,7 @@ from webui.core.events import Output, Preview
 from webui.engine.generate import Run
 from webui.engine.lanes import Lane
 from webui.engine.latents import preview
+from webui.engine.stock.lane import StockLane
 
 log = logging.getLogger(__name__)
 
@@ -31,21 +32,23 @@ class Previewer:
         self._pool = ThreadPoolExecutor(1, "engine-preview")
         self._busy = threading.Lock()
 
-    def offer(self, run: Run, lane: Lane, sharers: int) -> None:
+    def offer(self, run: Run, lane: Lane | StockLane, sharers: int) -> None:
         """Show the lane's newest prediction, if there is time for it; called by the loop's thread.
 
         sharers: how many jobs want previews now; the more they are, the rarer each one's.
         """
-        if lane.denoised is None or time.perf_counter() < run.preview_due or not self._busy.acquire(blocking=False):
+        if time.perf_counter() < run.preview_due:
             return
-        self._pool.submit(self._make, run, lane, lane.denoised, sharers)
+        denoised = lane.denoised
+        if denoised is not None and self._busy.acquire(blocking=False):
+            self._pool.submit(self._make, run, lane, denoised, sharers)
 
     def close(self) -> None:
         """Stop the thread."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @torch.inference_mode()
-    def _make(self, run: Run, lane: Lane, denoised: Tensor, sharers: int) -> None:
+    def _make(self, run: Run, lane: Lane | StockLane, denoised: Tensor, sharers: int) -> None:
         started = time.perf_counter()
         try:
             self._emit(run, Preview(preview(lane.model, denoised)))

@@ -25,6 +25,7 @@ SCRIPTS = (
     "problems.js",
     "form.js",
     "models.js",
+    "modules.js",
     "make.js",
     "facts.js",
     "results.js",

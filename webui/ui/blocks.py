@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from webui.core.job import LOCAL_OWNER
 from webui.core.registry import Tab
 from webui.plugins.resolve import resolve
-from webui.ui.html import area, element, sign
+from webui.ui.head import build_head
+from webui.ui.html import area, element
 from webui.ui.page import Identify, Page
-from webui.ui.texts import EN, catalogue, t
+from webui.ui.texts import catalogue
 from webui.ui.theme import build_theme
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def build_blocks(service: Service, identify: Identify) -> gr.Blocks:
     """
     page = Page(service=service, identify=identify, defaults=service.defaults())
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
-        _head(page)
+        build_head(page)
         with gr.Tabs(elem_id="tabs"):
             tabs = _tabs(page)
         show = gr.Button(elem_id="dk_show_tabs", visible="hidden")
@@ -56,35 +56,6 @@ def mount_options() -> dict[str, Any]:
         "pwa": False,
         "ssr_mode": False,
     }
-
-
-def _head(page: Page) -> None:
-    """Brand, quicksettings, the worker's state, the theme switch; A1111's ids."""
-    titles = [c.title for c in page.service.checkpoints(LOCAL_OWNER) if c.problem is None]
-    chosen = page.defaults.get("checkpoint", "")
-    with gr.Row(elem_id="dk_head"):
-        area(element("h1", element("i", aria_hidden="true") + TITLE), "dk_brand")
-        with gr.Row(elem_id="quicksettings"):
-            checkpoint = gr.Dropdown(
-                choices=titles,
-                value=chosen if chosen in titles else None,
-                label=t("checkpoint"),
-                elem_id="setting_sd_model_checkpoint",
-                interactive=True,
-            )
-            area(sign("↻", "refresh_sd_model_checkpoint", "refresh_checkpoints"), "dk_refresh")
-        state = element(
-            "span",
-            element("i") + element("span", EN["worker_unknown"]) + element("small"),
-            id="dk_worker",
-            role="status",
-        )
-        switch = element("button", _MOON, type="button", id="dk_theme", aria_label="Theme")
-        area(state + element("span", sign("?", "dk_help", "keys") + switch, class_="dk-tools"), "dk_state")
-    page.fields["page"] = {"checkpoint": checkpoint}
-    checkpoint.input(None, checkpoint, None, js="(title) => darkroom.models.choose(title)")
-    apply = gr.Button(elem_id="dk_checkpoint_apply", visible="hidden")
-    apply.click(None, None, checkpoint, js="() => darkroom.models.take()")
 
 
 def _tabs(page: Page) -> list[tuple[str, gr.Tab]]:
@@ -113,9 +84,3 @@ def _build(row: Tab, page: Page) -> None:
 def _js(value: Any) -> str:
     """A value as a JavaScript literal."""
     return json.dumps(value, ensure_ascii=True)
-
-
-_MOON = (
-    '<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width="1.6" '
-    'aria-hidden="true"><path d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"/></svg>'
-)

@@ -10,6 +10,7 @@ from webui.core.fields import ROWS
 EN = {
     # head
     "checkpoint": "Checkpoint",
+    "modules": "VAE / Text Encoder",
     "worker_starting": "Starting",
     "worker_ready": "Ready",
     "worker_restarting": "Restarting",
@@ -27,6 +28,7 @@ EN = {
     "refresh_checkpoints": "Look for new checkpoints",
     "not_usable": "cannot be used: {names}",
     "unusable": "{name} (cannot be used)",
+    "lacks": "lacks {parts}",
     "one_checkpoint": "1 checkpoint found",
     "many_checkpoints": "{n} checkpoints found",
     # making a picture

@@ -86,6 +86,7 @@ _OURS: Final[Mapping[str, Right]] = {
     "GET /api/v1/schedulers": Right(ALL),
     "GET /api/v1/checkpoints": Right(ALL),
     "POST /api/v1/checkpoints/refresh": Right(OWN, "write", 4 * KIB),
+    "GET /api/v1/modules": Right(ALL),
     "GET /api/v1/fields": Right(ALL),
     "GET /api/v1/status": Right(ALL),
     "POST /api/v1/tokens": Right(ALL, "read", 256 * KIB),

@@ -12,6 +12,14 @@ from webui.core.fields import Field
 
 _TYPES: dict[str, Any] = {"text": str, "choice": str, "int": int, "float": float, "bool": bool}
 
+_RESOLVED = {
+    "checkpoint_hash": "SHA-256 of the checkpoint, when it has no title.",
+    "vae_hash": "SHA-256 of the VAE's file, where it is not inside the checkpoint; another file is refused.",
+    "text_encoders_hash": "SHA-256 of the text encoders' files, where they are not inside; others are refused.",
+    "abilities": "What the checkpoint understands; found anew when a request is accepted.",
+}
+"""What a stored request says besides its fields (core/request.py)."""
+
 
 def request_model(rows: Iterable[Field]) -> type[BaseModel]:
     """The body of POST /jobs: every field may be left out and then takes the checkpoint's default."""
@@ -29,10 +37,8 @@ def request_model(rows: Iterable[Field]) -> type[BaseModel]:
         Annotated[int | None, Describe(alias="schema", description="Version of the request's form.")],
         None,
     )
-    fields["checkpoint_hash"] = (
-        Annotated[str | None, Describe(max_length=100, description="SHA-256 of the checkpoint, when it has no title.")],
-        None,
-    )
+    for name, said in _RESOLVED.items():
+        fields[name] = (Annotated[str | None, Describe(max_length=100, description=said)], None)
     model: type[BaseModel] = create_model("JobRequest", __config__=ConfigDict(extra="forbid"), **fields)
     return model
 
@@ -207,7 +213,9 @@ class CheckpointOut(BaseModel):
 
     format: safetensors, ckpt, gguf or diffusers. precision: of the network that makes the picture. prediction_type:
     empty where nothing says it. size_bytes: of all its files. missing: parts that were found nowhere. card: what is
-    said of it for people to read.
+    said of it for people to read. abilities: what it understands besides a prompt ("cfg", "cfg_scale",
+    "distilled_cfg"); unknown_fields are those of a request that mean nothing
+    to it, samplers and schedulers what it takes.
     """
 
     title: str
@@ -223,6 +231,10 @@ class CheckpointOut(BaseModel):
     parts: list[PartOut]
     missing: list[str]
     card: dict[str, str]
+    abilities: list[str]
+    unknown_fields: list[str]
+    samplers: list[str]
+    schedulers: list[str]
     problem: str | None
     defaults: dict[str, Any]
     sizes: list[tuple[int, int]]
@@ -237,8 +249,32 @@ class CheckpointsOut(BaseModel):
     folder: str | None
 
 
+class ModuleOut(BaseModel):
+    """A file with networks that checkpoints may lack, as a request names it. role: vae or text_encoder.
+
+    title: what kind of network, precision: what most of its numbers are kept in. fits: the families that take it.
+    """
+
+    name: str
+    role: str
+    title: str
+    precision: str
+    size_bytes: int
+    fits: list[str]
+    problem: str | None
+
+
+class ModulesOut(BaseModel):
+    """All files with VAEs and text encoders that were found."""
+
+    modules: list[ModuleOut]
+
+
 class FieldOut(BaseModel):
-    """A parameter of a request. `choices` are the known names where there is a catalogue."""
+    """A parameter of a request. `choices` are the known names where there is a catalogue.
+
+    abilities: a checkpoint must have one of them for the field to mean anything to it; none means every checkpoint.
+    """
 
     name: str
     kind: str
@@ -250,6 +286,7 @@ class FieldOut(BaseModel):
     step: float | None
     multiple: int | None
     group: str
+    abilities: list[str]
     choices: list[str] | None
 
 

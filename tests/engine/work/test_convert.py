@@ -158,6 +158,13 @@ def test_gguf_and_files_of_the_denoiser_alone_become_a_file_of_usual_names(shelf
     assert same(found, {n: t.float() for n, t in model.tensors("unet").items()})
 
 
+def test_parts_that_are_in_their_place_keep_it_beside_one_that_is_not(shelf, told):
+    model = singles.sd("sd1")
+    tensors = model.tensors("unet", bare=True) | model.tensors("vae") | {"alphas_cumprod": torch.ones(2)}
+    found = tensors_of(run(shelf, told, Convert("ckpt"), shelf.put("m.safetensors", tensors), "out.ckpt"))
+    assert same(found, model.tensors("unet", "vae"))
+
+
 def test_weights_that_are_no_numbers_are_told_and_kept(shelf, told, made):
     tensors = dict(made())
     name = "first_stage_model.decoder.conv_in.bias"

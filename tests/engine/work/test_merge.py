@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections import namedtuple
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ from webui.engine.layouts import ldm
 from webui.engine.work import files as work_files
 from webui.engine.work import writing
 from webui.engine.work.base import Stopped
-from webui.engine.work.merge import merge, merged_name
+from webui.engine.work.merge import merge
+from webui.engine.work.naming import merged_name
 from webui.engine.work.requests import ADD_DIFFERENCE, NO_INTERPOLATION, Merge, MergeFiles
 
 UNET = "model.diffusion_model."
@@ -275,12 +277,36 @@ def test_names_of_every_kind_are_merged(shelf, told, made, name):
         run(shelf, told, Merge(NO_INTERPOLATION), a, name="x" * 250 + ".safetensors")
 
 
+def test_links_are_followed_and_files_that_went_are_said(shelf, told, made):
+    a = shelf.put("a.safetensors", made())
+    elsewhere = shelf.models / "elsewhere.safetensors"
+    a.path.rename(elsewhere)
+    a.path.symlink_to(elsewhere)
+    assert same(tensors_of(run(shelf, told, Merge(NO_INTERPOLATION), a)), made())
+    elsewhere.unlink()
+    for request in (Merge(NO_INTERPOLATION), Merge(NO_INTERPOLATION, add_merge_recipe=False)):
+        with pytest.raises(ModelProblem, match=r"a\.safetensors cannot be read"):
+            run(shelf, told, request, replace(a, hash=""), name="no.safetensors")
+
+
+def test_a_damaged_file_is_a_sentence(shelf, told, made):
+    a, b = shelf.put("a.safetensors", made()), shelf.put("b.safetensors", made(seed=1))
+    b.path.write_bytes(b.path.read_bytes()[:-10])
+    with pytest.raises(ModelProblem, match=r"b\.safetensors is cut off"):
+        run(shelf, told, Merge(), a, b)
+    assert shelf.left() == []
+
+
 def test_what_a_kill_left_is_taken_away_by_the_next_work(shelf, told, made):
     a = shelf.put("a.safetensors", made())
     left, fresh = (work_files.hidden(shelf.folder / "x.safetensors") for _ in range(2))
     left.write_bytes(b"x")
-    os.utime(left, (1, 1))
-    fresh.write_bytes(b"x")
+    kept = work_files.hidden(shelf.folder / "x.safetensors", "abc")
+    for path in (kept, fresh):
+        path.write_bytes(b"x")
+    day_ago = time.time() - 24 * 3600
+    for path in (kept, left):
+        os.utime(path, (day_ago, day_ago))
     assert shelf.listed() == ["a.safetensors"]
     run(shelf, told, Merge(NO_INTERPOLATION), a)
-    assert not left.exists() and fresh.exists()
+    assert not left.exists() and fresh.exists() and kept.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests import shams
 from tests.conftest import SHAM_NAME
 from tests.web.helpers import Site
 from webui.core.fields import ROWS
@@ -93,3 +94,45 @@ def test_status_shows_every_worker_and_what_it_does(alone: Site) -> None:
     assert worker == alone.client().get("/api/v1/status").json()["worker"]
     assert (worker["device"], worker["state"], worker["jobs"]) == ("Fake device", "ready", 0)
     assert worker["free_bytes"] is None and worker["total_bytes"] is None
+
+
+def test_modules_are_what_checkpoints_may_lack_and_say_which_take_them(alone: Site) -> None:
+    models = alone.home / "models"
+    files = [
+        shams.write(models / "VAE" / "ae.safetensors", ("", shams.vae(16))),
+        shams.write(models / "VAE" / "mse.safetensors", ("", shams.vae(4))),
+        shams.write(models / "text_encoder" / "clip_l.safetensors", ("", shams.clip())),
+        models / "VAE" / "cut.safetensors",
+    ]
+    files[-1].write_bytes(b"\x10")
+    visitor = alone.client(**{"X-Forwarded-For": "203.0.113.7"})
+    try:
+        alone.client().post("/api/v1/checkpoints/refresh")
+        found = {row["name"]: row for row in alone.client().get("/api/v1/modules").json()["modules"]}
+        assert list(found) == ["ae.safetensors", "cut.safetensors", "mse.safetensors", "clip_l.safetensors"]
+        ae = found["ae.safetensors"]
+        assert (ae["role"], ae["title"], ae["precision"], ae["problem"]) == ("vae", "Autoencoder", "fp16", None)
+        assert {"flux", "sd3", "z-image"} <= set(ae["fits"]) and "sd1" not in ae["fits"] and ae["size_bytes"] > 0
+        assert {"sd1", "sdxl"} <= set(found["mse.safetensors"]["fits"])
+        assert found["clip_l.safetensors"]["role"] == "text_encoder" and "flux" in found["clip_l.safetensors"]["fits"]
+        assert found["cut.safetensors"]["problem"] and str(alone.home) not in str(found)
+        assert "cut" not in visitor.get("/api/v1/modules").text
+        choices = {row["name"]: row["choices"] for row in visitor.get("/api/v1/fields").json()["fields"]}
+        assert choices["vae"] == ["Automatic", "None", "ae.safetensors", "mse.safetensors"]
+        refused = alone.client().post("/api/v1/jobs", json={"vae": "ae"})
+        assert (refused.status_code, refused.json()["field"]) == (422, "vae") and "does not fit" in refused.text
+        job = alone.client().post("/api/v1/jobs", json={"prompt": "a", "vae": "mse"}).json()
+        assert job["request"]["vae"] == "mse.safetensors" and len(job["request"]["vae_hash"]) == 64
+    finally:
+        for file in files:
+            file.unlink()
+        alone.client().post("/api/v1/checkpoints/refresh")
+
+
+def test_a_checkpoint_says_what_it_knows_of_the_fields(alone: Site) -> None:
+    (sham,) = alone.client().get("/api/v1/checkpoints").json()["checkpoints"]
+    assert sham["abilities"] == ["cfg"] and sham["unknown_fields"] == ["distilled_cfg_scale"]
+    registry = alone.house.service.registry
+    assert (sham["samplers"], sham["schedulers"]) == (registry.samplers.names(), registry.schedules.names())
+    fields = {row["name"]: row["abilities"] for row in alone.client().get("/api/v1/fields").json()["fields"]}
+    assert fields["cfg_scale"] == ["cfg", "cfg_scale"] and fields["steps"] == []

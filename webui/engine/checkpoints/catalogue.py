@@ -161,6 +161,28 @@ class Catalogue:
         self._show_hashes({checkpoint.path: hashed.hash})
         return hashed
 
+    def hash_of_parts(self, checkpoint: Checkpoint, role: str, *, read: bool = True) -> str:
+        """sha256 of the files of its parts of this role ("vae", "text_encoder") that are not its own; "" without any.
+
+        read: read files whose hash is not known; without it the answer is "" then.
+        """
+        own = {name for name, part in checkpoint.parts.items() if part.role == role and name in checkpoint.completed}
+        files = list(dict.fromkeys(file for name in own for file in checkpoint.parts[name].files))
+        try:
+            known = self._hashes.known(files) or ""
+            if files and not known:
+                # Another process may have computed it meanwhile.
+                self._hashes.reload()
+                known = self._hashes.known(files) or ""
+            if files and not known and read:
+                known = self._hashes.compute(files)
+                self._hashes.keep()
+        except OSError as error:
+            raise ModelProblem(
+                f"A file of {checkpoint.name} cannot be read: {error.strerror or error}.", field="checkpoint"
+            ) from error
+        return known
+
     def _fresh(self) -> _State:
         """What is in the folders, looked at anew when the last look is long ago."""
         if time.monotonic() >= self._next_look and self._looking.acquire(blocking=False):

@@ -24,10 +24,14 @@ _VAE_END = ".vae"
 
 @dataclass(frozen=True, slots=True)
 class PartFile:
-    """A file or folder with networks that models may lack. `problem` says why it cannot be used."""
+    """A file or folder with networks that models may lack. `problem` says why it cannot be used.
+
+    role: of the networks, "vae" or "text_encoder".
+    """
 
     name: str
     path: Path
+    role: str
     parts: tuple[Part, ...] = ()
     problem: str | None = None
 
@@ -115,7 +119,8 @@ class Completion:
         return f"It has no {'; and no '.join(said)}." if said else None
 
     def _whole(self, family: Family, chosen: dict[str, Part], completed: dict[str, str]) -> Whole:
-        ordered = {need.part: chosen[need.part] for need in family.needs if need.part in chosen}
+        names = dict.fromkeys([*(need.part for need in family.needs), *chosen])
+        ordered = {name: chosen[name] for name in names if name in chosen}
         missing = tuple(need.part for need in family.needs if need.part not in chosen and not need.optional)
         return Whole(ordered, completed, missing)
 
@@ -233,13 +238,16 @@ def _rank(need: Need, file: PartFile) -> int:
     return next((place for place, found in enumerate(has) if found), len(need.names))
 
 
-def _named(name: str, files: Sequence[PartFile], kind: str, field: str) -> PartFile:
+def find_part(name: str, files: Sequence[PartFile]) -> PartFile | None:
     """The file of this name: with or without its folder and its ending."""
     wanted = name.replace("\\", "/").casefold()
-    for file in files:
-        if wanted == file.name.casefold():
-            return file
-    for file in files:
-        if wanted in (file.path.name.casefold(), file.path.stem.casefold()):
-            return file
+    exact = (file for file in files if wanted == file.name.casefold())
+    loose = (file for file in files if wanted in (file.path.name.casefold(), file.path.stem.casefold()))
+    return next(exact, None) or next(loose, None)
+
+
+def _named(name: str, files: Sequence[PartFile], kind: str, field: str) -> PartFile:
+    found = find_part(name, files)
+    if found is not None:
+        return found
     raise UnknownName(kind, name, [file.name for file in files if not file.problem], field=field)

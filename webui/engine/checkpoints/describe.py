@@ -124,7 +124,7 @@ def _part_files(seen: Iterable[Seen], looks: Looked, role: str) -> tuple[PartFil
         inside = looks[one.path].inside
         parts = tuple(part for part in inside.parts if part.role == role)
         problem = None if parts else _why_none(looks[one.path], role)
-        found.setdefault(one.name, PartFile(one.name, one.path, parts, problem))
+        found.setdefault(one.name, PartFile(one.name, one.path, role, parts, problem))
     return tuple(sorted(found.values(), key=lambda file: file.name.casefold()))
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from webui.core.registry import Registry
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.completion import PartFile
+from webui.engine.checkpoints.identify import fits
+from webui.engine.checkpoints.suits import abilities_of, samplers_for, schedules_for
 
 
 def facts_of(checkpoint: Checkpoint, registry: Registry) -> dict[str, Any]:
@@ -34,4 +37,26 @@ def facts_of(checkpoint: Checkpoint, registry: Registry) -> dict[str, Any]:
         ],
         "missing": list(checkpoint.missing),
         "card": dict(checkpoint.card),
+        "abilities": list(abilities_of(checkpoint, registry)),
+        "samplers": samplers_for(checkpoint, registry),
+        "schedulers": schedules_for(checkpoint, registry),
+    }
+
+
+def facts_of_file(file: PartFile, registry: Registry) -> dict[str, Any]:
+    """JSON-ready facts of a file with a VAE or a text encoder, without any path, and the families that take it."""
+    architectures = registry.architectures
+    rows = [architectures.get(part.architecture) for part in file.parts if part.architecture in architectures]
+    return {
+        "name": file.name,
+        "role": file.role,
+        "title": ", ".join(dict.fromkeys(row.title for row in rows)),
+        "precision": ", ".join(dict.fromkeys(part.precision for part in file.parts)),
+        "size_bytes": sum(part.size_bytes for part in file.parts),
+        "fits": [
+            family.name
+            for family in registry.families
+            if any(fits(need, part, {}) for need in family.needs for part in file.parts)
+        ],
+        "problem": file.problem,
     }

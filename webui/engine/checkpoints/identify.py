@@ -12,8 +12,10 @@ from webui.core.errors import ModelProblem
 from webui.core.registry import Architecture, Family, Need, Registry, Variant
 from webui.engine.checkpoints.json_files import read_json
 from webui.engine.checkpoints.parts import Inside, Part, look_at_network, look_inside, look_into_folder
+from webui.engine.checkpoints.stock import Stock, has_index, model_in, stock_of
 from webui.plugins.builtin.architectures import architectures as built_in_architectures
 from webui.plugins.builtin.families import families as built_in_families
+from webui.plugins.builtin.stock import FAMILY as STOCK
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,11 @@ class Kinds:
     families: tuple[Family, ...]
     architectures: tuple[Architecture, ...]
 
+    @property
+    def read(self) -> tuple[Family, ...]:
+        """The families whose models are known by their networks."""
+        return tuple(family for family in self.families if family.needs)
+
     @classmethod
     def of(cls, registry: Registry) -> Kinds:
         """Those of a registry, extensions' rows included."""
@@ -75,7 +82,7 @@ def examine(path: Path, kinds: Kinds) -> Examined:
     inside = Inside()
     try:
         inside = _look(path, kinds)
-        return Examined(inside, judge(path, inside, kinds))
+        return _or_stock(path, Examined(inside, judge(path, inside, kinds)))
     except ModelProblem as error:
         return Examined(inside, Identified(problem=error.detail))
     except OSError as error:
@@ -92,6 +99,10 @@ def judge(path: Path, inside: Inside, kinds: Kinds, family: Family | None = None
     family: what a person says that it is. Then only the kind of its denoiser must be right, whatever its facts.
     """
     if family is not None:
+        if not family.needs:
+            if not has_index(path):
+                return Identified(problem=f"It is said to be for a {family.title}, which takes a whole folder.")
+            return _by_itself(stock_of(path))
         denoiser = family.needs[0]
         if all(part.architecture != denoiser.architecture for part in inside.parts):
             titles = {row.name: row.title for row in kinds.architectures}
@@ -101,6 +112,23 @@ def judge(path: Path, inside: Inside, kinds: Kinds, family: Family | None = None
     return _folder(path, inside, kinds) if path.is_dir() and not _is_one_network(path) else _file(path, inside, kinds)
 
 
+def _or_stock(path: Path, examined: Examined) -> Examined:
+    """The same, or where the folder says that it is of a class that no family reads, what that class makes of it."""
+    inside, what = examined.inside, examined.what
+    if not has_index(path):
+        return examined
+    stock = stock_of(path)
+    if what.family and (stock.adapted or (not stock.runs and not what.missing)):
+        return examined
+    if inside.broken and (stock.adapted or stock.problem):
+        return examined
+    return Examined(replace(inside, parts=(*inside.parts, *stock.parts.values())), _by_itself(stock))
+
+
+def _by_itself(stock: Stock) -> Identified:
+    return Identified(STOCK if stock.runs else "", stock.runs, stock.parts, problem=stock.problem)
+
+
 def _look(path: Path, kinds: Kinds) -> Inside:
     if not path.is_dir():
         return look_inside(path, kinds.architectures)
@@ -108,7 +136,7 @@ def _look(path: Path, kinds: Kinds) -> Inside:
 
 
 def _is_one_network(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and not (folder / "model_index.json").is_file()
+    return (folder / "config.json").is_file() and not has_index(folder)
 
 
 def fits(need: Need, part: Part, chosen: Mapping[str, Part]) -> bool:
@@ -128,7 +156,7 @@ def fits(need: Need, part: Part, chosen: Mapping[str, Part]) -> bool:
 
 def _folder(path: Path, inside: Inside, kinds: Kinds) -> Identified:
     scheduler = read_json(path / _SCHEDULER) if (path / _SCHEDULER).is_file() else {}
-    for family in kinds.families:
+    for family in kinds.read:
         chosen: dict[str, Part] = {}
         for need in family.needs:
             part = inside.named.get(need.part)
@@ -139,14 +167,11 @@ def _folder(path: Path, inside: Inside, kinds: Kinds) -> Identified:
             return _complete(path, family, chosen, scheduler, inside)
     if inside.broken:
         return Identified(problem=next(iter(inside.broken.values())))
-    kind = "unknown"
-    if (path / "model_index.json").is_file():
-        kind = str(read_json(path / "model_index.json").get("_class_name", kind))[:60]
-    return Identified(problem=f"It is a model of the kind {kind}, which cannot be read yet.")
+    return Identified(problem="It is a model of a kind that is not known here.")
 
 
 def _file(path: Path, inside: Inside, kinds: Kinds) -> Identified:
-    for family in kinds.families:
+    for family in kinds.read:
         chosen: dict[str, Part] = {}
         for need in family.needs:
             part = next((p for p in inside.parts if fits(need, p, chosen) and p not in chosen.values()), None)
@@ -154,7 +179,7 @@ def _file(path: Path, inside: Inside, kinds: Kinds) -> Identified:
                 chosen[need.part] = part
         if family.needs[0].part in chosen:
             return _complete(path, family, chosen, {}, inside)
-    return Identified(problem=_other(inside, kinds))
+    return Identified(problem=_other(path, inside, kinds))
 
 
 def _complete(
@@ -199,7 +224,7 @@ def _without_tokenizer(path: Path, chosen: Mapping[str, Part]) -> dict[str, str]
 _LORA = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", "hada_w1_a", "lokr_w1", ".oft_blocks")
 
 
-def _other(inside: Inside, kinds: Kinds) -> str:
+def _other(path: Path, inside: Inside, kinds: Kinds) -> str:
     """Why a file is no checkpoint, with what was seen in it."""
     roles = {part.role for part in inside.parts}
     if "vae" in roles:
@@ -213,5 +238,8 @@ def _other(inside: Inside, kinds: Kinds) -> str:
         return f"It is of a kind ({row.title}) that no family here takes in this form."
     if not inside.odd:
         return "There are no weights in it."
+    known = model_in(path)
+    if known:
+        return f"It is {known}, which is read from a folder in diffusers' form only. Get that form of it."
     seen = ", ".join(f"'{name[:60]}'" for name in inside.odd)
     return f"It is of a kind that is not known here: it begins with {seen}."

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webui.engine.checkpoints.headers.read import SUFFIXES
+from webui.engine.checkpoints.stock import has_index
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Scanner:
         try:
             if root.is_file():
                 yield from self._file(root.parent, root, {})
-            elif (root / "model_index.json").is_file():
+            elif has_index(root):
                 yield self._folder(root.parent, root)
             elif root.is_dir():
                 yield from self._search(root, root, visited)
@@ -125,7 +126,7 @@ class Scanner:
 
 def _is_model(folder: Path) -> bool:
     """Whether this is a model in diffusers' form, or the folder of one network in it."""
-    if (folder / "model_index.json").is_file() or any((folder / n / "config.json").is_file() for n in _DENOISERS):
+    if has_index(folder) or any((folder / n / "config.json").is_file() for n in _DENOISERS):
         return True
     return (folder / "config.json").is_file() and any(
         path.name.startswith(_NETWORK_STEMS) and path.suffix in SUFFIXES for path in folder.iterdir()

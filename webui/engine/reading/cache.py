@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -45,6 +45,11 @@ class NetworkCache:
                 )
             self._known[key] = known
         return known
+
+    def held(self, parts: Iterable[Part]) -> list[nn.Module]:
+        """Those of these parts' networks that are in memory; they stay for as long as the list does."""
+        wanted = {(*_files(part), part.prefix) for part in parts}
+        return [network for key, network in list(self._known.items()) if key[:-2] in wanted]
 
 
 def _files(part: Part) -> tuple[tuple[str, int, int], ...]:

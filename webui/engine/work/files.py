@@ -26,8 +26,9 @@ MAX_NAME_BYTES = 255
 # What stays free of a disk, so that the program's own files still find room.
 _RESERVE_BYTES = 64 * 2**20
 _PART = ".part"
-# What a kill left behind goes after so long without a write.
-_STALE_SECONDS = 24 * 3600.0
+# What a kill left behind goes after so long without a write; what may go on later is kept longer.
+_STALE_SECONDS, _KEPT_SECONDS = 6 * 3600.0, 7 * 24 * 3600.0
+_KEPT = f"{PREFIX}kept-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
@@ -70,8 +71,8 @@ def new_folder(target: Path, size: int, *, overwrite: bool = False) -> Iterator[
 
 
 def hidden(target: Path, key: str = "") -> Path:
-    """A hidden name beside a target; with a key always the same."""
-    return target.with_name(f"{PREFIX}{key or secrets.token_hex(8)}{_PART}")
+    """A hidden name beside a target; with a key always the same, and kept for a week."""
+    return target.with_name(f"{_KEPT}{key}{_PART}" if key else f"{PREFIX}{secrets.token_hex(8)}{_PART}")
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -164,15 +165,16 @@ def sync_folder(folder: Path) -> None:
 def _begin(target: Path, size: int, overwrite: bool) -> None:
     check_target(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
+    sweep(target.parent)
     check_room(target.parent, size)
 
 
-def _sweep(folder: Path) -> None:
-    """Take away what a kill left behind."""
-    for left in folder.glob(f"{PREFIX}*{_PART}"):
+def sweep(folder: Path) -> None:
+    """Take away what a kill left behind long ago."""
+    for left in folder.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if _last_write(left) < time.time() - _STALE_SECONDS:
+            stale = _KEPT_SECONDS if left.name.startswith(_KEPT) else _STALE_SECONDS
+            if _last_write(left) < time.time() - stale:
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
                 else:

@@ -75,16 +75,6 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
         )
 
 
-def merged_name(request: Merge, a: str, b: str = "", c: str = "") -> str:
-    """The name that A1111 gives a merged checkpoint; names without their ends."""
-    multiplier = round(request.multiplier, 2)
-    if request.interp_method == NO_INTERPOLATION:
-        return a
-    if request.interp_method == ADD_DIFFERENCE:
-        return f"{a} + {multiplier}({b} - {c})"
-    return f"{round(1 - request.multiplier, 2)}({a}) + {multiplier}({b})"
-
-
 def _named(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
     """The checkpoints that the method takes, by their letters. Raises InvalidField."""
     wanted = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}.get(request.interp_method, "AB")
@@ -162,7 +152,7 @@ class _Plan:
     def make(self, name: str) -> Tensor:
         """A tensor of the result. Raises ModelProblem where it holds what is no number."""
         tensor = to_type(self._made[name](), self._pieces[name].dtype)
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelProblem(
                 f"The tensor {name} would hold values that are no numbers (NaN or infinity); a model with them makes "
                 "black pictures.",
@@ -208,7 +198,7 @@ class _Plan:
         common = slice(None, theirs.shape[1]) if theirs.shape != mine.shape else slice(None)
         part = mine[:, common] if theirs.shape != mine.shape else mine
         multiplier = self._request.multiplier
-        part = part + theirs * multiplier if c is not None else part * (1.0 - multiplier) + theirs * multiplier
+        part = part + theirs.mul_(multiplier) if c is not None else part * (1.0 - multiplier) + theirs.mul_(multiplier)
         if part.shape == mine.shape:
             return part
         mine = mine.clone()

@@ -10,6 +10,7 @@ from typing import Any
 
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.hashes import combine
+from webui.engine.checkpoints.headers.base import unreadable
 from webui.engine.work.base import Steps
 from webui.engine.work.requests import NONE, Merge, MergeFiles
 
@@ -83,8 +84,11 @@ def _hash(checkpoint: Checkpoint, steps: Steps) -> str:
 
 def _sha256(path: Path, steps: Steps) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-            steps.advance(len(piece))
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                digest.update(piece)
+                steps.advance(len(piece))
+    except OSError as error:
+        raise unreadable(path, error) from error
     return digest.hexdigest()

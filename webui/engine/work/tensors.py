@@ -76,9 +76,8 @@ def as_single(
         away = tuple(part.prefix for part in moved.values() if whole in part.files)
         prefixes = {place.prefix: name for name, place in places.items() if name in parts}
         for name in opened[whole].names:
-            if not name.startswith(away) or (
-                "" not in away and any(name.startswith(p) for p in prefixes if prefixes[p] not in moved)
-            ):
+            beside = not name.startswith(away) or any(name.startswith(p) for p in prefixes if prefixes[p] not in moved)
+            if beside:
                 owner = next((part for prefix, part in prefixes.items() if name.startswith(prefix)), "")
                 pieces[name] = kept(opened[whole], name, owner)
     for name, part in moved.items():

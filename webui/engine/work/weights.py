@@ -81,20 +81,19 @@ def open_file(path: Path) -> Iterator[WeightFile]:
     One that is replaced by another file under its name goes on being read as it was.
     """
     try:
-        with path.open("rb", buffering=0) as file:
-            before = _state(os.fstat(file.fileno()))
-            header = read_header(path)
-            if before != _state(path.stat()):
-                raise _changed(path)
-            yield WeightFile(path, header, file, before)
-    except FileNotFoundError as error:
-        if error.filename is not None and Path(str(error.filename)) != path:
-            raise
+        file = path.open("rb", buffering=0)
+    except OSError as error:
         raise unreadable(path, error) from error
-    except PermissionError as error:
-        if Path(str(error.filename)) != path:
-            raise
-        raise unreadable(path, error) from error
+    with file:
+        before = _state(os.fstat(file.fileno()))
+        header = read_header(path)
+        try:
+            now = _state(path.stat())
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if before != now:
+            raise _changed(path)
+        yield WeightFile(path, header, file, before)
 
 
 def _state(stat: os.stat_result) -> tuple[int, ...]:

@@ -4,14 +4,24 @@
   const { t, byId, setText } = D;
   const latest = {};
   const pending = {};
+  // What there is to choose from, where a model narrows it.
+  const choices = {};
 
   // The one place where Gradio's list of values becomes an object by field name.
   const named = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
 
   const valuesOf = (task) => latest[task] || { ...D.boot.defaults };
 
-  // Set some controls; the hidden button makes Gradio ask `take` for what each is to become.
-  function fill(task, values) {
+  // Set some controls; the hidden button makes Gradio ask `take` for what each is to become. What stands in the head of
+  // the page goes there.
+  function fill(task, { vae, text_encoders, ...values }, narrowed = {}) {
+    if (vae !== undefined || text_encoders !== undefined) D.modules.pick({ vae, text_encoders });
+    for (const [name, names] of Object.entries(narrowed)) {
+      if (choices[name]?.join("\n") === names.join("\n")) continue;
+      choices[name] = names;
+      // Choices without the value would empty the field: both go together.
+      values[name] ??= valuesOf(task)[name];
+    }
     pending[task] = { ...pending[task], ...values };
     latest[task] = { ...valuesOf(task), ...values };
     byId(`${task}_apply`)?.click();
@@ -21,7 +31,8 @@
   function take(task, names) {
     const values = pending[task] || {};
     pending[task] = null;
-    return names.map((name) => (name in values ? values[name] : { __type__: "update" }));
+    const become = (name) => (choices[name] ? { __type__: "update", value: values[name], choices: choices[name].map((one) => [one, one]) } : values[name]);
+    return names.map((name) => (name in values ? become(name) : { __type__: "update" }));
   }
 
   function changed(task, values) {
@@ -89,8 +100,10 @@
     const said = Object.keys(own).some((name) => !["prompt", "negative_prompt"].includes(name));
     if (!said && !checkpoint) { D.shell.notice(t("paste_none")); return; }
     const fields = D.boot.fields;
-    fill(task, Object.fromEntries(Object.entries(own).filter(([name]) => fields[name])));
     if (checkpoint) D.models.pick(checkpoint);
+    // A picture that names no VAE was made with the one inside its checkpoint; one that names none at all says nothing.
+    const parts = said ? { vae: "Automatic", text_encoders: "" } : {};
+    fill(task, { ...parts, ...Object.fromEntries(Object.entries(own).filter(([name]) => fields[name])) });
     const names = Object.keys(unknown).filter((name) => !["Version", "Model", "Model hash", "Stopped at step"].includes(name));
     const left = names.length ? t("paste_unknown", { names: names.join(", ") }) : "";
     const model = unknown.Model ? t("paste_model", { name: unknown.Model }) : "";
@@ -125,7 +138,8 @@
     for (const [id, key] of Object.entries(TITLES)) if (byId(id)) byId(id).title = t(key);
     for (const [name, { id }] of Object.entries(D.boot.fields)) {
       const label = id && byId(id)?.querySelector("[data-testid=block-info]");
-      if (label) label.title = t(`help_${name}`);
+      // One control may be for several fields; the first explains it.
+      if (label && !label.title) label.title = t(`help_${name}`);
     }
   }
 

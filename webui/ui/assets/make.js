@@ -8,10 +8,12 @@
 
   async function generate(task, values) {
     forget();
-    if (D.problems.any(values)) { setForever(false); return; }
+    // What means nothing to the model is hidden, and not asked of it.
+    const known = Object.fromEntries(Object.entries(values).filter(([name]) => !D.models.unknown().includes(name)));
+    if (D.problems.any(known)) { setForever(false); return; }
     sending += 1;
     D.emit("jobs");
-    const request = { ...values, seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
+    const request = { ...known, ...D.modules.request(), seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
     try {
       const another = D.jobs.active() !== null;
       const job = D.jobs.adopt(await D.api("POST", "jobs", request));

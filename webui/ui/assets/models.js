@@ -23,7 +23,7 @@
     const kept = D.kept.get("checkpoint", sessionStorage);
     const wanted = [kept, chosen, D.shell.state.settings?.sd_model_checkpoint, D.boot.defaults.checkpoint].find(works);
     pick(wanted || list.find((model) => !model.problem)?.title || "");
-    D.emit("models");
+    D.emit("models", true);
   }
 
   // Look into the folders again; what was put there meanwhile can be chosen without a restart.
@@ -73,15 +73,44 @@
     if (!model) { draw(); return; }
     D.problems.clear("checkpoint");
     D.kept.set("checkpoint", title, sessionStorage);
+    suit(model);
     const values = D.form.valuesOf("txt2img");
     const changes = Object.entries(model.defaults || {}).filter(
       ([name, value]) => name !== "checkpoint" && values[name] === before[name] && values[name] !== value);
-    D.form.fill("txt2img", { ...Object.fromEntries(changes) });
+    const choices = { sampler_name: model.samplers, scheduler: model.schedulers };
+    // What the model does not take cannot stay.
+    const wrong = Object.keys(choices).filter((name) => !choices[name].includes(values[name])).map((name) => [name, model.defaults[name]]);
+    D.form.fill("txt2img", Object.fromEntries([...changes, ...wrong]), choices);
     values.checkpoint = title;
     if (byHand) remember(title);
     draw();
     D.emit("models");
   }
+
+  // Controls that mean nothing to the model are hidden by head.css and form.css, which read their names here.
+  const suit = (model) => {
+    document.documentElement.dataset.without = model.unknown_fields.join(" ");
+  };
+
+  // What a model is and lacks, beside its title in the open list.
+  function about(model) {
+    const kind = [model.family_title, model.variant].filter(Boolean).join(" ");
+    const lacks = model.missing.length ? t("lacks", { parts: model.missing.join(", ") }) : "";
+    return [kind, lacks].filter(Boolean).join(" · ");
+  }
+
+  function drawList() {
+    for (const row of document.querySelectorAll("#setting_sd_model_checkpoint [role=option]")) {
+      const model = find(choices().find(([label]) => label === row.getAttribute("aria-label"))?.[1]);
+      if (model && row.dataset.about !== about(model)) row.dataset.about = about(model);
+    }
+  }
+
+  // Gradio draws the list when it is opened, and anew while it is searched.
+  const watchList = () => {
+    const place = byId("setting_sd_model_checkpoint");
+    if (place) new MutationObserver(drawList).observe(place, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
+  };
 
   // A1111 keeps the last checkpoint as an option; for guests it stays with their page.
   async function remember(title) {
@@ -133,8 +162,10 @@
   };
 
   D.onClick("refresh_sd_model_checkpoint", refresh);
+  D.on("drawn", watchList);
   D.on("start", load);
   D.on("tab", draw);
   D.on("form", (task) => { if (task === "txt2img") drawSizes(); });
-  D.models = { load, take, pick, choose, chosen: () => chosen, none: () => loaded && !chosen };
+  D.models = { load, take, pick, choose, chosen: () => chosen, family: () => find(chosen)?.family,
+    unknown: () => find(chosen)?.unknown_fields || [], none: () => loaded && !chosen };
 })();

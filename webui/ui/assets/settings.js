@@ -3,7 +3,7 @@
   const D = window.darkroom;
   const { t, el, byId } = D;
   // What a list of names is chosen from, by catalogue: rows with name, title and perhaps a problem.
-  const catalogues = { extensions: [] };
+  const catalogues = { extensions: [], quicksettings: [] };
   let saved = {};
   // Which settings are lists of names: the catalogue, and whether the ticks stand for those that are not in the list.
   let lists = {};
@@ -13,6 +13,9 @@
       const [settings, found] = await Promise.all([D.api("GET", "settings"), D.api("GET", "extensions")]);
       saved = settings.values;
       catalogues.extensions = found.extensions;
+      catalogues.quicksettings = Object.entries(settings.schema.properties)
+        .filter(([name, { type }]) => type !== "array" && name !== "sd_text_encoders")
+        .map(([name, { title }]) => ({ name, title: name === "sd_vae" ? t("modules") : title }));
       report();
       byId("settings_fill").click();
     } catch (problem) {
@@ -46,6 +49,42 @@
         ...rows.filter((row) => row.enabled && row.problem).map((row) =>
           el("p", { class: "dk-problem" }, t("settings_left_out", { title: row.title, problem: row.problem }))));
     }
+  }
+
+  // Those that stand in the head: filled when it is known that the owner asks, sent soon after they are changed.
+  let heads = null;
+
+  async function fillPinned() {
+    if (heads || !byId("quicksettings_fill") || D.shell.state.you?.level !== "owner") return;
+    heads = {};
+    const answer = await D.api("GET", "settings").catch(() => null);
+    heads = answer && { ...answer.values };
+    if (heads) byId("quicksettings_fill").click();
+  }
+
+  const takePinned = (names) => {
+    const found = names.map((name) => heads?.[name] ?? { __type__: "update" });
+    return found.length === 1 ? found[0] : found;
+  };
+
+  const waiting = {};
+  const send = D.later(async () => {
+    const changes = Object.fromEntries(Object.entries(waiting).filter(([name, value]) => heads[name] !== value));
+    for (const name of Object.keys(waiting)) delete waiting[name];
+    if (!Object.keys(changes).length) return;
+    try {
+      heads = (await D.api("PATCH", "settings", changes)).values;
+      await D.shell.refresh();
+    } catch (problem) {
+      D.shell.notice(problem.message, "err");
+      byId("quicksettings_fill")?.click();
+    }
+  }, 400);
+
+  function pinned(name, value) {
+    if (!heads || !(name in heads)) return;
+    waiting[name] = value;
+    send();
   }
 
   async function save(names, values) {
@@ -140,5 +179,6 @@
     mark();
     load();
   });
-  D.settings = { take, save };
+  D.on("start", fillPinned);
+  D.settings = { take, save, pinned, takePinned };
 })();

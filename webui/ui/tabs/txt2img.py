@@ -15,6 +15,11 @@ from webui.ui.results import results
 from webui.ui.texts import t
 
 TASK = "txt2img"
+_IN_HEAD = {
+    "checkpoint": "setting_sd_model_checkpoint",
+    "vae": "setting_sd_vae",
+    "text_encoders": "setting_sd_vae",
+}
 
 
 def build(page: Page) -> None:
@@ -73,8 +78,9 @@ def _settings(put: Any) -> None:
     with gr.Row(elem_classes="dk-pair"):
         put("sampler_name")
         put("scheduler")
-    with gr.Row(elem_classes="dk-pair"):
+    with gr.Row(elem_classes=["dk-pair", "dk-guidance"]):
         put("steps")
+        put("distilled_cfg_scale")
         put("cfg_scale")
     with gr.Row(elem_classes=["dk-pair", "dk-size"]):
         put("width")
@@ -116,6 +122,6 @@ def _connect(page: Page, generate: gr.Button, paste: gr.Button) -> None:
 
 def _told(row: Field) -> dict[str, Any]:
     """What the scripts need to know of a field: where it stands, what it is called, its limits."""
-    elem_id = "setting_sd_model_checkpoint" if row.name == "checkpoint" else row.elem_id and f"{TASK}_{row.elem_id}"
+    elem_id = _IN_HEAD.get(row.name) or (row.elem_id and f"{TASK}_{row.elem_id}")
     limits = {"minimum": row.minimum, "maximum": row.maximum, "multiple": row.multiple}
     return {"id": elem_id, "kind": row.kind, **limits}

@@ -10,7 +10,9 @@ from fastapi import APIRouter, Depends
 from webui.core.errors import DarkroomError
 from webui.core.fields import Field
 from webui.core.job import Identity
-from webui.engine.checkpoints.facts import facts_of
+from webui.engine.checkpoints.completion import AUTOMATIC, NONE
+from webui.engine.checkpoints.facts import facts_of, facts_of_file
+from webui.engine.checkpoints.suits import abilities_of
 from webui.web.access import Who
 from webui.web.bodies import body_of, describe
 from webui.web.schemas import (
@@ -18,6 +20,7 @@ from webui.web.schemas import (
     FieldsOut,
     InfotextOut,
     InfotextRequest,
+    ModulesOut,
     SamplersOut,
     SchedulersOut,
     StatusOut,
@@ -54,6 +57,11 @@ def build(service: Service) -> APIRouter:
         """Look into the folders again."""
         await asyncio.to_thread(service.refresh_checkpoints, who)
         return await asyncio.to_thread(_checkpoints, service, who)
+
+    @router.get("/modules", response_model=ModulesOut)
+    async def list_modules(who: Who) -> Any:
+        """The VAEs and text encoders in files of their own; visitors are shown those that work."""
+        return {"modules": await asyncio.to_thread(_modules, service, who)}
 
     @router.get("/fields", response_model=FieldsOut)
     async def list_fields(who: Who) -> Any:
@@ -103,12 +111,14 @@ def _checkpoints(service: Service, who: Identity) -> dict[str, Any]:
 def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
     """`examples`, `about` and, where it has any, `sizes` come from the checkpoint's own darkroom.json."""
     families = service.registry.families
+    abilities = abilities_of(checkpoint, service.registry)
     own = checkpoint.defaults
     return {
         "title": checkpoint.title,
         "name": checkpoint.name,
         "hash": checkpoint.hash,
         **facts_of(checkpoint, service.registry),
+        "unknown_fields": [row.name for row in service.fields if not row.is_known_to(abilities)],
         "problem": checkpoint.problem,
         "defaults": {} if checkpoint.problem else service.defaults(checkpoint.title),
         "sizes": _sizes(own.get("sizes"))
@@ -116,6 +126,10 @@ def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
         "examples": _texts(own.get("examples")),
         "about": _texts(own.get("about")),
     }
+
+
+def _modules(service: Service, who: Identity) -> list[dict[str, Any]]:
+    return [facts_of_file(file, service.registry) for file in service.modules(who)]
 
 
 def _sizes(value: Any) -> list[tuple[int, int]]:
@@ -143,6 +157,7 @@ def _field(row: Field, service: Service, who: Identity) -> dict[str, Any]:
         "step": row.step,
         "multiple": row.multiple,
         "group": row.group,
+        "abilities": list(row.abilities),
         "choices": _choices(row.catalogue, service, who),
     }
 
@@ -156,6 +171,8 @@ def _choices(catalogue: str | None, service: Service, who: Identity) -> list[str
             return registry.samplers.names()
         case "schedules":
             return registry.schedules.names()
+        case "vaes":
+            return [AUTOMATIC, NONE, *(file.name for file in service.modules(who) if file.role == "vae")]
         case "attention":
             return registry.attention.names()
         case "checkpoints":

@@ -21,6 +21,8 @@ class Names(Mapping[str, TensorInfo]):
         chosen = ordered[bisect_left(ordered, prefix) : bisect_left(ordered, prefix + _LAST)] if prefix else ordered
         self._inside = {name[len(prefix) :]: tensors[name] for name in chosen}
         self.ordered: list[str] = list(self._inside)
+        self.whole: Names = tensors.whole if isinstance(tensors, Names) else self
+        """All of the file's, with their prefixes."""
 
     def __getitem__(self, name: str) -> TensorInfo:
         return self._inside[name]

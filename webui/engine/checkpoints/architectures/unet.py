@@ -27,6 +27,8 @@ def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | N
     if config is not None:
         entry = names.shape("conv_in.weight") or ()
         known = len(entry) == 4 and entry[1] == config.get("in_channels", 4) and config.get("cross_attention_dim")
+        # Latent consistency models are told their guidance in a way of their own.
+        known = known and not config.get("time_cond_proj_dim")
         return Form("diffusers", config, _facts(config, names)) if known else None
     first, last = names.shape("input_blocks.0.0.weight"), names.shape("out.2.weight")
     if first is None or last is None or len(first) != 4 or not names.has("middle_block.1.transformer_blocks.0."):
@@ -57,8 +59,8 @@ def _facts(config: Mapping[str, Any], names: Names) -> dict[str, Any]:
         "levels": len(config["block_out_channels"]),
         "labelled": config.get("addition_embed_type") == "text_time",
         # Two marks without content that trainers of SDXL models leave for the programs that read them.
-        "v_pred": "v_pred" in names,
-        "ztsnr": "ztsnr" in names,
+        "v_pred": "v_pred" in names or "v_pred" in names.whole,
+        "ztsnr": "ztsnr" in names or "ztsnr" in names.whole,
     }
 
 

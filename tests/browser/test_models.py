@@ -1,0 +1,185 @@
+"""What a checkpoint has decides what the page shows: its controls, its samplers, the parts that fit it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import shams
+from tests.browser.conftest import Open, Serve, ready
+from tests.browser.helpers import generate, number, tab
+
+pytestmark = pytest.mark.browser
+
+VAE = "#setting_sd_vae"
+CHECKPOINT = "#setting_sd_model_checkpoint"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """The data folder of a house with Flux.1 dev and schnell beside the starter."""
+    shams.write_flux_house(tmp_path / "data" / "models")
+    return tmp_path / "data"
+
+
+def choose(page: Page, name: str) -> None:
+    """Choose the checkpoint of this name by hand."""
+    page.click(f"{CHECKPOINT} input")
+    page.click(f"{CHECKPOINT} [role=option]:has-text('{name}')")
+    page.wait_for_function(f"darkroom.models.chosen().startsWith('{name}')")
+
+
+def pick(page: Page, name: str) -> None:
+    """Choose a VAE or text encoder by hand."""
+    if not page.locator(f"{VAE} [role=option]").first.is_visible():
+        page.click(f"{VAE} input")
+    page.click(f"{VAE} [role=option]:has-text('{name}')")
+
+
+def listed(page: Page, field: str) -> Any:
+    """What the open list of this field offers."""
+    return page.locator(f"{field} [role=option]").evaluate_all(
+        "rows => rows.map((row) => row.getAttribute('aria-label'))"
+    )
+
+
+def parts(page: Page) -> Any:
+    return page.evaluate("darkroom.modules.request()")
+
+
+def sent(page: Page) -> Any:
+    """The request of the newest job."""
+    return page.evaluate("[...darkroom.jobs.all.values()].sort((a, b) => b.created - a.created)[0].request")
+
+
+def top(page: Page, id_: str) -> float:
+    return float(page.evaluate(f"document.getElementById('{id_}').getBoundingClientRect().top"))
+
+
+def test_controls_that_a_checkpoint_does_not_know_are_away(house: Path, serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    before = top(page, "txt2img_results"), top(page, "txt2img_steps")
+    expect(page.locator("#txt2img_distilled_cfg_scale")).to_be_hidden()
+    page.fill("#txt2img_neg_prompt textarea", "dogs")
+    choose(page, "flux-dev")
+    expect(page.locator("#txt2img_distilled_cfg_scale")).to_be_visible()
+    expect(page.locator("#txt2img_cfg_scale")).to_be_visible()
+    expect(page.locator("#txt2img_sampling input")).to_have_value("Euler")
+    assert (number(page, "distilled_cfg_scale"), number(page, "width")) == (3.5, 1024)
+    page.click("#txt2img_sampling input")
+    assert listed(page, "#txt2img_sampling") == ["Euler", "Heun"]
+    page.keyboard.press("Escape")
+    choose(page, "flux-schnell")
+    for hidden in ("#txt2img_distilled_cfg_scale", "#txt2img_cfg_scale", "#txt2img_neg_prompt"):
+        expect(page.locator(hidden)).to_be_hidden()
+    assert number(page, "steps") == 4
+    assert (top(page, "txt2img_results"), top(page, "txt2img_steps")) == before, "nothing below moves"
+    generate(page, "a red circle")
+    made = sent(page)
+    assert (made["cfg_scale"], made["negative_prompt"], made["abilities"]) == (1.0, "", "")
+    assert made["vae"] == "ae.safetensors" and made["vae_hash"]
+    choose(page, "darkroom-starter")
+    expect(page.locator("#txt2img_neg_prompt textarea")).to_have_value("dogs")
+    expect(page.locator("#txt2img_cfg_scale")).to_be_visible()
+    page.click("#txt2img_sampling input")
+    assert page.locator("#txt2img_sampling [role=option]").count() > 5
+
+
+def test_the_list_of_checkpoints_says_what_they_are_and_lack(house: Path, serve: Serve, open_page: Open) -> None:
+    shams.write(
+        house / "models" / "Stable-diffusion" / "lonely.safetensors",
+        ("", {**shams.flux(guidance=True), "txt_in.weight": (128, 16)}),
+    )
+    page = open_page(serve())
+    page.click(f"{CHECKPOINT} input")
+    row = page.locator(f"{CHECKPOINT} [role=option]:has-text('flux-schnell')")
+    expect(row).to_have_attribute("data-about", "Flux.1 schnell")
+    lonely = page.locator(f"{CHECKPOINT} [role=option]:has-text('lonely')")
+    expect(lonely).to_have_attribute("data-about", "Flux.1 dev · lacks text_encoder_2")
+
+
+def test_a_vae_is_picked_sent_kept_and_left_where_it_does_not_fit(house: Path, serve: Serve, open_page: Open) -> None:
+    server = serve()
+    page = open_page(server)
+    expect(page.locator(f"{VAE} .token")).to_have_text(["Automatic"])
+    choose(page, "flux-dev")
+    page.click(f"{VAE} input")
+    assert listed(page, VAE) == [
+        "Automatic",
+        "None",
+        "ae.safetensors",
+        "flux-new.safetensors",
+        "clip_l.safetensors",
+        "t5xxl.safetensors",
+    ]
+    pick(page, "ae.safetensors")
+    pick(page, "t5xxl")
+    pick(page, "flux-new")
+    assert parts(page) == {"vae": "flux-new.safetensors", "text_encoders": "t5xxl.safetensors"}, "one VAE at a time"
+    generate(page, "a red circle")
+    assert sent(page)["vae"] == "flux-new.safetensors"
+    assert sent(page)["text_encoders"] == "clip_l.safetensors, t5xxl.safetensors"
+    assert server.house is not None
+    page.reload()
+    ready(page)
+    expect(page.locator(f"{VAE} .token")).to_have_text(["flux-new.safetensors", "t5xxl.safetensors"])
+    saved = json.loads((house / "data" / "settings.json").read_text())
+    assert (saved["sd_vae"], saved["sd_text_encoders"]) == ("flux-new.safetensors", "t5xxl.safetensors")
+    choose(page, "darkroom-starter")
+    expect(page.locator(f"{VAE} .token")).to_have_text(["Automatic"])
+    choose(page, "flux-dev")
+    pick(page, "flux-new")
+    pick(page, "Automatic")
+    expect(page.locator(f"{VAE} .token")).to_have_text(["Automatic"])
+
+
+def test_the_settings_of_a_picture_bring_its_vae_back(house: Path, serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    choose(page, "flux-dev")
+    text = (
+        "a cat\nSteps: 7, Sampler: Heun, Distilled CFG Scale: 2.5, VAE: flux-new.safetensors, Module 1: clip_l, Seed: 3"
+    )
+    page.fill("#txt2img_prompt textarea", text)
+    page.click("#paste")
+    expect(page.locator(f"{VAE} .token")).to_have_text(["flux-new.safetensors", "clip_l.safetensors"])
+    assert (number(page, "steps"), number(page, "distilled_cfg_scale")) == (7, 2.5)
+    page.fill("#txt2img_prompt textarea", "a cat\nSteps: 8, Sampler: Heun, Seed: 3")
+    page.click("#paste")
+    expect(page.locator(f"{VAE} .token")).to_have_text(["Automatic"])
+
+
+def test_a_refused_vae_is_said_at_its_field(house: Path, serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    choose(page, "flux-dev")
+    pick(page, "None")
+    page.click("#txt2img_generate")
+    expect(page.locator(f"{VAE} .dk-field-error")).to_contain_text("no VAE inside this checkpoint")
+
+
+def test_pinned_settings_stand_in_the_head_and_are_saved_there(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    settings = tmp_path / "data" / "data" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(
+        json.dumps({"quicksettings_list": ["live_previews_enable", "nothing"], "live_previews_enable": False})
+    )
+    page = open_page(serve())
+    box = page.locator("#quicksettings #setting_live_previews_enable input")
+    expect(box).not_to_be_checked()
+    expect(page.locator(f"#quicksettings {CHECKPOINT}")).to_be_visible()
+    assert page.locator(VAE).count() == 0
+    generate(page, "a red circle")
+    assert sent(page)["vae"] == "None", "a page without the picker leaves it to the settings"
+    with page.expect_response(lambda answer: answer.request.method == "PATCH") as patched:
+        box.check()
+    assert patched.value.ok
+    assert json.loads(settings.read_text())["live_previews_enable"] is True
+    tab(page, "settings")
+    expect(page.locator("#row_sd_vae")).to_be_visible()
+    assert page.locator("#row_live_previews_enable").count() == 0
+    pins = page.locator("#row_quicksettings_list label")
+    expect(pins.filter(has_text="VAE / Text Encoder").locator("input")).not_to_be_checked()
+    expect(pins.filter(has_text="Show live previews").locator("input")).to_be_checked()

@@ -1,0 +1,142 @@
+"""models merge, convert, prune and get: from names and addresses to a file in its folder, and exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from tests.engine import singles
+from tests.engine.work.download.conftest import WEIGHTS, Server, file
+from webui.cli import main
+from webui.commands.models_work import WorkProgress
+from webui.core.paths import PROGRAM_DIR
+
+
+def run(home: Path, *arguments: str) -> int:
+    return main(["models", "--data-dir", str(home), *arguments])
+
+
+@pytest.fixture
+def models(home: Path) -> Path:
+    folder = home / "models" / "Stable-diffusion"
+    singles.write(singles.sd("sd1").tensors(), folder / "one.safetensors")
+    singles.write(singles.sd("sd1", seed=1).tensors(), folder / "two.ckpt")
+    vae = home / "models" / "VAE"
+    vae.mkdir()
+    singles.write(singles.sd("sd1", seed=2).tensors("vae", bare=True), vae / "nice.safetensors")
+    return folder
+
+
+def test_a_merge_is_named_as_a1111_names_it_and_listed(
+    home: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "merge", "one", "two", "-M", "0.25", "--save-as", "fp16", "--bake-vae", "nice") == 0
+    path = models / "0.75(one) + 0.25(two).safetensors"
+    said = capsys.readouterr()
+    assert said.out.strip() == str(path) and "Merging" in said.err
+    with safe_open(path, "pt") as opened:
+        recipe = json.loads(opened.metadata()["sd_merge_recipe"])
+    assert (recipe["bake_in_vae"], recipe["multiplier"], recipe["save_as_half"]) == ("nice.safetensors", 0.25, True)
+    assert run(home, "show", path.name) == 0
+    assert run(home, "merge", "one", "two", "-M", "0.25") == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_a_conversion_and_a_pruning(home: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "convert", "two") == 0
+    assert run(home, "convert", "one", "--to", "diffusers", "--save-denoiser-as", "fp16", "--name", "folder") == 0
+    assert (models / "two.safetensors").is_file() and (models / "folder" / "model_index.json").is_file()
+    assert run(home, "prune", "two.ckpt") == 0
+    capsys.readouterr()
+    assert run(home, "show", "two-pruned") == 0
+    assert "Stable Diffusion 1" in capsys.readouterr().out
+    assert run(home, "prune", "one", "--keep-ema") == 1
+    assert "no averaged" in capsys.readouterr().err
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    return Server()
+
+
+def test_a_file_is_looked_at_and_fetched(home: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.routes["/lora.safetensors"] = file()
+    address = f"{server.url}/lora.safetensors"
+    target = home / "models" / "Lora" / "mine.safetensors"
+    try:
+        assert run(home, "get", address, "--kind", "LoRA", "--name", "mine", "--look", "--json") == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["size"], found["kind"], found["target"]) == (len(WEIGHTS), "LoRA", str(target))
+        assert not target.exists()
+        assert run(home, "get", address, "--kind", "LoRA", "--name", "mine") == 0
+        said = capsys.readouterr()
+        assert said.out.strip() == str(target) and target.read_bytes() == WEIGHTS and "not told" in said.err
+        assert run(home, "get", f"{server.url}/nothing.safetensors") == 1
+        assert "is not there" in capsys.readouterr().err
+    finally:
+        server.close()
+
+
+def test_a_token_is_kept_where_nobody_else_reads_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hf_secret\n"))
+    assert run(home, "get", "--token-for", "huggingface.co") == 0
+    path = home / "data" / "tokens.json"
+    assert json.loads(path.read_text()) == {"huggingface.co": "hf_secret"} and path.stat().st_mode & 0o777 == 0o600
+    said = capsys.readouterr()
+    assert "kept" in said.out and "secret" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["merge", "one"], "Unknown checkpoint 'one'"),
+        (["merge", "sham", "sham", "-M", "2"], "from 0 to 1"),
+        (["merge", "a", "b", "c", "d"], "one to three"),
+        (["merge", "sham", "--method", "average"], "must be one of Weighted sum"),
+        (["merge", "sham", "--bake-vae", "none.pt"], "Unknown VAE"),
+        (["convert", "sham", "--to", "onnx"], "must be one of safetensors"),
+        (["convert", "sham", "--save-as", "int8"], "must be one of fp32"),
+        (["get"], "Say what to get"),
+        (["get", "word"], "neither an address"),
+        (["get", "https://me:secret@example.org/a"], "holds a password or token"),
+        (["get", "--token-for", "a b"], "no server's name"),
+    ],
+)
+def test_wrong_words_are_said(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    assert run(home, *arguments) == 2
+    assert expected in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_is_drawn_in_place_and_sentences_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    progress = WorkProgress()
+    progress.tell(0.5, "Merging")
+    progress.tell(1.0, "One tensor holds no numbers.")
+    progress.clear()
+    assert "\r[############------------]  50% Merging" in stream.getvalue()
+    assert "One tensor holds no numbers.\n" in stream.getvalue()
+
+
+@pytest.mark.parametrize("module", ["models_get", "models_merge", "models_convert"])
+def test_no_command_imports_torch_before_it_works(module: str) -> None:
+    code = f"import sys, webui.commands.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROGRAM_DIR, timeout=120).returncode == 0

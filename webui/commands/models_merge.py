@@ -1,0 +1,95 @@
+"""launch.py models merge: one new checkpoint of up to three."""
+
+from __future__ import annotations
+
+import argparse
+
+from webui.commands.common import command_parser, with_flags
+from webui.commands.models import open_shelf
+from webui.commands.models_work import carry_out, stem, target, vae_path
+from webui.core.command_line import Parser, one_of
+from webui.core.errors import InvalidField
+from webui.engine.work.naming import merged_name
+from webui.engine.work.requests import (
+    ADD_DIFFERENCE,
+    FORMATS,
+    METHODS,
+    NO_INTERPOLATION,
+    NONE,
+    PRECISIONS,
+    WEIGHTED_SUM,
+    Merge,
+    MergeFiles,
+)
+
+_BY_COUNT = {1: NO_INTERPOLATION, 2: WEIGHTED_SUM, 3: ADD_DIFFERENCE}
+_EXAMPLES = """\
+examples:
+  launch.py models merge one two --multiplier 0.4 --save-as fp16
+  launch.py models merge mine theirs base --method "Add difference" -M 1
+  launch.py models merge one --bake-vae nice.safetensors --name one-with-vae
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Merge them; 0 when the new checkpoint is there."""
+    given = _parser().parse_args(arguments)
+    if not 1 <= len(given.names) <= 3:
+        raise InvalidField("merge takes the names of one to three checkpoints: A, B and C.")
+    request = Merge(
+        given.method or _BY_COUNT[len(given.names)],
+        given.multiplier,
+        given.save_as or "",
+        given.format,
+        given.discard,
+        given.metadata_from,
+        not given.no_recipe,
+        given.name,
+        given.overwrite,
+    )
+    request.check()
+    shelf = open_shelf(given)
+    models = [shelf.catalogue.find(name) for name in given.names]
+    _, b, c = [*models, None, None][:3]
+    names = [stem(model) for model in models]
+    ending = {"inpainting": ".inpainting", "pix2pix": ".instruct-pix2pix"}.get(models[0].variant, "")
+    name = given.name or merged_name(request, *names) + ending
+    vae = vae_path(shelf, given.bake_vae) if given.bake_vae else None
+    suffix = f".{request.format}"
+    files = MergeFiles(models[0], target(shelf, name.removesuffix(suffix) + suffix, suffix), b, c, vae)
+    return carry_out("webui.engine.work.merge:merge", request, files)
+
+
+def _parser() -> Parser:
+    parser = command_parser(
+        "models merge",
+        "Merge checkpoints of SD1, SD2 or SDXL as A1111's merger does: A * (1 - M) + B * M, or A + (B - C) * M.",
+        "A [B [C]]",
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
+    parser.add_argument("names", nargs="+", metavar="NAME", help="A, B and C: titles, names or hashes")
+    parser.add_argument(
+        "--method", type=one_of(*METHODS), help=f"{', '.join(METHODS)}; by default, by how many are named"
+    )
+    parser.add_argument("-M", "--multiplier", type=float, default=0.3, metavar="X", help="M, from 0 to 1 (0.3)")
+    parser.add_argument(
+        "--save-as", type=one_of(*PRECISIONS[:-1]), metavar="PRECISION", help="fp32, fp16 or bf16 (A's)"
+    )
+    parser.add_argument("--format", type=one_of(*FORMATS), default="safetensors", help="safetensors or ckpt")
+    parser.add_argument(
+        "--bake-vae", default="", metavar="NAME", help="put this VAE in: a name in models/VAE, or a path"
+    )
+    parser.add_argument(
+        "--discard",
+        default="",
+        metavar="REGEX",
+        help="leave out tensors whose names this regular expression is found in",
+    )
+    parser.add_argument(
+        "--metadata-from", type=one_of("A", "B", "C", NONE), default="A", help="whose metadata goes on: A, B, C or none"
+    )
+    parser.add_argument("--no-recipe", action="store_true", help="do not write of which models it is made")
+    parser.add_argument("--name", default="", help="the new checkpoint's name; by default as A1111 makes it")
+    parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint of that name")
+    return with_flags(parser, ())

@@ -1,0 +1,45 @@
+"""Find the checkpoint that a request was accepted with, and its parts. Torch-free."""
+
+from __future__ import annotations
+
+from webui.core.errors import DarkroomError, ModelProblem, UnknownName
+from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.chosen import with_requested
+
+
+def find_accepted(catalogue: Catalogue, request: GenerationRequest) -> Checkpoint:
+    """The checkpoint of the request's title, and of its hash where it has one, put together of the parts it names.
+
+    Raises UnknownName, ModelProblem.
+    """
+    try:
+        return with_requested(_of_title(catalogue, request), request, catalogue)
+    except DarkroomError:
+        # A file may have come, or been repaired, since this process looked.
+        catalogue.refresh()
+        return with_requested(_of_title(catalogue, request), request, catalogue)
+
+
+def _of_title(catalogue: Catalogue, request: GenerationRequest) -> Checkpoint:
+    checkpoint = _find(catalogue, request.checkpoint)
+    if not request.checkpoint_hash or checkpoint.hash == request.checkpoint_hash:
+        return checkpoint
+    catalogue.refresh()
+    try:
+        return _find(catalogue, request.checkpoint_hash)
+    except UnknownName as error:
+        checkpoint = _find(catalogue, request.checkpoint)
+        if not checkpoint.hash:
+            return checkpoint
+        raise ModelProblem(
+            f"{checkpoint.name} is no longer the file that this job was accepted with.",
+            field="checkpoint",
+            remedies=("Submit the job again",),
+        ) from error
+
+
+def _find(catalogue: Catalogue, title: str) -> Checkpoint:
+    """The same as `Catalogue.get`, but what lacks a part is given too: the request may name the part."""
+    found = catalogue.find(title)
+    return found if found.missing else found.usable()

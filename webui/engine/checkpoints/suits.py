@@ -1,0 +1,64 @@
+"""What suits a checkpoint: samplers, abilities and defaults of fields, by its family, variant and name. Torch-free."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webui.core.fields import FIELDS
+from webui.core.registry import Family, Registry
+from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.distilled import distilled_defaults
+
+# What a checkpoint's sidecar may set as defaults of fields.
+_SIDECARS = ("steps", "cfg_scale", "distilled_cfg_scale", "sampler_name", "scheduler", "width", "height")
+
+
+def kind_of(checkpoint: Checkpoint, registry: Registry) -> str:
+    """What a sentence calls its kind: 'Flux.1 schnell'."""
+    family = registry.families.get(checkpoint.family)
+    # The variants of models that run by themselves are names of classes.
+    if registry.own_sampler(family):
+        return checkpoint.name
+    return " ".join(filter(None, (family.title, checkpoint.variant)))
+
+
+def samplers_for(checkpoint: Checkpoint, registry: Registry) -> list[str]:
+    """The samplers that are right for it, the default first where its family has one."""
+    family = registry.families.get(checkpoint.family) if checkpoint.family in registry.families else None
+    return list(family.samplers) if family and family.samplers else registry.samplers.names()
+
+
+def schedules_for(checkpoint: Checkpoint, registry: Registry) -> list[str]:
+    """The schedules that it can be run with."""
+    family = registry.families.get(checkpoint.family) if checkpoint.family in registry.families else None
+    own = registry.own_sampler(family) if family else None
+    return [own] if own else registry.schedules.names()
+
+
+def abilities_of(checkpoint: Checkpoint, registry: Registry) -> tuple[str, ...]:
+    """What it understands besides a prompt; see `Family.abilities`."""
+    if checkpoint.family not in registry.families:
+        return ()
+    return registry.families.get(checkpoint.family).abilities_of(checkpoint.variant)
+
+
+def own_names(sampler: str) -> dict[str, str]:
+    """The choices of a model that computes its steps itself, with this sampler of its own."""
+    return {"sampler_name": sampler, "scheduler": sampler, "attention": FIELDS["attention"].default}
+
+
+def suiting(checkpoint: Checkpoint, registry: Registry) -> dict[str, Any]:
+    """Defaults of fields: the family's, over them its variant's, what its name says, and what its sidecar says."""
+    family: Family = registry.families.get(checkpoint.family)
+    size, own = family.native_size, registry.own_sampler(family)
+    given: dict[str, Any] = {"steps": family.steps, "cfg_scale": family.cfg_scale, "width": size, "height": size}
+    given |= {"sampler_name": family.samplers[0]} if family.samplers else {}
+    given |= next((variant.defaults for variant in family.variants if variant.name == checkpoint.variant), {})
+    given |= distilled_defaults(family.name, checkpoint.name)
+    if "native_size" in checkpoint.defaults:
+        given |= dict.fromkeys(("width", "height"), checkpoint.defaults["native_size"])
+    given |= {k: v for k, v in checkpoint.defaults.items() if k in _SIDECARS}
+    given |= own_names(own) if own else {}
+    abilities = abilities_of(checkpoint, registry)
+    unknown = (row for row in FIELDS.values() if not row.is_known_to(abilities))
+    return given | {row.name: row.default if row.without is None else row.without for row in unknown}

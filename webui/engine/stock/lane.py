@@ -1,0 +1,159 @@
+"""One batch of a request on its way through a stock pipeline, seen by the loop as it sees a lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from webui.core.request import GenerationRequest
+from webui.engine import latents as latent_space
+from webui.engine.denoise import is_fatal
+from webui.engine.device import free_cache, is_out_of_memory
+from webui.engine.lanes import LaneEnd
+from webui.engine.stock.model import StockModel
+from webui.engine.stock.turns import Abandoned, Turns
+
+Post = Callable[[Callable[[], None]], None]
+"""Has the loop's thread call a function."""
+
+
+class StockLane:
+    """A `Guest` of the denoiser (denoise.py): `run` computes on a thread of its own, in turns with the loop.
+
+    All other public methods are called by the loop's thread only, and `on_step` and `on_end` are called there. A batch
+    that is stopped goes to its end without computing and comes out as it was predicted at that step. Hooks of
+    extensions see nothing of it: its latents are in a form of the pipeline's own.
+    """
+
+    def __init__(
+        self,
+        model: StockModel,
+        request: GenerationRequest,
+        seeds: Sequence[int],
+        *,
+        post: Post,
+        welcome: Callable[[StockLane], None],
+        on_step: Callable[[StockLane], None],
+        on_end: Callable[[LaneEnd], None],
+    ) -> None:
+        """post: see `Post`. welcome: called on the loop's thread when the computation waits for a turn."""
+        self.model = model
+        self._stages = model.stages(request.steps, len(seeds))
+        self.steps = sum(self._stages)
+        self.done_steps = 0
+        self.spent = 0.0
+        """Seconds of the device, as the denoiser counts them."""
+        self.ended = False
+        self._request, self._seeds = request, tuple(seeds)
+        self._post, self._on_step, self._on_end = post, on_step, on_end
+        self._turns = Turns(lambda: post(lambda: welcome(self)))
+        self._latents: Tensor | None = None
+        self._fatal: BaseException | None = None
+        # The run's thread's own:
+        self._cut = False
+        self._begun = False
+        self._before, self._done = 0, 0
+        self._newest: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.model.device
+
+    @property
+    def denoised(self) -> Tensor | None:
+        """The first picture's newest predicted latents for a preview; None when there are none that can be shown."""
+        if self._latents is None or self.done_steps >= self.steps:
+            return None
+        return self.model.unpacked(self._latents, self._request.width, self._request.height)
+
+    def turn(self) -> None:
+        """Let the computation make its next forward pass."""
+        self._turns.turn()
+        if self._fatal is not None:
+            raise self._fatal
+
+    def stop(self) -> None:
+        """End at this step with the pictures as far as they got; without any when nothing was predicted yet."""
+        if self.done_steps == 0:
+            self._turns.abandon()
+            self._finish(LaneEnd(None))
+        else:
+            self._cut = True
+            self._turns.free()
+
+    def abandon(self) -> None:
+        """End without telling anybody."""
+        self.ended = True
+        self._turns.abandon()
+
+    # On the run's thread
+
+    @torch.inference_mode()
+    def run(self) -> None:
+        """Compute the batch; tells everything through `post`, and raises nothing."""
+        if self.ended:
+            return
+        try:
+            images = tuple(self.model.draw(self._request, self._seeds, self))
+        except Abandoned:
+            pass
+        except Exception as error:  # noqa: BLE001 whatever a pipeline raises ends its own batch only
+            self._failed(error)
+        else:
+            stopped = self._done if self._cut and self._done < self.steps else None
+            self._post(lambda: self._finish(LaneEnd(None, stopped, images=images)))
+        finally:
+            self._turns.give()
+
+    def before_forward(self) -> bool:
+        """See `Watcher`."""
+        if not self._begun:
+            self._begun = True
+            self._post(lambda: self._stepped(0, None))
+        if not self._cut:
+            self._turns.take()
+        if self._cut and self._newest is not None:
+            latent_space.check(self._newest)
+        return not self._cut
+
+    def after_step(self, share: float, latents: Tensor) -> None:
+        """See `Watcher`."""
+        stage = self._stages[0]
+        done = self._before + max(1, int(share * stage))
+        if share >= 1.0:
+            done = self._before = self._before + stage
+            # A pipeline with another number of stages than is known repeats its last.
+            self._stages = self._stages[1:] or [0]
+            latent_space.check(latents)
+            # What comes now is decoding, or another stage's text, and neither is a step.
+            self._turns.give()
+        done = min(done, self.steps)
+        if not self._cut:
+            self._done, self._newest = done, latents
+            self._post(lambda: self._stepped(done, latents))
+
+    def _failed(self, error: Exception) -> None:
+        if is_fatal(error):
+            self._fatal = error
+        if is_out_of_memory(error):
+            # The traceback keeps alive what was computed when memory ran out.
+            error = error.with_traceback(None)
+            free_cache(self.device)
+        end = LaneEnd(None, error=error)
+        self._post(lambda: self._finish(end))
+
+    # On the loop's thread
+
+    def _stepped(self, done: int, latents: Tensor | None) -> None:
+        if not self.ended:
+            self.done_steps, self._latents = done, latents
+            self._on_step(self)
+
+    def _finish(self, end: LaneEnd) -> None:
+        if not self.ended:
+            self.ended = True
+            self._latents = None
+            self._on_end(end)
