@@ -182,8 +182,7 @@ def test_no_program_takes_forever_or_all_memory_or_changes_anything_here(tmp_pat
             assert read_header(archive(tmp_path / "bad.ckpt", program)).tensors == {}, what
         except ModelProblem as problem:
             assert "bad.ckpt is damaged" in problem.detail, what
-        # Far above what the slowest machine needs, and far below what these would take if they were run.
-        assert time.monotonic() - start < 120, what
+        assert time.monotonic() - start < 20, what
     assert pickle_header._tensor.__defaults__ == before
 
 

@@ -20,7 +20,7 @@ from webui.engine.checkpoints.headers.base import AGAIN, Header, TensorInfo, dam
 
 # The program of a real checkpoint is below 2 MB, and of some hundred thousand steps; each may make a small object.
 _MAX_PROGRAM = 16_000_000
-_MAX_STEPS = 2_000_000
+_MAX_STEPS = 1_000_000
 _MAX_SIDES = 64
 
 _STORAGES = {
