@@ -10,6 +10,7 @@ import pytest
 
 from webui import __version__
 from webui.cli import main
+from webui.core.paths import PROGRAM_DIR
 from webui.plugins.builtin.commands import commands
 from webui.plugins.resolve import resolve
 
@@ -90,3 +91,13 @@ def test_a_reader_that_leaves_is_no_trace() -> None:
     command = f"{sys.executable} -m webui.cli --help"
     done = subprocess.run(["sh", "-c", f"{command} | :"], capture_output=True, text=True, check=False, env=os.environ)
     assert done.stderr == ""
+
+
+def test_libraries_are_offline_and_our_own_fetch_of_a_tokenizer_is_not_forbidden() -> None:
+    ask = (
+        "import os, webui.cli; webui.cli.main(['help']); import huggingface_hub.constants as hub; "
+        "print('offline', hub.HF_HUB_OFFLINE, os.environ.get('HF_HUB_OFFLINE'))"
+    )
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_OFFLINE")}
+    said = subprocess.run([sys.executable, "-c", ask], cwd=PROGRAM_DIR, env=free, capture_output=True, text=True)
+    assert said.stdout.splitlines()[-1] == "offline True None", said.stderr

@@ -15,10 +15,11 @@ from webui.core.registry import Command, Table
 from webui.plugins.manager import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
-# Nothing is fetched and nothing is reported: set before any library looks.
+# No library fetches or reports anything: set before any looks. HF_HUB_OFFLINE stays the person's own word: with it
+# the program itself fetches no tokenizer either (engine/checkpoints/tokenizer_files.py).
 _SILENCE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
-    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
