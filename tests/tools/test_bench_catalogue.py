@@ -17,6 +17,6 @@ def test_its_files_are_models_of_two_families(tmp_path: Path) -> None:
 
 
 def test_it_measures_both_starts(tmp_path: Path) -> None:
-    first, second, *_ = catalogue(tmp_path, files=2)
-    assert first.value and second.value and second.value < first.value
-    assert second.bar == "at most 1" and second.met
+    first, beside, second, *_ = catalogue(tmp_path, files=2)
+    assert first.value and beside.value and second.value and second.value < first.value
+    assert second.bar == beside.bar == "at most 1" and second.met and beside.met

@@ -27,6 +27,7 @@ def catalogue(folder: Path, files: int = FILES) -> list[Row]:
     """Seconds to list so many files of SD1's and SDXL's names, on a first start and on later ones."""
     models, state = folder / "catalogue" / "models", folder / "catalogue" / "state"
     _in_a_process(models, files)
+    beside, _ = _listing(models, state, known_only=True)
     first, found = _listing(models, state)
     starts = [_listing(models, state) for _ in range(_STARTS)]
     if any(found != again for _, again in starts) or found != files:
@@ -35,6 +36,13 @@ def catalogue(folder: Path, files: int = FILES) -> list[Row]:
     looking, asking = _while_it_runs(models, state)
     return [
         Row(f"catalogue: {files:,} files, first start", first, "s", note="each looked into and hashed"),
+        at_most(
+            f"catalogue: {files:,} new files, a worker's start beside it",
+            beside,
+            BAR_SECONDS,
+            "s",
+            note="it waits for none of them",
+        ),
         at_most(
             f"catalogue: {files:,} files, second start",
             again,
@@ -48,10 +56,10 @@ def catalogue(folder: Path, files: int = FILES) -> list[Row]:
     ]
 
 
-def _listing(models: Path, state: Path) -> tuple[float, int]:
-    """(seconds until the list is there, checkpoints in it), as a start does it."""
+def _listing(models: Path, state: Path, known_only: bool = False) -> tuple[float, int]:
+    """(seconds until the list is there, checkpoints in it), as a start does it. known_only: that of a worker."""
     start = time.perf_counter()
-    found = Catalogue(inside_models(models), state).all()
+    found = Catalogue(inside_models(models), state, known_only=known_only).all()
     return time.perf_counter() - start, sum(checkpoint.problem is None for checkpoint in found)
 
 

@@ -69,8 +69,14 @@ class Engine:
         self._on_fatal, self._observer = on_fatal, observer
         self._device = devices.choose_device(config.device)
         self._dtype = devices.choose_dtype(config.precision, self._device)
-        # Reading gigabytes for a hash is the web process's task; this one takes what is known.
-        self._catalogue = Catalogue(config.model_folders, config.cache_dir, kinds=Kinds.of(registry), hash_large=False)
+        # Looking into thousands of files, and reading gigabytes for a hash, is the web process's task.
+        self._catalogue = Catalogue(
+            config.model_folders,
+            config.cache_dir,
+            kinds=Kinds.of(registry),
+            hash_large=False,
+            known_only=config.cache_dir is not None,
+        )
         place = self._device, self._dtype, config.model_budget_bytes, config.sharers
         self._pipelines = Pipelines(registry, resolve, *place, changed=on_models)
         self._conditioner = Conditioner()

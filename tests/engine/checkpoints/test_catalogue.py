@@ -5,15 +5,22 @@ import hashlib
 import json
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from tests.engine.helpers import write_checkpoint
+from tests.engine.singles import sd, write
 from webui.core.errors import ModelProblem, UnknownName
+from webui.core.model_folders import inside_models
+from webui.core.request import GenerationRequest
+from webui.engine.checkpoints import looks
+from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.hashes import HashCache
+from webui.engine.checkpoints.table import ModelTable
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +215,51 @@ def test_a_large_model_is_listed_at_once_and_hashed_behind(model, tmp_path, monk
     while not catalogue.get(model.name).hash and time.monotonic() < deadline:
         time.sleep(0.01)
     assert catalogue.get(model.name).title == title
+
+
+def other_process(folder, cache):
+    """A catalogue beside the one that looks into files."""
+    return Catalogue((folder,), cache, look_seconds=0, known_only=True)
+
+
+def test_a_worker_lists_what_the_other_process_has_looked_into(model, tmp_path, monkeypatch):
+    copy(model, tmp_path / "models" / "one")
+    looked = []
+    plain = looks.examine
+    monkeypatch.setattr(looks, "examine", lambda path, kinds: looked.append(path.name) or plain(path, kinds))
+    worker = other_process(tmp_path / "models", tmp_path)
+    assert worker.all() == [] and looked == []
+    [first] = Catalogue((tmp_path / "models",), tmp_path).all()
+    worker.take_up()
+    assert worker.all() == [first] and looked == ["one"]
+    copy(model, tmp_path / "models" / "two")
+    assert worker.all() == [first] and looked == ["one"]
+    assert other_process(tmp_path / "models", tmp_path).all() == [first]
+    # Nobody else has looked: it does so itself when that is the only way to find what is asked for.
+    request = GenerationRequest(prompt="", checkpoint="two")
+    assert find_accepted(worker, request).name == "two" and looked == ["one", "two"]
+
+
+def test_a_worker_does_not_list_what_a_file_was_before_it_was_replaced(model, tmp_path):
+    folder = copy(model, tmp_path / "models" / "one")
+    [before] = Catalogue((tmp_path / "models",), tmp_path).all()
+    worker = other_process(tmp_path / "models", tmp_path)
+    truncate(folder)
+    assert before.problem is None and worker.all() == []
+    [after] = Catalogue((tmp_path / "models",), tmp_path).all()
+    worker.take_up()
+    assert worker.all()[0].problem == after.problem is not None
+
+
+def test_files_of_parts_are_hashed_behind_too(tmp_path):
+    model = sd("sd1")
+    for kind, part in (("VAE", "vae"), ("text_encoder", "text_encoder")):
+        (tmp_path / "models" / kind).mkdir(parents=True)
+        write(model.tensors(part, bare=True), tmp_path / "models" / kind / f"{part}.safetensors")
+    catalogue = Catalogue(inside_models(tmp_path / "models"), tmp_path)
+    files = [file.path for file in (*catalogue.vaes(), *catalogue.text_encoders())]
+    deadline = time.monotonic() + 30
+    while len(ModelTable(tmp_path).hashes()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    digests = {Path(path): digest for (path, *_), digest in ModelTable(tmp_path).hashes().items()}
+    assert digests == {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files} and len(files) == 2

@@ -13,19 +13,21 @@ def find_accepted(catalogue: Catalogue, request: GenerationRequest) -> Checkpoin
 
     Raises UnknownName, ModelProblem.
     """
-    try:
-        return with_requested(_of_title(catalogue, request), request, catalogue)
-    except DarkroomError:
-        # A file may have come, or been repaired, since this process looked.
-        catalogue.refresh()
-        return with_requested(_of_title(catalogue, request), request, catalogue)
+    # A file may have come, or been repaired, since this process looked, and the other one knows it already. If not,
+    # as where the table cannot be written, the files are looked into here.
+    for look_again in (catalogue.take_up, catalogue.refresh):
+        try:
+            return with_requested(_of_title(catalogue, request), request, catalogue)
+        except DarkroomError:
+            look_again()
+    return with_requested(_of_title(catalogue, request), request, catalogue)
 
 
 def _of_title(catalogue: Catalogue, request: GenerationRequest) -> Checkpoint:
     checkpoint = _find(catalogue, request.checkpoint)
     if not request.checkpoint_hash or checkpoint.hash == request.checkpoint_hash:
         return checkpoint
-    catalogue.refresh()
+    catalogue.take_up()
     try:
         return _find(catalogue, request.checkpoint_hash)
     except UnknownName as error:

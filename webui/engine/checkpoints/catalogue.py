@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from webui.core.errors import ModelProblem, UnknownName
@@ -53,6 +54,7 @@ class Catalogue:
         hash_large: bool = True,
         look_seconds: float = _LOOK_SECONDS,
         patience: float | None = None,
+        known_only: bool = False,
     ) -> None:
         """folders: where models lie; a plain list is of folders with checkpoints. cache_dir: where it is remembered
         what they are. hash_large: compute the hashes of large models too, in the background.
@@ -60,17 +62,20 @@ class Catalogue:
         kinds: the rows by which checkpoints are known; None means the built-in ones. look_seconds: how old an answer
         may be before the folders are looked through again; a slow disk makes it longer, and 0 looks each time.
         patience: seconds to look into new files for; the rest is looked into behind, and the list grows. None waits.
+        known_only: another process on this cache_dir looks into files and hashes them; only what it found is listed,
+        so that no start waits, until `refresh` is asked for the rest.
         """
         self._folders = folders if isinstance(folders, ModelFolders) else ModelFolders(tuple(folders))
         self._kinds = kinds or Kinds.built_in()
         self._families = {family.name: family for family in self._kinds.families}
-        self._hash_large, self._look_seconds = hash_large, look_seconds
+        self._hash_large, self._look_seconds = hash_large and not known_only, look_seconds
+        self._known_only = known_only
         table = ModelTable(cache_dir)
         self._hashes = HashCache(table)
         self._looks = Looks(table, self._kinds)
         self._scanner = Scanner()
         models_dir = self.folder.parent if self._folders.checkpoints else None
-        self._describer = Describer(self._kinds, self._hashes, models_dir)
+        self._describer = Describer(self._kinds, self._hashes, models_dir, hash_small=not known_only)
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._seen: tuple[tuple[Seen, ...], ...] = ()
@@ -78,7 +83,7 @@ class Catalogue:
         self._patience, self._behind = patience, False
         self._hashing = False
         self._state = _State()
-        self.refresh()
+        self.take_up()
 
     @property
     def folder(self) -> Path:
@@ -86,7 +91,13 @@ class Catalogue:
         return self._folders.checkpoints[0]
 
     def refresh(self) -> None:
-        """Look into the folders again."""
+        """Look into the folders again, and into the new files there."""
+        with self._looking:
+            self._hashes.reload()
+            self._look(forced=True, thorough=True)
+
+    def take_up(self) -> None:
+        """Look into the folders again; one that lists what is known takes up what the other process has found."""
         with self._looking:
             self._hashes.reload()
             self._look(forced=True)
@@ -192,18 +203,18 @@ class Catalogue:
                 self._looking.release()
         return self._state
 
-    def _look(self, forced: bool = False) -> None:
+    def _look(self, forced: bool = False, thorough: bool = False) -> None:
         start = time.monotonic()
         folders = self._folders
         kinds = folders.checkpoints, folders.vae, folders.text_encoders, folders.mixed
         seen = tuple(self._scanner.scan(roots) for roots in kinds)
         took = time.monotonic() - start
         if forced or seen != self._seen:
-            state = self._read(*seen)
+            state = self._read(*seen, known_only=self._known_only and not thorough)
             with self._lock:
                 self._seen, self._state = seen, state
             self._hash_waiting()
-            if not state.complete and not self._behind:
+            if not (state.complete or self._behind or self._known_only):
                 self._behind = True
                 threading.Thread(target=self._look_on, name="look into models", daemon=True).start()
         pause = max(self._look_seconds, _LOOK_SHARE * took) if self._look_seconds else 0.0
@@ -217,11 +228,18 @@ class Catalogue:
                 self._behind = not self._state.complete
 
     def _read(
-        self, checkpoints: Sequence[Seen], vaes: Sequence[Seen], encoders: Sequence[Seen], mixed: Sequence[Seen]
+        self,
+        checkpoints: Sequence[Seen],
+        vaes: Sequence[Seen],
+        encoders: Sequence[Seen],
+        mixed: Sequence[Seen],
+        *,
+        known_only: bool,
     ) -> _State:
         everything = checkpoints, vaes, encoders, mixed
-        looks = self._looks.of((one for kind in everything for one in kind), self._patience)
-        complete = all(one.path in looks for kind in everything for one in kind)
+        each = [one for kind in everything for one in kind]
+        looks = self._looks.known(each) if known_only else self._looks.of(each, self._patience)
+        complete = all(one.path in looks for one in each)
         checkpoints, vaes, encoders, mixed = ([one for one in kind if one.path in looks] for kind in everything)
         beside = [one for one in checkpoints if is_part_beside(one)]
         apart = [one for one in mixed if not looks[one.path].what.family]
@@ -239,8 +257,20 @@ class Catalogue:
             self._hashing = True
         threading.Thread(target=self._hash_all, name="hash checkpoints", daemon=True).start()
 
-    def _unhashed(self, tried: set[Path]) -> Checkpoint | None:
-        return next((c for c in self._state.found if c.own and not c.hash and c.path not in tried), None)
+    def _unhashed(self, tried: set[Path]) -> tuple[Path, Sequence[Path]] | None:
+        """A checkpoint, or else a file of a part, whose hash is not known: its path, and the files to read."""
+        state = self._state
+        models = ((c.path, c.own) for c in state.found if c.own and not c.hash)
+        offered = chain(state.offers.vaes, state.offers.text_encoders)
+        parts = ((file.path, _files(file)) for file in offered if file.path not in tried)
+        unhashed = ((path, files) for path, files in parts if files and not self._is_hashed(files))
+        return next((one for one in chain(models, unhashed) if one[0] not in tried), None)
+
+    def _is_hashed(self, files: Sequence[Path]) -> bool:
+        try:
+            return self._hashes.known(files) is not None
+        except OSError:
+            return False
 
     def _hash_all(self) -> None:
         tried: set[Path] = set()
@@ -248,20 +278,21 @@ class Catalogue:
         shown = time.monotonic()
         while True:
             with self._lock:
-                checkpoint = self._unhashed(tried)
+                waiting = self._unhashed(tried)
                 # Said under the lock: who brings new ones afterwards starts another thread.
-                self._hashing = checkpoint is not None
-            if checkpoint is None or time.monotonic() - shown > _SHOW_SECONDS:
+                self._hashing = waiting is not None
+            if waiting is None or time.monotonic() - shown > _SHOW_SECONDS:
                 self._hashes.keep()
                 self._show_hashes(digests)
                 digests, shown = {}, time.monotonic()
-            if checkpoint is None:
+            if waiting is None:
                 return
-            tried.add(checkpoint.path)
+            path, files = waiting
+            tried.add(path)
             try:
-                digests[checkpoint.path] = self._hashes.compute(checkpoint.own)
+                digests[path] = self._hashes.compute(files)
             except OSError as error:
-                log.warning("%s could not be hashed: %s.", checkpoint.name, error)
+                log.warning("%s could not be hashed: %s.", path, error)
 
     def _show_hashes(self, digests: Mapping[Path, str]) -> None:
         with self._lock:
@@ -274,3 +305,7 @@ class Catalogue:
             return replace(checkpoint, hash=self._hashes.known(checkpoint.own) or "")
         except OSError:
             return checkpoint
+
+
+def _files(file: PartFile) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(one for part in file.parts for one in part.files))

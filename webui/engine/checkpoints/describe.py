@@ -27,8 +27,10 @@ Looked = Mapping[Path, Look]
 class Describer:
     """Describes one thing after another by the same rows."""
 
-    def __init__(self, kinds: Kinds, hashes: HashCache, models_dir: Path | None) -> None:
+    def __init__(self, kinds: Kinds, hashes: HashCache, models_dir: Path | None, *, hash_small: bool = True) -> None:
+        """hash_small: hash files that are read in no time, where their hashes are not known."""
         self._kinds, self._hashes, self._models_dir = kinds, hashes, models_dir
+        self._small_bytes = SMALL_BYTES if hash_small else 0
         self._families = {family.name: family for family in kinds.families}
 
     def checkpoints(self, seen: Iterable[Seen], looks: Looked, completion: Completion) -> list[Checkpoint]:
@@ -95,7 +97,7 @@ class Describer:
 
     def _hash(self, files: Sequence[Path]) -> str:
         known = self._hashes.known(files)
-        if known is None and files and sum(file.stat().st_size for file in files) <= SMALL_BYTES:
+        if known is None and files and sum(file.stat().st_size for file in files) <= self._small_bytes:
             known = self._hashes.compute(files)
         return known or ""
 

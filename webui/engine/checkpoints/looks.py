@@ -59,14 +59,10 @@ class Looks:
         """
         end = time.monotonic() + (math.inf if patience is None else patience)
         wanted = {one.path: one for one in seen}
-        unknown = [one for one in wanted.values() if self._stamp(one) != one.stamp]
-        if unknown:
-            self._recall(unknown)
+        unknown = self._unknown(wanted.values())
         fresh: dict[str, tuple[str, str]] = {}
         reached = False
         for one in unknown:
-            if self._stamp(one) == one.stamp:
-                continue
             if reached and time.monotonic() > end:
                 self._known.pop(str(one.path), None)
                 continue
@@ -81,6 +77,19 @@ class Looks:
         if fresh:
             self._table.keep_looks(self._version, fresh)
         return {path: self._known[str(path)][1] for path in wanted if str(path) in self._known}
+
+    def known(self, seen: Iterable[Seen]) -> dict[Path, Look]:
+        """The looks at those of these that this process or the table knows as they are now; no file is opened."""
+        wanted = {one.path: one for one in seen}
+        unknown = {one.path for one in self._unknown(wanted.values())}
+        return {path: self._known[str(path)][1] for path in wanted if path not in unknown}
+
+    def _unknown(self, wanted: Iterable[Seen]) -> list[Seen]:
+        """Those of which nothing is known, in the table neither."""
+        unknown = [one for one in wanted if self._stamp(one) != one.stamp]
+        if unknown:
+            self._recall(unknown)
+        return [one for one in unknown if self._stamp(one) != one.stamp]
 
     def _stamp(self, one: Seen) -> str | None:
         known = self._known.get(str(one.path))
