@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from webui.cards import CardPlaces, Cards
 from webui.core.job import LOCAL_OWNER
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
+from webui.engine.cards.shelf import Shelf
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.config import EngineConfig
@@ -106,7 +108,10 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs, owner=queue.name)
     scheduler = Scheduler(queue, bus, executors, store, plugins, settings)
+    shelf = Shelf(catalogue, registry, paths.state, paths.other_models)
+    places = CardPlaces(paths.outputs / ".cache" / "models", paths.bin / "model-previews")
     service = Service(
+        cards=Cards(shelf, catalogue, registry, places),
         registry=registry,
         plugins=plugins,
         settings=settings,

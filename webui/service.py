@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from webui import accept
+from webui.cards import Cards
 from webui.core import infotext
 from webui.core.errors import NotAllowed, NotFound, TooMany
 from webui.core.events import Queued
@@ -41,6 +42,7 @@ class Service:
         self,
         *,
         registry: Registry,
+        cards: Cards,
         plugins: Plugins,
         settings: SettingsStore,
         catalogue: Catalogue,
@@ -50,6 +52,7 @@ class Service:
         scheduler: Scheduler,
     ) -> None:
         self.registry = registry
+        self.cards = cards
         self.fields: Sequence[Field] = ROWS
         self._plugins = plugins
         self._settings = settings

@@ -19,6 +19,9 @@ _MAX_BYTES = 1_000_000
 CHECKPOINTS, VAE, TEXT_ENCODER = "Stable-diffusion", "VAE", "text_encoder"
 """A1111's and Forge's names of the folders inside models/ for what is read now."""
 
+LORA, EMBEDDINGS = "Lora", "embeddings"
+"""The same for what is only listed yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFolders:

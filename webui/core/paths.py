@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from webui.core.model_folders import ModelFolders, inside_models
+from webui.core.model_folders import EMBEDDINGS, LORA, ModelFolders, inside_models
 
 PROGRAM_DIR = Path(__file__).resolve().parents[2]
 
@@ -39,6 +39,11 @@ class Paths:
         """Every folder that is searched for models, the person's first; the program's own holds the starter model."""
         own, program = inside_models(self.models), inside_models(self.program_dir / "models")
         return own + ModelFolders(self.checkpoint_dirs) + self.more_folders + program
+
+    @property
+    def other_models(self) -> dict[str, tuple[Path, ...]]:
+        """Folders with models of kinds that are listed and not read yet, by kind."""
+        return {"lora": (self.models / LORA,), "embedding": (self.models / EMBEDDINGS,)}
 
     @property
     def outputs(self) -> Path:

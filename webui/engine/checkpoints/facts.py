@@ -11,8 +11,11 @@ from webui.engine.checkpoints.identify import fits
 from webui.engine.checkpoints.suits import abilities_of, samplers_for, schedules_for
 
 
-def facts_of(checkpoint: Checkpoint, registry: Registry) -> dict[str, Any]:
-    """JSON-ready facts, without any path: what it is, what is inside and what is missing, where the rest came from."""
+def facts_of(checkpoint: Checkpoint, registry: Registry, *, notes: bool = True) -> dict[str, Any]:
+    """JSON-ready facts, without any path: what it is, what is inside and what is missing, where the rest came from.
+
+    notes: with the owner's notes.
+    """
     families, architectures = registry.families, registry.architectures
     known = checkpoint.family in families
     return {
@@ -36,7 +39,7 @@ def facts_of(checkpoint: Checkpoint, registry: Registry) -> dict[str, Any]:
             for name, part in checkpoint.parts.items()
         ],
         "missing": list(checkpoint.missing),
-        "card": dict(checkpoint.card),
+        "card": {name: text for name, text in checkpoint.card.items() if notes or name != "notes"},
         "abilities": list(abilities_of(checkpoint, registry)),
         "samplers": samplers_for(checkpoint, registry),
         "schedulers": schedules_for(checkpoint, registry),

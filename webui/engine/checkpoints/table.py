@@ -16,8 +16,10 @@ log = logging.getLogger(__name__)
 FILE = "models.sqlite3"
 # Where hashes were kept before there was a table.
 _OLD_FILE = "checkpoint-hashes.json"
-_FORM = 1
-"""Of the tables; a file of another form is emptied, since all in it can be found out again."""
+_FORM = 2
+_SAME = (1, _FORM)
+"""Of the tables: their form, and those whose tables are still good. A file of any other is emptied, since all in it can
+be found out again."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS looks (
@@ -25,6 +27,9 @@ CREATE TABLE IF NOT EXISTS looks (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS hashes (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, changed INTEGER NOT NULL, sha256 TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS cards (
+    path TEXT PRIMARY KEY, stamp TEXT NOT NULL, version TEXT NOT NULL, card TEXT NOT NULL
 ) STRICT;
 """
 
@@ -70,6 +75,26 @@ class ModelTable:
         rows = [(path,) for path in paths]
         if rows:
             self._use(lambda c: c.executemany("DELETE FROM looks WHERE path = ?", rows), None, writes=True)
+
+    def cards(self, version: str) -> dict[str, tuple[str, str]]:
+        """(stamp of the files beside it, card as JSON) by a model's path, of those that this version of us read."""
+        statement = "SELECT path, stamp, card FROM cards WHERE version = ?"
+
+        def read(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+            return {path: (stamp, card) for path, stamp, card in connection.execute(statement, (version,))}
+
+        return self._use(read, {})
+
+    def keep_cards(self, version: str, cards: Mapping[str, tuple[str, str]], forget: Iterable[str]) -> None:
+        """Remember (stamp, card as JSON) by a model's path; forget those of these paths."""
+        rows = [(path, stamp, version, card) for path, (stamp, card) in cards.items()]
+        gone = [(path,) for path in forget]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM cards WHERE path = ?", gone)
+            connection.executemany("INSERT OR REPLACE INTO cards VALUES (?, ?, ?, ?)", rows)
+
+        self._use(write, None, writes=True)
 
     def hashes(self) -> dict[HashKey, str]:
         """All hashes that are known: sha256 in hex."""
@@ -147,8 +172,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
     # Two processes may come here at the same time: the second waits, and finds all done.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] != _FORM:
-        for table in ("looks", "hashes"):
+    form = connection.execute("PRAGMA user_version").fetchone()[0]
+    if form != _FORM:
+        for table in ("looks", "hashes", "cards") if form not in _SAME else ():
             connection.execute(f"DROP TABLE IF EXISTS {table}")
         for statement in filter(str.strip, _TABLES.split(";")):
             connection.execute(statement)

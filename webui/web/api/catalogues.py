@@ -104,11 +104,11 @@ def _sampler(row: Any) -> dict[str, Any]:
 
 
 def _checkpoints(service: Service, who: Identity) -> dict[str, Any]:
-    found = [_checkpoint(checkpoint, service) for checkpoint in service.checkpoints(who)]
+    found = [_checkpoint(checkpoint, service, who) for checkpoint in service.checkpoints(who)]
     return {"checkpoints": found, "folder": service.checkpoint_folder(who)}
 
 
-def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
+def _checkpoint(checkpoint: Checkpoint, service: Service, who: Identity) -> dict[str, Any]:
     """`examples`, `about` and, where it has any, `sizes` come from the checkpoint's own darkroom.json."""
     families = service.registry.families
     abilities = abilities_of(checkpoint, service.registry)
@@ -117,7 +117,7 @@ def _checkpoint(checkpoint: Checkpoint, service: Service) -> dict[str, Any]:
         "title": checkpoint.title,
         "name": checkpoint.name,
         "hash": checkpoint.hash,
-        **facts_of(checkpoint, service.registry),
+        **facts_of(checkpoint, service.registry, notes=who.is_owner),
         "unknown_fields": [row.name for row in service.fields if not row.is_known_to(abilities)],
         "problem": checkpoint.problem,
         "defaults": {} if checkpoint.problem else service.defaults(checkpoint.title),

@@ -65,7 +65,7 @@ def build(service: Service) -> APIRouter:
 def _add_files(router: APIRouter, service: Service) -> None:
     """The picture itself, whole and small."""
 
-    @router.get("/pictures/{picture_id}/file", response_class=Response, responses=_IMAGE)
+    @router.get("/pictures/{picture_id}/file", response_class=Response, responses=IMAGE)
     async def get_picture_file(
         picture_id: str,
         request: Request,
@@ -74,14 +74,14 @@ def _add_files(router: APIRouter, service: Service) -> None:
     ) -> Response:
         """The file as it was saved."""
         path = await asyncio.to_thread(service.picture_file, picture_id, who)
-        headers = _headers(picture_id)
+        headers = kept_headers(picture_id)
         if download:
             headers["Content-Disposition"] = _attachment(path.name)
-        if _has(request, headers):
+        if has(request, headers):
             return Response(status_code=304, headers=headers)
         return FileResponse(path, headers=headers, media_type=_TYPES.get(path.suffix.lower(), "image/png"))
 
-    @router.get("/pictures/{picture_id}/thumb", response_class=Response, responses=_IMAGE)
+    @router.get("/pictures/{picture_id}/thumb", response_class=Response, responses=IMAGE)
     async def get_thumbnail(
         picture_id: str,
         request: Request,
@@ -89,8 +89,8 @@ def _add_files(router: APIRouter, service: Service) -> None:
         side: Annotated[int, Query(ge=32, le=1024, description="Pixels that the picture must fill")] = 256,
     ) -> Response:
         """The picture, made to fit a square, as WebP."""
-        headers = _headers(f"{picture_id}-{side}")
-        if _has(request, headers):
+        headers = kept_headers(f"{picture_id}-{side}")
+        if has(request, headers):
             service.picture(picture_id, who)
             return Response(status_code=304, headers=headers)
         data = await asyncio.to_thread(service.thumbnail, picture_id, who, side)
@@ -103,14 +103,15 @@ def _attachment(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
 
 
-_IMAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/webp": {}}}}
+IMAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/webp": {}}}}
 
 
-def _headers(tag: str) -> dict[str, str]:
+def kept_headers(tag: str) -> dict[str, str]:
+    """Of an answer that never changes under its address: a browser may keep it for ever."""
     return {"Cache-Control": _KEEP, "ETag": f'"{tag}"'}
 
 
-def _has(request: Request, headers: Mapping[str, str]) -> bool:
+def has(request: Request, headers: Mapping[str, str]) -> bool:
     """Whether the browser already holds what these headers describe."""
     known = request.headers.get("if-none-match", "")
     return headers["ETag"] in [tag.strip().removeprefix("W/") for tag in known.split(",")]

@@ -1,0 +1,227 @@
+"""All models that can be shown with a card: what was found in the folders, and what lies beside each. Torch-free."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from webui.core.errors import NotFound
+from webui.core.registry import Registry
+from webui.engine.cards.beside import Beside, File, Folder, base_of
+from webui.engine.cards.card import Card, from_json, to_json
+from webui.engine.cards.read import read_card
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.completion import PartFile
+from webui.engine.checkpoints.facts import facts_of_file
+from webui.engine.checkpoints.scan import Scanner, Seen
+from webui.engine.checkpoints.table import ModelTable
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint"
+KINDS = (CHECKPOINT, "vae", "text_encoder", "lora", "embedding")
+"""What may be listed; the last two are files in folders, which nothing here can use yet."""
+
+# As in the catalogue: how old an answer may be, and which share of the time may go into looking.
+_LOOK_SECONDS, _LOOK_SHARE = 2.0, 20.0
+_ID_DIGITS = 16
+
+Thing = Checkpoint | PartFile | Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model with its card.
+
+    id: the same as long as kind and name are. name: its path below the folder that was searched, with / between
+    folders. title: what a request calls it. changed: Unix seconds. family_title: of a checkpoint its family's, of
+    another file what kind of network it is. words, owner_words: what a search finds, in small letters.
+    """
+
+    id: str
+    kind: str
+    name: str
+    title: str
+    path: Path
+    size_bytes: int
+    changed: float
+    family: str
+    family_title: str
+    problem: str | None
+    card: Card
+    preview: File | None
+    thing: Thing
+    words: str
+    owner_words: str
+
+    @property
+    def folder(self) -> str:
+        """The folder that it lies in, below the one that was searched; "" for that itself."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def base(self) -> str:
+        """What the names of the files beside it begin with."""
+        return base_of(self.path)
+
+
+class Shelf:
+    """Models with their cards; safe to use from several threads. It follows changes of the folders."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        registry: Registry,
+        state: Path | None = None,
+        others: Mapping[str, Sequence[Path]] | None = None,
+        look_seconds: float = _LOOK_SECONDS,
+    ) -> None:
+        """state: where it is remembered what cards say. others: folders with files of a kind that nothing reads yet.
+
+        look_seconds: how old an answer may be before the files beside models are looked at again.
+        """
+        self._catalogue, self._registry = catalogue, registry
+        self._others = dict(others or {})
+        self._look_seconds = look_seconds
+        self._table = ModelTable(state)
+        self._scanner = Scanner()
+        self._lock = threading.Lock()
+        self._cards: dict[str, tuple[str, Card]] | None = None
+        self._things: list[Thing] = []
+        self._models: dict[str, Model] = {}
+        self._next_look = 0.0
+
+    def all(self) -> list[Model]:
+        """Every model, kind by kind, by name."""
+        with self._lock:
+            return list(self._fresh().values())
+
+    def get(self, model_id: str) -> Model:
+        """The model of this id. Raises NotFound."""
+        with self._lock:
+            found = self._fresh().get(model_id)
+        if found is None:
+            raise NotFound("There is no such model.")
+        return found
+
+    def look_again(self) -> None:
+        """Let the next answer be a fresh one."""
+        with self._lock:
+            self._next_look = 0.0
+
+    def _fresh(self) -> dict[str, Model]:
+        start = time.monotonic()
+        things: list[Thing] = [*self._catalogue.all(), *self._catalogue.vaes(), *self._catalogue.text_encoders()]
+        same = len(things) == sum(not isinstance(one, Seen) for one in self._things)
+        same = same and all(one is other for one, other in zip(things, self._things, strict=False))
+        if same and start < self._next_look:
+            return self._models
+        kinds = {id(thing): kind for kind, roots in self._others.items() for thing in self._of(kind, roots, things)}
+        self._things = things
+        self._models = {model.id: model for model in self._made(things, kinds)}
+        took = time.monotonic() - start
+        self._next_look = time.monotonic() + max(self._look_seconds, _LOOK_SHARE * took if self._look_seconds else 0)
+        return self._models
+
+    def _of(self, kind: str, roots: Sequence[Path], things: list[Thing]) -> Iterator[Thing]:
+        """Files of a kind that the catalogue does not know; they join the others."""
+        found = {one.name: one for one in reversed(self._scanner.scan(roots))}
+        for name in sorted(found, key=str.casefold):
+            things.append(found[name])
+            yield found[name]
+
+    def _made(self, things: Iterable[Thing], kinds: Mapping[int, str]) -> Iterator[Model]:
+        listed = cache(Folder)
+        found: list[tuple[Thing, str, Folder, Beside]] = []
+        for thing in things:
+            folder = listed(thing.path.parent)
+            found.append((thing, kinds.get(id(thing), ""), folder, folder.beside(_base(thing))))
+        cards = self._read({str(thing.path): beside for thing, _, _, beside in found})
+        for thing, kind, folder, beside in found:
+            yield self._model(thing, kind, folder, cards[str(thing.path)], beside.preview)
+
+    def _read(self, wanted: Mapping[str, Beside]) -> dict[str, Card]:
+        """The cards by path; those whose files have not changed since are remembered."""
+        if self._cards is None:
+            self._cards = dict(self._recalled())
+        fresh: dict[str, tuple[str, str]] = {}
+        answer: dict[str, Card] = {}
+        for path, beside in wanted.items():
+            stamp = beside.stamp
+            known = self._cards.get(path)
+            if known is None or known[0] != stamp:
+                known = stamp, read_card(beside)
+                if stamp.strip("/"):
+                    fresh[path] = stamp, to_json(known[1])
+            answer[path] = known[1]
+            self._cards[path] = known
+        gone = self._cards.keys() - wanted.keys()
+        for path in gone:
+            del self._cards[path]
+        if fresh or gone:
+            self._table.keep_cards(_version(), fresh, gone)
+        return answer
+
+    def _recalled(self) -> Iterator[tuple[str, tuple[str, Card]]]:
+        for path, (stamp, text) in self._table.cards(_version()).items():
+            try:
+                yield path, (stamp, from_json(text))
+            except (ValueError, KeyError, TypeError):
+                log.warning("What was remembered of the card of %s is damaged; it is read again.", path)
+
+    def _model(self, thing: Thing, kind: str, folder: Folder, card: Card, preview: File | None) -> Model:
+        changed = folder.changed(thing.path.name)
+        if isinstance(thing, Checkpoint):
+            family = self._registry.families.get(thing.family) if thing.family in self._registry.families else None
+            said = " ".join(filter(None, (family.title if family else "", thing.variant)))
+            card = card if card.description else replace(card, description=thing.card.get("description", ""))
+            own = (CHECKPOINT, thing.name, thing.title, thing.size_bytes, thing.family, said, thing.problem)
+        elif isinstance(thing, PartFile):
+            facts = facts_of_file(thing, self._registry)
+            size = folder.size(thing.path.name) or facts["size_bytes"]
+            own = (thing.role, thing.name, thing.name, size, "", facts["title"], thing.problem)
+        else:
+            own = (kind, thing.name, thing.name, folder.size(thing.path.name), "", "", None)
+        kind, name, title, size, family_name, said, problem = own
+        words = [name, title, said, card.description, card.base_model, card.sd_version, *card.trigger_words]
+        origin = card.civitai
+        notes = [card.notes, origin.model_name, origin.version_name, str(origin.model_id), str(origin.version_id)]
+        public = "\n".join(words).casefold()
+        return Model(
+            hashlib.sha256(f"{kind}/{name}".encode("utf-8", "replace")).hexdigest()[:_ID_DIGITS],
+            kind,
+            name,
+            title,
+            thing.path,
+            size,
+            changed,
+            family_name,
+            said,
+            problem,
+            card,
+            preview,
+            thing,
+            public,
+            "\n".join((public, *notes)).casefold(),
+        )
+
+
+def _base(thing: Thing) -> str:
+    if isinstance(thing, PartFile):
+        return base_of(thing.path)
+    is_folder = thing.kind == "diffusers" if isinstance(thing, Checkpoint) else thing.is_folder
+    return thing.path.name if is_folder else thing.path.stem
+
+
+@cache
+def _version() -> str:
+    """A digest of the code that reads cards: what another one has read does not count."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
