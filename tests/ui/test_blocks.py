@@ -42,6 +42,7 @@ A1111_IDS = (
     "txt2img_seed",
     "txt2img_random_seed",
     "txt2img_reuse_seed",
+    "tab_models",
     "tab_gallery",
     "tab_queue",
     "tab_settings",
@@ -79,7 +80,7 @@ def test_ids_are_a1111s(config: dict[str, Any]) -> None:
 
 def test_tabs_stand_in_a1111s_order(config: dict[str, Any]) -> None:
     tabs = [c["props"]["label"] for c in config["components"] if c["type"] == "tabitem"]
-    assert tabs == ["txt2img", "Gallery", "Queue", "Settings"]
+    assert tabs == ["txt2img", "Models", "Gallery", "Queue", "Settings"]
 
 
 def test_the_page_has_no_handler_in_python(house: House) -> None:

@@ -27,7 +27,7 @@ INSIDE = (
 )
 """Texts that stand inside a sentence or a line, and so begin small."""
 UI = Path(webui.ui.__file__).parent
-COMPOSED = ("field_", "help_", "worker_", "key_")
+COMPOSED = ("field_", "help_", "worker_", "key_", "kind_", "sort_", "card_")
 
 
 def sources() -> str:

@@ -31,11 +31,13 @@ SCRIPTS = (
     "results.js",
     "lightbox.js",
     "gallery.js",
+    "cards.js",
+    "cards_dialog.js",
     "queue.js",
     "settings.js",
     "keys.js",
 )
-SHEETS = ("base.css", "head.css", "form.css", "results.css", "lists.css", "dialogs.css", "narrow.css")
+SHEETS = ("base.css", "head.css", "form.css", "results.css", "lists.css", "cards.css", "dialogs.css", "narrow.css")
 
 Theme = Literal["system", "dark", "light"]
 

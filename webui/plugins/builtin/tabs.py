@@ -11,6 +11,7 @@ def tabs() -> list[Tab]:
     """Rows of the tabs that are built; their builders live in ui/tabs and are resolved when the page is made."""
     return [
         Tab("txt2img", "webui.ui.tabs.txt2img:build", "tab_txt2img", 10),
+        Tab("Models", "webui.ui.tabs.models:build", "tab_models", 50),
         Tab("Gallery", "webui.ui.tabs.gallery:build", "tab_gallery", 60),
         Tab("Queue", "webui.ui.tabs.queue:build", "tab_queue", 70),
         Tab("Settings", "webui.ui.tabs.settings:build", "tab_settings", 90, owner_only=True),

@@ -77,7 +77,7 @@
     const values = D.form.valuesOf("txt2img");
     const changes = Object.entries(model.defaults || {}).filter(
       ([name, value]) => name !== "checkpoint" && values[name] === before[name] && values[name] !== value);
-    const choices = { sampler_name: model.samplers, scheduler: model.schedulers };
+    const choices = { sampler_name: model.samplers, scheduler: model.schedulers, refiner_checkpoint: refiners(model) };
     // What the model does not take cannot stay.
     const wrong = Object.keys(choices).filter((name) => !choices[name].includes(values[name])).map((name) => [name, model.defaults[name]]);
     D.form.fill("txt2img", Object.fromEntries([...changes, ...wrong]), choices);
@@ -86,6 +86,19 @@
     draw();
     D.emit("models");
   }
+
+  // Chosen on another place of the page, by hand; false for one that is not here.
+  async function use(title) {
+    if (!find(title)) await load();
+    if (!find(title)) return false;
+    pick(title);
+    if (chosen === title) remember(title);
+    return chosen === title;
+  }
+
+  // Those that can go on with its latents.
+  const refiners = (model) => ["None", ...list.filter((other) =>
+    !other.problem && model.latents && other.latents === model.latents && other.title !== model.title).map(({ title }) => title)];
 
   // Controls that mean nothing to the model are hidden by head.css and form.css, which read their names here.
   const suit = (model) => {
@@ -161,11 +174,19 @@
     return { placeholder: said, title: said };
   };
 
+  // What is set should be seen: the box of the refiner opens when one comes, from a picture's settings for instance.
+  let refiner = "None";
+  function showRefiner({ refiner_checkpoint: now = "None" }) {
+    const box = byId("txt2img_enable")?.querySelector("button");
+    if (now !== "None" && refiner === "None" && box && !box.classList.contains("open")) box.click();
+    refiner = now;
+  }
+
   D.onClick("refresh_sd_model_checkpoint", refresh);
   D.on("drawn", watchList);
   D.on("start", load);
   D.on("tab", draw);
-  D.on("form", (task) => { if (task === "txt2img") drawSizes(); });
-  D.models = { load, take, pick, choose, chosen: () => chosen, family: () => find(chosen)?.family,
+  D.on("form", (task, values) => { if (task === "txt2img") { drawSizes(); showRefiner(values); } });
+  D.models = { load, take, pick, use, choose, chosen: () => chosen, family: () => find(chosen)?.family,
     unknown: () => find(chosen)?.unknown_fields || [], none: () => loaded && !chosen };
 })();
