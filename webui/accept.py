@@ -17,6 +17,10 @@ from webui.core.settings import Settings
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import choose, does_fit, is_automatic
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
+from webui.engine.checkpoints.refining import CHECKPOINT as REFINER
+from webui.engine.checkpoints.refining import HASH as REFINER_HASH
+from webui.engine.checkpoints.refining import PARTS_HASH as REFINER_PARTS_HASH
+from webui.engine.checkpoints.refining import SWITCH_AT, choose_refiner, is_none, without_refiner
 from webui.engine.checkpoints.suits import abilities_of, kind_of, own_names, samplers_for, suiting
 
 
@@ -52,17 +56,37 @@ def resolve(
         with faults.gathered():
             hashes = {name: wanted[name] for name in ("vae_hash", "text_encoders_hash")}
             chosen = choose(checkpoint, checked["vae"], checked["text_encoders"], catalogue, **hashes)
+    refiner: dict[str, Any] = {}
+    if checkpoint and REFINER in checked:
+        with faults.gathered():
+            refiner = _refiner(checked, wanted, checkpoint, catalogue, registry)
     faults.raise_found()
     assert checkpoint is not None and chosen is not None
     if checked["seed"] < 0:
         checked["seed"] = secrets.randbelow(MAX_SEED + 1)
     return GenerationRequest(
-        **checked | {"vae": chosen.vae, "text_encoders": chosen.text_encoders},
+        **checked | {"vae": chosen.vae, "text_encoders": chosen.text_encoders} | refiner,
         checkpoint_hash=checkpoint.hash,
         vae_hash=chosen.vae_hash,
         text_encoders_hash=chosen.text_encoders_hash,
         abilities=",".join(abilities_of(checkpoint, registry)),
     )
+
+
+def _refiner(
+    checked: Mapping[str, Any], wanted: Mapping[str, Any], base: Checkpoint, catalogue: Catalogue, registry: Registry
+) -> dict[str, Any]:
+    """The request's fields of its refiner; of none, of one that never comes, or of the base itself, those of none."""
+    title = checked[REFINER]
+    if is_none(title) or checked.get(SWITCH_AT) == 1:
+        return without_refiner()
+    try:
+        named = choose_refiner(title, wanted[REFINER_HASH], wanted[REFINER_PARTS_HASH], base, catalogue, registry)
+    except DarkroomError as error:
+        # What is found wrong with a checkpoint is told of the checkpoint's field.
+        error.field = REFINER
+        raise
+    return named if named[REFINER] != base.title else without_refiner()
 
 
 def _name(checked: dict[str, Any], registry: Registry, checkpoint: Checkpoint | None, faults: Faults) -> None:
@@ -205,6 +229,11 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
                 values["checkpoint"] = catalogue.get(known).title
             except DarkroomError:
                 unknown["Model"] = known
+    if not is_none(values.get(REFINER, "")):
+        try:
+            values[REFINER] = catalogue.get(values[REFINER]).title
+        except DarkroomError:
+            unknown["Refiner"] = values.pop(REFINER)
     _find_parts(values, unknown, catalogue)
     return replace(parsed, values=values, unknown=unknown)
 

@@ -80,7 +80,7 @@ def test_controls_that_a_checkpoint_does_not_know_are_away(house: Path, serve: S
     assert (top(page, "txt2img_results"), top(page, "txt2img_steps")) == before, "nothing below moves"
     generate(page, "a red circle")
     made = sent(page)
-    assert (made["cfg_scale"], made["negative_prompt"], made["abilities"]) == (1.0, "", "")
+    assert (made["cfg_scale"], made["negative_prompt"], made["abilities"]) == (1.0, "", "refiner")
     assert made["vae"] == "ae.safetensors" and made["vae_hash"]
     choose(page, "darkroom-starter")
     expect(page.locator("#txt2img_neg_prompt textarea")).to_have_value("dogs")
@@ -100,6 +100,30 @@ def test_the_list_of_checkpoints_says_what_they_are_and_lack(house: Path, serve:
     expect(row).to_have_attribute("data-about", "Flux.1 schnell")
     lonely = page.locator(f"{CHECKPOINT} [role=option]:has-text('lonely')")
     expect(lonely).to_have_attribute("data-about", "Flux.1 dev · lacks text_encoder_2")
+
+
+def test_a_refiner_is_one_that_can_go_on_and_leaves_with_its_kind(house: Path, serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    refiner = page.locator("#txt2img_checkpoint input")
+    expect(refiner).to_be_hidden()
+    choose(page, "flux-dev")
+    page.click("#txt2img_enable > button")
+    expect(refiner).to_have_value("None")
+    refiner.click()
+    assert [name.split(".")[0] for name in listed(page, "#txt2img_checkpoint")] == ["None", "flux-schnell"]
+    page.click("#txt2img_checkpoint [role=option]:has-text('flux-schnell')")
+    generate(page, "a red circle")
+    made = sent(page)
+    assert made["refiner_checkpoint"].startswith("flux-schnell") and made["refiner_hash"]
+    assert made["refiner_switch_at"] == 0.8
+    page.click("#txt2img_enable > button")
+    page.evaluate("darkroom.form.fill('txt2img', { refiner_checkpoint: 'None' })")
+    page.evaluate(
+        "(text) => darkroom.form.useInfotext('txt2img', text)", page.evaluate("darkroom.results.selected().infotext")
+    )
+    expect(refiner).to_have_value(made["refiner_checkpoint"])
+    choose(page, "darkroom-starter")
+    expect(refiner).to_have_value("None")
 
 
 def test_a_vae_is_picked_sent_kept_and_left_where_it_does_not_fit(house: Path, serve: Serve, open_page: Open) -> None:

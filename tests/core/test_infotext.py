@@ -70,7 +70,10 @@ REQUESTS = st.builds(
     vae=st.sampled_from(["Automatic", "None"]) | FILES.filter(lambda name: name not in ("Automatic", "None")),
     text_encoders=st.lists(FILES, max_size=3).map(join_names),
     distilled_cfg_scale=st.floats(0, 30),
-    abilities=st.sampled_from(["cfg", "cfg,distilled_cfg", "distilled_cfg", ""]),
+    refiner_checkpoint=st.sampled_from(["None"]) | NAMES,
+    refiner_switch_at=st.floats(0.01, 1),
+    refiner_hash=st.sampled_from(["", "ab" * 32]),
+    abilities=st.sampled_from(["cfg,refiner", "cfg,distilled_cfg,refiner", "distilled_cfg", ""]),
 )
 
 
@@ -86,8 +89,10 @@ def carried() -> list[str]:
 def test_every_field_that_infotext_carries_comes_back(request_: GenerationRequest, index: int, version: str) -> None:
     parsed = infotext.parse(infotext.write(request_, index, version, {"Hires prompt": request_.prompt}))
     expected = {name: getattr(request_, name) for name in carried()} | {"seed": request_.seed_of(index)}
-    for name in ("cfg_scale", "distilled_cfg_scale"):
-        if not request_.knows(name):
+    if request_.refiner_hash:
+        expected["refiner_checkpoint"] += f" [{request_.refiner_hash[:10]}]"
+    for name in ("cfg_scale", "distilled_cfg_scale", "refiner_checkpoint", "refiner_switch_at"):
+        if not request_.knows(name) or (name.startswith("refiner") and request_.refiner_checkpoint == "None"):
             del expected[name]
     if request_.vae in ("Automatic", "None"):
         del expected["vae"]

@@ -23,6 +23,7 @@ from webui.engine.denoise import Denoiser
 from webui.engine.engine import Engine
 from webui.engine.families.base import Purpose
 from webui.engine.generate import Run, make_lane
+from webui.engine.lanes import Guide
 from webui.engine.reading.cache import NetworkCache
 from webui.plugins.manager import build_registry, load_plugins
 from webui.plugins.resolve import resolve
@@ -195,14 +196,13 @@ class Loop:
         )
 
     @torch.inference_mode()
-    def add(self, name, request, alone=False):
+    def add(self, name, request, alone=False, model=None, refiner=None):
         """A lane for the request's first batch joins; `name` is its key in `ends` and `steps`."""
         run = Run(name, request, frozenset(), alone, [])
-        run.model = self.model
-        run.prompt, run.negative = Conditioner().encode(
-            self.model, request.prompt, None if request.cfg_scale == 1 else request.negative_prompt,
-            Purpose(request.width, request.height),
-        )  # fmt: skip
+        run.models = [model or self.model, *([refiner] if refiner else [])]
+        texts = request.prompt, None if request.cfg_scale == 1 else request.negative_prompt
+        purpose = Purpose(request.width, request.height)
+        run.guides = [Guide(each, *Conditioner().encode(each, *texts, purpose)) for each in run.models]
         lane = make_lane(
             run, self.registry, resolve, self.hooks,
             lambda lane: self.steps[name].append(lane.done_steps), lambda end: self.ends.__setitem__(name, end),

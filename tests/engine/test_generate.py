@@ -23,7 +23,7 @@ def test_a_batch_is_made_again_unless_all_its_pictures_are_done(ask):
 def test_a_file_holds_the_request_and_can_be_made_again(tiny, plugins, ask):
     request = ask(n_iter=2, batch_size=2, seed=40, negative_prompt="blurry")
     run = Run("a", request, frozenset({2}), False, [])
-    run.model = tiny
+    run.models = [tiny]
     [picture] = finish_batch(run, 1, LaneEnd(torch.randn(2, 4, 8, 8), 3), plugins, 1)
     assert (picture.index, picture.seed, picture.stopped_at) == (3, 43, 3)
     found = read(picture.data)
@@ -37,7 +37,7 @@ def test_a_file_holds_the_request_and_can_be_made_again(tiny, plugins, ask):
 @torch.inference_mode()
 def test_one_bad_picture_of_a_batch_is_told(tiny, plugins, ask):
     run = Run("a", ask(batch_size=2), frozenset(), False, [])
-    run.model = tiny
+    run.models = [tiny]
     latents = torch.randn(2, 4, 8, 8)
     latents[1, 0, 0, 0] = float("inf")
     made = finish_batch(run, 0, LaneEnd(latents), plugins, 1)

@@ -54,7 +54,7 @@ def test_a_model_is_loaded_once_for_all_who_borrow_it(catalogue, registry):
     for thread in threads:
         thread.join()
     assert loads == ["a"] and len(lent) == 4 and all(model is lent[0] for model in lent)
-    assert shelf.lend_resident(catalogue.get("a")) is not None and shelf.lend_resident(catalogue.get("b")) is None
+    assert shelf.lend_resident([catalogue.get("a")]) and not shelf.lend_resident([catalogue.get("b")])
 
 
 def test_processes_on_one_device_share_its_memory(registry, monkeypatch):
@@ -138,7 +138,7 @@ def test_a_model_that_does_not_fit_waits_for_a_loan_to_come_back(catalogue, regi
     other = threading.Thread(target=borrow)
     with shelf.lend(catalogue.get("a")):
         other.start()
-        assert waits(shelf) and shelf.lend_resident(catalogue.get("a")) is None
+        assert waits(shelf) and not shelf.lend_resident([catalogue.get("a")])
     other.join(30)
     assert lent == [["b"]] and told == [True, False]
 

@@ -171,8 +171,18 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         "Model": model_name(request.checkpoint),
         "VAE hash": request.vae_hash[:HASH_LENGTH],
         "VAE": "" if request.vae in _NO_FILE else file_name(request.vae),
+        "Refiner": _refiner(request),
+        "Refiner switch at": request.refiner_switch_at if _refiner(request) else "",
         **{f"Module {number}": model_name(file_name(name)) for number, name in modules},
     }
+
+
+def _refiner(request: GenerationRequest) -> str:
+    """As A1111 writes it, with the hash behind the name."""
+    if request.refiner_checkpoint in ("", *_NO_FILE) or not request.knows("refiner_checkpoint"):
+        return ""
+    name = model_name(request.refiner_checkpoint)
+    return f"{name} [{request.refiner_hash[:HASH_LENGTH]}]" if request.refiner_hash else name
 
 
 def _assemble(request: GenerationRequest, pairs: Mapping[str, Any], exact: Mapping[str, str] | None = None) -> str:

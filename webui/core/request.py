@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, MAX_SEED, check_values
@@ -14,8 +14,18 @@ from webui.core.fields import FIELDS, MAX_SEED, check_values
 SCHEMA = 1
 """Version of the JSON form. A newer one is refused by `from_json`; there is no older one yet."""
 
+DEVICE: Final = "device"
+"""Where pictures are made."""
+
 # What acceptance adds: not fields a person sets, so they have no row.
-RESOLVED = ("checkpoint_hash", "vae_hash", "text_encoders_hash", "abilities")
+RESOLVED = (
+    "checkpoint_hash",
+    "vae_hash",
+    "text_encoders_hash",
+    "refiner_hash",
+    "refiner_text_encoders_hash",
+    "abilities",
+)
 
 _ABILITIES = "cfg"
 """Of every model that a request was made for before it named them."""
@@ -27,7 +37,8 @@ class GenerationRequest:
 
     Filled when the request is accepted, with the names of what was chosen in `checkpoint`, `vae` and `text_encoders`:
     `checkpoint_hash` (sha256, hex), `vae_hash` and `text_encoders_hash` (of files that are not the checkpoint's own,
-    else empty), and `abilities`, those of the model with commas between them: a field that needs others means nothing.
+    else empty), the same of the refiner, and `abilities`, those of the model with commas between them: a field that
+    needs others means nothing.
     """
 
     prompt: str = FIELDS["prompt"].default
@@ -45,12 +56,19 @@ class GenerationRequest:
     checkpoint: str = FIELDS["checkpoint"].default
     vae: str = FIELDS["vae"].default
     text_encoders: str = FIELDS["text_encoders"].default
+    refiner_checkpoint: str = FIELDS["refiner_checkpoint"].default
+    refiner_switch_at: float = FIELDS["refiner_switch_at"].default
     attention: str = FIELDS["attention"].default
     alone: bool = FIELDS["alone"].default
     checkpoint_hash: str = ""
     vae_hash: str = ""
     text_encoders_hash: str = ""
+    refiner_hash: str = ""
+    refiner_text_encoders_hash: str = ""
     abilities: str = _ABILITIES
+
+    # What every job's request is asked for: see core/job_request.py.
+    workplace = DEVICE
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
@@ -86,6 +104,26 @@ class GenerationRequest:
     def pictures(self) -> int:
         """How many pictures the request makes."""
         return self.n_iter * self.batch_size
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Titles of the checkpoints that it needs in memory."""
+        return (self.checkpoint,)
+
+    @property
+    def summary(self) -> str:
+        """What the picture is of."""
+        return self.prompt
+
+    @property
+    def alike(self) -> Hashable:
+        """Equal for requests whose steps take about as long."""
+        return (self.checkpoint_hash, self.sampler_name, self.width, self.height, self.batch_size)
+
+    @property
+    def lighter(self) -> tuple[str, ...]:
+        """What a person can do when it was too much for the machine."""
+        return ("Lower the size or the batch size", "Choose another checkpoint", "Look into the log")
 
     def seed_of(self, index: int) -> int:
         """The seed of picture `index` (from 0): A1111 counts up from the first, within 32 bits."""

@@ -118,8 +118,11 @@ class Denoiser:
     def add(self, lane: Lane) -> None:
         """Start a lane; from the next turn on it takes part."""
         lane.start()
-        if lane.ended:
-            return
+        if not lane.ended:
+            self._seat(lane)
+
+    def _seat(self, lane: Lane) -> None:
+        """Put a lane among those that it shares with."""
         group = self._groups.get(lane.key)
         if group is None:
             group = self._groups[lane.key] = _Group(lane.model, lane.attention, self._max_rows, self._least())
@@ -169,7 +172,12 @@ class Denoiser:
             if is_fatal(error):
                 raise
             self._serve_one_by_one(group, lanes, error)
-        if any(lane.ended for lane in lanes):
+        # A handover to a refiner makes another group's member of a lane.
+        moved = [lane for lane in lanes if not lane.ended and lane.model is not group.model]
+        for lane in moved:
+            group.lanes.remove(lane)
+            self._seat(lane)
+        if moved or any(lane.ended for lane in lanes):
             self.discard_ended()
 
     def _serve_one_by_one(self, group: _Group, lanes: Sequence[Lane], error: Exception) -> None:

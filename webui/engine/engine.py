@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -21,13 +21,14 @@ from webui.engine import device as devices
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.identify import Kinds
+from webui.engine.checkpoints.refining import find_refiner
 from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardPass
 from webui.engine.families.base import Purpose
 from webui.engine.generate import Run, finish_batch, make_lane, make_stock_lane, missing_batches
 from webui.engine.hooks import PluginStepHooks
-from webui.engine.lanes import Lane, LaneEnd
+from webui.engine.lanes import Guide, Lane, LaneEnd
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
 from webui.engine.stock.lane import StockLane
@@ -164,23 +165,27 @@ class Engine:
     def _take_up(self, run: Run) -> None:
         if run.cancelled or run.ended:
             return
-        checkpoint = find_accepted(self._catalogue, run.request)
-        resident = self._pipelines.lend_resident(checkpoint)
-        if resident is not None:
-            run.model = run.loan.enter_context(resident)
+        refiner = find_refiner(self._catalogue, run.request)
+        checkpoints = [find_accepted(self._catalogue, run.request), *([refiner] if refiner else [])]
+        resident = self._pipelines.lend_resident(checkpoints)
+        if resident:
+            run.models = [run.loan.enter_context(model) for model in resident]
             self._prepare(run)
         else:
-            self._tell_loading(run, checkpoint)
-            self._loader.submit(self._guarded, run, self._load, run, checkpoint)
+            self._tell_loading(run, checkpoints[0])
+            self._loader.submit(self._guarded, run, self._load, run, checkpoints)
 
-    def _load(self, run: Run, checkpoint: Checkpoint) -> None:
+    def _load(self, run: Run, checkpoints: Sequence[Checkpoint]) -> None:
         if run.cancelled or run.ended:
             return
         started = time.perf_counter()
-        model = self._pipelines.lend(
-            checkpoint, lambda: run.cancelled or run.ended, partial(self._tell_loading, run, checkpoint)
-        )
-        run.model = run.loan.enter_context(model)
+        for place, checkpoint in enumerate(checkpoints):
+            tell = partial(self._tell_loading, run, checkpoint)
+            if place:
+                tell()
+            given_up, beside = (lambda: run.cancelled or run.ended), checkpoints[:place]
+            model = self._pipelines.lend(checkpoint, given_up, tell, beside)
+            run.models.append(run.loan.enter_context(model))
         run.spend("loaded", time.perf_counter() - started)
         self._encoder.submit(self._guarded, run, self._prepare, run)
 
@@ -192,16 +197,13 @@ class Engine:
     def _prepare(self, run: Run) -> None:
         started = time.perf_counter()
         request = run.request
-        assert run.model is not None
-        if isinstance(run.model, StockModel):
-            self._inbox.put(partial(self._join, run))
-            return
-        run.prompt, run.negative = self._conditioner.encode(
-            run.model,
-            request.prompt,
-            None if request.cfg_scale == 1 else request.negative_prompt,
-            Purpose(request.width, request.height, distilled_cfg_scale=request.distilled_cfg_scale),
-        )
+        purpose = Purpose(request.width, request.height, distilled_cfg_scale=request.distilled_cfg_scale)
+        negative = None if request.cfg_scale == 1 else request.negative_prompt
+        run.guides = [
+            Guide(model, *self._conditioner.encode(model, request.prompt, negative, purpose))
+            for model in run.models
+            if not isinstance(model, StockModel)
+        ]
         run.spend("encoded", time.perf_counter() - started)
         self._inbox.put(partial(self._join, run))
 

@@ -17,12 +17,11 @@ from webui.core.events import Picture
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine import latents as latent_space
-from webui.engine.conditioning import Timeline
 from webui.engine.families.base import LoadedModel
-from webui.engine.lanes import Lane, LaneEnd, StepHooks
+from webui.engine.lanes import Guide, Handover, Lane, LaneEnd, StepHooks
 from webui.engine.noise import LaneNoise
 from webui.engine.samplers.base import SamplerContext
-from webui.engine.schedules import noise_levels, start_scale
+from webui.engine.schedules import handover_sigma, noise_levels, start_scale
 from webui.engine.stock.lane import Post, StockLane
 from webui.engine.stock.model import StockModel
 from webui.images.metadata import write_png
@@ -45,9 +44,10 @@ class Run:
     batches: list[int]
     """Numbers of the batches that are still to be made, the current one left out."""
     loan: ExitStack = field(default_factory=ExitStack)
-    model: LoadedModel | StockModel | None = None
-    prompt: Timeline | None = None
-    negative: Timeline | None = None
+    models: list[LoadedModel | StockModel] = field(default_factory=list)
+    """Lent to it: the checkpoint's, then the refiner's where there is one."""
+    guides: list[Guide] = field(default_factory=list)
+    """Of those that the loop computes, with the texts as they understand them."""
     lane: Lane | StockLane | None = None
     batch: int = 0
     decoding: int = 0
@@ -61,6 +61,11 @@ class Run:
     preview_due: float = 0.0
     lane_started: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def model(self) -> LoadedModel | StockModel:
+        """The checkpoint's, which decodes the pictures; there is one once the job has joined the loop."""
+        return self.models[0]
 
     def spend(self, stage: str, seconds: float) -> None:
         """Add to a stage's time."""
@@ -82,8 +87,8 @@ def make_lane(
     on_end: Callable[[LaneEnd], None],
 ) -> Lane:
     """A lane for the run's current batch, ready to start."""
-    request, model = run.request, run.model
-    assert model is not None and not isinstance(model, StockModel) and run.prompt is not None
+    request, guide = run.request, run.guides[0]
+    model = guide.model
     sampler = registry.samplers.get(request.sampler_name)
     schedule = registry.schedules.get(request.scheduler)
     levels = model.schedule_at(request.width, request.height)
@@ -94,14 +99,14 @@ def make_lane(
     noise = LaneNoise(seeds, shape, model.device)
     start = noise.normal() * start_scale(sampler, sigmas[0], levels)
     context = SamplerContext(sigmas, request.steps, noise, levels)
+    handover = Handover(handover_sigma(levels, request.refiner_switch_at), run.guides[1]) if run.guides[1:] else None
     return Lane(
-        model,
+        guide,
         request.attention,
         resolve(sampler.function)(start, context),
-        run.prompt,
-        run.negative,
         request.cfg_scale,
         len(sigmas) - 1,
+        handover=handover,
         alone=run.alone or request.alone,
         hooks=hooks,
         on_step=on_step,
@@ -137,8 +142,8 @@ def _seeds(run: Run) -> list[int]:
     return [run.request.seed_of(index) for index in range(first, first + run.request.batch_size)]
 
 
-def _decoded(model: LoadedModel | StockModel | None, latents: Tensor | None, place: int) -> Image.Image:
-    assert model is not None and latents is not None
+def _decoded(model: LoadedModel | StockModel, latents: Tensor | None, place: int) -> Image.Image:
+    assert latents is not None
     return latent_space.decode(model, latents[place : place + 1])[0]
 
 

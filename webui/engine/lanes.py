@@ -37,6 +37,23 @@ class GroupKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Guide:
+    """A model, and the texts as it understands them. negative: None when guidance is off."""
+
+    model: LoadedModel
+    prompt: Timeline
+    negative: Timeline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """From the first ask on whose noise level is not above `sigma`, `guide` answers: a refiner."""
+
+    sigma: float
+    guide: Guide
+
+
+@dataclass(frozen=True, slots=True)
 class LaneEnd:
     """How a lane ended: latents (batch, channels, height/8, width/8), cut short at `stopped_at`, or an error.
 
@@ -58,21 +75,19 @@ class Lane:
 
     def __init__(
         self,
-        model: LoadedModel,
+        guide: Guide,
         attention: str,
         sampling: Sampling,
-        prompt: Timeline,
-        negative: Timeline | None,
         cfg_scale: float,
         steps: int,
         *,
+        handover: Handover | None = None,
         alone: bool = False,
         hooks: StepHooks | None = None,
         on_step: Callable[[Lane], None],
         on_end: Callable[[LaneEnd], None],
     ) -> None:
-        """negative: None when guidance is off. steps: how many the sampler will walk. The sampling must be fresh."""
-        self.model = model
+        """steps: how many the sampler will walk. The sampling must be fresh."""
         self.attention = attention
         self.steps = steps
         self.done_steps = 0
@@ -80,8 +95,8 @@ class Lane:
         """The newest guided prediction of the clean latents."""
         self.ended = False
         self._sampling = sampling
-        self._prompt = prompt
-        self._negative = negative
+        self._guide = guide
+        self._handover = handover
         self._cfg_scale = cfg_scale
         self._alone = alone
         self._hooks = hooks
@@ -90,8 +105,13 @@ class Lane:
         self._ask: Ask | None = None
 
     @property
+    def model(self) -> LoadedModel:
+        """Whose the open ask is to answer."""
+        return self._guide.model
+
+    @property
     def key(self) -> GroupKey:
-        """What decides with whom this lane shares; known once it has started."""
+        """What decides with whom this lane shares; known once it has started. A handover changes it."""
         return GroupKey(id(self.model), self.attention, tuple(self.ask.x.shape[1:]), self if self._alone else None)
 
     @property
@@ -104,7 +124,7 @@ class Lane:
     @property
     def rows(self) -> int:
         """Rows that the open ask takes in a forward pass."""
-        return self.ask.x.shape[0] * (1 if self._negative is None else 2)
+        return self.ask.x.shape[0] * (1 if self._guide.negative is None else 2)
 
     def start(self) -> None:
         """Run the sampler to its first ask."""
@@ -112,17 +132,17 @@ class Lane:
 
     def conditionings(self) -> list[Conditioning]:
         """Of each row of the open ask, in order: first those of the negative text, then those of the prompt."""
-        batch, step = self.ask.x.shape[0], self.ask.step
-        prompt = [self._prompt.at(step)] * batch
-        return prompt if self._negative is None else [self._negative.at(step)] * batch + prompt
+        batch, step, guide = self.ask.x.shape[0], self.ask.step, self._guide
+        prompt = [guide.prompt.at(step)] * batch
+        return prompt if guide.negative is None else [guide.negative.at(step)] * batch + prompt
 
     def inputs(self) -> list[Tensor]:
         """The latents of the rows, in the order of `conditionings`, as tensors to be joined."""
-        return [self.ask.x] if self._negative is None else [self.ask.x, self.ask.x]
+        return [self.ask.x] if self._guide.negative is None else [self.ask.x, self.ask.x]
 
     def answer(self, denoised: Tensor) -> None:
         """Take the predictions of this lane's rows, guide them, and run the sampler to its next ask or to its end."""
-        if self._negative is None:
+        if self._guide.negative is None:
             given = Answer(denoised)
         else:
             uncond, cond = denoised.chunk(2)
@@ -154,6 +174,8 @@ class Lane:
             self.fail(error)
             return
         self._ask = ask
+        if self._handover is not None and ask.sigma <= self._handover.sigma:
+            self._guide, self._handover = self._handover.guide, None
         if before is None or ask.step > before.step:
             self._boundary(ask, None if before is None else before.step)
 

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +44,8 @@ class Pipelines:
     """The models of one device; safe to use from several threads. One model is loaded at a time.
 
     A model that does not fit beside those that are lent waits until one of them comes back. So that this ends, whoever
-    holds a loan must not wait for another, nor for a thread that calls `lend`.
+    holds a loan must not wait for a thread that calls `lend`, and a job that needs several models says which of them it
+    holds already, and borrows them one after the other, with no other job's borrowing between.
     """
 
     def __init__(
@@ -84,22 +85,29 @@ class Pipelines:
         checkpoint: Checkpoint,
         given_up: Callable[[], bool] = lambda: False,
         waits: Callable[[bool], None] = lambda waiting: None,
+        beside: Sequence[Checkpoint] = (),
     ) -> Iterator[LoadedModel]:
         """The loaded model, kept in memory until the block ends; loads it first, which may take minutes.
 
         given_up: whether there is no use in waiting for other models to come back; asked again after `wake`.
-        waits: told True when that waiting begins, and False when it is over. Raises ModelProblem, OutOfMemory.
+        waits: told True when that waiting begins, and False when it is over. beside: what the caller holds already; it
+        does not wait for those. Raises ModelProblem, OutOfMemory.
         """
-        with self._loan(self._borrow(checkpoint, given_up, waits)) as model:
+        held = [_key(each) for each in beside]
+        with self._loan(self._borrow(checkpoint, given_up, waits, held)) as model:
             yield model
 
-    def lend_resident(self, checkpoint: Checkpoint) -> AbstractContextManager[LoadedModel] | None:
-        """The same at once for a model in memory, to be entered; None when it must be loaded, or others wait."""
-        key = _key(checkpoint)
+    def lend_resident(self, checkpoints: Sequence[Checkpoint]) -> list[AbstractContextManager[LoadedModel]]:
+        """The same at once for models in memory, to be entered; [] when one must be loaded, or others wait."""
+        keys = [_key(checkpoint) for checkpoint in checkpoints]
         with self._lock:
             # Whoever waits for memory would wait for ever if the models in its way were lent again and again.
-            resident = None if self._waiting else self._take(key)
-        return None if resident is None else self._loan(resident)
+            if self._waiting or not all(key in self._resident for key in keys):
+                return []
+            found = [self._resident[key] for key in keys]
+            for resident in found:
+                resident.users += 1
+        return [self._loan(resident) for resident in found]
 
     def wake(self) -> None:
         """Ask whoever waits for memory whether it has given up."""
@@ -121,7 +129,13 @@ class Pipelines:
                 resident.used = time.monotonic()
                 self._lock.notify_all()
 
-    def _borrow(self, checkpoint: Checkpoint, given_up: Callable[[], bool], waits: Callable[[bool], None]) -> _Resident:
+    def _borrow(
+        self,
+        checkpoint: Checkpoint,
+        given_up: Callable[[], bool],
+        waits: Callable[[bool], None],
+        held: Collection[Key],
+    ) -> _Resident:
         key = _key(checkpoint)
         known = self._take(key)
         if known is not None:
@@ -134,7 +148,7 @@ class Pipelines:
             # What it shares with a model that has to go for it must not be read again.
             shared = self._reader.held(checkpoint.parts.values())
             self._evict(max(0, self._budget - checkpoint.size_bytes), shared)
-            resident = _Resident(self._load(checkpoint, given_up, waits), checkpoint.name, users=1)
+            resident = _Resident(self._load(checkpoint, given_up, waits, held), checkpoint.name, users=1)
             del shared
             with self._lock:
                 self._resident[key] = resident
@@ -148,7 +162,13 @@ class Pipelines:
                 known.users += 1
             return known
 
-    def _load(self, checkpoint: Checkpoint, given_up: Callable[[], bool], waits: Callable[[bool], None]) -> LoadedModel:
+    def _load(
+        self,
+        checkpoint: Checkpoint,
+        given_up: Callable[[], bool],
+        waits: Callable[[bool], None],
+        held: Collection[Key],
+    ) -> LoadedModel:
         load = self._resolve(self._registry.families.get(checkpoint.family).function)
         while True:
             try:
@@ -159,22 +179,30 @@ class Pipelines:
                     raise
             # Outside the handler, so that nothing of the failed load is kept alive by its traceback.
             log.warning("Not enough memory to load %s beside what is in memory.", checkpoint.name)
-            if not self._evict(0) and not (self._wait_for_return(given_up, waits) and self._evict(0)):
+            if not self._evict(0) and not (self._wait_for_return(given_up, waits, held) and self._evict(0)):
                 raise OutOfMemory(
                     f"There is not enough memory to load {checkpoint.name}.",
                     field="checkpoint",
                     remedies=("Choose a smaller checkpoint", "Close other programs that use the device"),
                 )
 
-    def _wait_for_return(self, given_up: Callable[[], bool], waits: Callable[[bool], None]) -> bool:
-        """Wait until a model that is lent is idle; False when none is in memory, or the waiting was given up."""
+    def _wait_for_return(
+        self, given_up: Callable[[], bool], waits: Callable[[bool], None], held: Collection[Key]
+    ) -> bool:
+        """Wait until a model that is lent is idle; False when none can be that, or the waiting was given up.
+
+        held: what the one who waits holds itself.
+        """
+
+        def others() -> list[_Resident]:
+            return [resident for key, resident in self._resident.items() if key not in held]
 
         def over() -> bool:
-            return given_up() or not self._resident or any(r.users == 0 for r in self._resident.values())
+            return given_up() or not others() or any(resident.users == 0 for resident in others())
 
         with self._lock:
             if over():
-                return bool(self._resident) and not given_up()
+                return bool(others()) and not given_up()
         waits(True)
         with self._lock:
             self._waiting = True
@@ -182,7 +210,7 @@ class Pipelines:
                 self._lock.wait_for(over)
             finally:
                 self._waiting = False
-            returned = bool(self._resident) and not given_up()
+            returned = bool(others()) and not given_up()
         waits(False)
         return returned
 

@@ -51,7 +51,7 @@ class Previewer:
     def _make(self, run: Run, lane: Lane | StockLane, denoised: Tensor, sharers: int) -> None:
         started = time.perf_counter()
         try:
-            self._emit(run, Preview(preview(lane.model, denoised)))
+            self._emit(run, Preview(preview(run.model, denoised)))
         except BadNumbers:
             # The picture itself will fail with the same sentence.
             log.debug("No preview of job %s: its numbers are bad.", run.job_id)

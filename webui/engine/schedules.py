@@ -47,6 +47,18 @@ def start_scale(sampler: Sampler, sigma: float, model: ModelSchedule) -> float:
     return math.hypot(1.0, sigma) if sampler.uses_timesteps and not model.flow else sigma
 
 
+def handover_sigma(model: ModelSchedule, share: float) -> float:
+    """The highest noise level at which a refiner answers that takes over after this share of the way, 0 to 1.
+
+    A1111's rule: of 1000 timesteps, the first whose number from the top is not below share * 1000; a noise level counts
+    as the timestep whose own is nearest. Below the table's ends for a share of 1: it never takes over.
+    """
+    last = len(model.sigmas) - 1 - math.ceil(share * len(model.sigmas) - 1e-6)
+    if last < 0:
+        return -1.0
+    return (model.sigmas[last] + model.sigmas[min(last + 1, len(model.sigmas) - 1)]) / 2
+
+
 def flow(steps: int, model: ModelSchedule) -> list[float]:
     """Of a flow model: evenly spaced times from 1 to 1/steps, as its schedule shifts them, then 0 (diffusers' own)."""
     count = len(model.sigmas)

@@ -13,14 +13,14 @@ from webui.ui.texts import t
 
 
 def choices_of(field: Field, registry: Registry) -> list[str]:
-    """The names a choice offers at build time; checkpoints are filled in by the page's scripts."""
+    """The names a choice offers at build time; the page's scripts put the checkpoints beside a default of these."""
     tables: dict[str | None, Table[Any]] = {
         "samplers": registry.samplers,
         "schedules": registry.schedules,
         "attention": registry.attention,
     }
     table = tables.get(field.catalogue)
-    return table.names() if table is not None else []
+    return table.names() if table is not None else [field.default]
 
 
 def control(field: Field, prefix: str, value: Any, choices: list[str] | None = None, **options: Any) -> Component:

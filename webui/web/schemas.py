@@ -16,6 +16,8 @@ _RESOLVED = {
     "checkpoint_hash": "SHA-256 of the checkpoint, when it has no title.",
     "vae_hash": "SHA-256 of the VAE's file, where it is not inside the checkpoint; another file is refused.",
     "text_encoders_hash": "SHA-256 of the text encoders' files, where they are not inside; others are refused.",
+    "refiner_hash": "SHA-256 of the refiner; another file is refused.",
+    "refiner_text_encoders_hash": "SHA-256 of the refiner's text encoders' files, where they are not inside.",
     "abilities": "What the checkpoint understands; found anew when a request is accepted.",
 }
 """What a stored request says besides its fields (core/request.py)."""
@@ -214,8 +216,9 @@ class CheckpointOut(BaseModel):
     format: safetensors, ckpt, gguf or diffusers. precision: of the network that makes the picture. prediction_type:
     empty where nothing says it. size_bytes: of all its files. missing: parts that were found nowhere. card: what is
     said of it for people to read. abilities: what it understands besides a prompt ("cfg", "cfg_scale",
-    "distilled_cfg"); unknown_fields are those of a request that mean nothing
-    to it, samplers and schedulers what it takes.
+    "distilled_cfg", "refiner"); unknown_fields are those of a request that mean nothing
+    to it, samplers and schedulers what it takes. latents: checkpoints with one word, not empty, can be each other's
+    refiner.
     """
 
     title: str
@@ -233,6 +236,7 @@ class CheckpointOut(BaseModel):
     card: dict[str, str]
     abilities: list[str]
     unknown_fields: list[str]
+    latents: str
     samplers: list[str]
     schedulers: list[str]
     problem: str | None

@@ -8,7 +8,7 @@ from webui.core.registry import Registry
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.completion import PartFile
 from webui.engine.checkpoints.identify import fits
-from webui.engine.checkpoints.suits import abilities_of, samplers_for, schedules_for
+from webui.engine.checkpoints.suits import abilities_of, latents_of, samplers_for, schedules_for
 
 
 def facts_of(checkpoint: Checkpoint, registry: Registry, *, notes: bool = True) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def facts_of(checkpoint: Checkpoint, registry: Registry, *, notes: bool = True) 
         "missing": list(checkpoint.missing),
         "card": {name: text for name, text in checkpoint.card.items() if notes or name != "notes"},
         "abilities": list(abilities_of(checkpoint, registry)),
+        "latents": latents_of(checkpoint, registry),
         "samplers": samplers_for(checkpoint, registry),
         "schedulers": schedules_for(checkpoint, registry),
     }

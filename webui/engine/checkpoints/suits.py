@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from webui.core.fields import FIELDS
-from webui.core.registry import Family, Registry
+from webui.core.registry import Family, Need, Registry
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.distilled import distilled_defaults
+
+REFINER = "refiner"
+"""The ability of all models that the loop computes."""
 
 # What a checkpoint's sidecar may set as defaults of fields.
 _SIDECARS = ("steps", "cfg_scale", "distilled_cfg_scale", "sampler_name", "scheduler", "width", "height")
@@ -39,7 +42,10 @@ def abilities_of(checkpoint: Checkpoint, registry: Registry) -> tuple[str, ...]:
     """What it understands besides a prompt; see `Family.abilities`."""
     if checkpoint.family not in registry.families:
         return ()
-    return registry.families.get(checkpoint.family).abilities_of(checkpoint.variant)
+    family = registry.families.get(checkpoint.family)
+    # Between two steps of the loop another model can take over; whoever steps by itself has no such place.
+    own = registry.own_sampler(family)
+    return (*family.abilities_of(checkpoint.variant), *(() if own else (REFINER,)))
 
 
 def own_names(sampler: str) -> dict[str, str]:
@@ -62,3 +68,16 @@ def suiting(checkpoint: Checkpoint, registry: Registry) -> dict[str, Any]:
     abilities = abilities_of(checkpoint, registry)
     unknown = (row for row in FIELDS.values() if not row.is_known_to(abilities))
     return given | {row.name: row.default if row.without is None else row.without for row in unknown}
+
+
+def latents_of(checkpoint: Checkpoint, registry: Registry) -> str:
+    """What tells its kind of latents from others: the first family whose autoencoder is the same; "" for none.
+
+    Models with pipelines of their own have none: no other model can take over from them.
+    """
+    own = _autoencoder(registry.families.get(checkpoint.family)) if checkpoint.family in registry.families else None
+    return next((family.name for family in registry.families if own and _autoencoder(family) == own), "")
+
+
+def _autoencoder(family: Family) -> Need | None:
+    return next((need for need in family.needs if need.part == "vae"), None)
