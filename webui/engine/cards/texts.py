@@ -63,7 +63,7 @@ class _Words(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in _UNSEEN:
             self._unseen = max(0, self._unseen - 1)
-        elif _LINES.fullmatch(tag):
+        elif tag != "li" and _LINES.fullmatch(tag):
             self.found.append("\n")
 
     def handle_data(self, data: str) -> None:
