@@ -15,7 +15,7 @@ from webui.engine.model_schedule import DiscreteSchedule, FlowSchedule
 from webui.engine.reading.cache import NetworkCache
 from webui.engine.schedules import handover_sigma
 
-SWITCH = {"refiner_checkpoint": "other", "refiner_switch_at": 0.5}
+SWITCH = {"refiner_checkpoint": "other", "refiner_switch_at": 0.5, "abilities": "cfg,refiner"}
 
 
 @pytest.fixture(scope="module")
