@@ -106,6 +106,20 @@ def test_the_vae_that_its_sidecar_prefers_is_the_automatic_one(models: Path, acc
     assert accepted({"checkpoint": "flux-dev"}).vae == "ae.safetensors"
 
 
+def test_the_clip_skip_that_its_card_prefers_is_the_default_where_the_model_knows_it(
+    models: Path, accepted: Any
+) -> None:
+    (models / "Stable-diffusion" / "sham.json").write_text('{"clip skip": 2}')
+    (models / "Stable-diffusion" / "flux-dev.json").write_text('{"clip skip": 2}')
+    made = accepted({"checkpoint": "sham"})
+    assert made.clip_skip == 2 and "Clip skip: 2" in infotext.write(made)
+    assert accepted({"checkpoint": "sham", "clip_skip": 1}).clip_skip == 1
+    made = accepted({"checkpoint": "flux-dev"})
+    assert made.clip_skip == 1 and "Clip skip" not in infotext.write(made)
+    with pytest.raises(InvalidField, match="has no Clip skip"):
+        accepted({"checkpoint": "flux-dev", "clip_skip": 2})
+
+
 @pytest.mark.parametrize(
     ("name", "steps", "cfg", "sampler"),
     [

@@ -229,6 +229,9 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
                 values["checkpoint"] = catalogue.get(known).title
             except DarkroomError:
                 unknown["Model"] = known
+    if parsed.found:
+        # A1111 writes it only above 1.
+        values.setdefault("clip_skip", 1)
     if not is_none(values.get(REFINER, "")):
         try:
             values[REFINER] = catalogue.get(values[REFINER]).title

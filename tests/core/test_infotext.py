@@ -70,10 +70,11 @@ REQUESTS = st.builds(
     vae=st.sampled_from(["Automatic", "None"]) | FILES.filter(lambda name: name not in ("Automatic", "None")),
     text_encoders=st.lists(FILES, max_size=3).map(join_names),
     distilled_cfg_scale=st.floats(0, 30),
+    clip_skip=st.integers(1, 12),
     refiner_checkpoint=st.sampled_from(["None"]) | NAMES,
     refiner_switch_at=st.floats(0.01, 1),
     refiner_hash=st.sampled_from(["", "ab" * 32]),
-    abilities=st.sampled_from(["cfg,refiner", "cfg,distilled_cfg,refiner", "distilled_cfg", ""]),
+    abilities=st.sampled_from(["cfg,refiner", "cfg,distilled_cfg,refiner", "cfg,clip_skip", "distilled_cfg", ""]),
 )
 
 
@@ -94,6 +95,8 @@ def test_every_field_that_infotext_carries_comes_back(request_: GenerationReques
     for name in ("cfg_scale", "distilled_cfg_scale", "refiner_checkpoint", "refiner_switch_at"):
         if not request_.knows(name) or (name.startswith("refiner") and request_.refiner_checkpoint == "None"):
             del expected[name]
+    if request_.clip_skip == 1 or not request_.knows("clip_skip"):
+        del expected["clip_skip"]
     if request_.vae in ("Automatic", "None"):
         del expected["vae"]
     if request_.text_encoders:
@@ -190,9 +193,9 @@ READ: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
             "height": 768,
             "checkpoint_hash": "6ce0161689",
             "checkpoint": "v1-5-pruned-emaonly",
+            "clip_skip": 2,
         },
         {
-            "Clip skip": "2",
             "Lora hashes": "detail: 7c6bad76eb54, other: 000000000000",
             "ControlNet 0": "Module: canny, Model: control_canny [1234], Weight: 1",
             "Version": "v1.6.0",
@@ -205,10 +208,9 @@ READ: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
     ),
     "civitai": (
         CIVITAI,
-        {"steps": 30, "width": 832, "height": 1216, "negative_prompt": "dog"},
+        {"steps": 30, "width": 832, "height": 1216, "negative_prompt": "dog", "clip_skip": 1},
         {
             "Sampler": "Undefined",
-            "Clip skip": "0",
             "Model": "None",
             "Created Date": "2024-11-09T16:04:41.6937250Z",
             "Civitai metadata": '{"a":"b, c"}',

@@ -201,7 +201,7 @@ class Loop:
         run = Run(name, request, frozenset(), alone, [])
         run.models = [model or self.model, *([refiner] if refiner else [])]
         texts = request.prompt, None if request.cfg_scale == 1 else request.negative_prompt
-        purpose = Purpose(request.width, request.height)
+        purpose = Purpose(request.width, request.height, clip_skip=request.clip_skip)
         run.guides = [Guide(each, *Conditioner().encode(each, *texts, purpose)) for each in run.models]
         lane = make_lane(
             run, self.registry, resolve, self.hooks,

@@ -315,6 +315,20 @@ ROWS: tuple[Field, ...] = (
         flags=("--text-encoder",),
     ),
     Field(
+        "clip_skip",
+        "int",
+        "Clip skip",
+        "Which of the text encoder's last layers describes the prompt: 1 the last, 2 the one before; "
+        "some models were trained with 2.",
+        1,
+        minimum=1,
+        maximum=12,
+        step=1,
+        infotext="Clip skip",
+        elem_id="clip_skip",
+        abilities=("clip_skip",),
+    ),
+    Field(
         "refiner_checkpoint",
         "choice",
         "Refiner",

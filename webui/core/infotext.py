@@ -171,6 +171,7 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         "Model": model_name(request.checkpoint),
         "VAE hash": request.vae_hash[:HASH_LENGTH],
         "VAE": "" if request.vae in _NO_FILE else file_name(request.vae),
+        "Clip skip": request.clip_skip if request.clip_skip > 1 and request.knows("clip_skip") else "",
         "Refiner": _refiner(request),
         "Refiner switch at": request.refiner_switch_at if _refiner(request) else "",
         **{f"Module {number}": model_name(file_name(name)) for number, name in modules},
@@ -264,6 +265,9 @@ def _understand(key: str, value: str) -> dict[str, Any] | None:
         return {"vae": _NO_FILE[1]}
     if value.strip().lower() in _EMPTY:
         return None
+    if key == "Clip skip" and value.strip() == "0":
+        # Sites write it for none.
+        value = "1"
     if key == "Size":
         size = _SIZE.fullmatch(value.strip())
         found: dict[str, Any] = {"width": int(size[1]), "height": int(size[2])} if size else {}

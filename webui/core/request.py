@@ -56,6 +56,7 @@ class GenerationRequest:
     checkpoint: str = FIELDS["checkpoint"].default
     vae: str = FIELDS["vae"].default
     text_encoders: str = FIELDS["text_encoders"].default
+    clip_skip: int = FIELDS["clip_skip"].default
     refiner_checkpoint: str = FIELDS["refiner_checkpoint"].default
     refiner_switch_at: float = FIELDS["refiner_switch_at"].default
     attention: str = FIELDS["attention"].default

@@ -197,7 +197,12 @@ class Engine:
     def _prepare(self, run: Run) -> None:
         started = time.perf_counter()
         request = run.request
-        purpose = Purpose(request.width, request.height, distilled_cfg_scale=request.distilled_cfg_scale)
+        purpose = Purpose(
+            request.width,
+            request.height,
+            distilled_cfg_scale=request.distilled_cfg_scale,
+            clip_skip=request.clip_skip,
+        )
         negative = None if request.cfg_scale == 1 else request.negative_prompt
         run.guides = [
             Guide(model, *self._conditioner.encode(model, request.prompt, negative, purpose))

@@ -115,6 +115,16 @@ def test_a1111s_facts_are_kept_for_people(put, tmp_path):
     assert found.defaults == {}
 
 
+def test_a_clip_skip_of_the_card_is_a_default_and_ours_counts_more(put, tmp_path):
+    for name in ("a", "b", "c"):
+        put("whole", tmp_path / f"{name}.safetensors")
+        (tmp_path / f"{name}.json").write_text('{"clip skip": 2}')
+    (tmp_path / "b.darkroom.json").write_text('{"clip_skip": 3}')
+    (tmp_path / "c.json").write_text('{"clip skip": 99, "notes": "n"}')
+    found = catalogue(tmp_path)
+    assert [found.get(name).defaults for name in "abc"] == [{"clip_skip": 2}, {"clip_skip": 3}, {}]
+
+
 def test_damaged_facts_for_people_take_no_model_away(put, tmp_path, caplog):
     put("whole", tmp_path / "a.safetensors")
     (tmp_path / "a.json").write_text("{")

@@ -12,6 +12,7 @@ from transformers import CLIPTokenizer
 
 from tests.engine.helpers import Loop, load_model
 from tests.engine.singles import SUFFIXES, sd, tokenizer, write
+from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.families.base import Purpose
 from webui.engine.model_schedule import DiscreteSchedule
@@ -101,6 +102,29 @@ def test_the_loop_is_the_stock_pipeline(tmp_path, words, registry, ask, kind, pr
     ).images  # fmt: skip
     assert theirs.std() > 0.5
     assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sd2"])
+def test_clip_skip_takes_an_earlier_layer_as_diffusers_does(tmp_path, words, kind):
+    model = sd(kind)
+    ours = load_model(write(model.tensors(), tmp_path / "m.safetensors"))
+    theirs = pipeline_of(model, words)
+    # Where diffusers looks for the norm since before transformers 5.
+    theirs.text_encoder.__dict__["text_model"] = theirs.text_encoder
+    with torch.inference_mode():
+        for skip in (1, 2):
+            # diffusers counts from 0, and its None is the last layer after the same norm.
+            expected, _ = theirs.encode_prompt("a circle", "cpu", 1, False, clip_skip=skip - 1 or None)
+            made = ours.encode("a circle", 1, Purpose(64, 64, clip_skip=skip)).context
+            assert torch.allclose(made, expected, atol=1e-5)
+        last = ours.encode("a circle", 1, Purpose(64, 64)).context
+        assert not torch.allclose(last, made, atol=1e-2)
+
+
+def test_a_clip_skip_beyond_the_layers_is_said(tmp_path):
+    model = load_model(write(sd("sd1").tensors(), tmp_path / "m.safetensors"))
+    with pytest.raises(ModelProblem, match="Clip skip is 13, and this checkpoint's text encoder has 12 layers"):
+        model.encode("a", 1, Purpose(64, 64, clip_skip=13))
 
 
 def test_the_refiner_s_texts_and_labels_are_diffusers(tmp_path, words):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from webui.engine.checkpoints.stock import has_index
 log = logging.getLogger(__name__)
 
 OWN_SIDECAR = "darkroom.json"
-SIDECARS = (f".{OWN_SIDECAR}", ".json", ".yaml")
+CARD = ".json"
+SIDECARS = (f".{OWN_SIDECAR}", CARD, ".yaml")
 """What the names of files beside a model end in that say something of it: ours and A1111's two."""
 
 # What of a folder tells that it was changed.
@@ -89,7 +90,7 @@ class Scanner:
             try:
                 if entries[name].is_dir():
                     if _is_model(path):
-                        yield self._folder(root, path)
+                        yield self._folder(root, path, entries)
                     else:
                         yield from self._search(root, path, visited)
                 else:
@@ -107,9 +108,10 @@ class Scanner:
         sidecars = [(path.with_name(name), path.with_name(name).stat().st_mtime_ns) for name in there]
         yield Seen(root, path, f"{stat.st_size}-{stat.st_mtime_ns}", sidecars=tuple(sidecars))
 
-    def _folder(self, root: Path, path: Path) -> Seen:
+    def _folder(self, root: Path, path: Path, beside: Collection[str] = ()) -> Seen:
         digest = hashlib.sha256()
-        sidecars = []
+        card = path.with_name(path.name + CARD)
+        sidecars = [(card, card.stat().st_mtime_ns)] if card.name in beside and card.is_file() else []
         for file in sorted(_files(path)):
             stat = file.stat()
             if file == path / OWN_SIDECAR:

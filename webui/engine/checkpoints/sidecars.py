@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from webui.core.errors import ModelProblem
+from webui.engine.cards.card import CLIP_SKIPS, NUMBERS
+from webui.engine.cards.read import Unreadable, number_in, read_object
 from webui.engine.checkpoints.json_files import read_json, read_yaml
 from webui.engine.checkpoints.scan import OWN_SIDECAR
 
@@ -23,8 +25,9 @@ _CARD_LETTERS = 10_000
 class Sidecar:
     """What is said of a model beside it.
 
-    defaults: ours, over what A1111's .yaml says of the prediction. family: what a person says that it is, or "".
-    card: A1111's facts for people. problem: why something that was meant to count cannot be read.
+    defaults: ours, over what A1111's .yaml says of the prediction and its .json of the clip skip. family: what a person
+    says that it is, or "". card: A1111's facts for people. problem: why something that was meant to count cannot be
+    read.
     """
 
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -38,6 +41,7 @@ def read_sidecars(paths: Iterable[Path]) -> Sidecar:
     defaults: dict[str, Any] = {}
     own: dict[str, Any] = {}
     card: dict[str, str] = {}
+    preferred: dict[str, Any] = {}
     problem = None
     for path in paths:
         try:
@@ -46,13 +50,13 @@ def read_sidecars(paths: Iterable[Path]) -> Sidecar:
             elif path.suffix == ".yaml":
                 defaults = _prediction(read_yaml(path))
             else:
-                card = _card(path)
+                card, preferred = _card(path)
         except ModelProblem as error:
             problem = error.detail
     family = own.get("family", "")
     if not isinstance(family, str):
         problem, family = "Its darkroom.json says of its family something that is no name.", ""
-    return Sidecar({**defaults, **own}, family, card, problem)
+    return Sidecar({**preferred, **defaults, **own}, family, card, problem)
 
 
 def _prediction(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,12 +79,14 @@ def _at(data: Any, *names: str) -> Any:
     return data
 
 
-def _card(path: Path) -> dict[str, str]:
-    """A1111's facts; they are for people to read, so that a damaged file takes no model away."""
+def _card(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """(A1111's facts, defaults among them); they are for people, so that a damaged file takes no model away."""
     try:
-        data = read_json(path)
-    except ModelProblem as error:
-        log.warning("%s", error.detail)
-        return {}
+        data, _ = read_object(path)
+    except Unreadable as error:
+        log.warning("%s/%s", path.parent.name, error)
+        return {}, {}
     texts = {name: data.get(name) for name in _CARD}
-    return {name: text[:_CARD_LETTERS] for name, text in texts.items() if isinstance(text, str) and text}
+    skip = number_in(data.get(NUMBERS["clip_skip"], 0), *CLIP_SKIPS)
+    found = {name: text[:_CARD_LETTERS] for name, text in texts.items() if isinstance(text, str) and text}
+    return found, {"clip_skip": int(skip)} if skip else {}

@@ -13,7 +13,7 @@ REFINER = "refiner"
 """The ability of all models that the loop computes."""
 
 # What a checkpoint's sidecar may set as defaults of fields.
-_SIDECARS = ("steps", "cfg_scale", "distilled_cfg_scale", "sampler_name", "scheduler", "width", "height")
+_SIDECARS = ("steps", "cfg_scale", "distilled_cfg_scale", "clip_skip", "sampler_name", "scheduler", "width", "height")
 
 
 def kind_of(checkpoint: Checkpoint, registry: Registry) -> str:

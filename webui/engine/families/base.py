@@ -19,12 +19,14 @@ class Purpose:
     """What a text is encoded for: a picture of this size in pixels, as its prompt or as its negative prompt.
 
     distilled_cfg_scale: the guidance that models with guidance inside (Flux.1 dev) are told; others do not look.
+    clip_skip: which of the text encoder's last layers describes the text, from 1; for SD1 and SD2.
     """
 
     width: int
     height: int
     negative: bool = False
     distilled_cfg_scale: float = 0.0
+    clip_skip: int = 1
 
 
 class Conditioning(Protocol):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.architectures.clip import LARGE_LAYERS
 from webui.engine.checkpoints.parts import Part
 from webui.engine.checkpoints.tokens import CHUNK, Chunker
@@ -24,10 +25,17 @@ class ClipText:
         self.network: Any = network
         self.chunker = chunker
         self._layer = layer
+        inner = getattr(network, "text_model", network)
+        self._final_norm: Any = inner.final_layer_norm
 
-    def states(self, text: str, chunks: int) -> Tensor:
-        """(1, 77 x chunks, width): the states of a text that is padded with empty chunks."""
-        return torch.cat([self._one(tokens)[0] for tokens in self._padded(text, chunks)], dim=1)
+    def states(self, text: str, chunks: int, skip: int = 1) -> Tensor:
+        """(1, 77 x chunks, width): the states of a text that is padded with empty chunks.
+
+        skip: A1111's clip skip n takes the n-th last layer's states, after the final norm. Raises ModelProblem.
+        """
+        if skip == 1:
+            return torch.cat([self._one(tokens)[0] for tokens in self._padded(text, chunks)], dim=1)
+        return torch.cat([self._earlier(tokens, skip) for tokens in self._padded(text, chunks)], dim=1)
 
     def states_and_pooled(self, text: str, chunks: int) -> tuple[Tensor, Tensor]:
         """The same, and the projected state (1, width) of the first chunk's end."""
@@ -47,6 +55,18 @@ class ClipText:
     def _padded(self, text: str, chunks: int) -> list[tuple[int, ...]]:
         own = self.chunker.chunks(text)
         return [self.chunker.padded(chunk) for chunk in own + [[]] * (chunks - len(own))]
+
+    def _earlier(self, tokens: tuple[int, ...], skip: int) -> Tensor:
+        answer = self.network(torch.tensor([tokens], device=self.network.device), output_hidden_states=True)
+        layers = len(answer.hidden_states) - 1
+        if skip > layers:
+            raise ModelProblem(
+                f"Clip skip is {skip}, and this checkpoint's text encoder has {layers} layers.",
+                field="clip_skip",
+                remedies=(f"Use {layers}",),
+            )
+        states: Tensor = self._final_norm(answer.hidden_states[-skip])
+        return states
 
     def _one(self, tokens: tuple[int, ...]) -> tuple[Tensor, Any]:
         # One forward pass a chunk: a chunk's numbers then never depend, to the last bit, on what is encoded beside it.

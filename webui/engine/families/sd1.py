@@ -30,7 +30,7 @@ class StableDiffusion1(UNetModel):
         return len(self._text.chunker.chunks(text))
 
     def encode(self, text: str, chunks: int, purpose: Purpose | None = None) -> TextStates:
-        return TextStates(self._text.states(text, chunks).to(self.dtype))
+        return TextStates(self._text.states(text, chunks, purpose.clip_skip if purpose else 1).to(self.dtype))
 
 
 def load(checkpoint: Checkpoint, reader: Reader) -> StableDiffusion1:

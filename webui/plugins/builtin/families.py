@@ -29,6 +29,7 @@ _SD1 = Family(
     sizes=((512, 512), (512, 768), (768, 512), (640, 512), (512, 640)),
     steps=20,
     cfg_scale=7.0,
+    abilities=("cfg", "clip_skip"),
     variants=_CHANNELS,
 )
 
@@ -46,6 +47,7 @@ _SD2 = Family(
     sizes=((768, 768), (768, 1024), (1024, 768), (512, 512), (512, 768), (768, 512)),
     steps=20,
     cfg_scale=7.0,
+    abilities=("cfg", "clip_skip"),
     variants=_CHANNELS,
 )
 

@@ -94,6 +94,8 @@ def _settings(put: Any) -> None:
         put("seed", min_width=100)
         gr.Button(t("seed_random"), elem_id="txt2img_random_seed", size="sm")
         gr.Button(t("seed_reuse"), elem_id="txt2img_reuse_seed", size="sm")
+    with gr.Row(elem_classes=["dk-pair", "dk-clip"]):
+        put("clip_skip")
     with gr.Accordion(t("refiner"), open=False, elem_id="txt2img_enable"), gr.Row(elem_classes="dk-pair"):
         put("refiner_checkpoint")
         put("refiner_switch_at")
