@@ -34,7 +34,14 @@ LAYERS = (
 )
 """Lowest first; a module may import from its own part and from the layers below, never from a part beside it."""
 
-PARTS = {"__main__": "cli", "accept": "service", "cards": "service", "instance": "service", "serve": "app"}
+PARTS = {
+    "__main__": "cli",
+    "accept": "service",
+    "cards": "service",
+    "instance": "service",
+    "model_works": "service",
+    "serve": "app",
+}
 """Single modules that belong to a part of another name."""
 
 RANKS = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

@@ -17,10 +17,13 @@ from webui.engine.cards.shelf import Shelf
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.config import EngineConfig
+from webui.engine.work.download.tokens import NAME
+from webui.engine.work.library import Library
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
 from webui.jobs.executors.base import Executor
 from webui.jobs.executors.local import LocalExecutor
+from webui.jobs.executors.workshop import IDLE_SECONDS, Workshop, WorkshopConfig
 from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
 from webui.jobs.recovery import take_up
@@ -99,15 +102,30 @@ def local_workers(engines: Sequence[EngineConfig]) -> tuple[Executor, ...]:
     return tuple(executors)
 
 
+def workshop(paths: Paths, settings: SettingsStore, *, idle_seconds: float = IDLE_SECONDS) -> Workshop:
+    """The executor of works on models on these folders."""
+    return Workshop(
+        WorkshopConfig(
+            model_folders=paths.model_folders,
+            models=paths.models,
+            tokens=paths.state / NAME,
+            cache_dir=paths.state,
+            extension_folders=paths.extensions,
+            disabled_extensions=settings.current.disabled_extensions,
+        ),
+        idle_seconds=idle_seconds,
+    )
+
+
 def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]) -> House:
     """Build the house on these folders; each of the executors is one worker."""
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
     catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry), patience=_PATIENCE)
-    queue = Queue(paths.database)
+    queue = Queue(paths.database, kinds=registry.request_kinds)
     bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs, owner=queue.name)
-    scheduler = Scheduler(queue, bus, executors, store, plugins, settings)
+    scheduler = Scheduler(queue, bus, executors, store, plugins, settings, made=catalogue.refresh)
     shelf = Shelf(catalogue, registry, paths.state, paths.other_models)
     places = CardPlaces(paths.outputs / ".cache" / "models", paths.bin / "model-previews")
     service = Service(
@@ -120,5 +138,6 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         bus=bus,
         store=store,
         scheduler=scheduler,
+        library=Library(lambda: catalogue, paths.models, paths.state / NAME),
     )
     return House(paths, settings, plugins, service, scheduler, tuple(executors), queue, store)

@@ -18,16 +18,19 @@ from webui.core.events import Queued
 from webui.core.fields import ROWS, Field
 from webui.core.infotext import Parsed
 from webui.core.job import Identity, Job, Level, State, StoredPicture
+from webui.core.job_request import JobRequest
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.settings import Settings, SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
+from webui.engine.work.library import Library
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.fleet import Worker
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
+from webui.model_works import ModelWorks
 from webui.plugins.manager import ExtensionReport, Plugins
 from webui.plugins.resolve import resolve
 
@@ -50,6 +53,7 @@ class Service:
         bus: Bus,
         store: PictureStore,
         scheduler: Scheduler,
+        library: Library,
     ) -> None:
         self.registry = registry
         self.cards = cards
@@ -61,6 +65,8 @@ class Service:
         self._bus = bus
         self._store = store
         self._scheduler = scheduler
+        self.works = ModelWorks(registry, library, queue, scheduler, self._put)
+        """Works on models, the owner's."""
 
     # Jobs
 
@@ -72,12 +78,7 @@ class Service:
         await asyncio.to_thread(self._store.check_writable)
         # From here to the row nothing is awaited, so that many requests at once cannot slip past the limit.
         self._within_limits(request, who)
-        now = time.time()
-        job = Job(secrets.token_hex(12), who.id, request, State.QUEUED, created=now, place=now, task=task)
-        self._queue.put(job)
-        self._bus.publish(job.id, job.owner, Queued(self._queue.position(job.id)))
-        self._scheduler.wake()
-        return job
+        return self._put(request, who, task)
 
     def job(self, job_id: str, who: Identity) -> Job:
         """One job with its pictures; NotFound unless it is the asker's own or the asker is the owner."""
@@ -290,6 +291,14 @@ class Service:
             f"The extension '{r.name}' was left out: {r.problem}" for r in self._reports() if r.enabled and r.problem
         ]
         return [m for m in (self._settings.message, self._queue.message) if m] + broken
+
+    def _put(self, request: JobRequest, who: Identity, task: str) -> Job:
+        now = time.time()
+        job = Job(secrets.token_hex(12), who.id, request, State.QUEUED, created=now, place=now, task=task)
+        self._queue.put(job)
+        self._bus.publish(job.id, job.owner, Queued(self._queue.position(job.id)))
+        self._scheduler.wake()
+        return job
 
     def _reports(self) -> tuple[ExtensionReport, ...]:
         """What became of each extension; one that only the worker could not load is left out there."""

@@ -19,21 +19,25 @@ from webui.core.events import (
     Loading,
     Note,
     PreviewReady,
+    Progress,
     Queued,
     Step,
     event_from_json,
     event_to_json,
 )
+from webui.core.model_work import Made
 
 EXAMPLES: list[Event] = [
     Queued(3, "the worker died"),
     Loading("darkroom-starter"),
+    Progress(0.5, "Merging", 3.0),
     Step(3, 20, 2, 4, 1.5),
     Step(1, 20),
     PreviewReady(7),
     Note("It was made alone."),
     ImageReady(1, "abc", 7, 64, 128, "a cat\nSteps: 3", stopped_at=2),
     Finished(2, True, {"denoised": 1.5}),
+    Finished(0, False, {}, Made("one.ckpt", "/models/one.ckpt", "one.ckpt [0123456789]")),
     Failed(WorkerProblem("It died.", remedies=("Start again",)).problem()),
     Cancelled(),
 ]

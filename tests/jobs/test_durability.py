@@ -12,6 +12,7 @@ from tests.jobs.helpers import QUICK, MakeJob, Watched, at_step, running_house, 
 from webui.core.errors import StorageProblem, TransientStorageProblem
 from webui.core.events import ENDS, Cancelled, Failed, Finished, ImageReady, Note, Queued
 from webui.core.job import Job, State
+from webui.core.request import DEVICE
 from webui.images import metadata
 from webui.jobs.executors.fake import FakeExecutor, Fault
 from webui.jobs.queue import Queue
@@ -131,7 +132,7 @@ async def test_a_job_that_waits_again_is_not_taken_up_before_its_former_run_is_f
         def requeue(job_id: str, *, count: bool, alone: bool) -> Job:
             job = real(job_id, count=count, alone=False)
             # What a round of the scheduler does that falls between the row's change and the end of the run's task.
-            chosen.append(house.scheduler._fleet.choose(house.scheduler._ahead(), waiting=1))
+            chosen.append(house.scheduler._fleets.places[DEVICE].choose(house.scheduler._ahead(DEVICE), waiting=1))
             return job
 
         monkeypatch.setattr(house.queue, "requeue", requeue)

@@ -143,7 +143,7 @@ def test_owners_take_turns(queue: Queue, make_job: MakeJob) -> None:
         queue.put(make_job("bob", name))
     queue.put(make_job("cy", "c1"))
     assert ids(queue.waiting()) == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
-    assert [id for id, _ in queue.line()] == ids(queue.waiting())
+    assert [job.id for job in queue.line()] == ids(queue.waiting())
     assert queue.position("c1") == 2
     assert ids(queue.waiting(2)) == ["a1", "b1"] and ids(queue.waiting(3, "ann")) == ["a1", "a2", "a3"]
 

@@ -150,7 +150,7 @@ class QueueMachine(RuleBasedStateMachine):
     def the_line_is_fair(self) -> None:
         if not hasattr(self, "queue"):
             return
-        line = [job for job, _ in self.queue.line()]
+        line = [job.id for job in self.queue.line()]
         assert sorted(line) == sorted(job for job, state in self.states.items() if state is State.QUEUED)
         first = [job for job in self.fronted if job in line]
         assert line[: len(first)] == first

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from webui.commands.common import command_parser, with_flags
-from webui.commands.models import open_shelf
-from webui.commands.models_work import carry_out, stem, target
+from webui.commands.models_work import carry_out, open_library
 from webui.core.command_line import one_of
-from webui.engine.work.requests import DIFFUSERS, FORMATS, PRECISIONS, ROLES, Convert, Prune, WorkFiles
+from webui.core.model_work import DIFFUSERS, FORMATS, PRECISIONS, ROLES, Convert, Prune
 
 
 def convert(arguments: list[str]) -> int:
@@ -35,12 +34,9 @@ def convert(arguments: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint of that name")
     given = with_flags(parser, ()).parse_args(arguments)
     wanted = {role: getattr(given, f"save_{role}_as") or given.save_as for role in ROLES}
-    request = Convert(given.to, {role: one for role, one in wanted.items() if one}, given.overwrite)
-    shelf = open_shelf(given)
-    source = shelf.catalogue.find(given.checkpoint)
-    suffix = "" if given.to == DIFFUSERS else f".{given.to}"
-    place = target(shelf, (given.name or stem(source)).removesuffix(suffix) + suffix, suffix)
-    return carry_out("webui.engine.work.convert:convert", request, WorkFiles(source, place))
+    precision = {role: one for role, one in wanted.items() if one}
+    request = Convert(given.to, precision, given.overwrite, given.checkpoint, given.name)
+    return carry_out("convert", request, open_library(given))
 
 
 def prune(arguments: list[str]) -> int:
@@ -54,8 +50,5 @@ def prune(arguments: list[str]) -> int:
     parser.add_argument("--name", default="", help="the new checkpoint's name; by default the old one and -pruned")
     parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint of that name")
     given = with_flags(parser, ()).parse_args(arguments)
-    shelf = open_shelf(given)
-    source, suffix = shelf.catalogue.find(given.checkpoint), f".{given.to}"
-    name = given.name or f"{stem(source)}-{'ema' if given.keep_ema else 'pruned'}"
-    files = WorkFiles(source, target(shelf, name.removesuffix(suffix) + suffix, suffix))
-    return carry_out("webui.engine.work.prune:prune", Prune(given.keep_ema, given.overwrite), files)
+    request = Prune(given.keep_ema, given.overwrite, given.to, given.checkpoint, given.name)
+    return carry_out("prune", request, open_library(given))

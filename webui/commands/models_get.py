@@ -5,23 +5,21 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from webui.commands.common import begin, command_parser, with_flags, write_line
-from webui.commands.models_work import carry_out
+from webui.commands.models_work import carry_out, library_of
 from webui.core.command_line import Parser, one_of
 from webui.core.errors import InvalidField
-from webui.engine.work.download.fetch import Fetch, FetchFiles
-from webui.engine.work.download.found import FOLDERS, Found
-from webui.engine.work.download.look import Wanted, look
-from webui.engine.work.download.tokens import NAME, TokenFile
-from webui.engine.work.names import safe_name
+from webui.core.model_work import KINDS, Download
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.work.download.found import Found
+from webui.engine.work.download.tokens import NAME, TokenFile, check_host
+from webui.engine.work.library import download_files
 
-_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}(:\d{1,5})?")
 _EXAMPLES = """\
 examples:
   launch.py models get owner/repository/model.safetensors
@@ -40,15 +38,18 @@ def run(arguments: list[str]) -> int:
         return _keep_token(given.token_for.lower(), TokenFile(tokens))
     if not given.address:
         raise InvalidField("Say what to get: owner/repository/file, or an address.", remedies=("See --help",))
-    found = look(Wanted(given.address, given.revision, given.file, given.kind or ""), TokenFile(tokens))
-    place = options.paths.models / found.folder / _name(found, given.name)
+    # Catalogues are not asked: nothing here is looked for on this machine.
+    library = library_of(options, lambda: Catalogue(()))
+    request = Download(given.address, given.revision, given.file, given.kind or "", given.name, given.overwrite)
+    files = download_files(request, library)
+    found, place = files.found, files.target
     if given.json:
         write_line(json.dumps({**asdict(found), "size": found.size, "target": str(place)}, ensure_ascii=False))
     else:
         sys.stderr.write("".join(f"{line}\n" for line in _lines(found, place)))
     if given.look:
         return 0
-    return carry_out("webui.engine.work.download.fetch:fetch", Fetch(found, given.overwrite), FetchFiles(place, tokens))
+    return carry_out("download", request, library, files)
 
 
 def _parser() -> Parser:
@@ -58,7 +59,7 @@ def _parser() -> Parser:
     parser.add_argument("address", nargs="?", default="", metavar="ADDRESS", help="owner/repository/file, or a link")
     parser.add_argument("--revision", default="", help="of a repository on the hub: a branch, a tag or a commit")
     parser.add_argument("--file", default="", metavar="NAME", help="which file, where there are several")
-    parser.add_argument("--kind", type=one_of(*FOLDERS), help=f"{', '.join(FOLDERS)}; found out by default")
+    parser.add_argument("--kind", type=one_of(*KINDS), help=f"{', '.join(KINDS)}; found out by default")
     parser.add_argument("--name", default="", help="its name here; by default the server's")
     parser.add_argument("--look", action="store_true", help="only say what it is, how large, under which licence")
     parser.add_argument("--overwrite", action="store_true", help="replace a file of that name")
@@ -67,11 +68,6 @@ def _parser() -> Parser:
         "--token-for", default="", metavar="HOST", help="keep a token for this server, asked for or read from stdin"
     )
     return with_flags(parser, ())
-
-
-def _name(found: Found, wanted: str) -> str:
-    suffix = "" if found.is_folder else Path(found.name).suffix
-    return safe_name((wanted or found.name).removesuffix(suffix) + suffix, suffix)
 
 
 def _lines(found: Found, place: Path) -> Iterator[str]:
@@ -92,8 +88,7 @@ def _lines(found: Found, place: Path) -> Iterator[str]:
 
 def _keep_token(host: str, tokens: TokenFile) -> int:
     """Keep a token that is typed unseen or comes by stdin: on a command line others could read it."""
-    if not _HOST.fullmatch(host):
-        raise InvalidField(f"'{host[:60]}' is no server's name.", remedies=("As in huggingface.co",))
+    check_host(host)
     asked = f"Token for {host} (nothing forgets it): "
     token = (getpass.getpass(asked) if sys.stdin.isatty() else sys.stdin.readline()).strip()
     tokens.put(host, token)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import argparse
 
 from webui.commands.common import command_parser, with_flags
-from webui.commands.models import open_shelf
-from webui.commands.models_work import carry_out, stem, target, vae_path
+from webui.commands.models_work import carry_out, open_library
 from webui.core.command_line import Parser, one_of
 from webui.core.errors import InvalidField
-from webui.engine.work.naming import merged_name
-from webui.engine.work.requests import (
+from webui.core.model_work import (
     ADD_DIFFERENCE,
     FORMATS,
+    METADATA_FROM,
     METHODS,
     NO_INTERPOLATION,
-    NONE,
     PRECISIONS,
     WEIGHTED_SUM,
     Merge,
-    MergeFiles,
 )
 
 _BY_COUNT = {1: NO_INTERPOLATION, 2: WEIGHTED_SUM, 3: ADD_DIFFERENCE}
@@ -36,28 +33,24 @@ def run(arguments: list[str]) -> int:
     given = _parser().parse_args(arguments)
     if not 1 <= len(given.names) <= 3:
         raise InvalidField("merge takes the names of one to three checkpoints: A, B and C.")
+    a, b, c = [*given.names, "", ""][:3]
     request = Merge(
-        given.method or _BY_COUNT[len(given.names)],
-        given.multiplier,
-        given.save_as or "",
-        given.format,
-        given.discard,
-        given.metadata_from,
-        not given.no_recipe,
-        given.name,
-        given.overwrite,
+        interp_method=given.method or _BY_COUNT[len(given.names)],
+        multiplier=given.multiplier,
+        precision=given.save_as or "",
+        format=given.format,
+        discard_weights=given.discard,
+        metadata_from=given.metadata_from,
+        add_merge_recipe=not given.no_recipe,
+        custom_name=given.name,
+        overwrite=given.overwrite,
+        primary_model_name=a,
+        secondary_model_name=b,
+        tertiary_model_name=c,
+        bake_in_vae=given.bake_vae,
     )
     request.check()
-    shelf = open_shelf(given)
-    models = [shelf.catalogue.find(name) for name in given.names]
-    _, b, c = [*models, None, None][:3]
-    names = [stem(model) for model in models]
-    ending = {"inpainting": ".inpainting", "pix2pix": ".instruct-pix2pix"}.get(models[0].variant, "")
-    name = given.name or merged_name(request, *names) + ending
-    vae = vae_path(shelf, given.bake_vae) if given.bake_vae else None
-    suffix = f".{request.format}"
-    files = MergeFiles(models[0], target(shelf, name.removesuffix(suffix) + suffix, suffix), b, c, vae)
-    return carry_out("webui.engine.work.merge:merge", request, files)
+    return carry_out("merge", request, open_library(given))
 
 
 def _parser() -> Parser:
@@ -87,7 +80,7 @@ def _parser() -> Parser:
         help="leave out tensors whose names this regular expression is found in",
     )
     parser.add_argument(
-        "--metadata-from", type=one_of("A", "B", "C", NONE), default="A", help="whose metadata goes on: A, B, C or none"
+        "--metadata-from", type=one_of(*METADATA_FROM), default="A", help="whose metadata goes on: A, B, C or none"
     )
     parser.add_argument("--no-recipe", action="store_true", help="do not write of which models it is made")
     parser.add_argument("--name", default="", help="the new checkpoint's name; by default as A1111 makes it")

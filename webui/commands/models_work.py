@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from collections.abc import Callable
@@ -10,13 +11,16 @@ from types import FrameType
 from typing import Any
 
 from webui.commands.common import write_line
-from webui.commands.models import Shelf
+from webui.commands.models import open_shelf
 from webui.commands.progress import Progress
-from webui.core.errors import UnknownName
-from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.core.model_work import ModelWork
+from webui.core.options import Options
+from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.work.base import Progress as Told
-from webui.engine.work.base import ShouldStop
-from webui.engine.work.names import safe_name
+from webui.engine.work.base import ShouldStop, is_sentence
+from webui.engine.work.download.tokens import NAME
+from webui.engine.work.library import Library
+from webui.plugins.builtin.works import works
 from webui.plugins.resolve import resolve
 
 _BAR = 24
@@ -35,15 +39,19 @@ class WorkProgress(Progress):
         """Draw it; see webui.engine.work.base.Progress."""
         filled = round(fraction * _BAR)
         self._draw(f"[{'#' * filled}{'-' * (_BAR - filled)}] {fraction:4.0%} {words}")
-        if (words != self._said and not self._live) or words.endswith("."):
-            # Sentences are for the person; what is being done ends without a point.
+        if (words != self._said and not self._live) or is_sentence(words):
             self.line(words)
         self._said = words
 
 
-def carry_out(work: str, request: Any, files: Any) -> int:
-    """Do a work of this name ("module:function") in this process, show its progress, and say where the result is."""
-    function: Work = resolve(work)
+def carry_out(name: str, request: ModelWork, library: Library, files: Any = None) -> int:
+    """Do the work of this name in this process, show its progress, and say where the result is.
+
+    files: what the request names, where it was looked for already.
+    """
+    row = next(work for work in works() if work.name == name)
+    files = files or resolve(row.files)(request, library)
+    function: Work = resolve(row.function)
     progress, stopped = WorkProgress(), list[bool]()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -59,23 +67,12 @@ def carry_out(work: str, request: Any, files: Any) -> int:
     return 0
 
 
-def target(shelf: Shelf, name: str, suffix: str = "") -> Path:
-    """The place of a new checkpoint: among the person's own, under a safe name."""
-    return shelf.catalogue.folder / safe_name(name, suffix)
+def library_of(options: Options, catalogue: Callable[[], Catalogue]) -> Library:
+    """Where works find what the command line names; a VAE may be a path there."""
+    return Library(catalogue, options.paths.models, options.paths.state / NAME, any_file=True)
 
 
-def stem(checkpoint: Checkpoint) -> str:
-    """A checkpoint's name without folders and end, as new names are made of it."""
-    name = checkpoint.path.name
-    return name if checkpoint.kind == "diffusers" else checkpoint.path.stem
-
-
-def vae_path(shelf: Shelf, name: str) -> Path:
-    """The VAE that a name in models/VAE means, or a path. Raises UnknownName."""
-    known = shelf.catalogue.vaes()
-    found = next((vae.path for vae in known if name in (vae.name, vae.title, vae.path.stem)), None)
-    if found is None and Path(name).is_file():
-        found = Path(name)
-    if found is None:
-        raise UnknownName("VAE", name, [vae.name for vae in known], field="vae")
-    return found
+def open_library(given: argparse.Namespace) -> Library:
+    """The same by a parsed command line."""
+    shelf = open_shelf(given)
+    return library_of(shelf.options, lambda: shelf.catalogue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from webui.app import local_workers
+from webui.app import local_workers, workshop
 from webui.commands.common import begin, command_parser, engine_config, settings_store, with_flags
 from webui.core.errors import InvalidField
 from webui.core.flags import COMMON, PAGE, PEOPLE
@@ -21,7 +21,7 @@ def run(arguments: list[str]) -> int:
     from webui.serve import serve  # Gradio takes seconds to import, and only this command needs it
 
     engines = one_each(engine_config(options, settings, warm=True), options.devices)
-    return serve(options, settings, local_workers(engines))
+    return serve(options, settings, (*local_workers(engines), workshop(options.paths, settings)))
 
 
 def _check_certificate(options: Options) -> None:

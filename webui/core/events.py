@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from webui.core.errors import Problem
+from webui.core.model_work import Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """So far is a work on models: `fraction` of 0 to 1, `words` say what is being done.
+
+    `seconds_left`: as for Step.
+    """
+
+    name: ClassVar[str] = "progress"
+    fraction: float
+    words: str = ""
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewReady:
     """A newer preview of the job's current picture can be fetched; `version` makes its URL unique."""
 
@@ -80,12 +94,16 @@ class ImageReady:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The job ended well; `interrupted` when somebody stopped it early. `timings` are seconds by stage."""
+    """The job ended well; `interrupted` when somebody stopped it early. `timings` are seconds by stage.
+
+    `result`: the model that a work on models has made.
+    """
 
     name: ClassVar[str] = "finished"
     pictures: int
     interrupted: bool = False
     timings: dict[str, float] = field(default_factory=dict)
+    result: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +121,11 @@ class Cancelled:
     name: ClassVar[str] = "cancelled"
 
 
-Event = Queued | Loading | Step | PreviewReady | Note | ImageReady | Finished | Failed | Cancelled
+Event = Queued | Loading | Step | Progress | PreviewReady | Note | ImageReady | Finished | Failed | Cancelled
 ENDS = (Finished, Failed, Cancelled)
 _KINDS: dict[str, type[Any]] = {
-    kind.name: kind for kind in (Queued, Loading, Step, PreviewReady, Note, ImageReady, Finished, Failed, Cancelled)
+    kind.name: kind
+    for kind in (Queued, Loading, Step, Progress, PreviewReady, Note, ImageReady, Finished, Failed, Cancelled)
 }
 
 
@@ -121,6 +140,8 @@ def event_from_json(data: dict[str, Any]) -> Event:
     values = {k: v for k, v in data.items() if k in names}
     if data["event"] == Failed.name:
         values["problem"] = Problem.from_json(values["problem"])
+    if values.get("result"):
+        values["result"] = Made.from_json(values["result"])
     event: Event = _KINDS[data["event"]](**values)
     return event
 
@@ -145,5 +166,5 @@ class Preview:
     data: bytes
 
 
-Output = Loading | Step | Note | Picture | Preview | Finished | Failed
+Output = Loading | Step | Progress | Note | Picture | Preview | Finished | Failed
 """What an executor may yield. Queued, ImageReady and Cancelled are the scheduler's to say."""

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from webui.core.errors import Problem
+from webui.core.job_request import JobRequest
+from webui.core.model_work import Made
 from webui.core.request import GenerationRequest
 
 
@@ -79,7 +81,7 @@ class Job:
 
     id: str
     owner: str
-    request: GenerationRequest
+    request: JobRequest
     state: State
     created: float
     place: float
@@ -89,10 +91,20 @@ class Job:
     attempts: int = 0
     alone: bool = False
     """Set when a worker died with this job: from then on it shares nothing, so that it can fail nobody else's."""
+    again: bool = False
+    """Whether it was begun before; said of a running job only."""
     interrupted: bool = False
     problem: Problem | None = None
     pictures: tuple[StoredPicture, ...] = ()
     timings: dict[str, float] | None = None
+    result: Made | None = None
+
+    @property
+    def picture_request(self) -> GenerationRequest:
+        """The request of a job that makes pictures; TypeError for another's."""
+        if not isinstance(self.request, GenerationRequest):
+            raise TypeError(f"A job of the task {self.task} makes no pictures")
+        return self.request
 
     def to_json(self) -> dict[str, Any]:
         """The job as the API shows it."""
@@ -106,7 +118,9 @@ class Job:
             "ended": self.ended,
             "attempts": self.attempts,
             "interrupted": self.interrupted,
+            "summary": self.request.summary,
             "request": self.request.to_json(),
             "problem": self.problem.to_json() if self.problem else None,
             "timings": self.timings,
+            "result": self.result.to_json() if self.result else None,
         }

@@ -8,6 +8,8 @@ from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from webui.core.errors import DarkroomError, UnknownName
+from webui.core.job_request import RequestKinds
+from webui.core.model_work import ModelWork
 
 
 class Row(Protocol):
@@ -163,6 +165,25 @@ class AttentionBackend:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """A work on models' files, done in the workshop as a job of its own; `name` is the job's task.
+
+    `accept`, `files` and `function` are "module:function". `accept` checks a request when it comes, in the web process
+    and without torch: (request, library) -> the request with canonical names. `files` finds what it names, there and in
+    the workshop: (request, library) -> files, which have a `target`. `function` does it: (request, files, progress,
+    should_stop) -> the path of what it made. See engine/work/library.py and engine/work/base.py.
+    """
+
+    name: str
+    title: str
+    request: type[ModelWork]
+    accept: str
+    files: str
+    function: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Tab:
     """A tab of the page. `build` is "module:function"; it is called inside the tab's Gradio context with the page."""
 
@@ -242,6 +263,12 @@ class Registry:
     attention: Table[AttentionBackend]
     tabs: Table[Tab]
     commands: Table[Command]
+    works: Table[Work]
+
+    @property
+    def request_kinds(self) -> RequestKinds:
+        """By which stored requests are read."""
+        return RequestKinds({work.name: work.request for work in self.works})
 
     def own_sampler(self, family: Family) -> str | None:
         """What stands in place of a sampler for models that compute their steps themselves; None for all others."""

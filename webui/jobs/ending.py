@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from webui.core.errors import Problem, StorageProblem
 from webui.core.job import Job, State
+from webui.core.model_work import Made
 from webui.core.settings import SettingsStore
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
-from webui.jobs.fleet import Fleet
+from webui.jobs.fleet import Fleets
 from webui.jobs.history import end_event
 from webui.jobs.queue import Queue
 from webui.plugins.manager import Plugins
@@ -29,10 +30,12 @@ class Parts:
 
     queue: Queue
     bus: Bus
-    fleet: Fleet
+    fleets: Fleets
     store: PictureStore
     plugins: Plugins
     settings: SettingsStore
+    made: Callable[[], None]
+    """Called in a thread when a work has made a model, before its end is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Outcome:
     problem: Problem | None = None
     interrupted: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)
+    result: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Ended:
 def conclude(parts: Parts, job_id: str, outcome: Outcome) -> Ended:
     """Write the end and tell the followers, in this order. Raises StorageProblem, Conflict when it has ended before."""
     unused = tuple(parts.queue.reserved(job_id).values())
-    job = parts.queue.end(job_id, outcome.state, outcome.problem, outcome.timings, outcome.interrupted)
+    job = parts.queue.end(job_id, outcome.state, outcome.problem, outcome.timings, outcome.interrupted, outcome.result)
     parts.bus.publish(job.id, job.owner, end_event(job))
     return Ended(job, unused)
 
@@ -76,8 +80,13 @@ async def aftermath(parts: Parts, ended: Ended) -> None:
 def summary(job: Job) -> str:
     """The job in one line for the log, with its timings."""
     stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in (job.timings or {}).items())
-    pictures = f"{len(job.pictures)} of {job.request.pictures} pictures"
-    words = [f"Job {job.id} {job.state}", pictures, stages, job.problem.detail if job.problem else ""]
+    pictures = f"{len(job.pictures)} of {job.request.pictures} pictures" if job.request.pictures else job.task
+    words = [
+        f"Job {job.id} {job.state}",
+        job.result.name if job.result else pictures,
+        stages,
+        job.problem.detail if job.problem else "",
+    ]
     return ": ".join((words[0], "; ".join(word for word in words[1:] if word)))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Hashable
 from statistics import median
 
-from webui.core.events import Step
-from webui.core.request import GenerationRequest
+from webui.core.events import Progress, Step
+from webui.core.job_request import JobRequest
 
 _KEPT_KINDS = 64
 _KEPT_STEPS = 16
+_KEPT_SHARES, _SHARE_SECONDS = 60, 0.5
 
 
 class History:
@@ -19,14 +20,14 @@ class History:
     def __init__(self) -> None:
         self._seconds: OrderedDict[Hashable, float] = OrderedDict()
 
-    def recall(self, request: GenerationRequest) -> float | None:
+    def recall(self, request: JobRequest) -> float | None:
         """Seconds a step of a job like this took, or None when there was none like it."""
-        return self._seconds.get(_kind(request))
+        return self._seconds.get(request.alike)
 
-    def note(self, request: GenerationRequest, seconds: float) -> None:
+    def note(self, request: JobRequest, seconds: float) -> None:
         """A job like this takes `seconds` a step."""
-        self._seconds[_kind(request)] = seconds
-        self._seconds.move_to_end(_kind(request))
+        self._seconds[request.alike] = seconds
+        self._seconds.move_to_end(request.alike)
         if len(self._seconds) > _KEPT_KINDS:
             self._seconds.popitem(last=False)
 
@@ -34,7 +35,7 @@ class History:
 class Estimate:
     """Follows one job's steps. Times are seconds of any steady clock."""
 
-    def __init__(self, request: GenerationRequest, history: History) -> None:
+    def __init__(self, request: JobRequest, history: History) -> None:
         self._request = request
         self._history = history
         self._last: tuple[float, Step] | None = None
@@ -59,5 +60,22 @@ class Estimate:
         return pace * (batches * step.steps + step.steps - step.step)
 
 
-def _kind(request: GenerationRequest) -> Hashable:
-    return (request.checkpoint_hash, request.sampler_name, request.width, request.height, request.batch_size)
+class ShareEstimate:
+    """Follows one work's share. Times are seconds of any steady clock."""
+
+    def __init__(self) -> None:
+        self._past: deque[tuple[float, float]] = deque(maxlen=_KEPT_SHARES)
+        self._words = ""
+
+    def seconds_left(self, progress: Progress, now: float) -> float | None:
+        """Seconds until all is done, at the pace of the last while; None while nothing is known."""
+        # What is being done has changed, or it begins again: the pace is another.
+        if progress.words != self._words or (self._past and progress.fraction < self._past[-1][1]):
+            self._past.clear()
+            self._words = progress.words
+        if not self._past or now - self._past[-1][0] >= _SHARE_SECONDS:
+            self._past.append((now, progress.fraction))
+        begun, share = self._past[0]
+        if now - begun < _SHARE_SECONDS or progress.fraction <= share:
+            return None
+        return (1.0 - progress.fraction) * (now - begun) / (progress.fraction - share)

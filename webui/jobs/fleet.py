@@ -51,12 +51,41 @@ class Worker:
 
     def holds(self, job: Job) -> bool:
         """Whether it has the job's checkpoint in memory, or loads it for another job."""
-        name = name_of(job.request.checkpoint)
-        return name in self.status.models or any(name == name_of(j.request.checkpoint) for j in self.jobs.values())
+        names = _names(job)
+        return any(name in self.status.models for name in names) or any(names == _names(j) for j in self.jobs.values())
+
+
+class Fleets:
+    """All workers, those of each workplace as a fleet of their own: none of them can do another's jobs."""
+
+    def __init__(self, executors: Iterable[Executor], clock: Callable[[], float] = time.monotonic) -> None:
+        places: dict[str, list[Executor]] = {}
+        for executor in executors:
+            places.setdefault(executor.workplace, []).append(executor)
+        self.places = {place: Fleet(found, clock) for place, found in places.items()}
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """All of them."""
+        return tuple(worker for fleet in self.places.values() for worker in fleet.workers)
+
+    def of(self, job: Job) -> Fleet:
+        """Where a job belongs that was admitted there."""
+        return self.places[job.request.workplace]
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """See Fleet.watch."""
+        for fleet in self.places.values():
+            fleet.watch(changed)
+
+    def patience(self) -> float | None:
+        """See Fleet.patience."""
+        found = [seconds for fleet in self.places.values() if (seconds := fleet.patience()) is not None]
+        return min(found, default=None)
 
 
 class Fleet:
-    """All workers. Belongs to the event loop's thread."""
+    """The workers of one workplace. Belongs to the event loop's thread."""
 
     def __init__(self, executors: Iterable[Executor], clock: Callable[[], float] = time.monotonic) -> None:
         self.workers = tuple(Worker(executor) for executor in executors)
@@ -148,6 +177,10 @@ class Fleet:
         # What is in memory stays there where another worker has nothing, or has not been used for longer.
         takers = [worker for worker in workers if worker.takes(head)]
         return head, min(takers, key=lambda worker: (_load(worker), len(worker.status.models), worker.turn))
+
+
+def _names(job: Job) -> tuple[str, ...]:
+    return tuple(map(name_of, job.request.models))
 
 
 def _load(worker: Worker) -> int:

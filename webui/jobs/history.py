@@ -45,7 +45,7 @@ def image_event(picture: StoredPicture) -> ImageReady:
 def end_event(job: Job) -> Finished | Failed | Cancelled:
     """The event that says how this job ended."""
     if job.state is State.DONE:
-        return Finished(len(job.pictures), job.interrupted, dict(job.timings or {}))
+        return Finished(len(job.pictures), job.interrupted, dict(job.timings or {}), job.result)
     if job.state is State.FAILED:
         unknown = Problem("error", "Something went wrong", "The reason was not recorded.")
         return Failed(job.problem or unknown)

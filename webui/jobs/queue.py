@@ -6,14 +6,17 @@ import json
 import secrets
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from webui.core.errors import Conflict, DarkroomError, InvalidField, NotFound, Problem
+from webui.core.errors import Conflict, DarkroomError, NotFound, Problem
 from webui.core.events import Picture
 from webui.core.job import Job, State, StoredPicture
-from webui.core.request import GenerationRequest
+from webui.core.job_request import JobRequest, RequestKinds
+from webui.core.model_work import WORKSHOP, Made
+from webui.core.request import DEVICE
 from webui.jobs import statements as sql
 from webui.jobs.database import Database
 from webui.jobs.schema import MIGRATIONS, Migration
@@ -22,9 +25,18 @@ Clock = Callable[[], float]
 # Queue has a method `list`, which hides the type inside the class.
 Jobs = list[Job]
 Pictures = list[StoredPicture]
-Line = list[tuple[str, str]]
+Line = list["Waiting"]
 Cancelled = list[tuple[Job, tuple[str, ...]]]
 _RECENT_SECONDS = 3600.0
+
+
+class Waiting(NamedTuple):
+    """A waiting job: its position counts from 0 among those of its workplace, which wait for one another."""
+
+    id: str
+    owner: str
+    workplace: str
+    position: int
 
 
 class Queue:
@@ -36,9 +48,17 @@ class Queue:
     loses none of it either, and after a power cut the job starts over. `message` tells of a damaged file set aside.
     """
 
-    def __init__(self, path: Path, clock: Clock = time.time, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock = time.time,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        kinds: RequestKinds | None = None,
+    ) -> None:
+        """kinds: of the requests that are not for pictures."""
         self._database = Database(path, migrations)
         self._clock = clock
+        self._kinds = kinds or RequestKinds()
 
     @property
     def message(self) -> str | None:
@@ -88,22 +108,35 @@ class Queue:
         }
         return self._with_pictures(self._database.search(sql.listing(owner is not None, bool(states)), values))
 
-    def waiting(self, limit: int = 1000, owner: str | None = None) -> Jobs:
-        """The waiting jobs in the order in which they will be taken up; one owner's, where given.
+    def waiting(self, limit: int = 1000, owner: str | None = None, workplace: str | None = None) -> Jobs:
+        """The waiting jobs in the order in which they will be taken up; one owner's, of one workplace, where given.
 
         Jobs moved to the front come first. Then owners take turns: who has fewest running, was served longest ago,
         came first. One with a `problem` cannot be run: its request is of another version of the program.
         """
-        return self._jobs(sql.WAITING, {"since": self._clock() - _RECENT_SECONDS, "owner": owner, "limit": limit})
+        values = {
+            "since": self._clock() - _RECENT_SECONDS,
+            "owner": owner,
+            "limit": limit,
+            "works": json.dumps(self._kinds.tasks(WORKSHOP)),
+            "are_works": None if workplace is None else workplace == WORKSHOP,
+        }
+        return self._jobs(sql.WAITING, values)
 
     def line(self) -> Line:
-        """(id, owner) of all waiting jobs, in the order of `waiting`."""
-        found = self._database.rows(sql.LINE, {"since": self._clock() - _RECENT_SECONDS, "owner": None})
-        return [(row["id"], row["owner"]) for row in found]
+        """All waiting jobs, in the order of `waiting`."""
+        values = {"since": self._clock() - _RECENT_SECONDS, "owner": None, "works": None, "are_works": None}
+        works, numbers = frozenset(self._kinds.tasks(WORKSHOP)), Counter[str]()
+        line = []
+        for row in self._database.rows(sql.LINE, values):
+            workplace = WORKSHOP if row["task"] in works else DEVICE
+            line.append(Waiting(row["id"], row["owner"], workplace, numbers[workplace]))
+            numbers[workplace] += 1
+        return line
 
     def positions(self) -> dict[str, int]:
-        """The places of all waiting jobs in the line, from 0, by id."""
-        return {job_id: place for place, (job_id, _) in enumerate(self.line())}
+        """The places of all waiting jobs in the line of their workplace, from 0, by id."""
+        return {job.id: job.position for job in self.line()}
 
     def position(self, job_id: str) -> int:
         """The job's place in the line, from 0; 0 also for one that waits no more."""
@@ -135,10 +168,11 @@ class Queue:
         problem: Problem | None = None,
         timings: Mapping[str, float] | None = None,
         interrupted: bool = False,
+        result: Made | None = None,
     ) -> Job:
         """The job ends, once: raises Conflict when it has ended. Reserved paths that were not used are forgotten.
 
-        `interrupted`: something was left out or cut short because somebody asked for it.
+        `interrupted`: something was left out or cut short because somebody asked for it. `result`: see core/job.py.
         """
         if not state.ended:
             raise ValueError(f"{state} is not the end of a job")
@@ -149,6 +183,7 @@ class Queue:
             "problem": json.dumps(problem.to_json(), ensure_ascii=False) if problem else None,
             "timings": json.dumps(dict(timings)) if timings is not None else None,
             "interrupted": interrupted,
+            "result": json.dumps(result.to_json(), ensure_ascii=False) if result else None,
         }
         self._change(sql.END, values, "has already ended", sql.FORGET_RESERVED)
         return self.get(job_id)
@@ -295,12 +330,12 @@ class Queue:
         pictures: dict[str, list[StoredPicture]] = {}
         for row in self._database.rows(sql.PICTURES_OF_JOBS, {"ids": ids}) if rows else ():
             pictures.setdefault(row["job_id"], []).append(_picture(row))
-        return [_job(row, tuple(pictures.get(row["id"], ()))) for row in rows]
+        return [_job(row, tuple(pictures.get(row["id"], ())), self._kinds) for row in rows]
 
 
-def _job(row: sqlite3.Row, pictures: tuple[StoredPicture, ...]) -> Job:
+def _job(row: sqlite3.Row, pictures: tuple[StoredPicture, ...], kinds: RequestKinds) -> Job:
     problem = Problem.from_json(json.loads(row["problem"])) if row["problem"] else None
-    request, unreadable = _request(row["request"])
+    request, unreadable = _request(row["task"], row["request"], kinds)
     if not State(row["state"]).ended:
         problem = problem or unreadable
     return Job(
@@ -319,23 +354,19 @@ def _job(row: sqlite3.Row, pictures: tuple[StoredPicture, ...]) -> Job:
         problem=problem,
         pictures=pictures,
         timings=json.loads(row["timings"]) if row["timings"] else None,
+        result=Made.from_json(json.loads(row["result"])) if row["result"] else None,
     )
 
 
-def _request(text: str) -> tuple[GenerationRequest, Problem | None]:
-    """The stored request; for one that this version cannot read its prompt alone, and why."""
+def _request(task: str, text: str, kinds: RequestKinds) -> tuple[JobRequest, Problem | None]:
+    """The stored request; for one that this version cannot read what stands for it, and why."""
     data: Any = None
     try:
         data = json.loads(text)
-        return GenerationRequest.from_json(data), None
+        return kinds.read(task, data), None
     except (DarkroomError, ValueError, TypeError) as error:
         reason = error.detail if isinstance(error, DarkroomError) else "It is damaged."
-        prompt = data.get("prompt") if isinstance(data, dict) else None
-        problem = InvalidField(
-            f"This version of Darkroom cannot read the stored request: {reason}",
-            remedies=("Submit it again", "Update Darkroom"),
-        ).problem()
-        return GenerationRequest(prompt=prompt if isinstance(prompt, str) else ""), problem
+        return kinds.unreadable(task, data, reason)
 
 
 def _picture(row: sqlite3.Row) -> StoredPicture:

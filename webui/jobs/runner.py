@@ -22,12 +22,13 @@ from webui.core.events import (
     Picture,
     Preview,
     PreviewReady,
+    Progress,
     Queued,
     Step,
 )
 from webui.core.job import Job, State
 from webui.jobs.ending import Ended, Outcome, Parts, aftermath, conclude, unbroken
-from webui.jobs.eta import Estimate
+from webui.jobs.eta import Estimate, ShareEstimate
 from webui.jobs.executors.base import Controls, NoWorker, WorkerDied
 from webui.jobs.fleet import Worker
 from webui.jobs.history import image_event
@@ -53,6 +54,7 @@ class Runner:
         self._versions = versions
         self._controls = Controls()
         self._estimate = Estimate(job.request, worker.history)
+        self._share = ShareEstimate()
         self._paths: dict[int, str] = {}
         self._saving_seconds = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -60,6 +62,7 @@ class Runner:
         self._presses = int(job.interrupted)
         self._must_interrupt = job.interrupted
         self._abandoned = False
+        self._stops = False
         self._begun = False
         self._ending = False
         self._leaving = asyncio.Event()
@@ -79,6 +82,9 @@ class Runner:
 
     def interrupt(self) -> None:
         """Finish the current picture, then end; asked again (or at once, by a setting): end at this step."""
+        if not self.job.request.pictures:
+            self.abandon()
+            return
         self._parts.queue.mark_interrupted(self.job.id)
         self._presses += 1
         if self._presses == 1 and self._parts.settings.current.interrupt_after_current:
@@ -91,9 +97,17 @@ class Runner:
         self._controls.skip()
 
     def abandon(self) -> None:
-        """Cancel the job. Raises Conflict when it is just ending."""
+        """Cancel the job. Raises Conflict when it is just ending.
+
+        A work is told to stop, and ends when it has taken away what it had begun, or is done all the same; asked again
+        it is left to itself.
+        """
         if self._ending:
             raise Conflict("This job has just ended.")
+        if self._begun and not self.job.request.pictures and not self._stops:
+            self._stops = True
+            self._controls.stop_now()
+            return
         self._abandoned = True
         self._stopped.set()
         self._cancel()
@@ -135,7 +149,7 @@ class Runner:
             except WorkerDied as death:
                 return await self._after_death(death)
             except NoWorker:
-                if not self._parts.fleet.works:
+                if not self._parts.fleets.of(self.job).works:
                     raise
                 # Admitted while it was starting still; the line gives the job to another worker.
                 detail = self.worker.status.detail
@@ -151,7 +165,7 @@ class Runner:
     async def _attempt(self) -> Outcome:
         await unbroken(self._reserve())
         done = self._parts.queue.done(self.job.id)
-        if len(done) == self.job.request.pictures:
+        if self.job.request.pictures and len(done) == self.job.request.pictures:
             return Outcome(State.DONE)
         self._want_previews()
         async with aclosing(self.worker.executor.run(self.job, self._controls, done)) as outputs:
@@ -187,13 +201,27 @@ class Runner:
                 if self._must_interrupt:
                     self._must_interrupt = False
                     self._controls.interrupt()
+            case Progress():
+                self._publish(replace(output, seconds_left=self._share.seconds_left(output, time.monotonic())))
             case Loading() | Note():
                 self._publish(output)
             case Finished():
-                return Outcome(State.DONE, interrupted=output.interrupted, timings=output.timings)
+                return await self._finished(output)
             case Failed():
                 return Outcome(State.FAILED, output.problem)
         return None
+
+    async def _finished(self, output: Finished) -> Outcome:
+        if self.job.request.pictures:
+            return Outcome(State.DONE, interrupted=output.interrupted, timings=output.timings)
+        if output.interrupted:
+            return Outcome(State.CANCELLED, timings=output.timings)
+        # Whoever hears of the end finds the model in the lists.
+        try:
+            await asyncio.to_thread(self._parts.made)
+        except DarkroomError as error:
+            log.warning("The lists of models were not made anew: %s", error.detail)
+        return Outcome(State.DONE, timings=output.timings, result=output.result)
 
     async def _keep(self, picture: Picture) -> None:
         begun = time.perf_counter()
@@ -214,6 +242,8 @@ class Runner:
         Only a job whose lanes were running counts an attempt; one that already runs alone counts every death that
         the worker met with it, since nothing else can have caused it.
         """
+        if self._stops:
+            return Outcome(State.CANCELLED)
         count = death.ran or (death.taken and self.job.alone)
         attempts = self.job.attempts + count
         alone = self.job.alone or death.taken
@@ -224,7 +254,7 @@ class Runner:
             return None
         error = WorkerProblem(
             f"The worker stopped {attempts} times with this job, the last time so: {death.detail}",
-            remedies=("Lower the size or the batch size", "Choose another checkpoint", "Look into the log"),
+            remedies=self.job.request.lighter,
         )
         return Outcome(State.FAILED, error.problem())
 
@@ -279,5 +309,5 @@ class Runner:
                 self.waits_for_disk = False
         raise AssertionError("itertools.count does not end")
 
-    def _publish(self, event: Queued | Loading | Step | PreviewReady | Note | ImageReady | Failed) -> None:
+    def _publish(self, event: Queued | Loading | Step | Progress | PreviewReady | Note | ImageReady | Failed) -> None:
         self._parts.bus.publish(self.job.id, self.job.owner, event)

@@ -6,17 +6,19 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from webui.core.errors import Conflict, StorageProblem
 from webui.core.events import Queued
 from webui.core.job import Job, State
+from webui.core.request import DEVICE
 from webui.core.settings import SettingsStore
 from webui.images.store import PictureStore
 from webui.jobs.bus import KEPT_ENDED, Bus
 from webui.jobs.ending import Ended, Outcome, Parts, aftermath, conclude
 from webui.jobs.executors.base import Executor
-from webui.jobs.fleet import LOOK_AHEAD, Fleet, Worker
+from webui.jobs.fleet import LOOK_AHEAD, Fleet, Fleets, Worker
 from webui.jobs.history import end_event, events_of
 from webui.jobs.queue import Queue
 from webui.jobs.runner import Runner
@@ -40,9 +42,11 @@ class Scheduler:
         store: PictureStore,
         plugins: Plugins,
         settings: SettingsStore,
+        made: Callable[[], None] = lambda: None,
     ) -> None:
-        self._fleet = Fleet(executors)
-        self._parts = Parts(queue, bus, self._fleet, store, plugins, settings)
+        """made: called in a thread when a work has made a model, before its end is told."""
+        self._fleets = Fleets(executors)
+        self._parts = Parts(queue, bus, self._fleets, store, plugins, settings, made)
         self._queue = queue
         self._bus = bus
         self._runners: dict[str, Runner] = {}
@@ -58,14 +62,14 @@ class Scheduler:
     async def run(self, only: Collection[str] | None = None) -> None:
         """Admit jobs until cancelled, or only those with these ids; then running jobs are put back into the line."""
         self._only = only
-        self._fleet.watch(self.wake)
+        self._fleets.watch(self.wake)
         try:
             self._restore()
             while True:
                 self._woken.clear()
                 retry = await self._round()
                 try:
-                    patience = _DISK_RETRY_SECONDS if retry else self._fleet.patience()
+                    patience = _DISK_RETRY_SECONDS if retry else self._fleets.patience()
                     await asyncio.wait_for(self._woken.wait(), patience)
                 except TimeoutError:
                     continue
@@ -78,8 +82,13 @@ class Scheduler:
 
     @property
     def workers(self) -> Sequence[Worker]:
-        """The workers: how each is, and what it does."""
-        return self._fleet.workers
+        """The workers that make pictures: how each is, and what it does."""
+        fleet = self._fleets.places.get(DEVICE)
+        return fleet.workers if fleet else ()
+
+    def has(self, workplace: str) -> bool:
+        """Whether jobs of this place are ever done."""
+        return workplace in self._fleets.places
 
     # Verbs
 
@@ -155,11 +164,8 @@ class Scheduler:
             if self._disk_full or any(runner.waits_for_disk for runner in self._runners.values()):
                 await asyncio.to_thread(self._parts.store.check_writable)
                 self._disk_full = False
-            while not self._queue.paused and self._fleet.has_room:
-                chosen = self._fleet.choose(self._ahead(), self._waiting())
-                if chosen is None:
-                    break
-                self._admit(*chosen)
+            for place, fleet in self._fleets.places.items():
+                self._fill(place, fleet)
             self._announce()
         except StorageProblem as problem:
             log.warning("The line stands still: %s", problem.detail)
@@ -170,10 +176,19 @@ class Scheduler:
             return True
         return False
 
-    def _ahead(self) -> list[Job]:
-        """The head of the line; jobs in it that cannot be read end here."""
+    def _fill(self, place: str, fleet: Fleet) -> None:
+        """Admit what the workers of this place have room for."""
+        while not self._queue.paused and fleet.has_room:
+            chosen = fleet.choose(self._ahead(place), self._waiting(place))
+            if chosen is None:
+                break
+            self._admit(fleet, *chosen)
+
+    def _ahead(self, place: str) -> list[Job]:
+        """The head of a place's line; jobs in it that cannot be read end here."""
         while True:
-            ahead = self._queue.waiting(LOOK_AHEAD + len(self._runners) if self._only is None else -1)
+            limit = LOOK_AHEAD + len(self._runners) if self._only is None else -1
+            ahead = self._queue.waiting(limit, workplace=place)
             if self._only is not None:
                 ahead = [job for job in ahead if job.id in self._only]
             unreadable = [job for job in ahead if job.problem]
@@ -183,15 +198,15 @@ class Scheduler:
                 # A job that waits again may still have its former runner, whose end the loop notices a turn later.
                 return [job for job in ahead if job.id not in self._runners][:LOOK_AHEAD]
 
-    def _waiting(self) -> int:
-        """How many jobs are in the line."""
-        if self._only is None:
-            return self._queue.count(State.QUEUED)
-        return sum(job_id in self._only for job_id, _ in self._queue.line())
+    def _waiting(self, place: str) -> int:
+        """How many jobs are in a place's line."""
+        line = (job for job in self._queue.line() if job.workplace == place)
+        return sum(self._only is None or job.id in self._only for job in line)
 
-    def _admit(self, job: Job, worker: Worker) -> None:
-        runner = Runner(self._parts, self._queue.start(job.id), worker, self._versions)
-        self._fleet.admit(runner.job, worker)
+    def _admit(self, fleet: Fleet, job: Job, worker: Worker) -> None:
+        started = replace(self._queue.start(job.id), again=job.started is not None)
+        runner = Runner(self._parts, started, worker, self._versions)
+        fleet.admit(runner.job, worker)
         self._runners[job.id] = runner
         runner.start().add_done_callback(lambda task: self._left(runner, task))
 
@@ -210,11 +225,11 @@ class Scheduler:
                 left = self._silent_until - began
                 self._announcing = asyncio.get_running_loop().call_later(left, self._end_silence)
             return
-        for position, (job_id, owner) in enumerate(self._queue.line()):
-            told = self._bus.newest(job_id, Queued.name)
+        for job in self._queue.line():
+            told = self._bus.newest(job.id, Queued.name)
             reason = told.reason if isinstance(told, Queued) else ""
-            if told != Queued(position, reason):
-                self._bus.publish(job_id, owner, Queued(position, reason))
+            if told != Queued(job.position, reason):
+                self._bus.publish(job.id, job.owner, Queued(job.position, reason))
         ended = time.monotonic()
         self._silent_until = ended + _ANNOUNCING_SHARE * (ended - began)
 

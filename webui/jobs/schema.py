@@ -62,7 +62,9 @@ _VERSION_2: Migration = (
     "CREATE INDEX jobs_by_time ON jobs (created)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3: Migration = ("ALTER TABLE jobs ADD COLUMN result TEXT",)
+
+MIGRATIONS: tuple[Migration, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Statements that lead from version n to n + 1. Only ever appended to: files of every age are out there."""
 
 

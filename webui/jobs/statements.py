@@ -42,7 +42,8 @@ FROM (
     LEFT JOIN taken ON taken.owner = waiting.owner
     LEFT JOIN served ON served.owner = waiting.owner
 )
-WHERE :owner IS NULL OR owner = :owner
+WHERE (:owner IS NULL OR owner = :owner)
+    AND (:are_works IS NULL OR (task IN (SELECT value FROM json_each(:works))) = :are_works)
 ORDER BY
     CASE WHEN place < 0 THEN place ELSE 0 END,
     turn, served, place, rowid
@@ -50,7 +51,7 @@ ORDER BY
 
 WAITING = f"{_SERVED} SELECT * {_ORDERED} LIMIT :limit"
 
-LINE = f"{_SERVED} SELECT id, owner {_ORDERED}"
+LINE = f"{_SERVED} SELECT id, owner, task {_ORDERED}"
 
 COUNT = "SELECT COUNT(*) AS number FROM jobs WHERE state = :state AND (:owner IS NULL OR owner = :owner)"
 
@@ -65,7 +66,7 @@ INTERRUPT = "UPDATE jobs SET interrupted = 1 WHERE id = :id AND state = 'running
 
 END = """
 UPDATE jobs SET state = :state, ended = :now, problem = :problem, timings = :timings,
-    interrupted = :interrupted
+    interrupted = :interrupted, result = :result
 WHERE id = :id AND state IN ('queued', 'running')
 """
 

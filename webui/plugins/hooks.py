@@ -7,7 +7,7 @@ from typing import Any
 import pluggy
 
 from webui.core.job import Job
-from webui.core.registry import Architecture, AttentionBackend, Command, Family, Sampler, Schedule, Tab
+from webui.core.registry import Architecture, AttentionBackend, Command, Family, Sampler, Schedule, Tab, Work
 
 PROJECT = "darkroom"
 
@@ -46,6 +46,10 @@ class CollectingHooks:
     def commands(self) -> list[Command]:  # type: ignore[empty-body]
         """Commands of `launch.py`; `run` is resolved when the command is called."""
 
+    @hookspec
+    def works(self) -> list[Work]:  # type: ignore[empty-body]
+        """Works on models' files; `accept` and `files` are resolved in both processes, `function` in the workshop."""
+
 
 class WorkerHooks:
     """Implemented in worker.py and called in the worker process. One that raises fails the job and is named there."""
@@ -77,7 +81,7 @@ class WebHooks:
         """Called when a job has ended, well or not, with its last state."""
 
 
-COLLECTING = ("samplers", "schedules", "families", "architectures", "attention_backends", "tabs", "commands")
+COLLECTING = ("samplers", "schedules", "families", "architectures", "attention_backends", "tabs", "commands", "works")
 WORKER = ("before_step", "after_step", "image_ready")
 WEB = ("job_finished",)
 SPECIFICATIONS = (CollectingHooks, WorkerHooks, WebHooks)

@@ -17,7 +17,18 @@ from typing import Any, Literal
 import pluggy
 
 from webui.core.errors import DarkroomError
-from webui.core.registry import Architecture, AttentionBackend, Command, Family, Registry, Sampler, Schedule, Tab, Table
+from webui.core.registry import (
+    Architecture,
+    AttentionBackend,
+    Command,
+    Family,
+    Registry,
+    Sampler,
+    Schedule,
+    Tab,
+    Table,
+    Work,
+)
 from webui.plugins import builtin, hooks
 from webui.plugins.manifest import Manifest, read_manifest
 from webui.plugins.resolve import split
@@ -68,6 +79,7 @@ _KINDS = (
     _Kind("attention_backends", AttentionBackend, "attention backend", field="attention"),
     _Kind("tabs", Tab, "tab", ("build",)),
     _Kind("commands", Command, "command", ("run",)),
+    _Kind("works", Work, "work", ("accept", "files", "function")),
 )
 
 
@@ -207,6 +219,7 @@ def build_registry(plugins: Plugins) -> Registry:
         attention=plugins.table("attention_backends"),
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
+        works=plugins.table("works"),
     )
 
 

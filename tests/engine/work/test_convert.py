@@ -12,9 +12,10 @@ from diffusers import DiffusionPipeline
 from tests.engine import singles, tiny_flow, tiny_z_image
 from tests.engine.shelf import Told, same, tensors_of
 from webui.core.errors import InvalidField, ModelProblem
+from webui.core.model_work import Convert
 from webui.engine.work.base import Stopped
 from webui.engine.work.convert import convert
-from webui.engine.work.requests import Convert, WorkFiles
+from webui.engine.work.files import WorkFiles
 
 LAST_LAYER = "cond_stage_model.model.transformer.resblocks.23."
 

@@ -13,13 +13,14 @@ import torch
 from tests.engine import singles, tiny
 from tests.engine.shelf import Told, same, tensors_of
 from webui.core.errors import Conflict, DarkroomError, InvalidField, ModelProblem, StorageProblem
+from webui.core.model_work import ADD_DIFFERENCE, NO_INTERPOLATION, Merge
 from webui.engine.layouts import ldm
 from webui.engine.work import files as work_files
 from webui.engine.work import writing
 from webui.engine.work.base import Stopped
 from webui.engine.work.merge import merge
+from webui.engine.work.merging import MergeFiles
 from webui.engine.work.naming import merged_name
-from webui.engine.work.requests import ADD_DIFFERENCE, NO_INTERPOLATION, Merge, MergeFiles
 
 UNET = "model.diffusion_model."
 ENTRY = f"{UNET}input_blocks.0.0.weight"

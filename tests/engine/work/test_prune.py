@@ -5,8 +5,9 @@ import torch
 
 from tests.engine.shelf import same, tensors_of
 from webui.core.errors import InvalidField, ModelProblem
+from webui.core.model_work import Prune
+from webui.engine.work.files import WorkFiles
 from webui.engine.work.prune import prune
-from webui.engine.work.requests import Prune, WorkFiles
 
 UNET = "model.diffusion_model."
 

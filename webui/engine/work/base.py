@@ -21,6 +21,11 @@ class Stopped(DarkroomError):
     status = 409
 
 
+def is_sentence(words: str) -> bool:
+    """Whether words are something that a person should know; what is being done ends without a point."""
+    return words.endswith(".")
+
+
 class Steps:
     """Counts what is done of a whole, tells it, and ends the work where that is wanted."""
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from webui.core.errors import InvalidField, ModelProblem
+from webui.core.model_work import DIFFUSERS, Convert
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
 from webui.engine.families.clip_texts import without_last_layer
 from webui.engine.work.base import Progress, ShouldStop, Steps
-from webui.engine.work.files import new_folder
+from webui.engine.work.files import WorkFiles, new_folder
 from webui.engine.work.folder_form import FolderForm, folder_form, write_form
-from webui.engine.work.requests import DIFFUSERS, Convert, WorkFiles
 from webui.engine.work.single_form import single_form
 from webui.engine.work.tensors import (
     Opened,

@@ -12,10 +12,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from webui.core.errors import Conflict, StorageProblem, TransientStorageProblem
+from webui.engine.checkpoints.checkpoint import Checkpoint
 
 PREFIX = ".darkroom-"
 """What hidden names begin with."""
@@ -31,6 +33,14 @@ _STALE_SECONDS, _KEPT_SECONDS = 6 * 3600.0, 7 * 24 * 3600.0
 _KEPT = f"{PREFIX}kept-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFiles:
+    """The checkpoint that is worked on, and where the result goes."""
+
+    source: Checkpoint
+    target: Path
 
 
 @contextmanager

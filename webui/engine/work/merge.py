@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from webui.core.errors import InvalidField, ModelProblem
+from webui.core.errors import ModelProblem
+from webui.core.model_work import ADD_DIFFERENCE, Merge
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import look_inside
 from webui.engine.work.base import Progress, ShouldStop, Steps
+from webui.engine.work.merging import MergeFiles, merged
 from webui.engine.work.recipe import metadata_of, recipe
-from webui.engine.work.requests import ADD_DIFFERENCE, NO_INTERPOLATION, Merge, MergeFiles
-from webui.engine.work.single_form import MERGED, single_form
+from webui.engine.work.single_form import single_form
 from webui.engine.work.tensors import Opened, Piece, as_single, is_scale, open_parts, renamed, row_of, unchanged
 from webui.engine.work.writing import content_of, kept_in, to_type, write_file
 from webui.plugins.resolve import resolve
@@ -48,9 +49,7 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
     a result that is no number, a full disk; or Stopped.
     """
     request.check()
-    named = _named(request, files)
-    for letter, checkpoint in named.items():
-        _check_family(letter, checkpoint, named["A"])
+    named = merged(request, files)
     kinds = Kinds.built_in()
     with torch.inference_mode(), ExitStack() as stack:
         opened = {letter: stack.enter_context(open_parts(c.inside)) for letter, c in named.items()}
@@ -72,33 +71,6 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
             check=unchanged(*opened.values()),
             metadata=metadata,
             overwrite=request.overwrite,
-        )
-
-
-def _named(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
-    """The checkpoints that the method takes, by their letters. Raises InvalidField."""
-    wanted = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}.get(request.interp_method, "AB")
-    given = {"A": files.a, "B": files.b, "C": files.c}
-    found = {letter: checkpoint for letter, checkpoint in given.items() if checkpoint is not None}
-    if set(found) != set(wanted):
-        raise InvalidField(
-            f"{request.interp_method} takes {' and '.join(wanted)}; given: {' and '.join(found)}.",
-            field="interp_method",
-        )
-    if request.metadata_from in given and request.metadata_from not in found:
-        raise InvalidField(f"There is no {request.metadata_from} whose metadata to take.", field="metadata_from")
-    return found
-
-
-def _check_family(letter: str, checkpoint: Checkpoint, first: Checkpoint) -> None:
-    if checkpoint.family not in MERGED:
-        why = checkpoint.problem or "It is of a family that is not merged here: SD1, SD2 and SDXL are."
-        raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field="checkpoint")
-    if checkpoint.family != first.family:
-        raise ModelProblem(
-            f"{letter}, {checkpoint.name}, is of the family {checkpoint.family} and A of {first.family}; only models "
-            "of one family can be merged.",
-            field="checkpoint",
         )
 
 

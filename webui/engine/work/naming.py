@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webui.engine.work.requests import ADD_DIFFERENCE, NO_INTERPOLATION, Merge
+from webui.core.model_work import ADD_DIFFERENCE, NO_INTERPOLATION, Merge
 
 
 def merged_name(request: Merge, a: str, b: str = "", c: str = "") -> str:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from webui.core.errors import InvalidField, ModelProblem
+from webui.core.model_work import FORMATS, Prune
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
 from webui.engine.work.base import Progress, ShouldStop, Steps
-from webui.engine.work.requests import FORMATS, Prune, WorkFiles
+from webui.engine.work.files import WorkFiles
 from webui.engine.work.tensors import Piece, is_scale, kept, open_parts, parameters_of, row_of, unchanged
 from webui.engine.work.weights import WeightFile
 from webui.engine.work.writing import content_of, write_file

@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from webui.core.model_work import METADATA_FROM, Merge
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.hashes import combine
 from webui.engine.checkpoints.headers.base import unreadable
 from webui.engine.work.base import Steps
-from webui.engine.work.requests import NONE, Merge, MergeFiles
+from webui.engine.work.merging import MergeFiles
 
 _RECIPE, _MODELS = "sd_merge_recipe", "sd_merge_models"
 _PRECISION = "fp16"
 _PIECE_BYTES = 16 * 2**20
-# Where A1111's page has the choice whose configuration goes with the result.
-_CONFIG_SOURCES = ("A", "B", "C", NONE)
 
 
 def metadata_of(
@@ -52,7 +51,8 @@ def recipe(
         "multiplier": request.multiplier,
         "save_as_half": request.precision == _PRECISION,
         "custom_name": request.custom_name,
-        "config_source": _CONFIG_SOURCES.index(request.metadata_from),
+        # Where A1111's page has the choice whose configuration goes with the result.
+        "config_source": METADATA_FROM.index(request.metadata_from),
         "bake_in_vae": files.vae.name if files.vae else "None",
         "discard_weights": request.discard_weights,
         "is_inpainting": channels == 9,

@@ -108,6 +108,11 @@ class WorkerStatus:
 class Executor(Protocol):
     """Runs jobs on one worker. All methods belong to the event loop's thread."""
 
+    @property
+    def workplace(self) -> str:
+        """Of which place it takes the jobs; see core/job_request.py."""
+        ...
+
     async def start(self) -> None:
         """Begin to get ready; returns without waiting for it."""
         ...

@@ -16,7 +16,7 @@ from webui.core import infotext
 from webui.core.errors import DarkroomError
 from webui.core.events import Failed, Finished, Loading, Output, Picture, Preview, Step
 from webui.core.job import Job
-from webui.core.request import GenerationRequest
+from webui.core.request import DEVICE, GenerationRequest
 from webui.engine.checkpoints.catalogue import name_of
 from webui.images.metadata import write_png
 from webui.jobs.executors.base import Controls, NoWorker, Verb, WorkerDied, WorkerState, WorkerStatus
@@ -42,6 +42,8 @@ class FakeExecutor:
 
     It pretends to have memory for one checkpoint.
     """
+
+    workplace = DEVICE
 
     def __init__(
         self,
@@ -88,8 +90,8 @@ class FakeExecutor:
         """See Executor.run."""
         if self._status.state == "failed":
             raise NoWorker(f"No pictures can be made: {self._status.detail}")
-        self._status = replace(self._status, models=(name_of(job.request.checkpoint),))
-        run = _Run(job.request, controls, self._life)
+        self._status = replace(self._status, models=(name_of(job.picture_request.checkpoint),))
+        run = _Run(job.picture_request, controls, self._life)
         request = run.request
         begun = time.perf_counter()
         yield Loading("Loading the fake model")

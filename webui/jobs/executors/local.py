@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from webui.core.events import Failed, Finished, Loading, Output, Step
 from webui.core.job import Job
+from webui.core.request import DEVICE
 from webui.jobs.executors.base import Controls, NoWorker, WorkerDied, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Report, Said, Status, Submit, Tell
 from webui.jobs.executors.process import WorkerProcess
@@ -41,6 +42,8 @@ class LocalExecutor:
 
     `label` tells it from other workers: it stands before the device's name.
     """
+
+    workplace = DEVICE
 
     def __init__(
         self, config: object, target: str = ENGINE_WORKER, capacity: int = CAPACITY, *, label: str = ""

@@ -8,7 +8,6 @@ from typing import Any
 
 from webui.core.errors import WorkerProblem
 from webui.core.events import Failed, Output
-from webui.core.request import GenerationRequest
 from webui.jobs.executors.base import Verb, WorkerStatus
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -20,9 +19,13 @@ class Submit:
     """To the worker: begin with this job."""
 
     job_id: str
-    request: GenerationRequest
+    request: Any
+    """Of the kind that this worker takes."""
     done: frozenset[int]
     alone: bool
+    again: bool = False
+    """Whether it was begun before."""
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from filelock import FileLock
 from tests.engine.shelf import Told
 from tests.engine.work.download.conftest import WEIGHTS, answer, file, redirect
 from webui.core.errors import Conflict, DarkroomError, InvalidField, ModelProblem, NotAllowed, NotFound, StorageProblem
+from webui.core.model_work import Download
 from webui.engine.work.base import Stopped
 from webui.engine.work.download import stream
-from webui.engine.work.download.fetch import Fetch, FetchFiles, fetch
+from webui.engine.work.download.fetch import FetchFiles, fetch
 from webui.engine.work.download.found import Found, RemoteFile
 from webui.engine.work.download.hosts import Guard, _Connections, is_private_name
 from webui.engine.work.download.tokens import TokenFile
@@ -34,7 +35,7 @@ def found(server, *typed, path="/m.safetensors", size=len(WEIGHTS), sha=SHA, nam
 def run(tmp_path, what, told=None, name="m.safetensors", tokens=None, overwrite=False):
     told = told or Told()
     target = tmp_path / "models" / name
-    return fetch(Fetch(what, overwrite), FetchFiles(target, tokens), told.progress, told.should_stop)
+    return fetch(Download(overwrite=overwrite), FetchFiles(what, target, tokens), told.progress, told.should_stop)
 
 
 def listed(tmp_path):

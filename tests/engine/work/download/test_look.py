@@ -10,8 +10,9 @@ from safetensors.torch import save
 from tests.engine.shelf import Told
 from tests.engine.work.download.conftest import WEIGHTS, answer, file, json_route, redirect
 from webui.core.errors import InvalidField, NotAllowed, NotFound, UnknownName
+from webui.core.model_work import Download
 from webui.engine.work.download import civitai, hub
-from webui.engine.work.download.fetch import Fetch, FetchFiles, fetch
+from webui.engine.work.download.fetch import FetchFiles, fetch
 from webui.engine.work.download.kinds import by_name, by_tensors
 from webui.engine.work.download.look import Servers, Wanted, look
 from webui.engine.work.download.tokens import TokenFile
@@ -124,11 +125,11 @@ def test_a_repository_in_diffusers_form_comes_as_a_folder_and_goes_on_after_a_st
     target = tmp_path / "models" / "repo"
     told = Told(stop_after=0.6)
     with pytest.raises(Exception, match="kept for a week"):
-        fetch(Fetch(found), FetchFiles(target), told.progress, told.should_stop)
+        fetch(Download(), FetchFiles(found, target), told.progress, told.should_stop)
     assert not target.exists()
     before = len(server.seen)
     told = Told()
-    fetch(Fetch(found), FetchFiles(target), told.progress, told.should_stop)
+    fetch(Download(), FetchFiles(found, target), told.progress, told.should_stop)
     assert {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()} == expected
     assert len(server.seen) - before < len(expected), "what had come is not fetched again"
     assert [p.name for p in target.parent.iterdir()] == ["repo"] and told.said[-1][0] == 1.0

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from webui.core.errors import Conflict, InvalidField, ModelProblem
+from webui.core.model_work import Download
 from webui.engine.checkpoints.headers.read import SUFFIXES, read_header
 from webui.engine.work.base import Progress, ShouldStop, Steps, Stopped
 from webui.engine.work.download.found import Found, RemoteFile
@@ -24,28 +25,21 @@ _PIECE_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
-    """What to fetch; overwrite: in place of what is there."""
+class FetchFiles:
+    """What is fetched, where it goes, and the file with the tokens, None for none."""
 
     found: Found
-    overwrite: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FetchFiles:
-    """Where it goes, and the file with the tokens, None for none."""
-
     target: Path
     tokens: Path | None = None
 
 
-def fetch(request: Fetch, files: FetchFiles, progress: Progress, should_stop: ShouldStop) -> Path:
+def fetch(request: Download, files: FetchFiles, progress: Progress, should_stop: ShouldStop) -> Path:
     """Fetch it and say where it is.
 
     When the connection ends or the work is stopped, what came is kept under a hidden name for a week, and the same
     request goes on from there if the server's file is still the same. Raises DarkroomError, or Stopped.
     """
-    found, target = request.found, files.target
+    found, target = files.found, files.target
     if not found.is_folder and target.suffix.lower() not in SUFFIXES:
         raise InvalidField(f"{target.name[:80]} is no file of weights: they end in {', '.join(SUFFIXES)}.")
     check_target(target, overwrite=request.overwrite)
@@ -57,7 +51,7 @@ def fetch(request: Fetch, files: FetchFiles, progress: Progress, should_stop: Sh
             target.parent.mkdir(parents=True, exist_ok=True)
             sweep(target.parent)
             with _alone(target, key):
-                (_folder if found.is_folder else _file)(request, target, key, web, steps)
+                (_folder if found.is_folder else _file)(found, target, key, web, steps, overwrite=request.overwrite)
     except Stopped:
         raise Stopped(
             f"Fetching {target.name[:60]} was stopped; what came is kept for a week.", remedies=("Start it again",)
@@ -67,25 +61,25 @@ def fetch(request: Fetch, files: FetchFiles, progress: Progress, should_stop: Sh
     return target
 
 
-def _file(request: Fetch, target: Path, key: str, web: Web, steps: Steps) -> None:
+def _file(found: Found, target: Path, key: str, web: Web, steps: Steps, *, overwrite: bool) -> None:
     part = hidden(target, key)
-    _get(request.found.files[0], target, part, web, steps)
+    _get(found.files[0], target, part, web, steps)
     whole = part.with_name(f"{part.stem}{target.suffix.lower()}")
     part.replace(whole)
     try:
         _check_content(whole, target.name)
-        put(whole, target, overwrite=request.overwrite)
+        put(whole, target, overwrite=overwrite)
     finally:
         whole.unlink(missing_ok=True)
 
 
-def _folder(request: Fetch, target: Path, key: str, web: Web, steps: Steps) -> None:
+def _folder(found: Found, target: Path, key: str, web: Web, steps: Steps, *, overwrite: bool) -> None:
     folder = hidden(target, key)
-    if request.found.size is not None:
+    if found.size is not None:
         have = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
-        check_room(target.parent, max(0, request.found.size - have))
+        check_room(target.parent, max(0, found.size - have))
     folder.mkdir(exist_ok=True)
-    for number, file in enumerate(request.found.files):
+    for number, file in enumerate(found.files):
         whole = folder.joinpath(*file.name.split("/"))
         if whole.exists():
             steps.advance(whole.stat().st_size)
@@ -100,7 +94,7 @@ def _folder(request: Fetch, target: Path, key: str, web: Web, steps: Steps) -> N
             except ModelProblem:
                 whole.unlink()
                 raise
-    put_folder(folder, target, overwrite=request.overwrite)
+    put_folder(folder, target, overwrite=overwrite)
     shutil.rmtree(folder, ignore_errors=True)
 
 

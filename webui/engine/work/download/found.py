@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-FOLDERS: Mapping[str, str] = MappingProxyType(
-    {
-        "checkpoint": "Stable-diffusion",
-        "diffusion model": "diffusion_models",
-        "VAE": "VAE",
-        "text encoder": "text_encoder",
-        "LoRA": "Lora",
-        "embedding": "embeddings",
-        "ControlNet": "ControlNet",
-        "upscaler": "ESRGAN",
-        "hypernetwork": "hypernetworks",
-    }
-)
-"""A1111's folder inside models/ for each kind."""
+from webui.core.model_work import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +19,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What would be fetched. kind: a name in FOLDERS. is_folder: a model in diffusers' form.
+    """What would be fetched. kind: a name in KINDS. is_folder: a model in diffusers' form.
 
     licence: as the server calls it, "" where it says none. page: where a person reads of it. trained_words: what a
     prompt needs. typed: addresses that the person, not a server, named.
@@ -58,4 +43,4 @@ class Found:
     @property
     def folder(self) -> str:
         """The folder inside models/ where it belongs."""
-        return FOLDERS[self.kind]
+        return KINDS[self.kind]

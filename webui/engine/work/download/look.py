@@ -11,8 +11,9 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from webui.core.errors import InvalidField
+from webui.core.model_work import KINDS
 from webui.engine.work.download import civitai, hub
-from webui.engine.work.download.found import FOLDERS, Found, RemoteFile
+from webui.engine.work.download.found import Found, RemoteFile
 from webui.engine.work.download.kinds import kind_of
 from webui.engine.work.download.tokens import TokenFile
 from webui.engine.work.download.web import Answer, Web, check_address, shown
@@ -26,7 +27,7 @@ class Wanted:
     """What a person asks for.
 
     address: "owner/repository", "owner/repository/file", or a link. revision: of a repository on the hub, "" for the
-    main one. file: which one, where an address has several. kind: a name in FOLDERS, "" to have it found out.
+    main one. file: which one, where an address has several. kind: a name in KINDS, "" to have it found out.
     """
 
     address: str
@@ -46,9 +47,7 @@ class Servers:
 def look(wanted: Wanted, tokens: TokenFile, servers: Servers | None = None) -> Found:
     """What lies there. Raises DarkroomError: not there, not reachable, or several files of which one must be named."""
     servers = servers or Servers()
-    if wanted.kind and wanted.kind not in FOLDERS:
-        raise InvalidField(f"A kind is one of {', '.join(FOLDERS)}, not '{wanted.kind[:40]}'.", field="kind")
-    address = wanted.address.strip()
+    address = check_wanted(wanted, servers)
     typed = (servers.hub, servers.civitai, *([address] if "://" in address else []))
     web = Web(typed, tokens)
     try:
@@ -59,6 +58,17 @@ def look(wanted: Wanted, tokens: TokenFile, servers: Servers | None = None) -> F
     finally:
         web.close()
     return replace(found, typed=typed, kind=wanted.kind or found.kind)
+
+
+def check_wanted(wanted: Wanted, servers: Servers | None = None) -> str:
+    """The address, if there is something to look at; no server is asked. Raises InvalidField."""
+    address = wanted.address.strip()
+    if not address:
+        raise InvalidField("Say what to get: owner/repository/file, or an address.", field="address")
+    if wanted.kind and wanted.kind not in KINDS:
+        raise InvalidField(f"A kind is one of {', '.join(KINDS)}, not '{wanted.kind[:40]}'.", field="kind")
+    _looker(address, wanted, servers or Servers())
+    return address
 
 
 def _looker(address: str, wanted: Wanted, servers: Servers) -> Callable[[Web], Found]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -13,7 +14,16 @@ from webui.core.errors import InvalidField, StorageProblem
 NAME = "tokens.json"
 """The file's name in the folder of the program's own files."""
 
-_MAX_BYTES = 100_000
+_MAX_BYTES, _MAX_TOKEN = 100_000, 2_000
+_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}(:\d{1,5})?")
+
+
+def check_host(host: str) -> str:
+    """The name of a server in lower case. Raises InvalidField."""
+    host = host.strip().lower()
+    if not _HOST.fullmatch(host):
+        raise InvalidField(f"'{host[:60]}' is no server's name.", field="host", remedies=("As in huggingface.co",))
+    return host
 
 
 class TokenFile:
@@ -29,8 +39,8 @@ class TokenFile:
 
     def put(self, host: str, token: str) -> None:
         """Keep a token, or with an empty one forget it. Raises InvalidField, StorageProblem."""
-        if any(letter <= " " or letter > "~" for letter in token):
-            raise InvalidField("A token is one word of plain letters, digits and signs.")
+        if len(token) > _MAX_TOKEN or any(letter <= " " or letter > "~" for letter in token):
+            raise InvalidField("A token is one word of plain letters, digits and signs.", field="token")
         if self._path is None:
             return
         tokens = {**self._read(), host: token}

@@ -1,0 +1,53 @@
+"""What a merge works on, and whether it fits, before anything is read. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from webui.core.errors import InvalidField, ModelProblem
+from webui.core.model_work import ADD_DIFFERENCE, NO_INTERPOLATION, Merge
+from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.work.single_form import MERGED
+
+_LETTERS = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}
+
+
+@dataclass(frozen=True, slots=True)
+class MergeFiles:
+    """What is merged: A, and where the method takes them B and C; a VAE to bake in; where the result goes."""
+
+    a: Checkpoint
+    target: Path
+    b: Checkpoint | None = None
+    c: Checkpoint | None = None
+    vae: Path | None = None
+
+
+def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
+    """The checkpoints that the method takes, by their letters. Raises InvalidField, ModelProblem: they do not fit."""
+    wanted = _LETTERS.get(request.interp_method, "AB")
+    given = {"A": files.a, "B": files.b, "C": files.c}
+    found = {letter: checkpoint for letter, checkpoint in given.items() if checkpoint is not None}
+    if set(found) != set(wanted):
+        raise InvalidField(
+            f"{request.interp_method} takes {' and '.join(wanted)}; given: {' and '.join(found)}.",
+            field="interp_method",
+        )
+    if request.metadata_from in given and request.metadata_from not in found:
+        raise InvalidField(f"There is no {request.metadata_from} whose metadata to take.", field="metadata_from")
+    for letter, checkpoint in found.items():
+        _check_family(letter, checkpoint, files.a)
+    return found
+
+
+def _check_family(letter: str, checkpoint: Checkpoint, first: Checkpoint) -> None:
+    if checkpoint.family not in MERGED:
+        why = checkpoint.problem or "It is of a family that is not merged here: SD1, SD2 and SDXL are."
+        raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field="checkpoint")
+    if checkpoint.family != first.family:
+        raise ModelProblem(
+            f"{letter}, {checkpoint.name}, is of the family {checkpoint.family} and A of {first.family}; only models "
+            "of one family can be merged.",
+            field="checkpoint",
+        )

@@ -1,0 +1,149 @@
+"""The workshop process' main: does works on models, one after the other, and tells how far they are."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from queue import SimpleQueue
+
+from webui.core.errors import Conflict, DarkroomError, Problem, UnknownName
+from webui.core.events import Failed, Finished, Loading, Note, Output, Progress
+from webui.core.model_work import Made
+from webui.core.registry import Registry
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.identify import Kinds
+from webui.engine.work.base import Stopped, is_sentence
+from webui.engine.work.library import Library
+from webui.jobs.executors.base import Verb, WorkerStatus
+from webui.jobs.executors.messages import Cancel, Submit, Tell
+from webui.jobs.executors.process import Link
+from webui.jobs.executors.workshop import WorkshopConfig
+from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.resolve import resolve
+
+log = logging.getLogger(__name__)
+
+_TELL_SECONDS = 0.1
+"""How far a work is, is told so often at most: it says it for every tensor."""
+_STOPS = (Verb.INTERRUPT, Verb.STOP_NOW)
+
+
+def main(link: Link, config: WorkshopConfig) -> None:
+    """Serve the web process until it says stop; what is being done then is stopped, and leaves nothing behind."""
+    registry = build_registry(load_plugins(config.extension_folders, "worker", config.disabled_extensions))
+    stopped: set[str] = set()
+    closing = threading.Event()
+    works: SimpleQueue[Submit | None] = SimpleQueue()
+    bench = _Bench(link, config, registry, stopped, closing)
+    # The thread that works is the second one, so that it can be told to stop at any moment.
+    worker = threading.Thread(target=bench.work, args=(works,), name="work")
+    worker.start()
+    link.status(WorkerStatus("ready"))
+    for command in link.commands():
+        match command:
+            case Submit():
+                works.put(command)
+            case Cancel():
+                stopped.add(command.job_id)
+            case Tell() if command.verb in _STOPS:
+                stopped.add(command.job_id)
+    closing.set()
+    works.put(None)
+    worker.join()
+
+
+class _Bench:
+    """Where one work after the other is done."""
+
+    def __init__(
+        self, link: Link, config: WorkshopConfig, registry: Registry, stopped: set[str], closing: threading.Event
+    ) -> None:
+        self._link = link
+        self._config = config
+        self._registry = registry
+        self._stopped = stopped
+        self._closing = closing
+        self._catalogue: Catalogue | None = None
+
+    def work(self, works: SimpleQueue[Submit | None]) -> None:
+        """Do what comes, until None comes."""
+        while (job := works.get()) is not None:
+            self._link.output(job.job_id, self._do(job))
+
+    def _do(self, job: Submit) -> Output:
+        """One work; how it ended."""
+        begun = time.perf_counter()
+        try:
+            made = self._made(job, _Teller(self._link, job.job_id))
+        except Stopped:
+            return Finished(0, interrupted=True)
+        except DarkroomError as error:
+            return Failed(error.problem())
+        except MemoryError:
+            detail = "There is not enough memory for this work."
+            return Failed(Problem("error", "Out of memory", detail, remedies=job.request.lighter))
+        except Exception as error:
+            log.exception("Job %s failed in a way nobody foresaw", job.job_id)
+            detail = f"An error nobody foresaw: {type(error).__name__}. The log has the details."
+            return Failed(Problem("error", "Something went wrong", detail))
+        return Finished(0, timings={"worked": time.perf_counter() - begun}, result=made)
+
+    def _made(self, job: Submit, teller: _Teller) -> Made:
+        def should_stop() -> bool:
+            return job.job_id in self._stopped or self._closing.is_set()
+
+        row = self._registry.works.get(job.task)
+        library = Library(self._open_catalogue, self._config.models, self._config.tokens)
+        self._link.output(job.job_id, Loading("Looking at the files"))
+        files = resolve(row.files)(job.request, library)
+        if should_stop():
+            raise Stopped("It was stopped before it began.")
+        try:
+            path: Path = resolve(row.function)(job.request, files, teller.tell, should_stop)
+        except Conflict:
+            # A run that was killed after its last step has made it, though nobody heard: it was accepted while nothing
+            # was there, and no other job may write there.
+            if not job.again or not files.target.exists():
+                raise
+            path = files.target
+        return self._named(path)
+
+    def _open_catalogue(self) -> Catalogue:
+        if self._catalogue is None:
+            kinds = Kinds.of(self._registry)
+            config = self._config
+            self._catalogue = Catalogue(config.model_folders, config.cache_dir, kinds=kinds, hash_large=False)
+        else:
+            self._catalogue.take_up()
+        return self._catalogue
+
+    def _named(self, path: Path) -> Made:
+        """What was made, with its title where it is a checkpoint."""
+        catalogue = self._open_catalogue()
+        try:
+            found = catalogue.find(path.name)
+        except UnknownName:
+            return Made(path.name, str(path))
+        return Made(path.name, str(path), found.title if found.path == path else "")
+
+
+class _Teller:
+    """Tells how far a work is, not too often; sentences are notes."""
+
+    def __init__(self, link: Link, job_id: str) -> None:
+        self._link = link
+        self._job_id = job_id
+        self._told = 0.0
+        self._words = ""
+
+    def tell(self, fraction: float, words: str) -> None:
+        """See webui.engine.work.base.Progress."""
+        if is_sentence(words):
+            self._link.output(self._job_id, Note(words))
+            return
+        now = time.monotonic()
+        if words != self._words or now - self._told >= _TELL_SECONDS or fraction >= 1:
+            self._told, self._words = now, words
+            self._link.output(self._job_id, Progress(round(fraction, 4), words))
