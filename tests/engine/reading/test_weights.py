@@ -1,12 +1,16 @@
 """Weights of every format are read to the last bit, 8-bit and quantised ones as their makers say."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import gguf
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.engine.singles import write
 from webui.core.errors import ModelProblem
+from webui.engine.reading import bytes as bytes_module
 from webui.engine.reading.weights import open_weights
 
 TYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.bool]
@@ -73,3 +77,34 @@ def test_a_missing_tensor_and_a_file_that_shrinks_are_sentences(tmp_path):
             file.truncate(500)
         with pytest.raises(ModelProblem, match="became shorter"):
             weights.tensor("a")
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "ckpt", "gguf"])
+@pytest.mark.parametrize("wanted", [torch.float32, torch.bfloat16])
+def test_layout_and_type_are_those_that_are_asked_for_and_the_numbers_the_same(tmp_path, monkeypatch, suffix, wanted):
+    # Rows of 72 bytes: several reads for each tensor, the last of them shorter.
+    monkeypatch.setattr(bytes_module, "_BUFFER_BYTES", 200)
+    tensors = {"a": torch.randn(7, 4, 3, 3).half(), "flat": torch.randn(501).half(), "rows": torch.randn(3, 64).half()}
+    path = write(tensors, tmp_path / f"m.{suffix}")
+    with open_weights(path) as weights:
+        for name, tensor in tensors.items():
+            for last in (False, True):
+                read = weights.tensor(name, wanted, channels_last=last)
+                assert read.dtype == wanted and torch.equal(read, tensor.to(wanted))
+                memory = torch.channels_last if last and tensor.dim() == 4 else torch.contiguous_format
+                assert read.is_contiguous(memory_format=memory)
+
+
+def test_several_threads_read_one_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(bytes_module, "_BUFFER_BYTES", 1000)
+    tensors = {str(number): torch.full((50, 40), float(number)) for number in range(200)}
+    path = write(tensors, tmp_path / "m.safetensors")
+    with open_weights(path) as weights, ThreadPoolExecutor(8) as pool:
+        for name, read in zip(tensors, pool.map(weights.tensor, tensors), strict=True):
+            assert torch.equal(read, tensors[name])
+
+
+def test_no_tensor_and_a_number_alone_can_be_read(tmp_path):
+    path = write({"nothing": torch.zeros(0), "number": torch.tensor(2.5)}, tmp_path / "m.safetensors")
+    with open_weights(path) as weights:
+        assert weights.tensor("nothing").shape == (0,) and weights.tensor("number", torch.float16).item() == 2.5

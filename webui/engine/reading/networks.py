@@ -34,8 +34,11 @@ def read_network(
     make: Callable[[Mapping[str, Any], Mapping[str, Any]], nn.Module] = resolve(row.build)
     try:
         network = build(lambda: make(settings, part.form.facts))
+        # Measured on a CPU with the starter: 6 % less time a forward pass of 32 rows, 14 % less a decoded picture.
+        convolutions = all(p.dim() < 5 for p in network.parameters()) and part.role != "text_encoder"
+        last = convolutions and device.type != "mps"
         with open_weights(*part.files) as weights:
-            fill(network, weights, layout, settings, prefix=part.prefix, device=device, dtype=dtype)
+            fill(network, weights, layout, settings, prefix=part.prefix, device=device, dtype=dtype, channels_last=last)
     except DarkroomError:
         raise
     except Exception as error:
@@ -46,7 +49,4 @@ def read_network(
         raise ModelProblem(
             f"{part.files[0].name} could not be loaded as {row.title}: {first_line(error)}", field="checkpoint"
         ) from error
-    if device.type != "mps" and part.role != "text_encoder" and all(p.dim() < 5 for p in network.parameters()):
-        # Measured on a CPU with the starter: 6 % less time a forward pass of 32 rows, 14 % less a decoded picture.
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

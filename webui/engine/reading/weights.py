@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,8 +12,9 @@ import torch
 from torch import Tensor
 
 from webui.core.errors import ModelProblem
-from webui.engine.checkpoints.headers.base import AGAIN, Header, TensorInfo, unreadable
+from webui.engine.checkpoints.headers.base import AGAIN, Header, TensorInfo
 from webui.engine.checkpoints.headers.read import read_header
+from webui.engine.reading.bytes import FileBytes
 
 DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -28,20 +28,20 @@ _SCALES = ("scale_weight", "weight_scale")
 
 
 class Weights:
-    """An open weight file. What it holds is read and never mapped: a file that is overwritten meanwhile gives an error
-    or wrong numbers, where a mapped one would kill the process."""
+    """An open weight file; several threads may ask for tensors at once."""
 
-    def __init__(self, path: Path, header: Header, file: io.RawIOBase) -> None:
+    def __init__(self, path: Path, header: Header, data: FileBytes) -> None:
         self.path = path
         self.header = header
-        self._file = file
+        self._data = data
 
     def __contains__(self, name: str) -> bool:
         return name in self.header.tensors
 
-    def tensor(self, name: str, dtype: torch.dtype | None = None) -> Tensor:
+    def tensor(self, name: str, dtype: torch.dtype | None = None, *, channels_last: bool = False) -> Tensor:
         """A tensor on the host; floating-point ones in `dtype` if given, 8-bit ones with their scale applied.
 
+        channels_last: with the channels (the second axis) of one with four axes side by side in memory.
         Raises ModelProblem when it is missing or cannot be read.
         """
         info = self.header.tensors.get(name)
@@ -49,14 +49,16 @@ class Weights:
             raise ModelProblem(
                 f"{self.path.name} is not complete: the tensor {name} is missing.", field="checkpoint", remedies=AGAIN
             )
+        memory = torch.channels_last if channels_last and len(info.shape) == 4 else torch.contiguous_format
         known = DTYPES.get(info.dtype)
-        tensor = self._dequantised(info) if known is None else self._plain(info, known)
-        if known in (torch.float8_e4m3fn, torch.float8_e5m2):
-            # Nothing computes in 8 bits here; what follows needs a type that can be multiplied.
-            tensor = tensor.to(dtype or torch.float32)
-            scale = self._scale(name)
-            tensor = tensor if scale is None else (tensor * scale.to(tensor.dtype))
-        return tensor.to(dtype) if dtype is not None and tensor.is_floating_point() else tensor
+        if known is None:
+            return self._dequantised(info).to(dtype or torch.float32, memory_format=memory)
+        # Nothing computes in 8 bits here; what follows needs a type that can be multiplied.
+        eight_bits = known in (torch.float8_e4m3fn, torch.float8_e5m2)
+        wanted = dtype or (torch.float32 if eight_bits else known)
+        tensor = self._plain(info, known, wanted if known.is_floating_point else known, memory)
+        scale = self._scale(name) if eight_bits else None
+        return tensor if scale is None else tensor.mul_(scale.to(tensor.dtype))
 
     def _scale(self, name: str) -> Tensor | None:
         stem, dot, last = name.rpartition(".")
@@ -64,12 +66,15 @@ class Weights:
             return None
         return next((self.tensor(f"{stem}{dot}{scale}") for scale in _SCALES if f"{stem}{dot}{scale}" in self), None)
 
-    def _plain(self, info: TensorInfo, dtype: torch.dtype) -> Tensor:
+    def _plain(self, info: TensorInfo, dtype: torch.dtype, wanted: torch.dtype, memory: torch.memory_format) -> Tensor:
         if not info.stride:
-            return self._read(info.start, math.prod(info.shape) * dtype.itemsize).view(dtype).view(info.shape)
+            tensor = torch.empty(info.shape, dtype=wanted, memory_format=memory)
+            self._data.fill(tensor, info.start, dtype)
+            return tensor
         extent = 1 + sum((side - 1) * step for side, step in zip(info.shape, info.stride, strict=True))
-        flat = self._read(info.start, extent * dtype.itemsize).view(dtype)
-        return flat.as_strided(info.shape, info.stride).contiguous()
+        flat = self._data.read(info.start, extent * dtype.itemsize).view(dtype)
+        strided = flat.as_strided(info.shape, info.stride)
+        return torch.empty(info.shape, dtype=wanted, memory_format=memory).copy_(strided)
 
     def _dequantised(self, info: TensorInfo) -> Tensor:
         kind = gguf.GGMLQuantizationType.__members__.get(info.dtype)
@@ -77,29 +82,13 @@ class Weights:
             raise ModelProblem(f"{self.path.name} has weights of the type {info.dtype}, which cannot be read here.")
         block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
         rows = (*info.shape[:-1], info.shape[-1] // block * block_bytes)
-        raw = self._read(info.start, math.prod(rows)).numpy().reshape(rows)
+        raw = self._data.read(info.start, math.prod(rows)).numpy().reshape(rows)
         try:
             return torch.from_numpy(gguf.quants.dequantize(raw, kind)).view(info.shape)
         except NotImplementedError as error:
             raise ModelProblem(
                 f"{self.path.name} is quantised as {info.dtype}, which cannot be read here.", field="checkpoint"
             ) from error
-
-    def _read(self, start: int, length: int) -> Tensor:
-        data = torch.empty(length, dtype=torch.uint8)
-        room = data.numpy().data
-        try:
-            self._file.seek(start)
-            # The system gives at most 2 GB at a time.
-            while room and (got := self._file.readinto(room)):
-                room = room[got:]
-        except OSError as error:
-            raise unreadable(self.path, error) from error
-        if room:
-            raise ModelProblem(
-                f"{self.path.name} became shorter while it was read.", field="checkpoint", remedies=("Try again",)
-            )
-        return data
 
 
 class Joined:
@@ -113,9 +102,10 @@ class Joined:
     def __contains__(self, name: str) -> bool:
         return any(name in file for file in self._files)
 
-    def tensor(self, name: str, dtype: torch.dtype | None = None) -> Tensor:
+    def tensor(self, name: str, dtype: torch.dtype | None = None, *, channels_last: bool = False) -> Tensor:
         """See `Weights.tensor`."""
-        return next((file for file in self._files if name in file), self._files[0]).tensor(name, dtype)
+        file = next((file for file in self._files if name in file), self._files[0])
+        return file.tensor(name, dtype, channels_last=channels_last)
 
 
 @contextmanager
@@ -125,9 +115,5 @@ def open_weights(*paths: Path) -> Iterator[Joined]:
         files = []
         for path in paths:
             header = read_header(path)
-            try:
-                file = opened.enter_context(path.open("rb", buffering=0))
-            except OSError as error:
-                raise unreadable(path, error) from error
-            files.append(Weights(path, header, file))
+            files.append(Weights(path, header, FileBytes(path, opened)))
         yield Joined(files)
