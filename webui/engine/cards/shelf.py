@@ -192,7 +192,8 @@ class Shelf:
         kind, name, title, size, family_name, said, problem = own
         words = [name, title, said, card.description, card.base_model, card.sd_version, *card.trigger_words]
         origin = card.civitai
-        notes = [card.notes, origin.model_name, origin.version_name, str(origin.model_id), str(origin.version_id)]
+        ids = [str(number) for number in (origin.model_id, origin.version_id) if number]
+        notes = [card.notes, origin.model_name, origin.version_name, *ids]
         public = "\n".join(words).casefold()
         return Model(
             hashlib.sha256(f"{kind}/{name}".encode("utf-8", "replace")).hexdigest()[:_ID_DIGITS],

@@ -1,0 +1,167 @@
+"""Models with their cards: all that lies there, followed and remembered; pages, folders, words and orders."""
+
+import json
+import os
+import time
+
+import pytest
+
+from tests import shams
+from webui.core.errors import InvalidField, NotFound
+from webui.core.model_folders import inside_models
+from webui.engine.cards import shelf as shelves
+from webui.engine.cards.listing import SORTS, Query, folders_of, page_of
+from webui.engine.cards.shelf import Shelf
+from webui.engine.checkpoints.catalogue import Catalogue
+
+
+@pytest.fixture
+def models(tmp_path):
+    """models/ with checkpoints in folders, a VAE, and a file of a kind that is only listed."""
+    models = tmp_path / "models"
+    for number, name in enumerate(("a/deep/one", "a/two", "b/Three", "four", "flux dev ü")):
+        path = models / "Stable-diffusion" / f"{name}.safetensors"
+        shams.write(path, ("", shams.flux(guidance=True)), fill=float(number))
+        os.utime(path, (1000 + number, 1000 + number))
+    shams.write(models / "VAE" / "ae.safetensors", ("", shams.vae(16)))
+    (models / "Lora").mkdir()
+    (models / "Lora" / "style.safetensors").write_bytes(b"x" * 9)
+    return models
+
+
+def shelf_of(models, registry, state=None, **options):
+    others = {"lora": (models / "Lora",)}
+    catalogue = Catalogue(inside_models(models), state, look_seconds=0)
+    return Shelf(catalogue, registry, state, others, look_seconds=0, **options)
+
+
+def say(models, name, **facts):
+    (models / "Stable-diffusion" / f"{name}.json").write_text(json.dumps(facts))
+
+
+def names(page):
+    return [model.name.removesuffix(".safetensors") for model in page.models]
+
+
+def test_all_kinds_are_there_with_ids_that_stay(models, registry):
+    found = shelf_of(models, registry).all()
+    assert [model.kind for model in found] == ["checkpoint"] * 5 + ["vae", "lora"]
+    again = shelf_of(models, registry)
+    assert [model.id for model in again.all()] == [model.id for model in found]
+    assert again.get(found[0].id) == found[0]
+    assert (found[-1].size_bytes, found[-1].problem) == (9, None)
+    with pytest.raises(NotFound):
+        again.get("0" * 16)
+
+
+def test_it_follows_what_is_put_beside_and_taken_away(models, registry):
+    shelf = shelf_of(models, registry)
+    four = next(model for model in shelf.all() if model.name.startswith("four"))
+    assert (four.card.notes, four.preview) == ("", None)
+    say(models, "four", notes="n")
+    (models / "Stable-diffusion" / "four.preview.png").write_bytes(b"x")
+    assert shelf.get(four.id).card.notes == "n" and shelf.get(four.id).preview
+    (models / "Stable-diffusion" / "four.json").unlink()
+    assert shelf.get(four.id).card.notes == ""
+    (models / "Stable-diffusion" / "four.safetensors").unlink()
+    with pytest.raises(NotFound):
+        shelf.get(four.id)
+
+
+def test_a_second_start_reads_no_card_that_has_not_changed(models, registry, tmp_path, monkeypatch):
+    say(models, "four", notes="one")
+    say(models, "a/two", notes="two")
+    assert shelf_of(models, registry, tmp_path / "state").all()
+    say(models, "a/two", notes="another")
+    read, before = [], shelves.read_card
+    monkeypatch.setattr(shelves, "read_card", lambda beside: read.append(beside) or before(beside))
+    found = {model.name: model.card.notes for model in shelf_of(models, registry, tmp_path / "state").all()}
+    assert found["four.safetensors"] == "one" and found["a/two.safetensors"] == "another"
+    assert [beside.facts.path.name for beside in read if beside.facts] == ["two.json"]
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff\xfe\x00", b"[" * 100_000])
+def test_a_damaged_card_takes_no_model_away(models, registry, data):
+    (models / "Stable-diffusion" / "four.json").write_bytes(data)
+    four = next(model for model in shelf_of(models, registry).all() if model.name.startswith("four"))
+    assert ".json" not in str(four.problem) and four.card.problems
+
+
+def test_many_models_are_listed_quickly_on_a_second_start(models, registry, tmp_path):
+    folder = models / "Lora"
+    for number in range(400):
+        (folder / f"{number}.safetensors").write_bytes(b"x")
+        (folder / f"{number}.civitai.info").write_text(
+            json.dumps({"trainedWords": [f"word{number}"], "files": [0] * 500})
+        )
+    shelf_of(models, registry, tmp_path / "state").all()
+    shelf = shelf_of(models, registry, tmp_path / "state")
+    start = time.perf_counter()
+    page = page_of(shelf.all(), Query("lora", search="word39"), private=True)
+    # A fifth of two thousand, in the whole time that those are allowed: other tests run beside this one.
+    assert page.total == 11 and time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("name", ["flux dev ü", "four", "a/deep/one", "b/Three", "a/two"]),
+        ("path", ["a/deep/one", "a/two", "b/Three", "flux dev ü", "four"]),
+        ("date", ["a/deep/one", "a/two", "b/Three", "four", "flux dev ü"]),
+    ],
+)
+def test_orders(models, registry, sort, expected):
+    found = shelf_of(models, registry).all()
+    assert names(page_of(found, Query("checkpoint", sort=sort), private=True)) == expected
+    assert names(page_of(found, Query("checkpoint", sort=sort, descending=True), private=True)) == expected[::-1]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("descending", [False, True])
+def test_pages_join_without_gap_also_while_models_go(models, registry, sort, descending):
+    shelf = shelf_of(models, registry)
+    whole = names(page_of(shelf.all(), Query(sort=sort, descending=descending), private=True))
+    query, got = Query(sort=sort, descending=descending, limit=2), []
+    while True:
+        page = page_of(shelf.all(), query, private=True)
+        got += names(page)
+        if page.next is None:
+            break
+        if len(got) == 2:
+            # The one that the next page begins after is gone.
+            next((models).rglob(f"{got[-1]}.safetensors")).unlink()
+        query = Query(sort=sort, descending=descending, limit=2, cursor=page.next)
+    assert got == whole and page.total == len(whole) - 1
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!", "W10", "WzEsMl0", "eyJhIjoxfQ", "WyJhIiwgImIiLCAiYyJd"])
+@pytest.mark.parametrize("sort", ["name", "size"])
+def test_a_cursor_of_another_list_is_refused(models, registry, cursor, sort):
+    # Of one kind of key it may be a place.
+    query = Query(sort=sort, cursor=cursor)
+    try:
+        page_of(shelf_of(models, registry).all(), query, private=True)
+    except InvalidField as refused:
+        assert refused.field == "cursor"
+    else:
+        assert (cursor, sort) == ("WzEsMl0", "size")
+
+
+def test_words_are_searched_in_all_that_is_said_and_notes_are_the_owners(models, registry):
+    say(models, "four", description="Soft light", notes="Secret", **{"activation text": "MIX girl"})
+    found = shelf_of(models, registry).all()
+
+    def search(text, private=True):
+        return names(page_of(found, Query(search=text, kind="checkpoint"), private=private))
+
+    assert search("light soft") == search("mix FLUX.1") == search("secret") == ["four"]
+    assert search("secret", private=False) == [] and search("Ü dev") == ["flux dev ü"]
+    assert search("nothing") == []
+
+
+def test_folders_count_what_lies_below(models, registry):
+    found = shelf_of(models, registry).all()
+    assert folders_of(found) == {"": 7, "a": 2, "a/deep": 1, "b": 1}
+    assert names(page_of(found, Query(folder="a"), private=True)) == ["a/deep/one", "a/two"]
+    assert names(page_of(found, Query(folder="a/deep"), private=True)) == ["a/deep/one"]
+    assert names(page_of(found, Query(folder="a/de"), private=True)) == []
