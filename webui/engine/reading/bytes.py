@@ -30,11 +30,15 @@ class FileBytes:
     """An open file. It is read and never mapped: one that is overwritten meanwhile gives an error or wrong numbers,
     where a mapped one would kill the process."""
 
-    def __init__(self, path: Path, opened: ExitStack) -> None:
-        """opened: closes the file. Raises ModelProblem."""
+    def __init__(self, path: Path, file: io.RawIOBase) -> None:
+        """file: open, and closed by who opened it. Those that further threads need are opened here until `close`."""
         self.path = path
-        self._opened = opened
-        self._idle = [self._open()]
+        self._idle = [_Hand(file)]
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        """Close the files that were opened here."""
+        self._opened.close()
 
     def read(self, start: int, length: int) -> Tensor:
         """(length,) bytes from there on. Raises ModelProblem."""

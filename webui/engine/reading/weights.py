@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import gguf
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from webui.core.errors import ModelProblem
-from webui.engine.checkpoints.headers.base import AGAIN, Header, TensorInfo
+from webui.engine.checkpoints.headers.base import AGAIN, Header, TensorInfo, unreadable
 from webui.engine.checkpoints.headers.read import read_header
 from webui.engine.reading.bytes import FileBytes
 
@@ -115,5 +115,9 @@ def open_weights(*paths: Path) -> Iterator[Joined]:
         files = []
         for path in paths:
             header = read_header(path)
-            files.append(Weights(path, header, FileBytes(path, opened)))
+            try:
+                file = opened.enter_context(path.open("rb", buffering=0))
+            except OSError as error:
+                raise unreadable(path, error) from error
+            files.append(Weights(path, header, opened.enter_context(closing(FileBytes(path, file)))))
         yield Joined(files)

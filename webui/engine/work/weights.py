@@ -15,6 +15,7 @@ from torch import Tensor
 from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.headers.base import Header, TensorInfo, unreadable
 from webui.engine.checkpoints.headers.read import read_header
+from webui.engine.reading.bytes import FileBytes
 from webui.engine.reading.weights import DTYPES, Weights
 
 FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
@@ -29,7 +30,8 @@ class WeightFile:
         """file: open; state: what it was when the header was read."""
         self.path, self.header = path, header
         self._file, self._state = file, state
-        self._weights, self._exact = Weights(path, header, file), Weights(path, _bytes_of(header), file)
+        data = FileBytes(path, file)
+        self._weights, self._exact = Weights(path, header, data), Weights(path, _bytes_of(header), data)
 
     def __contains__(self, name: str) -> bool:
         return name in self.header.tensors
