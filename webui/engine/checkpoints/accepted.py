@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from webui.core.errors import DarkroomError, ModelProblem, UnknownName
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
@@ -24,21 +26,21 @@ def find_accepted(catalogue: Catalogue, request: GenerationRequest) -> Checkpoin
 
 
 def _of_title(catalogue: Catalogue, request: GenerationRequest) -> Checkpoint:
-    checkpoint = _find(catalogue, request.checkpoint)
-    if not request.checkpoint_hash or checkpoint.hash == request.checkpoint_hash:
-        return checkpoint
+    checkpoint = named = _find(catalogue, request.checkpoint)
+    wanted = request.checkpoint_hash
+    if not wanted or catalogue.hash_now(named) == wanted:
+        return named
     catalogue.take_up()
-    try:
-        return _find(catalogue, request.checkpoint_hash)
-    except UnknownName as error:
-        checkpoint = _find(catalogue, request.checkpoint)
-        if not checkpoint.hash:
-            return checkpoint
-        raise ModelProblem(
-            f"{checkpoint.name} is no longer the file that this job was accepted with.",
-            field="checkpoint",
-            remedies=("Submit the job again",),
-        ) from error
+    # The same weights may have another name by now.
+    with suppress(UnknownName):
+        checkpoint = _find(catalogue, wanted)
+    if catalogue.hash_now(checkpoint) == wanted:
+        return checkpoint
+    raise ModelProblem(
+        f"{named.name} is no longer the file that this job was accepted with.",
+        field="checkpoint",
+        remedies=("Submit the job again",),
+    )
 
 
 def _find(catalogue: Catalogue, title: str) -> Checkpoint:

@@ -162,15 +162,15 @@ class Catalogue:
         """The same with its hash, read now when the background has not come to it (a second for each GB or so)."""
         if checkpoint.hash or not checkpoint.own:
             return checkpoint
-        try:
-            hashed = replace(checkpoint, hash=self._hashes.compute(checkpoint.own))
-        except OSError as error:
-            raise ModelProblem(
-                f"{checkpoint.name} cannot be read: {error.strerror or error}.", field="checkpoint"
-            ) from error
-        self._hashes.keep()
+        hashed = replace(checkpoint, hash=self.hash_now(checkpoint))
         self._show_hashes({checkpoint.path: hashed.hash})
         return hashed
+
+    def hash_now(self, checkpoint: Checkpoint) -> str:
+        """Its hash as its files are at this moment; those that were replaced since the last look are read for it."""
+        if not checkpoint.own:
+            return checkpoint.hash
+        return self._hash(checkpoint.own, f"{checkpoint.name} cannot be read")
 
     def hash_of_parts(self, checkpoint: Checkpoint, role: str, *, read: bool = True) -> str:
         """sha256 of the files of its parts of this role ("vae", "text_encoder") that are not its own; "" without any.
@@ -179,20 +179,21 @@ class Catalogue:
         """
         own = {name for name, part in checkpoint.parts.items() if part.role == role and name in checkpoint.completed}
         files = list(dict.fromkeys(file for name in own for file in checkpoint.parts[name].files))
+        return self._hash(files, f"A file of {checkpoint.name} cannot be read", read=read) if files else ""
+
+    def _hash(self, files: Sequence[Path], trouble: str, *, read: bool = True) -> str:
         try:
-            known = self._hashes.known(files) or ""
-            if files and not known:
+            known = self._hashes.known(files)
+            if known is None:
                 # Another process may have computed it meanwhile.
                 self._hashes.reload()
-                known = self._hashes.known(files) or ""
-            if files and not known and read:
+                known = self._hashes.known(files)
+            if known is None and read:
                 known = self._hashes.compute(files)
                 self._hashes.keep()
         except OSError as error:
-            raise ModelProblem(
-                f"A file of {checkpoint.name} cannot be read: {error.strerror or error}.", field="checkpoint"
-            ) from error
-        return known
+            raise ModelProblem(f"{trouble}: {error.strerror or error}.", field="checkpoint") from error
+        return known or ""
 
     def _fresh(self) -> _State:
         """What is in the folders, looked at anew when the last look is long ago."""

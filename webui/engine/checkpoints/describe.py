@@ -71,7 +71,14 @@ class Describer:
         if family is not None and problem is None:
             whole = completion.automatic(family, what.parts, one.path)
             problem = completion.lacking(family, whole.missing)
+        if problem and what.family and look.what.family not in ("", what.family):
+            problem += f" {self._doubt(what.family, look.what.family)}"
         return checkpoint.made_of(whole, problem)
+
+    def _doubt(self, said: str, seen: str) -> str:
+        """What may be wrong with a checkpoint that does not work as what its sidecar says that it is."""
+        titles = {name: family.title for name, family in self._families.items()}
+        return f"Its darkroom.json says that it is {titles[said]}; by its content it is {titles.get(seen, seen)}."
 
     def _overruled(self, one: Seen, look: Look, sidecar: Sidecar) -> Identified:
         """What it is by its content, or what its sidecar says that it is."""
