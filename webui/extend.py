@@ -5,6 +5,7 @@ What a sampler in worker.py needs besides is in webui.engine.samplers.base.
 
 from webui.core.errors import DarkroomError
 from webui.core.job import Job, State
+from webui.core.model_work import ModelWork, option
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
@@ -15,6 +16,7 @@ from webui.core.registry import (
     Schedule,
     Tab,
     Variant,
+    Work,
 )
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.architectures.base import Form, Names
@@ -31,6 +33,7 @@ __all__ = [
     "Form",
     "GenerationRequest",
     "Job",
+    "ModelWork",
     "Names",
     "Need",
     "Sampler",
@@ -38,5 +41,7 @@ __all__ = [
     "State",
     "Tab",
     "Variant",
+    "Work",
     "hookimpl",
+    "option",
 ]

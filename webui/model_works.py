@@ -42,7 +42,8 @@ class ModelWorks:
         if not self._scheduler.has(WORKSHOP):
             raise Conflict("This Darkroom has no workshop, so no models are worked on.")
         row = self._registry.works.get(name)
-        request = row.request.from_values(values)
+        # A program's null means what a missing field means.
+        request = row.request.from_json({name: value for name, value in values.items() if value is not None})
         accepted: ModelWork = await asyncio.to_thread(resolve(row.accept), request, self._library)
         # From here to the row nothing is awaited, so that of two that come at once the second is refused.
         self._check_alone(accepted)
@@ -51,7 +52,7 @@ class ModelWorks:
     async def look(self, values: Mapping[str, Any], who: Identity) -> FetchFiles:
         """What a download would fetch, and where to; nothing is fetched. Raises DarkroomError."""
         _need_owner(who)
-        return await asyncio.to_thread(download_files, Download.from_values(values), self._library)
+        return await asyncio.to_thread(download_files, Download.from_json(values), self._library)
 
     async def keep_token(self, host: str, token: str, who: Identity) -> None:
         """Keep the token for a server, or forget it where it is empty; nothing gives it out again."""

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from webui.app import House, compose
+from webui.app import House, compose, workshop
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.jobs.executors.fake import FakeExecutor
@@ -69,11 +69,20 @@ class Site:
 
 @contextmanager
 def serving(
-    home: Path, sharing: Sharing, *, page: bool = True, step_seconds: float = 0.01, blocks: Any = None, tabs: Any = ()
+    home: Path,
+    sharing: Sharing,
+    *,
+    page: bool = True,
+    step_seconds: float = 0.01,
+    blocks: Any = None,
+    tabs: Any = (),
+    works: bool = False,
 ) -> Iterator[Site]:
     """A server on this data folder for as long as the block runs, in a thread of its own."""
     paths = Paths(data_dir=home, program_dir=home)
-    house = compose(paths, SettingsStore(paths.settings), [FakeExecutor(step_seconds=step_seconds)])
+    settings = SettingsStore(paths.settings)
+    shops = [workshop(paths, settings)] if works else []
+    house = compose(paths, settings, [FakeExecutor(step_seconds=step_seconds), *shops])
     access = Access(sharing, Keys(paths.state / "access.json"), TOKEN)
     app = build_app(house.service, access, load_assets(), head_html)
     if page:

@@ -49,7 +49,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 _MAX_NAME, _MAX_ADDRESS = 500, 2000
 
 
-def _option(default: Any, help_: str, **limits: Any) -> Any:
+def option(default: Any, help_: str, **limits: Any) -> Any:
     """A field with what there is to know of it. choices, keys (of a mapping), minimum, maximum, most (characters)."""
     if isinstance(default, str):
         limits.setdefault("most", _MAX_NAME)
@@ -167,20 +167,20 @@ class Merge(ModelWork):
     target: the new file's name, filled when the request is accepted.
     """
 
-    interp_method: str = _option(WEIGHTED_SUM, "How they are put together.", choices=METHODS)
-    multiplier: float = _option(0.3, "M, from 0 to 1.", minimum=0.0, maximum=1.0)
-    precision: str = _option("", "What the result is kept in; empty for A's.", choices=("", *PRECISIONS[:-1]))
-    format: str = _option("safetensors", "The file's format.", choices=FORMATS)
-    discard_weights: str = _option("", "Leave out tensors in whose names this regular expression is found.")
-    metadata_from: str = _option("A", "Whose metadata the result carries on.", choices=METADATA_FROM)
-    add_merge_recipe: bool = _option(True, "Write of which models it is made.")
-    custom_name: str = _option("", "The new checkpoint's name; empty for one as A1111 makes it.")
-    overwrite: bool = _option(False, "Replace a checkpoint of that name.")
-    primary_model_name: str = _option("", "A: a title, name or hash.")
-    secondary_model_name: str = _option("", "B.")
-    tertiary_model_name: str = _option("", "C.")
-    bake_in_vae: str = _option("", "A VAE to put in; empty for none.")
-    target: str = _option("", "The new file's name; filled when it is accepted.")
+    interp_method: str = option(WEIGHTED_SUM, "How they are put together.", choices=METHODS)
+    multiplier: float = option(0.3, "M, from 0 to 1.", minimum=0.0, maximum=1.0)
+    precision: str = option("", "What the result is kept in; empty for A's.", choices=("", *PRECISIONS[:-1]))
+    format: str = option("safetensors", "The file's format.", choices=FORMATS)
+    discard_weights: str = option("", "Leave out tensors in whose names this regular expression is found.")
+    metadata_from: str = option("A", "Whose metadata the result carries on.", choices=METADATA_FROM)
+    add_merge_recipe: bool = option(True, "Write of which models it is made.")
+    custom_name: str = option("", "The new checkpoint's name; empty for one as A1111 makes it.")
+    overwrite: bool = option(False, "Replace a checkpoint of that name.")
+    primary_model_name: str = option("", "A: a title, name or hash.")
+    secondary_model_name: str = option("", "B.")
+    tertiary_model_name: str = option("", "C.")
+    bake_in_vae: str = option("", "A VAE to put in; empty for none.")
+    target: str = option("", "The new file's name; filled when it is accepted.")
 
     def check(self) -> None:
         """See ModelWork.check."""
@@ -211,12 +211,12 @@ class Convert(ModelWork):
     form: "safetensors", "ckpt" or "diffusers" (a folder). precision: by role; what is not named keeps its own.
     """
 
-    form: str = _option("safetensors", "The new form; diffusers is a folder.", choices=(*FORMATS, DIFFUSERS))
-    precision: Mapping[str, str] = _option({}, "What each role's weights are kept in.", keys=ROLES, choices=PRECISIONS)
-    overwrite: bool = _option(False, "Replace a checkpoint of that name.")
-    checkpoint: str = _option("", "A title, name or hash.")
-    name: str = _option("", "The new checkpoint's name; empty for the old one with another end.")
-    target: str = _option("", "The new file's name; filled when it is accepted.")
+    form: str = option("safetensors", "The new form; diffusers is a folder.", choices=(*FORMATS, DIFFUSERS))
+    precision: Mapping[str, str] = option({}, "What each role's weights are kept in.", keys=ROLES, choices=PRECISIONS)
+    overwrite: bool = option(False, "Replace a checkpoint of that name.")
+    checkpoint: str = option("", "A title, name or hash.")
+    name: str = option("", "The new checkpoint's name; empty for the old one with another end.")
+    target: str = option("", "The new file's name; filled when it is accepted.")
 
     @property
     def summary(self) -> str:
@@ -233,12 +233,12 @@ class Convert(ModelWork):
 class Prune(ModelWork):
     """A file without what no part of its family reads. keep_ema: with the averaged weights in place of the others."""
 
-    keep_ema: bool = _option(False, "Keep the averaged weights in place of the others.")
-    overwrite: bool = _option(False, "Replace a checkpoint of that name.")
-    format: str = _option("safetensors", "The file's format.", choices=FORMATS)
-    checkpoint: str = _option("", "A title, name or hash.")
-    name: str = _option("", "The new checkpoint's name; empty for the old one and -pruned.")
-    target: str = _option("", "The new file's name; filled when it is accepted.")
+    keep_ema: bool = option(False, "Keep the averaged weights in place of the others.")
+    overwrite: bool = option(False, "Replace a checkpoint of that name.")
+    format: str = option("safetensors", "The file's format.", choices=FORMATS)
+    checkpoint: str = option("", "A title, name or hash.")
+    name: str = option("", "The new checkpoint's name; empty for the old one and -pruned.")
+    target: str = option("", "The new file's name; filled when it is accepted.")
 
     @property
     def summary(self) -> str:
@@ -255,12 +255,12 @@ class Prune(ModelWork):
 class Download(ModelWork):
     """A model from the hub, from CivitAI or from any address. kind: a name in KINDS, "" to have it found out."""
 
-    address: str = _option("", "owner/repository/file, or a link.", most=_MAX_ADDRESS)
-    revision: str = _option("", "Of a repository on the hub: a branch, a tag or a commit.")
-    file: str = _option("", "Which file, where there are several.")
-    kind: str = _option("", "What it is; empty to have it found out.", choices=("", *KINDS))
-    name: str = _option("", "Its name here; empty for the server's.")
-    overwrite: bool = _option(False, "Replace a file of that name.")
+    address: str = option("", "owner/repository/file, or a link.", most=_MAX_ADDRESS)
+    revision: str = option("", "Of a repository on the hub: a branch, a tag or a commit.")
+    file: str = option("", "Which file, where there are several.")
+    kind: str = option("", "What it is; empty to have it found out.", choices=("", *KINDS))
+    name: str = option("", "Its name here; empty for the server's.")
+    overwrite: bool = option(False, "Replace a file of that name.")
 
     @property
     def summary(self) -> str:

@@ -116,8 +116,22 @@ class PictureOut(BaseModel):
     thumb: str
 
 
+class MadeOut(BaseModel):
+    """What a work on models has made. title: as the checkpoints' list has it, "" for what is no checkpoint.
+
+    path: where it lies, told to the owner alone.
+    """
+
+    name: str
+    path: str
+    title: str
+
+
 class JobOut(BaseModel):
-    """A job. Times in Unix seconds; `position` counts from 0 and is null unless the job waits."""
+    """A job. Times in Unix seconds; `position` counts from 0 and is null unless the job waits.
+
+    summary: what it is about, in a line. result: of a work on models that is done.
+    """
 
     id: str
     owner: str
@@ -129,7 +143,9 @@ class JobOut(BaseModel):
     ended: float | None
     attempts: int
     interrupted: bool
+    summary: str
     request: dict[str, Any]
+    result: MadeOut | None
     problem: ProblemOut | None
     timings: dict[str, float] | None
     position: int | None

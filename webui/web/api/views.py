@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request
 
 from webui.core import infotext
-from webui.core.events import ImageReady, event_to_json
+from webui.core.events import Finished, ImageReady, event_to_json
 from webui.core.job import Identity, Job, State, StoredPicture
+from webui.core.model_work import Made
 
 if TYPE_CHECKING:
     from webui.jobs.bus import Envelope
@@ -32,6 +33,7 @@ def job_view(job: Job, who: Identity, service: Service, request: Request) -> dic
 def _job_view(job: Job, who: Identity, position: int, request: Request) -> dict[str, Any]:
     return {
         **job.to_json(),
+        "result": _result(job.result, who),
         "mine": job.owner == who.id,
         "position": position if job.state is State.QUEUED else None,
         "pictures": [picture_view(picture, request) for picture in job.pictures],
@@ -62,7 +64,14 @@ def event_view(envelope: Envelope, who: Identity) -> dict[str, Any]:
     """One event's data in the stream; a picture's infotext is read as in schemas.PictureOut."""
     event = envelope.event
     read = _read(event.infotext) if isinstance(event, ImageReady) else {}
+    if isinstance(event, Finished):
+        read = {"result": _result(event.result, who)}
     return {"job": envelope.job_id, "mine": envelope.owner == who.id, **event_to_json(event), **read}
+
+
+def _result(made: Made | None, who: Identity) -> dict[str, str] | None:
+    """What a work has made; where it lies is the owner's to know."""
+    return made.to_json(with_path=who.is_owner) if made else None
 
 
 # Prompts may be long: so many are some tens of megabytes at most.
