@@ -91,7 +91,7 @@ def test_ours_counts_more_than_a1111s(put, tmp_path):
     ("text", "sentence"),
     [
         (b"a: [", "a.yaml is no YAML"),
-        (b"- 1", "a.yaml holds no configuration"),
+        (b"- 1", "a.yaml is no YAML object"),
         (b"\xff\xff", "a.yaml is no YAML"),
         (b"!!python/object/new:os.system [x]", "a.yaml is no YAML"),
         (b"[" * 100_000, "a.yaml is no YAML"),

@@ -70,3 +70,26 @@ Recognise = Callable[[Names, Mapping[str, Any] | None], Form | None]
 The second argument is the network's configuration in diffusers' form where a folder holds one; it then counts more
 than what shapes tell.
 """
+
+Places = Mapping[str, str]
+"""Names of tensors that tell a network's form, by what they are to its recogniser."""
+
+
+def recognise_by(
+    namings: Mapping[str, Places],
+    read: Callable[[Names, Places], dict[str, Any] | None],
+    tell: Callable[[Mapping[str, Any]], dict[str, Any]],
+    names: Names,
+    config: Mapping[str, Any] | None,
+) -> Form | None:
+    """The form of a network that is known in several namings, by layout; see `Recognise` for the last two.
+
+    read: the configuration that shapes tell, None for something else. tell: the facts of a configuration. One that a
+    folder holds is of diffusers' naming.
+    """
+    for layout in ("diffusers",) if config is not None else namings:
+        found = read(names, namings[layout])
+        if found is not None:
+            settings = found if config is None else config
+            return Form(layout, settings, tell({**found, **settings}))
+    return None

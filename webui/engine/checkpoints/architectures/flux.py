@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from webui.engine.checkpoints.architectures.base import Form, Names
+from webui.engine.checkpoints.architectures.base import Form, Names, Places, recognise_by
 
 _HEAD_WIDTH = 128
 """All of these have heads of this width, whose thirds for place are fixed by it."""
@@ -40,12 +40,7 @@ _NAMES = {
 
 def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | None:
     """The transformer whose tensors these are; Flux.2, Chroma and others of the kind lack one of the parts."""
-    for layout in ("diffusers",) if config is not None else _NAMES:
-        read = _config(names, _NAMES[layout])
-        if read is not None:
-            settings = read if config is None else config
-            return Form(layout, settings, _facts({**read, **settings}))
-    return None
+    return recognise_by(_NAMES, _config, _facts, names, config)
 
 
 def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +52,7 @@ def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _config(names: Names, places: Mapping[str, str]) -> dict[str, Any] | None:
+def _config(names: Names, places: Places) -> dict[str, Any] | None:
     """The network's form by diffusers' names; None for something else."""
     image, context = names.shape(places["image"]), names.shape(places["context"])
     pooled, last = names.shape(places["pooled"]), names.shape(places["last"])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from webui.engine.checkpoints.architectures.base import Form, Names
+from webui.engine.checkpoints.architectures.base import Form, Names, Places, recognise_by
 
 _HEAD_WIDTH = 64
 """All of these have heads of this width."""
@@ -42,12 +42,7 @@ _NAMES = {
 
 def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | None:
     """The transformer whose tensors these are."""
-    for layout in ("diffusers",) if config is not None else _NAMES:
-        read = _config(names, _NAMES[layout])
-        if read is not None:
-            settings = read if config is None else config
-            return Form(layout, settings, _facts({**read, **settings}))
-    return None
+    return recognise_by(_NAMES, _config, _facts, names, config)
 
 
 def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +55,7 @@ def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _config(names: Names, places: Mapping[str, str]) -> dict[str, Any] | None:
+def _config(names: Names, places: Places) -> dict[str, Any] | None:
     """The network's form by diffusers' names; None for something else."""
     blocks = names.count(places["block"])
     patch, positions = names.shape(places["patch"]), names.shape(places["positions"])

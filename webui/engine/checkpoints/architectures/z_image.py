@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from webui.engine.checkpoints.architectures.base import Form, Names
+from webui.engine.checkpoints.architectures.base import Form, Names, Places, recognise_by
 
 _HEAD_WIDTH = 128
 _AXES = (32, 48, 48)
@@ -42,12 +42,7 @@ _NAMES = {
 
 def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | None:
     """The transformer whose tensors these are; Lumina 2, of the same kin, has other norms and no tokens for padding."""
-    for layout in ("diffusers",) if config is not None else _NAMES:
-        read = _config(names, _NAMES[layout])
-        if read is not None:
-            settings = read if config is None else config
-            return Form(layout, settings, _facts({**read, **settings}))
-    return None
+    return recognise_by(_NAMES, _config, _facts, names, config)
 
 
 def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +54,7 @@ def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _config(names: Names, places: Mapping[str, str]) -> dict[str, Any] | None:
+def _config(names: Names, places: Places) -> dict[str, Any] | None:
     """The network's form by diffusers' names; None for something else."""
     patch, last, context = (names.shape(places[name]) for name in ("patch", "last", "context"))
     blocks, refiners = names.count(places["block"]), names.count(places["refiner"])
