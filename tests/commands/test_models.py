@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import shams
 from tests.web.helpers import Site
 from webui.cli import main
 from webui.core.paths import Paths
@@ -44,6 +45,53 @@ def test_one_is_shown_with_what_is_in_it_and_what_is_missing(home: Path, capsys:
     assert "kind        Stable Diffusion 1" in text
     assert "UNet of Stable Diffusion, fp16" in text
     assert "vae               missing" in text and "which goes into models/VAE" in text
+
+
+def test_a_list_can_be_searched_sorted_and_of_another_kind(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "models" / "Stable-diffusion"
+    (folder / "sham.json").write_text(json.dumps({"notes": "from the flea market", "activation text": "ink, wash"}))
+    shutil.copytree(folder / "sham", folder / "art" / "other")
+    shams.write(home / "models" / "VAE" / "mse.safetensors", ("", shams.vae(4)))
+
+    def listed(*arguments: str) -> list[str]:
+        run(home, "list", *arguments)
+        return [
+            line.split()[0]
+            for line in capsys.readouterr().out.splitlines()[1:]
+            if " " in line and "starter" not in line
+        ]
+
+    assert listed("--search", "FLEA ink") == ["sham"]
+    assert listed("--folder", "art") == ["art/other"]
+    assert listed("--sort", "name") == listed("--sort", "path") == ["art/other", "sham"]
+    assert listed("--sort", "name", "--descending") == ["sham", "art/other"]
+    assert listed("--kind", "vae") == ["mse.safetensors"]
+    assert run(home, "list", "--kind", "lora") == 1
+    assert str(home / "models" / "Lora") in capsys.readouterr().out
+    assert run(home, "list", "--search", "nothing like it") == 1
+    assert capsys.readouterr().out == "No model is so.\n"
+
+
+def test_what_its_card_says_is_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "models" / "Stable-diffusion"
+    said = {"description": "one\ntwo", "notes": "mine", "activation text": "ink", "clip skip": 2, "vae": 3}
+    (folder / "sham.json").write_text(json.dumps(said))
+    (folder / "sham.preview.png").write_bytes(b"x")
+    assert run(home, "show", "sham") == 0
+    text = capsys.readouterr().out
+    for line in (
+        "trigger words: ink",
+        "clip skip: 2",
+        "preview: sham.preview.png",
+        "description: one\n    two",
+        "notes: mine",
+    ):
+        assert line in text
+    assert "In sham.json 'vae' is no text" in text
+    assert run(home, "show", "sham", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["trigger_words"] == ["ink"] and facts["said"]["clip_skip"] == 2 and len(facts["card_problems"]) == 1
+    assert facts["preview"] == str(folder / "sham.preview.png")
 
 
 def test_list_is_the_same_as_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

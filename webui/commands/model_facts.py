@@ -11,6 +11,9 @@ from webui.engine.checkpoints.facts import facts_of
 
 HEAD = ("Checkpoint", "Kind", "Precision", "Size", "State")
 
+_SAID_BY_CARDS = ("description", "notes", "sd version", "vae")
+"""What the lines of a model's card say."""
+
 _PREDICTIONS = {"v_prediction": "v"}
 
 
@@ -41,7 +44,8 @@ def lines(checkpoint: Checkpoint, registry: Registry) -> Iterator[str]:
         yield f"  {part['part']:<16}  {part['title']}, {size}{where}"
     for name in checkpoint.missing:
         yield f"  {name:<16}  missing"
-    for name, value in {**checkpoint.defaults, **checkpoint.card}.items():
+    told = {name: value for name, value in checkpoint.card.items() if name not in _SAID_BY_CARDS}
+    for name, value in {**checkpoint.defaults, **told}.items():
         yield f"  {name}: {value}"
     if checkpoint.problem:
         yield f"  It cannot be used. {checkpoint.problem}"

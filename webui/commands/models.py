@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
+from webui.commands.model_cards import add_arguments, as_json, card_lines, card_of, chosen_of, plain_full, plain_row
 from webui.commands.model_facts import HEAD, full, lines, row
 from webui.commands.remote import RemoteSession
 from webui.core.command_line import split_command
 from webui.core.errors import InvalidField
+from webui.core.model_folders import CHECKPOINTS, EMBEDDINGS, LORA, TEXT_ENCODER, VAE
 from webui.core.options import Options
 from webui.core.registry import Registry
 from webui.core.settings import SettingsStore
+from webui.engine.cards.shelf import CHECKPOINT, Model
+from webui.engine.cards.shelf import Shelf as Cards
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.identify import Kinds
 from webui.instance import running
 from webui.plugins.manager import build_registry, load_plugins
@@ -40,13 +46,14 @@ def run(arguments: list[str]) -> int:
     if work:
         code: int = resolve(WORKS[work])(rest)
         return code
-    parser = command_parser("models", "List the checkpoints, or show one of them.", "[list | show NAME]")
+    parser = command_parser("models", "List the models, or show a checkpoint.", "[list | show NAME]")
     parser.epilog = f"Works on models, each with a --help of its own: launch.py models {' | '.join(WORKS)}"
     parser.add_argument(
         "words", nargs="*", metavar="WORD", help="list (the default), or show and a title, name or hash"
     )
     parser.add_argument("--use", action="store_true", help="make NAME the checkpoint of new pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    add_arguments(parser)
     given = with_flags(parser).parse_args(arguments)
     name, words = _split(given.words)
     if given.use and (name != "show" or not words):
@@ -83,20 +90,55 @@ def _split(words: list[str]) -> tuple[str, list[str]]:
 
 
 def _list(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
-    """All checkpoints; 1 when there is none that works."""
+    """All models of a kind, checkpoints without one; 1 when there is none that works."""
     if words:
         raise InvalidField(f"list takes no name, as '{words[0][:60]}'.", remedies=("launch.py models show NAME",))
-    found = shelf.catalogue.all()
-    chosen = shelf.settings.current.sd_model_checkpoint
+    everything = _cards(shelf).all()
+    found = chosen_of(everything, given)
     if given.json:
-        for checkpoint in found:
-            write_line(json.dumps(full(checkpoint, shelf.registry), ensure_ascii=False))
+        for model in found:
+            write_line(as_json(_full(model, shelf)))
     elif found:
-        rows = [row(checkpoint, shelf.registry, chosen=checkpoint.title == chosen) for checkpoint in found]
-        write_line(table([HEAD, *rows]))
+        write_line(table([HEAD, *(_row(model, shelf) for model in found)]))
+    elif any(model.kind == given.kind for model in everything):
+        write_line("No model is so.")
     else:
-        write_line(f"There are no checkpoints; they go into {shelf.catalogue.folder}.")
-    return int(not any(checkpoint.problem is None for checkpoint in found))
+        write_line(f"There are no {_PLURALS[given.kind][0]}; they go into {_folder(shelf, given.kind)}.")
+    return int(not any(model.problem is None for model in found))
+
+
+def _cards(shelf: Shelf) -> Cards:
+    paths = shelf.options.paths
+    return Cards(shelf.catalogue, shelf.registry, paths.state, paths.other_models)
+
+
+def _row(model: Model, shelf: Shelf) -> tuple[str, ...]:
+    if not isinstance(model.thing, Checkpoint):
+        return plain_row(model)
+    return row(model.thing, shelf.registry, chosen=model.title == shelf.settings.current.sd_model_checkpoint)
+
+
+def _full(model: Model, shelf: Shelf) -> dict[str, Any]:
+    if not isinstance(model.thing, Checkpoint):
+        return plain_full(model)
+    return full(model.thing, shelf.registry) | card_of(model)
+
+
+def _folder(shelf: Shelf, kind: str) -> Path:
+    folder = shelf.catalogue.folder
+    return folder if kind == CHECKPOINT else folder.parent / _PLURALS[kind][1]
+
+
+_PLURALS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        CHECKPOINT: ("checkpoints", CHECKPOINTS),
+        "vae": ("VAEs", VAE),
+        "text_encoder": ("text encoders", TEXT_ENCODER),
+        "lora": ("Loras", LORA),
+        "embedding": ("embeddings", EMBEDDINGS),
+    }
+)
+"""What the kinds are called, and the folders that they go into."""
 
 
 def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
@@ -111,10 +153,13 @@ def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
         write_line(f"New pictures are made with {checkpoint.title}.")
         return 0
     checkpoint = shelf.catalogue.find(words[0])
+    model = next(
+        model for model in _cards(shelf).all() if isinstance(model.thing, Checkpoint) and model.path == checkpoint.path
+    )
     if given.json:
-        write_line(json.dumps(full(checkpoint, shelf.registry), ensure_ascii=False))
+        write_line(as_json(_full(model, shelf)))
     else:
-        for line in lines(checkpoint, shelf.registry):
+        for line in (*lines(checkpoint, shelf.registry), *card_lines(model)):
             write_line(line)
     return int(checkpoint.problem is not None)
 
