@@ -34,4 +34,4 @@ def test_choices_are_the_registrys_rows(registry: Registry) -> None:
     by_name = {row.name: row for row in ROWS}
     assert choices_of(by_name["sampler_name"], registry) == registry.samplers.names()
     assert choices_of(by_name["scheduler"], registry) == registry.schedules.names()
-    assert choices_of(by_name["checkpoint"], registry) == []
+    assert choices_of(by_name["refiner_checkpoint"], registry) == ["None"]
