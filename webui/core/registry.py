@@ -140,6 +140,8 @@ class Family:
     abilities: tuple[str, ...] = ("cfg",)
     """What its models understand besides a prompt: "cfg" (a scale and a negative prompt), "cfg_scale" (a
     scale alone), "distilled_cfg"."""
+    forms: str = ""
+    """Names how its models are written ("module:name", engine/checkpoints/forms); "" for those that are only read."""
     variants: tuple[Variant, ...] = ()
     """Asked in order; without one that fits the model is the family's plain kind."""
     aliases: tuple[str, ...] = ()

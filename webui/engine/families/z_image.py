@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.catalogue import Checkpoint
+from webui.engine.checkpoints.forms.flow import Z_IMAGE_SHIFT
 from webui.engine.checkpoints.qwen3_tokens import QWEN3, prompt_tokens
 from webui.engine.checkpoints.tokenizer_files import tokenizer_for
 from webui.engine.families.autoencoder import Autoencoder
@@ -20,8 +21,6 @@ from webui.engine.families.flow_model import FlowModel, ScheduleAt, schedules_of
 from webui.engine.reading.base import Reader
 
 _SCALING, _VAE_SHIFT = 0.3611, 0.1159
-# Turbo's; the base was published with 6, and nothing in a file of weights tells the two apart.
-_SHIFT = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +83,7 @@ def _schedules(checkpoint: Checkpoint) -> ScheduleAt:
     """The noise levels of the sidecar's `shift`, else of the folder, else of Turbo. Raises ModelProblem."""
     said = checkpoint.defaults.get("shift")
     if said is None:
-        return schedules_of(checkpoint, _SHIFT)
+        return schedules_of(checkpoint, Z_IMAGE_SHIFT)
     if not isinstance(said, int | float) or isinstance(said, bool) or said <= 0:
         raise ModelProblem("The shift in its darkroom.json is no number above 0.", field="checkpoint")
     return schedules_of(replace(checkpoint, scheduler={}), float(said))

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from webui.core.errors import InvalidField, ModelProblem
 from webui.core.model_work import DIFFUSERS, Convert
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.forms.base import FolderForm, folder_form, single_form
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
 from webui.engine.families.clip_texts import without_last_layer
 from webui.engine.work.base import Progress, ShouldStop, Steps
 from webui.engine.work.files import WorkFiles, new_folder
-from webui.engine.work.folder_form import FolderForm, folder_form, write_form
-from webui.engine.work.single_form import single_form
+from webui.engine.work.folder_form import write_form
 from webui.engine.work.tensors import (
     Opened,
     Piece,
@@ -64,7 +64,7 @@ def _to_file(request: Convert, source: Checkpoint, target: Path, progress: Progr
     whole = source.path if source.kind == "single" else None
     parts = source.inside or source.parts
     with open_parts(parts, *([whole] if whole else [])) as opened:
-        pieces = as_single(parts, single_form(source.family), opened, kinds, whole)
+        pieces = as_single(parts, single_form(kinds.families, source.family), opened, kinds, whole)
         if whole is None:
             pieces |= _marks(source)
         cast = _Cast(request, parts, pieces)
@@ -90,7 +90,8 @@ def _to_folder(request: Convert, source: Checkpoint, target: Path, progress: Pro
             field="checkpoint",
             remedies=("Put the missing part into models/VAE or models/text_encoder",),
         )
-    form, kinds = folder_form(source.family), Kinds.built_in()
+    kinds = Kinds.built_in()
+    form = folder_form(kinds.families, source.family)
     parts = {name: _as_in_folders(source, part) for name, part in source.parts.items()}
     with open_parts(parts) as opened:
         casts, networks = {}, {}
@@ -108,7 +109,7 @@ def _to_folder(request: Convert, source: Checkpoint, target: Path, progress: Pro
                 write_file(weights, cast.pieces, cast.make, steps, check=unchanged(opened))
                 cast.say(steps)
             classes = {name: _class_of(networks[name], parts[name], kinds) for name in parts}
-            for sentence in write_form(source, folder, classes):
+            for sentence in write_form(source, form, folder, classes):
                 steps.say(sentence)
     return target
 

@@ -1,132 +1,31 @@
-"""What a diffusers folder says beside its weights: its pipeline, its scheduler, its tokenizers, sizes and scales."""
+"""Write what a diffusers folder says beside its weights: its pipeline, its scheduler, its tokenizers."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.forms.base import ENDS, FLOW, FolderForm
 from webui.engine.checkpoints.qwen3_tokens import QWEN3
-from webui.engine.checkpoints.tokenizer_files import T5, TOKENIZER, KnownTokenizer, local_tokenizer
+from webui.engine.checkpoints.tokenizer_files import T5, TOKENIZER, local_tokenizer
 from webui.engine.checkpoints.tokens import clip_chunker
 
-_ENDS = "<|endoftext|>"
-_SCALED_LINEAR = {
-    "beta_schedule": "scaled_linear",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "num_train_timesteps": 1000,
-    "steps_offset": 1,
-    "timestep_spacing": "leading",
-}
-_NO_CHECKER: Mapping[str, Any] = MappingProxyType(
-    {"safety_checker": [None, None], "feature_extractor": [None, None], "requires_safety_checker": False}
-)
-
-
-@dataclass(frozen=True)
-class FolderForm:
-    """A family's. pipelines: by variant, "" for the plain kind. side: of the pictures it was trained on, in pixels.
-
-    scaling: the autoencoder's scaling_factor and shift_factor. scheduler: class and configuration. pads: with what
-    each of CLIP's tokenizers fills up; known: the others. index: what model_index.json says besides.
-    """
-
-    pipelines: Mapping[str, str]
-    side: int
-    scaling: tuple[float, float | None]
-    scheduler: tuple[str, Mapping[str, Any]]
-    pads: Mapping[str, str]
-    known: Mapping[str, KnownTokenizer] = field(default_factory=dict)
-    index: Mapping[str, Any] = field(default_factory=dict)
-
-
-_SD = {
-    "": "StableDiffusionPipeline",
-    "inpainting": "StableDiffusionInpaintPipeline",
-    "pix2pix": "StableDiffusionInstructPix2PixPipeline",
-}
-_XL = {
-    "": "StableDiffusionXLPipeline",
-    "inpainting": "StableDiffusionXLInpaintPipeline",
-    "pix2pix": "StableDiffusionXLInstructPix2PixPipeline",
-}
-_EULER = ("EulerDiscreteScheduler", _SCALED_LINEAR)
-_FLOW = "FlowMatchEulerDiscreteScheduler"
-_DYNAMIC = {
-    "shift": 3.0,
-    "use_dynamic_shifting": True,
-    "base_shift": 0.5,
-    "max_shift": 1.15,
-    "base_image_seq_len": 256,
-    "max_image_seq_len": 4096,
-}
-_FORMS: Mapping[str, FolderForm] = MappingProxyType(
-    {
-        "sd1": FolderForm(_SD, 512, (0.18215, None), _EULER, {"tokenizer": _ENDS}, index=_NO_CHECKER),
-        "sd2": FolderForm(_SD, 768, (0.18215, None), _EULER, {"tokenizer": "!"}, index=_NO_CHECKER),
-        "sdxl": FolderForm(
-            _XL,
-            1024,
-            (0.13025, None),
-            _EULER,
-            {"tokenizer": _ENDS, "tokenizer_2": "!"},
-            index={"force_zeros_for_empty_prompt": True},
-        ),
-        "sdxl-refiner": FolderForm(
-            {"": "StableDiffusionXLImg2ImgPipeline"},
-            1024,
-            (0.13025, None),
-            _EULER,
-            {"tokenizer_2": "!"},
-            index={
-                "text_encoder": [None, None],
-                "tokenizer": [None, None],
-                "force_zeros_for_empty_prompt": False,
-                "requires_aesthetics_score": True,
-            },
-        ),
-        "sd3": FolderForm(
-            {"": "StableDiffusion3Pipeline"},
-            1024,
-            (1.5305, 0.0609),
-            (_FLOW, {"shift": 3.0, "num_train_timesteps": 1000}),
-            {"tokenizer": _ENDS, "tokenizer_2": "!"},
-            {"tokenizer_3": T5},
-        ),
-        "flux": FolderForm(
-            {"": "FluxPipeline"}, 1024, (0.3611, 0.1159), (_FLOW, _DYNAMIC), {"tokenizer": _ENDS}, {"tokenizer_2": T5}
-        ),
-        "z-image": FolderForm({"": "ZImagePipeline"}, 1024, (0.3611, 0.1159), (_FLOW, {}), {}, {"tokenizer": QWEN3}),
-    }
-)
-# Those of the models as they were published, by family and variant.
-_FIXED_SHIFTS = {("flux", "schnell"): 1.0, ("z-image", "turbo"): 3.0, ("z-image", ""): 6.0}
 _TOKENIZER_CLASSES = {T5.name: "T5TokenizerFast", QWEN3.name: "Qwen2TokenizerFast"}
-
-
-def folder_form(family: str) -> FolderForm:
-    """The form of a family's folders. Raises ModelProblem: it has none that is known here."""
-    form = _FORMS.get(family)
-    if form is None:
-        raise ModelProblem(f"Models of the family '{family}' are not written as folders here.", field="checkpoint")
-    return form
 
 
 def scheduler_of(checkpoint: Checkpoint, form: FolderForm) -> dict[str, Any]:
     """The scheduler's configuration. Raises ModelProblem for an SD2 file of which nobody says what it predicts."""
     name, config = form.scheduler
     found: dict[str, Any] = {"_class_name": name, **config}
-    if name == _FLOW:
-        shift = checkpoint.defaults.get("shift") or _FIXED_SHIFTS.get((checkpoint.family, checkpoint.variant))
+    if name == FLOW:
+        shift = checkpoint.defaults.get("shift") or form.shifts.get(checkpoint.variant)
         return {"_class_name": name, "num_train_timesteps": 1000, "shift": shift} if shift else found
     prediction = checkpoint.prediction_type
     if not prediction and checkpoint.family == "sd2":
@@ -140,12 +39,15 @@ def scheduler_of(checkpoint: Checkpoint, form: FolderForm) -> dict[str, Any]:
     return {**found, "prediction_type": prediction or "epsilon", **zero}
 
 
-def write_form(checkpoint: Checkpoint, folder: Path, classes: Mapping[str, tuple[str, str]]) -> list[str]:
+def write_form(
+    checkpoint: Checkpoint, form: FolderForm, folder: Path, classes: Mapping[str, tuple[str, str]]
+) -> list[str]:
     """Write all files but the networks' into a folder; what is missing, in sentences.
 
-    classes: library and class of each network by its part's name. What the checkpoint's own folder has is copied.
+    form: its family's. classes: library and class of each network by its part's name. What the checkpoint's own folder
+    has is copied.
     """
-    form, missing = folder_form(checkpoint.family), []
+    missing = []
     own = checkpoint.path if checkpoint.kind == "diffusers" else None
     if own is not None and (own / "scheduler").is_dir():
         shutil.copytree(own / "scheduler", folder / "scheduler")
@@ -193,8 +95,8 @@ def _write_clip(folder: Path, pad: str) -> None:
             "tokenizer_class": "CLIPTokenizer",
             "model_max_length": 77,
             "bos_token": "<|startoftext|>",
-            "eos_token": _ENDS,
-            "unk_token": _ENDS,
+            "eos_token": ENDS,
+            "unk_token": ENDS,
             "pad_token": pad,
         },
     )

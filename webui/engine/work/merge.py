@@ -14,12 +14,13 @@ from torch import Tensor
 from webui.core.errors import ModelProblem
 from webui.core.model_work import ADD_DIFFERENCE, Merge
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.forms.base import single_form
+from webui.engine.checkpoints.forms.stable_diffusion import VAE
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import look_inside
 from webui.engine.work.base import Progress, ShouldStop, Steps
 from webui.engine.work.merging import MergeFiles, merged
 from webui.engine.work.recipe import metadata_of, recipe
-from webui.engine.work.single_form import single_form
 from webui.engine.work.tensors import Opened, Piece, as_single, is_scale, open_parts, renamed, row_of, unchanged
 from webui.engine.work.writing import content_of, kept_in, to_type, write_file
 from webui.plugins.resolve import resolve
@@ -76,7 +77,7 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
 
 def _open(letter: str, checkpoint: Checkpoint, opened: Opened, kinds: Kinds) -> _Open:
     whole = checkpoint.path if checkpoint.kind == "single" else None
-    pieces = as_single(checkpoint.inside, single_form(checkpoint.family), opened, kinds, whole)
+    pieces = as_single(checkpoint.inside, single_form(kinds.families, checkpoint.family), opened, kinds, whole)
     return _Open(letter, checkpoint, {name: piece for name, piece in pieces.items() if not is_scale(name)})
 
 
@@ -91,7 +92,7 @@ def _baked(vae: Path, stack: ExitStack, kinds: Kinds) -> dict[str, Piece]:
         raise ModelProblem(f"{vae.name} is no VAE of Stable Diffusion.", field="vae")
     opened = stack.enter_context(open_parts({"vae": part}))
     row = row_of(part, kinds)
-    return renamed("vae", part, row, opened, resolve(row.layouts["original"]), single_form("sd1")["vae"].prefix)
+    return renamed("vae", part, row, opened, resolve(row.layouts["original"]), VAE.prefix)
 
 
 class _Plan:

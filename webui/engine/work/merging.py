@@ -8,7 +8,8 @@ from pathlib import Path
 from webui.core.errors import InvalidField, ModelProblem
 from webui.core.model_work import ADD_DIFFERENCE, NO_INTERPOLATION, Merge
 from webui.engine.checkpoints.checkpoint import Checkpoint
-from webui.engine.work.single_form import MERGED
+from webui.engine.checkpoints.forms.base import forms_of
+from webui.engine.checkpoints.identify import Kinds
 
 _LETTERS = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}
 
@@ -42,7 +43,7 @@ def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
 
 
 def _check_family(letter: str, checkpoint: Checkpoint, first: Checkpoint) -> None:
-    if checkpoint.family not in MERGED:
+    if not forms_of(Kinds.built_in().families, checkpoint.family).merges:
         why = checkpoint.problem or "It is of a family that is not merged here: SD1, SD2 and SDXL are."
         raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field="checkpoint")
     if checkpoint.family != first.family:

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from webui.core.errors import ModelProblem
 from webui.core.registry import Architecture
+from webui.engine.checkpoints.forms.base import Place
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
 from webui.engine.layouts.base import Layout, Source, give, take
 from webui.engine.reading.modules import build
-from webui.engine.work.single_form import Place
 from webui.engine.work.weights import SCALE_ENDS, WeightFile, open_file
 from webui.plugins.resolve import resolve
 

@@ -31,6 +31,7 @@ _SD1 = Family(
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
     variants=_CHANNELS,
+    forms="webui.engine.checkpoints.forms.stable_diffusion:SD1",
 )
 
 _SD2 = Family(
@@ -49,6 +50,7 @@ _SD2 = Family(
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
     variants=_CHANNELS,
+    forms="webui.engine.checkpoints.forms.stable_diffusion:SD2",
 )
 
 _SDXL = Family(
@@ -67,6 +69,7 @@ _SDXL = Family(
     steps=20,
     cfg_scale=7.0,
     variants=_CHANNELS,
+    forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL",
 )
 
 _SDXL_REFINER = Family(
@@ -83,6 +86,7 @@ _SDXL_REFINER = Family(
     sizes=_XL_SIZES,
     steps=20,
     cfg_scale=7.0,
+    forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL_REFINER",
 )
 
 _KL16 = {"latent_channels": 16}
@@ -110,6 +114,7 @@ _SD3 = Family(
     cfg_scale=5.0,
     samplers=_FLOW_SAMPLERS,
     variants=(Variant("turbo", {}, {"steps": 4, "cfg_scale": 1.0}, names=("turbo",)),),
+    forms="webui.engine.checkpoints.forms.flow:SD3",
 )
 
 _FLUX = Family(
@@ -133,6 +138,7 @@ _FLUX = Family(
         Variant("dev", {"guidance": True}, {"steps": 20, "cfg_scale": 1.0}, ("cfg", "distilled_cfg")),
         Variant("schnell", {"guidance": False}, {"steps": 4, "cfg_scale": 1.0}, ()),
     ),
+    forms="webui.engine.checkpoints.forms.flow:FLUX",
 )
 
 _Z_IMAGE = Family(
@@ -158,6 +164,7 @@ _Z_IMAGE = Family(
     samplers=_FLOW_SAMPLERS,
     # The weights of the two are of one form; the folders that were published differ in this.
     variants=(Variant("turbo", {}, {"steps": 8, "cfg_scale": 1.0}, scheduler={"shift": 3.0}, names=("turbo",)),),
+    forms="webui.engine.checkpoints.forms.flow:Z_IMAGE",
 )
 
 
