@@ -59,7 +59,9 @@ def test_a_file_as_a_folder_and_back_has_the_same_bytes_and_diffusers_loads_the_
         source.defaults["prediction_type"] = "v_prediction"
     folder = run(shelf, told, Convert("diffusers"), source, "folder")
     found = shelf.find("folder")
-    assert (found.family, found.problem, found.variant) == (source.family, None, source.variant)
+    # Folders are told apart by a number that no file of weights says, and a file is drawn by Turbo's.
+    variant = "turbo" if kind == "z-image" else source.variant
+    assert (found.family, found.problem, found.variant) == (source.family, None, variant)
     assert "left out" not in told.words
     back = run(shelf, told, Convert(), found, "back.safetensors")
     before, after = tensors_of(source.path), tensors_of(back)
