@@ -18,6 +18,7 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
 from webui.engine.families.clip_texts import without_last_layer
 from webui.engine.work.base import Progress, ShouldStop, Steps
+from webui.engine.work.carried import carry_facts
 from webui.engine.work.files import WorkFiles, new_folder
 from webui.engine.work.folder_form import write_form
 from webui.engine.work.tensors import (
@@ -80,6 +81,7 @@ def _to_file(request: Convert, source: Checkpoint, target: Path, progress: Progr
             overwrite=request.overwrite,
         )
         cast.say(steps)
+    carry_facts(source, target, cast.pieces)
     return target
 
 

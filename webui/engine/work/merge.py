@@ -19,6 +19,7 @@ from webui.engine.checkpoints.forms.stable_diffusion import VAE
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import look_inside
 from webui.engine.work.base import Progress, ShouldStop, Steps
+from webui.engine.work.carried import carry_facts
 from webui.engine.work.merging import MergeFiles, merged
 from webui.engine.work.recipe import metadata_of, recipe
 from webui.engine.work.tensors import Opened, Piece, as_single, is_scale, open_parts, renamed, row_of, unchanged
@@ -64,7 +65,7 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
             own = {letter: _own_metadata(c, opened[letter]) for letter, c in named.items()}
             metadata |= recipe(request, files, named, own, plan.channels, steps)
         steps = Steps(content_of(pieces), "Merging", progress, should_stop)
-        return write_file(
+        path = write_file(
             files.target,
             pieces,
             plan.make,
@@ -73,6 +74,8 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
             metadata=metadata,
             overwrite=request.overwrite,
         )
+    carry_facts(named["A"], path, pieces)
+    return path
 
 
 def _open(letter: str, checkpoint: Checkpoint, opened: Opened, kinds: Kinds) -> _Open:

@@ -15,6 +15,7 @@ from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
 from webui.engine.work.base import Progress, ShouldStop, Steps
+from webui.engine.work.carried import carry_facts
 from webui.engine.work.files import WorkFiles
 from webui.engine.work.tensors import Piece, is_scale, kept, open_parts, parameters_of, row_of, unchanged
 from webui.engine.work.weights import WeightFile
@@ -64,6 +65,7 @@ def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: Sho
         )
         left = len(file.names) - len(pieces)
         steps.say(f"{left} of {len(file.names)} tensors were left out.")
+    carry_facts(source, files.target, pieces)
     return files.target
 
 

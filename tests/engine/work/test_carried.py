@@ -1,0 +1,53 @@
+"""What only a file beside a model says of it is known of what is made of the model too."""
+
+import json
+
+import pytest
+import torch
+
+from webui.core.model_work import Convert, Merge, Prune
+from webui.engine.work.convert import convert
+from webui.engine.work.files import WorkFiles
+from webui.engine.work.merge import merge
+from webui.engine.work.merging import MergeFiles
+from webui.engine.work.prune import prune
+
+VELOCITY = "model:\n  params:\n    parameterization: v\n"
+
+
+@pytest.fixture
+def velocity(shelf, made):
+    """An SD2 model that predicts velocity, as its .yaml says, and another."""
+    shelf.put("b.safetensors", made("sd2", seed=1), torch.float16)
+    path = shelf.put("a.safetensors", made("sd2"), torch.float16).path
+    path.with_suffix(".yaml").write_text(VELOCITY)
+    return shelf.find("a.safetensors")
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "ckpt"])
+@pytest.mark.parametrize("work", ["merge", "convert", "prune"])
+def test_what_is_predicted_is_known_of_the_result(shelf, told, velocity, work, suffix):
+    target = shelf.folder / f"new.{suffix}"
+    ears = told.progress, told.should_stop
+    if work == "merge":
+        merge(Merge(), MergeFiles(velocity, target, shelf.find("b.safetensors")), *ears)
+    elif work == "convert":
+        convert(Convert(suffix), WorkFiles(velocity, target), *ears)
+    else:
+        prune(Prune(), WorkFiles(velocity, target), *ears)
+    assert shelf.find(target.name).prediction_type == "v_prediction"
+
+
+def test_what_the_person_says_of_the_result_stays(shelf, told, velocity):
+    said = shelf.folder / "new.darkroom.json"
+    said.write_text('{"prediction_type": "epsilon"}')
+    convert(Convert(), WorkFiles(velocity, shelf.folder / "new.safetensors"), told.progress, told.should_stop)
+    assert json.loads(said.read_text()) == {"prediction_type": "epsilon"}
+
+
+def test_where_the_weights_say_all_nothing_is_written(shelf, told, made):
+    for kind, marks in (("sd1", ()), ("sdxl", ("v_pred", "ztsnr"))):
+        source = shelf.put(f"{kind}.safetensors", made(kind, marks=marks), torch.float16)
+        convert(Convert("ckpt"), WorkFiles(source, shelf.folder / f"{kind}-new.ckpt"), told.progress, told.should_stop)
+    assert not list(shelf.folder.glob("*.json"))
+    assert shelf.find("sdxl-new.ckpt").prediction_type == "v_prediction"
