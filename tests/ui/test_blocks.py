@@ -19,6 +19,19 @@ from webui.ui.page import Page
 from webui.web.access import identity_of
 
 A1111_IDS = (
+    "tab_modelmerger",
+    "modelmerger_primary_model_name",
+    "modelmerger_secondary_model_name",
+    "modelmerger_tertiary_model_name",
+    "modelmerger_custom_name",
+    "modelmerger_interp_amount",
+    "modelmerger_interp_method",
+    "modelmerger_checkpoint_format",
+    "modelmerger_save_as_half",
+    "modelmerger_config_method",
+    "modelmerger_bake_in_vae",
+    "modelmerger_discard_weights",
+    "modelmerger_merge",
     "quicksettings",
     "setting_sd_model_checkpoint",
     "tabs",
@@ -79,8 +92,9 @@ def test_ids_are_a1111s(config: dict[str, Any]) -> None:
 
 
 def test_tabs_stand_in_a1111s_order(config: dict[str, Any]) -> None:
-    tabs = [c["props"]["label"] for c in config["components"] if c["type"] == "tabitem"]
-    assert tabs == ["txt2img", "Models", "Gallery", "Queue", "Settings"]
+    found = [c["props"] for c in config["components"] if c["type"] == "tabitem"]
+    tabs = [props["label"] for props in found if not props["elem_id"].startswith("tab_modelworks_")]
+    assert tabs == ["txt2img", "Models", "Merge & convert", "Gallery", "Queue", "Settings"]
 
 
 def test_the_page_has_no_handler_in_python(house: House) -> None:

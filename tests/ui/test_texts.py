@@ -27,12 +27,13 @@ INSIDE = (
 )
 """Texts that stand inside a sentence or a line, and so begin small."""
 UI = Path(webui.ui.__file__).parent
-COMPOSED = ("field_", "help_", "worker_", "key_", "kind_", "sort_", "card_")
+COMPOSED = ("field_", "help_", "worker_", "key_", "kind_", "sort_", "card_", "task_", "works_", "merge_", "convert_")
+CATALOGUES = ("texts.py", "work_texts.py")
 
 
 def sources() -> str:
     files = [*UI.rglob("*.py"), *(UI / "assets" / name for name in SCRIPTS)]
-    return "\n".join(path.read_text("utf-8") for path in files if path.name != "texts.py")
+    return "\n".join(path.read_text("utf-8") for path in files if path.name not in CATALOGUES)
 
 
 def test_every_text_is_used() -> None:

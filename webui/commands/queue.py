@@ -82,6 +82,8 @@ def _show(queue: dict[str, Any], as_json: bool) -> None:
 def _row(job: dict[str, Any]) -> tuple[str, str, str, str]:
     request = job["request"]
     place = job["state"] if job["position"] is None else f"waiting, {job['position'] + 1}."
-    prompt = " ".join(str(request["prompt"]).split())
-    size = f"{request['width']}x{request['height']} x {request['n_iter'] * request['batch_size']}"
-    return job["id"], place, size, prompt if len(prompt) <= _PROMPT else prompt[: _PROMPT - 3] + "..."
+    prompt = " ".join(str(job["summary"]).split())
+    what = job["task"]
+    if "width" in request:
+        what = f"{request['width']}x{request['height']} x {request['n_iter'] * request['batch_size']}"
+    return job["id"], place, what, prompt if len(prompt) <= _PROMPT else prompt[: _PROMPT - 3] + "..."

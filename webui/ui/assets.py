@@ -34,10 +34,21 @@ SCRIPTS = (
     "cards.js",
     "cards_dialog.js",
     "queue.js",
+    "works.js",
     "settings.js",
     "keys.js",
 )
-SHEETS = ("base.css", "head.css", "form.css", "results.css", "lists.css", "cards.css", "dialogs.css", "narrow.css")
+SHEETS = (
+    "base.css",
+    "head.css",
+    "form.css",
+    "results.css",
+    "lists.css",
+    "cards.css",
+    "works.css",
+    "dialogs.css",
+    "narrow.css",
+)
 
 Theme = Literal["system", "dark", "light"]
 

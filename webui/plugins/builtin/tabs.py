@@ -12,6 +12,7 @@ def tabs() -> list[Tab]:
     return [
         Tab("txt2img", "webui.ui.tabs.txt2img:build", "tab_txt2img", 10),
         Tab("Models", "webui.ui.tabs.models:build", "tab_models", 50),
+        Tab("Merge & convert", "webui.ui.tabs.model_works:build", "tab_modelmerger", 52, owner_only=True),
         Tab("Gallery", "webui.ui.tabs.gallery:build", "tab_gallery", 60),
         Tab("Queue", "webui.ui.tabs.queue:build", "tab_queue", 70),
         Tab("Settings", "webui.ui.tabs.settings:build", "tab_settings", 90, owner_only=True),

@@ -8,13 +8,21 @@
   const jobs = new Map();
   let shown = null;
 
+  // A work on models makes no pictures: it is no part of what is shown of those.
+  const isWork = (job) => !("prompt" in (job.request || { prompt: "" }));
+
   const ended = (job) => ["done", "failed", "cancelled"].includes(job.state);
 
   // The job that the page follows: ours that runs, else ours that waits longest.
-  function active() {
+  const active = () => firstOf((job) => !isWork(job));
+
+  // The same of works on models.
+  const working = () => firstOf(isWork);
+
+  function firstOf(wanted) {
     let first = null;
     for (const job of jobs.values()) {
-      if (ended(job)) continue;
+      if (ended(job) || !wanted(job)) continue;
       const before = first && (first.state === "running") === (job.state === "running") ? job.created < first.created : job.state === "running";
       if (!first || before) first = job;
     }
@@ -51,6 +59,7 @@
 
   function show(job) {
     const before = shown && jobs.get(shown);
+    if (isWork(job)) return;
     if (!job.pictures.length && job.state === "cancelled") return;
     if (!before || (before.ended || 0) <= (job.ended || Infinity)) shown = job.id;
   }
@@ -67,7 +76,7 @@
     const job = jobs.get(data.job);
     if (!job) {
       // Somebody else's hand, but our job: sent from another tab, the API or the command line.
-      if (name === "step" || name === "preview") return;
+      if (["step", "progress", "preview"].includes(name)) return;
       const json = await D.api("GET", `jobs/${data.job}`).catch(() => null);
       if (json) { adopt(json); D.emit("jobs"); }
       return;
@@ -92,13 +101,17 @@
 
   const TAKES = {
     queued(job, data) {
-      Object.assign(job, { state: "queued", position: data.position, reason: data.reason, step: null, loading: null, due: null, believed: false });
+      Object.assign(job, { state: "queued", position: data.position, reason: data.reason, step: null, progress: null, loading: null, due: null, believed: false });
     },
     loading(job, data) {
       Object.assign(job, { state: "running", loading: data.what, started: job.started || Date.now() / 1000 });
     },
     step(job, data) {
       Object.assign(job, { state: "running", loading: null, step: data, started: job.started || Date.now() / 1000 });
+      expect(job, data.seconds_left);
+    },
+    progress(job, data) {
+      Object.assign(job, { state: "running", loading: null, progress: data, started: job.started || Date.now() / 1000 });
       expect(job, data.seconds_left);
     },
     preview(job, data) {
@@ -111,7 +124,7 @@
       job.pictures = merge(job.pictures, [{ ...data, job_id: job.id }]);
     },
     finished(job, data) {
-      Object.assign(job, { state: "done", interrupted: data.interrupted, timings: data.timings, ended: Date.now() / 1000 });
+      Object.assign(job, { state: "done", interrupted: data.interrupted, timings: data.timings, result: data.result, ended: Date.now() / 1000 });
     },
     failed(job, data) {
       Object.assign(job, { state: "failed", problem: data.problem, ended: Date.now() / 1000 });
@@ -121,9 +134,10 @@
     },
   };
 
-  // Share of the job's steps that are done, 0 to 1, or null before the first.
+  // Share of the job that is done, 0 to 1, or null before anything is.
   function fraction(job) {
     const step = job.step;
+    if (job.progress) return Math.min(1, job.progress.fraction);
     if (!step) return null;
     return Math.min(1, ((step.batch - 1) * step.steps + step.step) / (step.batches * step.steps));
   }
@@ -155,7 +169,7 @@
 
   // Seconds left, or null while there is no estimate that can be believed.
   function left(job) {
-    return job.step && job.due && job.believed ? Math.max(1, job.due - Date.now() / 1000) : null;
+    return (job.step || job.progress) && job.due && job.believed ? Math.max(1, job.due - Date.now() / 1000) : null;
   }
 
   // What is being waited for before the first step: a heading, and what more there is to say.
@@ -175,8 +189,9 @@
   // Which of several workers a job runs on is not told, so there nothing can be said.
   function beside(job) {
     if (D.shell.state.devices > 1) return 0;
-    const own = [...jobs.values()].filter((one) => one.state === "running").length;
-    return job.state === "running" ? Math.max(own, D.shell.state.queue.running || 0) - 1 : 0;
+    const own = [...jobs.values()].filter((one) => one.state === "running");
+    const works = own.filter(isWork).length;
+    return job.state === "running" ? Math.max(own.length, D.shell.state.queue.running || 0) - works - 1 : 0;
   }
 
   const file = (picture) => D.address(`pictures/${encodeURIComponent(picture.id)}/file`);
@@ -205,5 +220,5 @@
 
   D.bar = bar;
   D.on("drawn", load);
-  D.jobs = { all: jobs, active, current, ended, load, adopt, take, fraction, left, loading, place, where, waiting, beside, file, thumb, preview, forget, remember };
+  D.jobs = { all: jobs, isWork, active, working, current, ended, load, adopt, take, fraction, left, loading, place, where, waiting, beside, file, thumb, preview, forget, remember };
 })();

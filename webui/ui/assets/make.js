@@ -119,6 +119,7 @@
   D.on("drawn", draw);
   D.on("online", tell);
   D.on("ended", (job) => {
+    if (D.jobs.isWork(job)) return;
     if (job.state !== "done") setForever(false);
     else if (forever && !D.jobs.active()) byId("txt2img_generate")?.click();
   });

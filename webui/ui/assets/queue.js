@@ -103,27 +103,34 @@
   function build(job) {
     const { request } = job;
     const n = request.n_iter * request.batch_size;
+    const title = titleOf(job);
     const who = job.mine === false ? t("visitor", { id: job.owner.replace(/^(visitor|user)-/, "").slice(0, 4) }) : t("you");
-    const facts = [job.task, D.size(request.width, request.height), t("steps_n", { n: request.steps }), n === 1 ? t("one_picture") : t("many_pictures", { n }), who];
-    const image = el("div", { class: "dk-thumb" });
-    const bar = el("div", { class: "dk-bar", role: "progressbar", "aria-label": request.prompt.slice(0, 80) || t("no_prompt"), "aria-valuemin": "0", "aria-valuemax": "100" }, el("i"));
+    const facts = D.jobs.isWork(job) ? [t(`task_${job.task}`), who]
+      : [job.task, D.size(request.width, request.height), t("steps_n", { n: request.steps }), n === 1 ? t("one_picture") : t("many_pictures", { n }), who];
+    const image = el("div", { class: "dk-thumb", "data-work": D.jobs.isWork(job) });
+    const bar = el("div", { class: "dk-bar", role: "progressbar", "aria-label": title.slice(0, 80), "aria-valuemin": "0", "aria-valuemax": "100" }, el("i"));
     const state = el("div", { class: "dk-state" }, el("span"), bar);
     const buttons = el("div", { class: "dk-row-acts" });
     const node = el("div", { role: "listitem", "data-id": job.id, class: "dk-row" }, image,
-      el("div", { class: "dk-what" }, el("p", {}, request.prompt.trim() || t("no_prompt")), el("p", { class: "dk-second" }, facts.join(" · "))),
+      el("div", { class: "dk-what" }, el("p", {}, title), el("p", { class: "dk-second" }, facts.join(" · "))),
       state, buttons);
     return { node, image, state, bar, buttons };
   }
+
+  const titleOf = (job) => (job.summary ?? job.request.prompt ?? "").trim() || t("no_prompt");
 
   function stateWords(job) {
     if (job.state === "queued") return [job.position > 0 ? D.ordinal(job.position + 1) : t("place_next"), ""];
     if (job.state === "running") {
       const left = D.jobs.left(job);
+      const { words, fraction } = job.progress || {};
+      if (job.interrupting && D.jobs.isWork(job)) return [t("work_stopping"), "warn"];
+      if (job.progress) return [[t("work_share", { words, percent: Math.floor(fraction * 100) }), left === null ? null : t("left", { time: D.duration(left) })].filter(Boolean).join(" · "), "run"];
       const step = job.step && [t("step", job.step), left === null ? null : t("left", { time: D.duration(left) })];
       return [step ? step.filter(Boolean).join(" · ") : D.jobs.loading(job)[0], "run"];
     }
     if (job.state === "failed") return [`${job.problem.title}. ${job.problem.detail}`, "err"];
-    if (job.state === "cancelled") return [t("cancelled"), ""];
+    if (job.state === "cancelled") return [t(D.jobs.isWork(job) && job.started ? "work_stopped" : "cancelled"), ""];
     if (job.interrupted) return [t("done_stopped", { n: job.pictures.length === 1 ? t("one_picture") : t("many_pictures", { n: job.pictures.length }) }), "warn"];
     const seconds = job.timings?.total ?? (job.started ? job.ended - job.started : null);
     return [t("done_in", { time: D.duration(seconds ?? 0) }), "ok"];
@@ -145,18 +152,19 @@
     const ended = D.jobs.ended(job);
     const owner = D.shell.state.you?.level === "owner";
     const front = owner && job.state === "queued" && job.position > 0;
-    const key = `${ended} ${front}`;
+    const key = `${ended && job.state} ${front} ${Boolean(job.interrupting)}`;
     if (known.acts === key) return;
     known.acts = key;
-    const what = job.request.prompt.trim().slice(0, 60) || t("no_prompt");
+    const what = titleOf(job).slice(0, 60);
     const button = (word, press) => el("button", { type: "button", class: "dk-act", onclick: press, "aria-label": `${t(word)}: ${what}` }, t(word));
     const made = [];
     if (front) made.push(button("to_front", () => act("POST", `jobs/${job.id}/front`, () => t("moved", { what }))));
-    if (ended) made.push(button("run_again", () => again(known.job)));
+    if (D.jobs.isWork(job)) made.push(...D.works.acts(job).map(([word, press]) => button(word, press)));
+    else if (ended) made.push(button("run_again", () => again(known.job)));
     else made.push(button("cancel", () => act("DELETE", `jobs/${job.id}`, () => t("cancelled_said", { what }))));
     const focused = known.buttons.contains(document.activeElement);
     known.buttons.replaceChildren(...made);
-    if (focused) made[0].focus();
+    if (focused) made[0]?.focus();
   }
 
   // Do it, and say that it is done or why it is not; `said` makes the sentence from the answer.
@@ -174,13 +182,14 @@
   }
 
   async function again(job) {
-    const { schema, ...request } = job.request;
-    const json = await act("POST", "jobs", () => t("queued_again"), request);
+    const { schema, target, ...request } = job.request;
+    const json = await act("POST", D.jobs.isWork(job) ? `models/works/${job.task}` : "jobs", () => t("queued_again"), request);
     if (!json) return;
     D.jobs.adopt(json);
     D.emit("jobs");
   }
 
+  D.queue = { stateWords, again };
   const soon = D.later(load, 300);
   D.on("tab", (id) => { if (id === "tab_queue") load(); });
   D.on("jobs", (job) => { if (open()) { draw(); if (!job?.step || D.jobs.ended(job)) soon(); } });

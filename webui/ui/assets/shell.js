@@ -99,7 +99,7 @@
   }
 
   // The worker and other people's jobs have no events here: they are asked for often while that matters, else seldom.
-  const calm = () => state.worker?.state === "ready" && !state.worker.partly && !state.queue.paused && !D.jobs.active();
+  const calm = () => state.worker?.state === "ready" && !state.worker.partly && !state.queue.paused && !D.jobs.active() && !D.jobs.working();
   let wake = null;
 
   async function watch() {
@@ -153,6 +153,8 @@
     const job = D.jobs.active();
     if (job?.step) return [t("step", job.step), "run", device];
     if (job?.loading) return [D.jobs.loading(job)[0], "run", device];
+    const work = !job && D.jobs.working();
+    if (work?.progress) return [t("work_share", { words: t(`task_${work.task}`), percent: Math.floor(D.jobs.fraction(work) * 100) }), "run", device];
     const worker = state.worker?.state || "unknown";
     if (worker === "ready" && D.models.none()) return [t("no_model_title"), "warn", device];
     if (worker === "ready" && state.queue.paused) return [t("paused"), "warn", device];
@@ -162,7 +164,7 @@
   }
 
   function drawTitle() {
-    const job = D.jobs.active();
+    const job = D.jobs.active() || D.jobs.working();
     const share = job && D.jobs.fraction(job);
     const title = job ? (share === null ? "… Darkroom" : `${Math.floor(share * 100)} % · Darkroom`) : "Darkroom";
     if (document.title !== title) document.title = title;

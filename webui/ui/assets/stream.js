@@ -1,7 +1,7 @@
 // One event stream a page, closed while nobody looks and nothing of ours runs: browsers allow six connections a host.
 (() => {
   const D = window.darkroom;
-  const NAMES = ["queued", "loading", "step", "preview", "note", "image", "finished", "failed", "cancelled"];
+  const NAMES = ["queued", "loading", "step", "progress", "preview", "note", "image", "finished", "failed", "cancelled"];
   let source = null;
   let last = null;
   let wait = 500;
@@ -47,7 +47,7 @@
   }
 
   function adapt() {
-    if (!document.hidden || D.jobs.active()) open();
+    if (!document.hidden || D.jobs.active() || D.jobs.working()) open();
     else shut();
   }
 
