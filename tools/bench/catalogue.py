@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import struct
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tools.bench.aside import aside
 from tools.bench.results import Row, at_most
 from webui.core.errors import DarkroomError
 from webui.core.model_folders import inside_models
@@ -26,7 +26,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 def catalogue(folder: Path, files: int = FILES) -> list[Row]:
     """Seconds to list so many files of SD1's and SDXL's names, on a first start and on later ones."""
     models, state = folder / "catalogue" / "models", folder / "catalogue" / "state"
-    _in_a_process(models, files)
+    # In a process that ends, so that this one has no torch in it.
+    aside("tools.bench.catalogue:write_models", models, files)
     beside, _ = _listing(models, state, known_only=True)
     first, found = _listing(models, state)
     starts = [_listing(models, state) for _ in range(_STARTS)]
@@ -74,15 +75,6 @@ def _while_it_runs(models: Path, state: Path) -> tuple[float, float]:
     for checkpoint in found:
         quiet.find(checkpoint.hash[:10])
     return looking, (time.perf_counter() - start) / max(1, len(found))
-
-
-def _in_a_process(models: Path, files: int) -> None:
-    """Write the files in a process that ends, so that this one has no torch in it."""
-    process = multiprocessing.get_context("spawn").Process(target=write_models, args=(models, files))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise DarkroomError(f"The bench's model files could not be made; the process ended with {process.exitcode}.")
 
 
 def write_models(models: Path, files: int) -> None:

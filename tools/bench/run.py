@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tools.bench.aside import aside
 from tools.bench.catalogue import catalogue
 from tools.bench.ours import Ours
 from tools.bench.page import page
@@ -18,15 +18,17 @@ from tools.bench.pictures import Work, clients, one
 from tools.bench.results import Row
 from tools.bench.saving import saving
 from tools.bench.start import start
-from webui.core.errors import DarkroomError
 from webui.core.paths import Paths
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.config import EngineConfig, Precision
 
 STARTER = "darkroom-starter"
-PARTS = ("saving", "catalogue", "start", "page", "one", "clients", "large")
+PARTS = ("saving", "catalogue", "loading", "manager", "swapping", "start", "page", "one", "clients", "large")
 LARGE = {"sd15": 512, "sdxl": 1024}
 """Models with random weights, timed where a GPU is, and their size in pixels."""
+MANAGED = {"sd15": 4, "sdxl": 3}
+"""Models with random weights that the engine and the pipeline share, and the steps of a small picture."""
+_MANAGED_SIDE = 128
 
 
 class Listener(Protocol):
@@ -69,6 +71,9 @@ async def bench(plan: Plan, listener: Listener) -> None:
         parts: dict[str, tuple[str, Callable[[], list[Row]]]] = {
             "saving": ("Saving", lambda: saving(folder)),
             "catalogue": ("Listing two thousand model files", lambda: catalogue(folder)),
+            "loading": ("Loading a file of SD1.5's size", lambda: _loading(folder, plan)),
+            "manager": ("Pictures of SD1.5's and SDXL's size through the engine", lambda: _manager(folder, plan)),
+            "swapping": ("Swapping to a model held in RAM", lambda: _swapping(folder, plan)),
             "start": ("The first picture after a start", lambda: start(folder, work.request(0), plan.flags)),
             "page": ("The page, against a bare one", lambda: page(folder, 2 * work.rounds)),
         }
@@ -85,6 +90,23 @@ async def bench(plan: Plan, listener: Listener) -> None:
                     listener.stage(f"Making a model of {label}'s size with random weights")
                     model = await asyncio.to_thread(random_model, label, starter, folder / "models")
                     await _pictures(plan, model, plan.work(side, f"{label}, "), folder / label, listener)
+
+
+def _loading(folder: Path, plan: Plan) -> list[Row]:
+    return aside("tools.bench.loading:loading", folder / "loading", plan.work(0).pairs, plan.threads)
+
+
+def _manager(folder: Path, plan: Plan) -> list[Row]:
+    rows = []
+    for label, steps in MANAGED.items():
+        work = Work(_MANAGED_SIDE, _MANAGED_SIDE, steps, plan.work(0).pairs, 0, f"{_MANAGED_SIDE} x {_MANAGED_SIDE}")
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            rows += aside("tools.bench.manager:manager", label, Path(own), work, plan.threads)
+    return rows
+
+
+def _swapping(folder: Path, plan: Plan) -> list[Row]:
+    return aside("tools.bench.swapping:swapping", folder / "swapping", plan.work(0).pairs, plan.device)
 
 
 async def _pictures(plan: Plan, model: Checkpoint, work: Work, folder: Path, listener: Listener) -> str:
@@ -118,13 +140,7 @@ def file_variant(model: Checkpoint) -> str | None:
 
 def random_model(label: str, starter: Checkpoint, folder: Path) -> Checkpoint:
     """A checkpoint of this size, written in a process that ends, so that its memory is free again."""
-    process = multiprocessing.get_context("spawn").Process(target=_make, args=(label, starter.path, folder / label))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise DarkroomError(
-            f"The model with random weights could not be made; its process ended with {process.exitcode}."
-        )
+    aside("tools.bench.run:_make", label, starter.path, folder / label)
     return Catalogue((folder,), None).get(label)
 
 

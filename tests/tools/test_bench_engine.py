@@ -1,0 +1,62 @@
+"""The bench's parts about true-sized models, tried with small ones: what they measure is not a test's matter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tools.bench.aside import aside
+from tools.bench.loading import loading
+from tools.bench.manager import manager
+from tools.bench.model_shapes import SMALL, TRUE, sd1, sdxl
+from tools.bench.pictures import Work
+from tools.bench.random_files import write
+from tools.bench.swapping import swapping
+from webui.core.errors import DarkroomError
+from webui.engine.checkpoints.catalogue import Catalogue
+
+TINY = replace(SMALL, tokens=TRUE.tokens, unet=(64,) * 4)
+
+
+def test_the_true_sizes_are_those_of_the_published_files() -> None:
+    # Their numbers of parameters, EMA and tables of noise levels left out.
+    assert sum(map(math.prod, sd1(TRUE).values())) == pytest.approx(1.066e9, rel=1e-3)
+    assert sum(map(math.prod, sdxl(TRUE).values())) == pytest.approx(3.469e9, rel=1e-3)
+
+
+@pytest.mark.parametrize(("label", "family"), [("sd15", "sd1"), ("sdxl", "sdxl")])
+def test_a_random_file_is_a_model_that_can_be_used(tmp_path: Path, label: str, family: str) -> None:
+    write(label, tmp_path / "m.safetensors", torch.float8_e4m3fn, TINY)
+    (found,) = Catalogue((tmp_path,)).all()
+    assert (found.family, found.problem) == (family, None)
+
+
+def test_loading_measures_both_sides_on_one_file(tmp_path: Path) -> None:
+    rows = loading(tmp_path, 1, 0, TINY)
+    assert [row.bar for row in rows] == ["at most 1.5"] * 2 and all(row.value and row.value > 0 for row in rows)
+    assert [len(row.samples["safetensors"]) for row in rows] == [1, 1] and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("label", ["sd15", pytest.param("sdxl", marks=pytest.mark.slow)])
+def test_the_engine_and_the_pipeline_draw_the_same_picture(tmp_path: Path, label: str) -> None:
+    [row] = manager(label, tmp_path, Work(64, 64, 2, 1, 0, "64 x 64"), 0, TINY)
+    assert row.value and row.value > 0
+    # Random weights make more of rounding than trained ones.
+    assert any(f"at most {apart}/255 apart" in row.note for apart in range(5))
+
+
+def test_without_a_gpu_there_is_nothing_to_swap_to(tmp_path: Path) -> None:
+    [row] = swapping(tmp_path, 1, "cpu")
+    assert row.value is None and "only where a GPU is" in row.note and not list(tmp_path.iterdir())
+
+
+def test_what_fails_in_the_other_process_is_raised_here() -> None:
+    assert aside("math:hypot", 3.0, 4.0) == 5.0
+    with pytest.raises(ValueError, match="math domain error"):
+        aside("math:sqrt", -1.0)
+    with pytest.raises(DarkroomError, match="want of memory"):
+        aside("os:_exit", 3)
