@@ -12,7 +12,7 @@ def commands() -> list[Command]:
     return [
         Command("serve", "webui.commands.serve:run", "Start the page (what happens when no command is named)."),
         Command("generate", "webui.commands.generate:run", "Make pictures without a page."),
-        Command("models", "webui.commands.models:run", "List the checkpoints, or look at one."),
+        Command("models", "webui.commands.models:run", "List, show, merge, convert, prune and get models."),
         Command("queue", "webui.commands.queue:run", "List the jobs, and cancel, stop or move them."),
         Command("doctor", "webui.commands.doctor:run", "Say what this machine can do and what is missing."),
         Command("test", "webui.commands.tests:run", "Run the tests."),
