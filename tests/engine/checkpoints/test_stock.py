@@ -144,7 +144,9 @@ def test_modular_folders_say_where_their_parts_lie(tmp_path):
 def test_a_single_file_of_such_a_family_is_refused_by_name(tmp_path, tensor, title):
     save_file({tensor: torch.zeros(2)}, tmp_path / "one.safetensors")
     [listed] = Catalogue((tmp_path,)).all()
-    assert listed.problem == f"It is {title}, which is read from a folder in diffusers' form only. Get that form of it."
+    assert (
+        listed.problem == f"It is {title} in a form that is not read from one file. Get its folder in diffusers' form."
+    )
 
 
 def test_tokens_are_counted_by_the_model_s_own_tokenizer(tmp_path):

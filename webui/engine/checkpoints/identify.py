@@ -240,6 +240,6 @@ def _other(path: Path, inside: Inside, kinds: Kinds) -> str:
         return "There are no weights in it."
     known = model_in(path)
     if known:
-        return f"It is {known}, which is read from a folder in diffusers' form only. Get that form of it."
+        return f"It is {known} in a form that is not read from one file. Get its folder in diffusers' form."
     seen = ", ".join(f"'{name[:60]}'" for name in inside.odd)
     return f"It is of a kind that is not known here: it begins with {seen}."

@@ -11,6 +11,7 @@ _BUILD = "webui.engine.reading.builders"
 _BUILD_FLOW = "webui.engine.reading.builders_flow"
 _BUILD_QWEN = "webui.engine.reading.builders_qwen"
 _BUILD_VAES = "webui.engine.reading.builders_vaes"
+_BUILD_STOCK = "webui.engine.reading.builders_stock"
 
 
 _ROWS = (
@@ -138,6 +139,52 @@ _ROWS = (
         {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.wan:vae"},
         places=("vae.",),
         classes=("AutoencoderKLQwenImage",),
+    ),
+    Architecture(
+        "flux2",
+        "Transformer of Flux.2",
+        "denoiser",
+        f"{_KNOWN}.flux2:recognise",
+        f"{_BUILD_STOCK}:flux2",
+        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.flux2:transformer"},
+        places=("model.diffusion_model.",),
+    ),
+    Architecture(
+        "qwen_image",
+        "Transformer of Qwen-Image",
+        "denoiser",
+        f"{_KNOWN}.qwen_image:recognise",
+        f"{_BUILD_STOCK}:qwen_image",
+        {"diffusers": f"{_LAYOUTS}.base:same"},
+        places=("model.diffusion_model.",),
+    ),
+    Architecture(
+        "mistral",
+        "Mistral Small language model",
+        "text_encoder",
+        f"{_KNOWN}.mistral:recognise",
+        f"{_BUILD_STOCK}:mistral",
+        {
+            "transformers": f"{_LAYOUTS}.language_models:transformers",
+            "with_eyes": f"{_LAYOUTS}.language_models:with_eyes",
+            "with_eyes_old": f"{_LAYOUTS}.language_models:with_eyes_old",
+            "transformers_bare": f"{_LAYOUTS}.base:same",
+        },
+        places=("text_encoders.mistral3_24b.transformer.",),
+    ),
+    Architecture(
+        "qwen_vl",
+        "Qwen2.5-VL language model",
+        "text_encoder",
+        f"{_KNOWN}.qwen_vl:recognise",
+        f"{_BUILD_STOCK}:qwen_vl",
+        {
+            "transformers": f"{_LAYOUTS}.language_models:transformers",
+            "with_eyes": f"{_LAYOUTS}.language_models:with_eyes",
+            "transformers_bare": f"{_LAYOUTS}.base:same",
+            "llama_cpp": f"{_LAYOUTS}.qwen_vl:llama_cpp",
+        },
+        places=("text_encoders.qwen25_7b.transformer.",),
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webui.core.registry import Family, Need, Variant
+from webui.plugins.builtin.families_stock import stock_part_families
 from webui.plugins.builtin.stock import stock_family
 from webui.plugins.hooks import hookimpl
 
@@ -171,4 +172,4 @@ _Z_IMAGE = Family(
 @hookimpl
 def families() -> list[Family]:
     """The families that can be loaded."""
-    return [_SD1, _SD2, _SDXL, _SDXL_REFINER, _SD3, _FLUX, _Z_IMAGE, stock_family()]
+    return [_SD1, _SD2, _SDXL, _SDXL_REFINER, _SD3, _FLUX, _Z_IMAGE, *stock_part_families(), stock_family()]
