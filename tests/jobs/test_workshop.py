@@ -14,7 +14,7 @@ from tests.jobs.helpers import with_loop
 from tests.jobs.workshop import MADE, MERGE, Works, works, write_models
 from webui.cli import main
 from webui.core.errors import Conflict, DarkroomError, NotAllowed
-from webui.core.events import Cancelled, Event, Failed, Finished, Progress, Queued
+from webui.core.events import Cancelled, Event, Failed, Finished, Note, Progress, Queued
 from webui.core.job import Identity, Level, State
 
 
@@ -77,6 +77,7 @@ async def test_a_killed_workshop_does_the_work_again_and_the_file_is_whole(tmp_p
         assert isinstance(await shop.end(job), Finished)
         row = shop.house.queue.get(job.id)
         assert (row.state, row.attempts) == (State.DONE, 1)
+        assert shop.left() == [], "what the kill left is gone"
         after = (folder / MADE).read_bytes()
         (folder / MADE).unlink()
         undisturbed = await shop.submit("merge", **MERGE)
@@ -249,3 +250,59 @@ async def _kill(shop: Works) -> None:
     os.kill(pid, signal.SIGKILL)
     while shop.shop.pid == pid:
         await asyncio.sleep(0.01)
+
+
+EXTENSION = """
+from dataclasses import dataclass
+from pathlib import Path
+
+from webui.extend import ModelWork, Work, hookimpl, option
+
+
+@dataclass(frozen=True, slots=True)
+class Note(ModelWork):
+    text: str = option("", "What is written.")
+
+
+@dataclass(frozen=True)
+class Files:
+    target: Path
+
+
+def accept(request, library):
+    return request
+
+
+def files(request, library):
+    return Files(library.models / "note.txt")
+
+
+def write(request, files, progress, should_stop):
+    progress(0.5, "Writing")
+    progress(0.5, "It was written.")
+    files.target.write_text(request.text)
+    return files.target
+
+
+@hookimpl
+def works():
+    return [Work("note", "Note", Note, "extension:accept", "extension:files", "extension:write")]
+"""
+
+
+@with_loop
+async def test_an_extension_adds_a_work(tmp_path: Path) -> None:
+    write_models(tmp_path)
+    folder = tmp_path / "extensions" / "noter"
+    folder.mkdir(parents=True)
+    (folder / "extension.toml").write_text('name = "noter"\nversion = "1.0"\napi = "1"\ntitle = "Noter"\n')
+    (folder / "extension.py").write_text(EXTENSION)
+    async with works(tmp_path) as shop:
+        assert [r.problem for r in shop.house.service.extensions(_OWNER)] == [""]
+        job = await shop.submit("note", text="hello")
+        events = await shop.until(job, lambda event: isinstance(event, Finished | Failed))
+        assert isinstance(events[-1], Finished) and events[-1].result is not None, events[-1]
+        assert (tmp_path / "models" / "note.txt").read_text() == "hello"
+        assert Note("It was written.") in events
+    async with works(tmp_path) as shop:
+        assert shop.house.queue.get(job.id).request.to_json()["text"] == "hello"

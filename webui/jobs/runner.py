@@ -93,7 +93,9 @@ class Runner:
             self._controls.stop_now()
 
     def skip(self) -> None:
-        """End the current batch at this step."""
+        """End the current batch at this step. Raises Conflict for a job without pictures."""
+        if not self.job.request.pictures:
+            raise Conflict("This job makes no pictures, so there is none to skip.")
         self._controls.skip()
 
     def abandon(self) -> None:

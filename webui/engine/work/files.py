@@ -6,7 +6,9 @@ Hidden, so that no search for models lists them; in the same folder, so that the
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
 import secrets
 import shutil
 import time
@@ -15,6 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import psutil
 
 from webui.core.errors import Conflict, StorageProblem, TransientStorageProblem
 from webui.engine.checkpoints.checkpoint import Checkpoint
@@ -82,7 +86,24 @@ def new_folder(target: Path, size: int, *, overwrite: bool = False) -> Iterator[
 
 def hidden(target: Path, key: str = "") -> Path:
     """A hidden name beside a target; with a key always the same, and kept for a week."""
-    return target.with_name(f"{_KEPT}{key}{_PART}" if key else f"{PREFIX}{secrets.token_hex(8)}{_PART}")
+    return target.with_name(f"{_KEPT}{key}{_PART}" if key else f"{PREFIX}{_writer()}-{secrets.token_hex(8)}{_PART}")
+
+
+def _writer() -> str:
+    """Who writes a hidden file: this process of this machine."""
+    return f"{_machine()}-{os.getpid()}"
+
+
+def _machine() -> str:
+    # Folders may be shared by machines, whose processes have the same numbers.
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_orphan(name: str) -> bool:
+    """Whether it was written by a process of this machine that is no more."""
+    machine, _, rest = name.removeprefix(PREFIX).partition("-")
+    number = rest.partition("-")[0]
+    return machine == _machine() and number.isdecimal() and not psutil.pid_exists(int(number))
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -180,11 +201,11 @@ def _begin(target: Path, size: int, overwrite: bool) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Take away what a kill left behind long ago."""
+    """Take away what a kill left behind: what nobody writes any more at once, what nobody is known of after a time."""
     for left in folder.glob(f"{PREFIX}*"):
         with suppress(OSError):
             stale = _KEPT_SECONDS if left.name.startswith(_KEPT) else _STALE_SECONDS
-            if _last_write(left) < time.time() - stale:
+            if _is_orphan(left.name) or _last_write(left) < time.time() - stale:
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
                 else:

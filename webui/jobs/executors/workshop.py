@@ -97,7 +97,8 @@ class Workshop:
         bench, process = self._bench, self._bench.process
         assert process is not None
         bench.job_id = job.id
-        process.send(Submit(job.id, job.request, done, alone=True, again=job.again, task=job.task))
+        # As JSON: an extension's types are not known there before the extension is loaded.
+        process.send(Submit(job.id, job.request.to_json(), done, alone=True, again=job.again, task=job.task))
         controls.listen(lambda verb: process.send(Tell(job.id, verb)))
         over = False
         try:

@@ -83,7 +83,7 @@ class _Bench:
             return Failed(error.problem())
         except MemoryError:
             detail = "There is not enough memory for this work."
-            return Failed(Problem("error", "Out of memory", detail, remedies=job.request.lighter))
+            return Failed(Problem("error", "Out of memory", detail, remedies=("Close programs that use much memory",)))
         except Exception as error:
             log.exception("Job %s failed in a way nobody foresaw", job.job_id)
             detail = f"An error nobody foresaw: {type(error).__name__}. The log has the details."
@@ -95,13 +95,14 @@ class _Bench:
             return job.job_id in self._stopped or self._closing.is_set()
 
         row = self._registry.works.get(job.task)
+        request = row.request.from_json(job.request)
         library = Library(self._open_catalogue, self._config.models, self._config.tokens)
         self._link.output(job.job_id, Loading("Looking at the files"))
-        files = resolve(row.files)(job.request, library)
+        files = resolve(row.files)(request, library)
         if should_stop():
             raise Stopped("It was stopped before it began.")
         try:
-            path: Path = resolve(row.function)(job.request, files, teller.tell, should_stop)
+            path: Path = resolve(row.function)(request, files, teller.tell, should_stop)
         except Conflict:
             # A run that was killed after its last step has made it, though nobody heard: it was accepted while nothing
             # was there, and no other job may write there.

@@ -1,0 +1,92 @@
+"""The tab of works on models: two checkpoints merged and the result picked, a stop, refusals, a look, guests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open, Serve
+from tests.browser.helpers import tab
+from tests.browser.server import PageServer
+from tests.jobs.workshop import write_models
+from webui.app import workshop
+from webui.core.paths import Paths
+from webui.core.settings import SettingsStore
+from webui.web.identity import Sharing
+
+pytestmark = pytest.mark.browser
+
+CARD = "#modelworks_list .dk-work"
+MADE = "0.7(one) + 0.3(two).safetensors"
+
+
+def works_server(serve: Serve, home: Path, *, ballast: int = 0, **options: object) -> PageServer:
+    write_models(home, ballast=ballast)
+    paths = Paths(data_dir=home)
+    return serve(others=[workshop(paths, SettingsStore(paths.settings))], **options)
+
+
+def choose(page: Page, field: str, name: str) -> None:
+    page.click(f"{field} input")
+    page.click(f"{field} [role=option]:has-text('{name}')")
+
+
+def merge(page: Page) -> None:
+    tab(page, "modelmerger")
+    choose(page, "#modelmerger_primary_model_name", "one.safetensors")
+    choose(page, "#modelmerger_secondary_model_name", "two.safetensors")
+    page.click("#modelmerger_merge")
+
+
+def test_two_checkpoints_are_merged_and_the_result_is_picked(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    page = open_page(works_server(serve, tmp_path / "data", ballast=30))
+    merge(page)
+    expect(page.locator(f"{CARD} .dk-work-what")).to_have_text(MADE)
+    expect(page.locator(f"{CARD} .dk-state")).to_contain_text("%")
+    tab(page, "queue")
+    row = page.locator("#queue_list .dk-row")
+    expect(row).to_contain_text(MADE)
+    expect(row).to_contain_text("Merge · you")
+    expect(row.locator(".dk-state")).to_contain_text("Done in")
+    expect(page.locator("#dk_notices")).to_contain_text(f"{MADE} is ready")
+    tab(page, "modelmerger")
+    expect(page.locator(CARD)).to_contain_text(str(tmp_path / "data" / "models" / "Stable-diffusion" / MADE))
+    page.click(f"{CARD} button")
+    page.wait_for_function("name => darkroom.models.chosen().startsWith(name)", arg=MADE)
+    assert page.input_value("#setting_sd_model_checkpoint input").startswith(MADE)
+    assert page.get_attribute("#txt2img_results", "data-state") == "empty", "a work is no picture"
+
+
+def test_a_work_is_stopped_and_leaves_nothing(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    page = open_page(works_server(serve, tmp_path / "data", ballast=150))
+    merge(page)
+    page.wait_for_function("darkroom.jobs.working()?.progress?.fraction > 0")
+    page.click(f"{CARD} button")
+    expect(page.locator(f"{CARD} .dk-state")).to_have_text("Stopped")
+    left = list((tmp_path / "data" / "models" / "Stable-diffusion").iterdir())
+    assert sorted(path.name for path in left) == ["one.safetensors", "two.safetensors"]
+
+
+def test_refusals_stand_at_their_fields(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    page = open_page(works_server(serve, tmp_path / "data"))
+    tab(page, "modelmerger")
+    page.click("#modelmerger_merge")
+    expect(page.locator("#modelmerger_primary_model_name .dk-field-error")).to_contain_text("needs A")
+    choose(page, "#modelmerger_primary_model_name", "one.safetensors")
+    page.click("#modelmerger_merge")
+    expect(page.locator("#modelmerger_interp_method .dk-field-error")).to_contain_text("takes A and B")
+    assert page.locator("#modelworks_forms .dk-field-error").count() == 1
+    page.click("#modelmerger_interp_method label:has-text('No interpolation')")
+    expect(page.locator("#modelmerger_interp_description")).to_contain_text("A alone")
+    page.click("#tab_modelworks_get-button")
+    page.fill("#modelget_address textarea, #modelget_address input", "word")
+    page.click("#modelget_look")
+    expect(page.locator("#dk_notices")).to_contain_text("neither an address")
+
+
+def test_guests_do_not_see_the_tab(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    page = open_page(works_server(serve, tmp_path / "data", sharing=Sharing(share=True)))
+    expect(page.locator("#tab_queue-button")).to_be_visible()
+    expect(page.locator("#tab_modelmerger-button")).to_be_hidden()
