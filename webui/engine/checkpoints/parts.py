@@ -14,6 +14,7 @@ from webui.core.registry import Architecture
 from webui.engine.checkpoints.architectures.base import Form, Names, Recognise
 from webui.engine.checkpoints.headers.read import read_header
 from webui.engine.checkpoints.json_files import read_json
+from webui.engine.checkpoints.quantised import refuse_quantised
 from webui.plugins.resolve import resolve
 
 # The names of a part's weights in a diffusers folder, the best first; each may be split into several files.
@@ -61,6 +62,7 @@ class Inside:
 def look_inside(path: Path, architectures: Iterable[Architecture]) -> Inside:
     """The networks in one file of weights. Raises ModelProblem when it is damaged."""
     header = read_header(path)
+    refuse_quantised(header.tensors, "It")
     whole = Names(header.tensors)
     found = []
     for row in architectures:
@@ -135,6 +137,7 @@ def _network(folder: Path, rows: Iterable[Architecture]) -> Part | None:
         return None
     files = weight_files(folder)
     names = Names({name: info for file in files for name, info in read_header(file).tensors.items()})
+    refuse_quantised(names, f"The part {folder.name}")
     form = _recognise(row, names, config)
     if form is None:
         raise ModelProblem(f"The part {folder.name} holds the weights of something else.", field="checkpoint")

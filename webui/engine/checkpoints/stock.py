@@ -12,6 +12,7 @@ from webui.engine.checkpoints.architectures.base import Form
 from webui.engine.checkpoints.headers.read import read_header
 from webui.engine.checkpoints.json_files import read_json
 from webui.engine.checkpoints.parts import Part, weight_files
+from webui.engine.checkpoints.quantised import refuse_quantised
 from webui.plugins.builtin.stock import StockClass, stock_classes, title_of
 
 INDEX, MODULAR_INDEX = "model_index.json", "modular_model_index.json"
@@ -134,8 +135,9 @@ def _missing(name: str, where: str, value: list[Any]) -> str:
 
 def _network(folder: Path) -> Part:
     files = weight_files(folder)
-    tensors = [info for file in files for info in read_header(file).tensors.values()]
-    size = sum(info.size_bytes for info in tensors)
+    tensors = {name: info for file in files for name, info in read_header(file).tensors.items()}
+    refuse_quantised(tensors, f"The part {folder.name}")
+    size = sum(info.size_bytes for info in tensors.values())
     return Part("stock", "stock", files, Form("diffusers"), size_bytes=size)
 
 
