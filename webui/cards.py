@@ -102,11 +102,11 @@ class Cards:
         return self._thumbnails.get(model.preview.path, _kept_as(model), side)
 
     def _seen(self, who: Identity) -> list[Model]:
-        return [model for model in self._shelf.all() if who.is_owner or model.problem is None]
+        return [model for model in self._shelf.all() if who.is_owner or model.usable]
 
     def _may_see(self, model_id: str, who: Identity) -> Model:
         model = self._shelf.get(model_id)
-        if model.problem and not who.is_owner:
+        if not (model.usable or who.is_owner):
             raise NotFound("There is no such model.")
         return model
 

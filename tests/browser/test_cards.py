@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 from tests import shams
 from tests.browser.conftest import Open, Serve
-from tests.browser.helpers import PROMPT, generate, tab
+from tests.browser.helpers import PROMPT, generate, number, tab
+from tests.conftest import make_sham
 from webui.web.identity import Sharing
 
 pytestmark = pytest.mark.browser
@@ -26,8 +27,8 @@ def home(tmp_path: Path) -> Path:
     models = tmp_path / "data" / "models"
     shams.write_flux_house(models)
     folder = models / "Stable-diffusion"
-    for number, name in enumerate(("art/ink", "art/old/water", "photo/night")):
-        shams.write(folder / f"{name}.safetensors", ("", shams.flux(guidance=True)), fill=float(number + 2))
+    for place, name in enumerate(("art/ink", "art/old/water", "photo/night")):
+        shams.write(folder / f"{name}.safetensors", ("", shams.flux(guidance=True)), fill=float(place + 2))
     card = {"description": "Lines & <b>washes</b>", "activation text": "ink wash, paper", "notes": "mine", "odd": 1}
     (folder / "art" / "ink.json").write_text(json.dumps(card))
     Image.new("RGB", (64, 96), "red").save(folder / "art" / "ink.preview.png")
@@ -113,6 +114,21 @@ def test_trigger_words_go_into_the_prompt_and_the_newest_picture_becomes_the_pre
     page.keyboard.press("Escape")
     expect(page.locator(f"{card(page, 'ink')} img")).not_to_have_attribute("src", str(before))
     assert Image.open(folder / "art" / "ink.preview.png").size != (64, 96)
+
+
+def test_a_preferred_clip_skip_comes_into_the_form_of_the_chosen_one(home: Path, serve: Serve, open_page: Open) -> None:
+    make_sham(home / "models" / "Stable-diffusion" / "sham")
+    page = open_page(serve())
+    tab(page, "models")
+    page.click(f"{card(page, 'sham')} .dk-model-choose")
+    page.click(f"{card(page, 'sham')} .dk-act")
+    page.fill("#dk_card_clip_skip", "2")
+    page.click(f"{DIALOG} button[type=submit]")
+    page.wait_for_function("darkroom.form.valuesOf('txt2img').clip_skip === 2")
+    tab(page, "txt2img")
+    assert number(page, "clip_skip") == 2
+    generate(page, "a red circle")
+    assert page.evaluate("[...darkroom.jobs.all.values()][0].request.clip_skip") == 2
 
 
 def test_what_cannot_be_used_or_saved_says_why(page: Page, home: Path) -> None:

@@ -30,6 +30,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "flux-dev.civitai.info").write_text(json.dumps(info))
     Image.new("RGB", (600, 300), "red").save(folder / "flux-dev.preview.png")
     (folder / "flux-schnell.json").write_text("{")
+    (home / "models" / "Lora").mkdir()
+    (home / "models" / "Lora" / "style.safetensors").write_bytes(b"x")
     with serving(home, Sharing(share=True), page=False) as made:
         yield made
 
@@ -60,7 +62,13 @@ def test_a_list_says_what_a_card_shows(site: Site) -> None:
     assert dev["trigger_words"] == ["mix girl", "ink"] and dev["size_bytes"] > 0 and dev["changed"] > 0
     assert rows["broken.safetensors"]["problem"] and rows["sub/third.safetensors"]["folder"] == "sub"
     kinds = site.owner().get("/api/v1/models").json()
-    assert {row["kind"] for row in kinds["models"]} == {"checkpoint", "vae", "text_encoder"}
+    assert {row["kind"] for row in kinds["models"]} == {"checkpoint", "vae", "text_encoder", "lora"}
+    (lora,) = (row for row in kinds["models"] if row["kind"] == "lora")
+    assert not lora["usable"] and site.owner().get(f"/api/v1/models/{lora['id']}").json()["facts"] == {}
+    # What nothing here can use is for the owner to see.
+    guests = site.visitor().get("/api/v1/models").json()["models"]
+    assert {row["kind"] for row in guests} == {"checkpoint", "vae", "text_encoder"}
+    assert site.visitor().get(f"/api/v1/models/{lora['id']}").status_code == 404
 
 
 def test_guests_see_what_works_and_neither_notes_nor_origin_nor_paths(site: Site) -> None:

@@ -67,6 +67,11 @@ class Model:
         return self.name.rpartition("/")[0]
 
     @property
+    def usable(self) -> bool:
+        """Whether something here can use it."""
+        return self.problem is None and not isinstance(self.thing, Seen)
+
+    @property
     def base(self) -> str:
         """What the names of the files beside it begin with."""
         return base_of(self.path)

@@ -118,7 +118,8 @@
         t(owner() ? "model_edit" : "model_details")));
   }
 
-  const choosable = (model) => model.usable && PLACES[model.kind] && !["lora", "embedding"].includes(model.kind);
+  // Parts are chosen in the picker in the head, which may not be pinned there.
+  const choosable = (model) => model.usable && (model.kind === "checkpoint" || Boolean(byId("setting_sd_vae")));
 
   async function choose(model) {
     let taken = false;
@@ -222,8 +223,8 @@
   D.onClick("models_more", more);
   D.on("tab", (id) => {
     if (id !== "tab_models") return;
-    const kept = D.kept.get("models-view");
-    if (kept && byId("models_sort").querySelector(`[value="${kept.sort}"]`)) Object.assign(view, kept);
+    const { sort, order } = D.kept.get("models-view") || {};
+    if ([...byId("models_sort").options].some((option) => option.value === sort) && ["asc", "desc"].includes(order)) Object.assign(view, { sort, order });
     drawOrder();
     load();
   });

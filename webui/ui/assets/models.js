@@ -6,6 +6,8 @@
   let chosen = "";
   let loaded = false;
   let folder = null;
+  // Defaults of the chosen one from before the list was read anew.
+  let outgoing = null;
 
   const find = (title) => list.find((model) => model.title === title) || null;
 
@@ -16,6 +18,8 @@
   }
 
   function accept(answer) {
+    // What a card prefers may have been changed meanwhile.
+    outgoing = find(chosen)?.defaults || null;
     list = answer.checkpoints;
     folder = answer.folder;
     loaded = true;
@@ -61,7 +65,8 @@
   // Chosen by hand. What the person has changed stays; what still is the old model's default becomes the new one's.
   function choose(title, byHand = true) {
     const former = chosen;
-    const before = find(chosen)?.defaults || D.boot.defaults;
+    const before = outgoing || find(chosen)?.defaults || D.boot.defaults;
+    outgoing = null;
     const model = find(title);
     if (model?.problem) {
       // The field goes back to what it was, and says why.

@@ -13,7 +13,6 @@ from webui.core.job import Identity
 from webui.engine.cards import listing
 from webui.engine.cards.shelf import Model
 from webui.engine.checkpoints.checkpoint import Checkpoint
-from webui.engine.checkpoints.completion import PartFile
 from webui.web.access import Who
 from webui.web.api.pictures import IMAGE, has, kept_headers
 from webui.web.bodies import body_of, describe
@@ -121,7 +120,7 @@ def _row(model: Model, request: Request) -> dict[str, Any]:
         "family_title": model.family_title,
         "size_bytes": model.size_bytes,
         "changed": model.changed,
-        "usable": isinstance(model.thing, Checkpoint | PartFile) and model.problem is None,
+        "usable": model.usable,
         "problem": model.problem,
         "preview": f"{address}?v={preview_version(model)}" if model.preview else None,
         "description": card.description[:_BEGINNING],
