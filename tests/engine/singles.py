@@ -1,10 +1,12 @@
 """Tiny models of every built-in family: their networks, and the files that people have of such models."""
 
+import copy
 import json
 from dataclasses import dataclass, field
 
 import gguf
 import torch
+from diffusers import EulerDiscreteScheduler
 from safetensors.torch import save_file
 
 from tests.engine import tiny
@@ -62,8 +64,8 @@ def sd(kind, channels=4, seed=0, marks=()):
     return Model(kind, parts, {name: torch.zeros(0) for name in marks})
 
 
-def write(tensors, path, dtype=None):
-    """A file of weights in the format that its name's end says."""
+def write(tensors, path, dtype=None, quantised=()):
+    """A file of weights in the format that its name's end says; `quantised`: those that a GGUF file has as Q8_0."""
     if dtype:
         tensors = {n: t.to(dtype) if t.is_floating_point() and t.numel() else t for n, t in tensors.items()}
     tensors = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
@@ -72,7 +74,10 @@ def write(tensors, path, dtype=None):
     elif path.suffix == ".gguf":
         writer = gguf.GGUFWriter(path, "diffusion")
         for name, tensor in tensors.items():
-            if tensor.numel():
+            if name in quantised:
+                kind = gguf.GGMLQuantizationType.Q8_0
+                writer.add_tensor(name, gguf.quants.quantize(tensor.numpy(), kind), raw_dtype=kind)
+            elif tensor.numel():
                 writer.add_tensor(name, tensor.numpy())
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
@@ -93,3 +98,33 @@ def tokenizer(folder, pad="<|endoftext|>"):
     config = {"model_max_length": 77, "pad_token": pad}
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
+
+
+_PIPELINES = {
+    "sd1": "StableDiffusionPipeline",
+    "sd2": "StableDiffusionPipeline",
+    "sdxl": "StableDiffusionXLPipeline",
+    "sdxl-refiner": "StableDiffusionXLImg2ImgPipeline",
+}
+
+
+def sd_folder(model, path):
+    """A diffusers folder of a model of SD1, SD2, SDXL or its refiner, written by the libraries themselves."""
+    for name, part in model.parts.items():
+        network = part.network
+        if model.kind == "sd2" and name == "text_encoder":
+            # Diffusers' own folders of SD2 lack OpenCLIP's last layer, which is not read.
+            network = copy.deepcopy(network)
+            network.encoder.layers = network.encoder.layers[:23]
+            network.config.num_hidden_layers = 23
+        if name == "vae":
+            network.register_to_config(scaling_factor=0.13025 if "xl" in model.kind else 0.18215)
+        network.save_pretrained(path / name)
+        if name.startswith("text_encoder"):
+            pad = "!" if name == "text_encoder_2" or model.kind == "sd2" else "<|endoftext|>"
+            tokenizer(path / name.replace("text_encoder", "tokenizer"), pad)
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    EulerDiscreteScheduler(**betas).save_pretrained(path / "scheduler")
+    index = {"_class_name": _PIPELINES[model.kind]}
+    (path / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    return path

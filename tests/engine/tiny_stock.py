@@ -258,3 +258,44 @@ KINDS = {
     "qwen_image": qwen_image, "qwen_image_modular": qwen_image_modular,
     "flux2_klein_modular": flux2_klein_modular, "kandinsky22": kandinsky22, "latent_consistency": latent_consistency,
 }  # fmt: skip
+
+CFG = {"z_image": 2.0}
+"""What a CFG scale of 3 is to the class, where it is not 3."""
+
+
+def own_pictures(path, kind, seeds=(7, 8)):
+    """The pictures that the library makes itself of the folder of a kind: 3 steps, CFG scale 3, 64 x 64."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    size = {"width": 64, "height": 64}
+    if kind == "kandinsky22":
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(path)
+        return [pipeline("a red house", "star", 3, 3.0, **size, generator=one).images[0] for one in generators]
+    given = {
+        "prompt": "a red house", "negative_prompt": "star", "num_inference_steps": 3, **size,
+        "num_images_per_prompt": len(seeds), "generator": generators,
+    }  # fmt: skip
+    scale = CFG.get(kind, 3.0)
+    if "modular" in kind:
+        pipeline = diffusers.ModularPipeline.from_pretrained(str(path), workflow="text2image")
+        pipeline.load_components()
+        pipeline.guider.guidance_scale = scale
+        return pipeline(**given, output="images")
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(path)
+    given |= {"true_cfg_scale" if kind == "qwen_image" else "guidance_scale": scale}
+    given |= {"use_resolution_binning": False} if kind in ("pixart", "sana") else {}
+    given.pop("negative_prompt") if kind == "latent_consistency" else None
+    return pipeline(**given).images
+
+
+class Watch:
+    """Lets everything happen, and keeps the predicted latents."""
+
+    def __init__(self):
+        self.latents, self.shares = [], []
+
+    def before_forward(self):
+        return True
+
+    def after_step(self, share, latents):
+        self.shares.append(share)
+        self.latents.append(latents)

@@ -11,14 +11,13 @@ from PIL import Image
 
 from tests.engine import tiny_stock
 from tests.engine.helpers import Loop, load_model, pixels, running
+from tests.engine.tiny_stock import Watch
 from webui.core.events import Failed, Finished, Loading, Preview, Step
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.stock.lane import StockLane
 from webui.engine.stock.model import StockModel
 from webui.plugins.builtin.stock import stock_classes
 
-CFG = {"z_image": 2.0}
-"""What a CFG scale of 3 is to the class, where it is not 3."""
 ONE_STAGE = [kind for kind in tiny_stock.KINDS if kind != "kandinsky22"]
 
 
@@ -64,22 +63,7 @@ def test_all_are_listed_as_what_runs_them(folder):
 @pytest.mark.parametrize("kind", ONE_STAGE)
 def test_the_pictures_are_those_of_the_pipeline_itself(folder, stock, ask_stock, kind):
     [made] = stock.make(ask_stock(checkpoint=kind, batch_size=2))
-    given = {
-        "prompt": "a red house", "negative_prompt": "star", "num_inference_steps": 3, "width": 64, "height": 64,
-        "num_images_per_prompt": 2, "generator": [torch.Generator().manual_seed(seed) for seed in (7, 8)],
-    }  # fmt: skip
-    scale = CFG.get(kind, 3.0)
-    if "modular" in kind:
-        pipeline = diffusers.ModularPipeline.from_pretrained(str(folder / kind), workflow="text2image")
-        pipeline.load_components()
-        pipeline.guider.guidance_scale = scale
-        images = pipeline(**given, output="images")
-    else:
-        pipeline = diffusers.DiffusionPipeline.from_pretrained(folder / kind)
-        given |= {"true_cfg_scale" if kind == "qwen_image" else "guidance_scale": scale}
-        given |= {"use_resolution_binning": False} if kind in ("pixart", "sana") else {}
-        given.pop("negative_prompt") if kind == "latent_consistency" else None
-        images = pipeline(**given).images
+    images = tiny_stock.own_pictures(folder / kind, kind)
     for number, image in enumerate(images):
         assert np.array_equal(pixels(made[number]), np.asarray(image.convert("RGB")))
     assert abs(pixels(made[0]) - pixels(made[1])).mean() > 1
@@ -120,11 +104,7 @@ def test_two_stages_are_one_count_of_steps_and_each_picture_is_made_by_itself(fo
     stock.engine.submit("stages", ask_stock(checkpoint="kandinsky22", batch_size=2))
     pictures = stock.heard.pictures("stages")
     assert [(step.step, step.steps) for step in stock.heard.of("stages", Step)] == [(n, 56) for n in range(57)]
-    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder / "kandinsky22")
-    for number, seed in enumerate((7, 8)):
-        [image] = pipeline(
-            "a red house", "star", 3, 3.0, width=64, height=64, generator=torch.Generator().manual_seed(seed)
-        ).images
+    for number, image in enumerate(tiny_stock.own_pictures(folder / "kandinsky22", "kandinsky22")):
         assert np.array_equal(pixels(pictures[number]), np.asarray(image))
 
 
@@ -132,20 +112,6 @@ def test_of_two_pictures_made_in_turn_the_stopped_one_is_kept(stock, ask_stock, 
     act.at("half", 1, 27, lambda: stock.engine.stop_now("half"))
     stock.engine.submit("half", ask_stock(checkpoint="kandinsky22", batch_size=2))
     assert {index: picture.stopped_at for index, picture in stock.heard.pictures("half").items()} == {0: 27}
-
-
-class Watch:
-    """Lets everything happen, and keeps the predicted latents."""
-
-    def __init__(self):
-        self.latents, self.shares = [], []
-
-    def before_forward(self):
-        return True
-
-    def after_step(self, share, latents):
-        self.shares.append(share)
-        self.latents.append(latents)
 
 
 @pytest.mark.parametrize("kind", ONE_STAGE)
