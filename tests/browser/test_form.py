@@ -188,9 +188,9 @@ def test_keys(serve: Serve, open_page: Open) -> None:
     assert page.evaluate("[...darkroom.jobs.all.values()].pop().request.steps") == 9
     page.locator("body").click(position={"x": 5, "y": 400})
     page.keyboard.press("Alt+2")
-    expect(page.locator("#gallery_search")).to_be_visible()
+    expect(page.locator("#models_search")).to_be_visible()
     page.keyboard.press("/")
-    expect(page.locator("#gallery_search")).to_be_focused()
+    expect(page.locator("#models_search")).to_be_focused()
     page.keyboard.press("Alt+1")
     page.locator("body").click(position={"x": 5, "y": 400})
     page.keyboard.press("?")
