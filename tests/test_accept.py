@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,23 @@ def test_forges_modules_are_put_where_they_belong(models: Path, registry: Regist
     for said, known, unknown in (("ae", "ae.safetensors", None), ("gone", None, "gone"), ("None", "None", None)):
         read = accept.canonical(infotext.parse(f"x\nSteps: 4, VAE: {said}, Seed: 1"), registry, catalogue)
         assert (read.values.get("vae"), read.unknown.get("VAE")) == (known, unknown)
+
+
+def test_a_vae_is_found_by_its_hash_whatever_it_is_called_here(models: Path, registry: Registry) -> None:
+    catalogue = Catalogue(inside_models(models), look_seconds=0, hash_large=False)
+    path = models / "VAE" / "flux-new.safetensors"
+    digits = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    line = f"x\nSteps: 4, VAE hash: {digits}, VAE: theirs.vae.pt, Seed: 1"
+    # Until a file is hashed it cannot be told from others.
+    assert accept.canonical(infotext.parse(line), registry, catalogue).unknown["VAE"] == "theirs.vae.pt"
+    chosen = catalogue.with_parts(catalogue.find("flux-dev"), "flux-new")
+    assert catalogue.hash_of_parts(chosen, "vae").startswith(digits)
+    read = accept.canonical(infotext.parse(line), registry, catalogue)
+    assert read.values["vae"] == "flux-new.safetensors" and "VAE" not in read.unknown
+    assert "vae_hash" not in read.values
+    # An unknown hash leaves it to the name.
+    other = line.replace(digits, "0" * 10).replace("theirs.vae.pt", "ae")
+    assert accept.canonical(infotext.parse(other), registry, catalogue).values["vae"] == "ae.safetensors"
 
 
 def test_the_worker_puts_together_what_was_accepted_and_nothing_else(models: Path, accepted: Any) -> None:

@@ -256,7 +256,7 @@ def known_parts(setting: str, names: str, files: Sequence[PartFile]) -> str:
 def _find_parts(values: dict[str, Any], unknown: dict[str, str], catalogue: Catalogue) -> None:
     """Put the VAE and Forge's modules, which are VAEs and text encoders alike, by the names that they have here."""
     vae = values.pop("vae", "")
-    values.pop("vae_hash", "")
+    digits = values.pop("vae_hash", "")
     encoders = []
     for number, name in enumerate(split_names(values.pop("text_encoders", "")), 1):
         encoder = find_part(name, catalogue.text_encoders())
@@ -266,7 +266,8 @@ def _find_parts(values: dict[str, Any], unknown: dict[str, str], catalogue: Cata
             vae = vae or name
         else:
             unknown[f"Module {number}"] = name
-    file = find_part(vae, catalogue.vaes())
+    # The hash says which file it was, whatever that is called here.
+    file = (catalogue.vae_with_hash(digits) if digits else None) or find_part(vae, catalogue.vaes())
     if file:
         values["vae"] = file.name
     elif is_automatic(vae) or vae == NONE:

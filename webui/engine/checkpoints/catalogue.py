@@ -181,6 +181,10 @@ class Catalogue:
         files = list(dict.fromkeys(file for name in own for file in checkpoint.parts[name].files))
         return self._hash(files, f"A file of {checkpoint.name} cannot be read", read=read) if files else ""
 
+    def vae_with_hash(self, digits: str) -> PartFile | None:
+        """The VAE in a file of its own whose sha256 begins with these digits, as far as hashes are known."""
+        return next((file for file in self.vaes() if self._known_hash(_files(file)).startswith(digits)), None)
+
     def _hash(self, files: Sequence[Path], trouble: str, *, read: bool = True) -> str:
         try:
             known = self._hashes.known(files)
@@ -264,14 +268,15 @@ class Catalogue:
         models = ((c.path, c.own) for c in state.found if c.own and not c.hash)
         offered = chain(state.offers.vaes, state.offers.text_encoders)
         parts = ((file.path, _files(file)) for file in offered if file.path not in tried)
-        unhashed = ((path, files) for path, files in parts if files and not self._is_hashed(files))
+        unhashed = ((path, files) for path, files in parts if files and not self._known_hash(files))
         return next((one for one in chain(models, unhashed) if one[0] not in tried), None)
 
-    def _is_hashed(self, files: Sequence[Path]) -> bool:
+    def _known_hash(self, files: Sequence[Path]) -> str:
+        """Their hash where it is known, else ""."""
         try:
-            return self._hashes.known(files) is not None
+            return self._hashes.known(files) or ""
         except OSError:
-            return False
+            return ""
 
     def _hash_all(self) -> None:
         tried: set[Path] = set()
