@@ -29,7 +29,7 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
     other: dict[type[Any], Any] = {
         bool: not field.default,
         int: 7,
-        str: "light" if name == "theme" else "x",
+        str: {"theme": "light", "show_progress_type": "Full"}.get(name, "x"),
         tuple: ("x",),
     }
     value = other[type(field.default)]

@@ -13,6 +13,9 @@ from tests.engine.helpers import Loop
 from webui.core.errors import BadNumbers
 from webui.engine.latents import preview
 from webui.engine.previews import Previewer
+from webui.engine.tiny_decoders import TinyDecoders
+
+NONE = TinyDecoders((), {}, torch.device("cpu"), torch.float32)
 
 
 @torch.inference_mode()
@@ -62,8 +65,9 @@ def wait(condition):
 
 def test_while_one_is_made_others_are_declined_and_then_it_rests():
     model, shown = SlowModel(), []
-    previewer = Previewer(lambda run, output: shown.append(output))
-    run, begun = SimpleNamespace(job_id="a", preview_due=0.0), time.perf_counter()
+    previewer = Previewer(lambda run, output: shown.append(output), NONE)
+    begun = time.perf_counter()
+    run = SimpleNamespace(job_id="a", preview_due=0.0, family="sd1", model=model)
     for number in range(5):
         previewer.offer(run, SimpleNamespace(model=model, denoised=torch.full((1, 4, 8, 8), float(number))), 1)
     time.sleep(0.05)
@@ -86,9 +90,9 @@ def test_a_failing_preview_stops_nothing():
             raise torch.OutOfMemoryError("out of memory")
 
     shown = []
-    previewer = Previewer(lambda run, output: shown.append(output))
-    run = SimpleNamespace(job_id="a", preview_due=0.0)
-    previewer.offer(run, SimpleNamespace(model=Poor(), denoised=torch.zeros(1, 4, 8, 8)), 1)
+    previewer = Previewer(lambda run, output: shown.append(output), NONE)
+    run = SimpleNamespace(job_id="a", preview_due=0.0, family="sd1", model=Poor())
+    previewer.offer(run, SimpleNamespace(model=run.model, denoised=torch.zeros(1, 4, 8, 8)), 1)
     wait(lambda: not previewer._busy.locked())
     previewer.close()
     assert not shown

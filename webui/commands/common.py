@@ -99,6 +99,7 @@ def engine_config(options: Options, settings: SettingsStore, *, warm: bool = Fal
         device=options.devices[0],
         precision=options.precision,
         preview_every=current.show_progress_every_n_steps,
+        preview_type=current.show_progress_type,
         png_compress_level=current.png_compress_level,
         warm_checkpoint=current.sd_model_checkpoint if warm and options.warm else None,
     )

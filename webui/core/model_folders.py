@@ -29,12 +29,14 @@ class ModelFolders:
 
     checkpoints: whole models, and diffusion models alone. vae, text_encoders: parts for models that lack them.
     mixed: anything; each file counts as what it holds, and what none of the three is, is left alone.
+    vae_approx: small decoders for previews.
     """
 
     checkpoints: tuple[Path, ...] = ()
     vae: tuple[Path, ...] = ()
     text_encoders: tuple[Path, ...] = ()
     mixed: tuple[Path, ...] = ()
+    vae_approx: tuple[Path, ...] = ()
 
     def __add__(self, other: ModelFolders) -> ModelFolders:
         """These and then the other's, none twice."""
@@ -43,6 +45,7 @@ class ModelFolders:
             _once(self.vae + other.vae),
             _once(self.text_encoders + other.text_encoders),
             _once(self.mixed + other.mixed),
+            _once(self.vae_approx + other.vae_approx),
         )
 
 
@@ -52,6 +55,7 @@ def inside_models(models: Path) -> ModelFolders:
         (models / CHECKPOINTS, models / "diffusion_models", models / "unet"),
         (models / VAE,),
         (models / TEXT_ENCODER,),
+        vae_approx=(models / "VAE-approx", models / "VAE-taesd"),
     )
 
 
@@ -67,6 +71,7 @@ def comfy(home: Path) -> ModelFolders:
         (models / "checkpoints", models / "diffusion_models", models / "unet"),
         (models / "vae",),
         (models / "text_encoders", models / "clip"),
+        vae_approx=(models / "vae_approx",),
     )
 
 
@@ -81,6 +86,7 @@ _COMFY_KINDS: Mapping[str, str] = MappingProxyType(
         "diffusion_models": "checkpoints",
         "unet": "checkpoints",
         "vae": "vae",
+        "vae_approx": "vae_approx",
         "text_encoders": "text_encoders",
         "clip": "text_encoders",
     }

@@ -142,6 +142,8 @@ class Family:
     scale alone), "distilled_cfg"."""
     forms: str = ""
     """Names how its models are written ("module:name", engine/checkpoints/forms); "" for those that are only read."""
+    tiny_decoder: str = ""
+    """The name of the TAESD-like decoder of its latents, as its file is called; "" where there is none."""
     variants: tuple[Variant, ...] = ()
     """Asked in order; without one that fits the model is the family's plain kind."""
     aliases: tuple[str, ...] = ()

@@ -104,6 +104,12 @@ class Settings(BaseModel):
         description="Show the picture while it is made; costs a little time for each preview.",
         json_schema_extra=_row(PREVIEWS),
     )
+    show_progress_type: Literal["Full", "TAESD"] = Field(
+        "TAESD",
+        title="Live preview method",
+        description="TAESD uses the small decoders in models/VAE-approx, and the model's VAE where there is none.",
+        json_schema_extra=_row(PREVIEWS, labels={"Full": "Full", "TAESD": "TAESD"}, restart=True),
+    )
     show_progress_every_n_steps: int = Field(
         1,
         title="Preview every so many steps",

@@ -10,6 +10,7 @@ from typing import Literal
 from webui.core.model_folders import ModelFolders
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+PreviewType = Literal["Full", "TAESD"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class EngineConfig:
     """How much memory idle models may keep; 0 takes a share of what the device has."""
     preview_every: int = 1
     """Steps between two previews, at least; a slow device makes fewer."""
+    preview_type: PreviewType = "TAESD"
+    """"Full" makes previews by the models' own autoencoders, "TAESD" by small ones where there are some."""
     png_compress_level: int = 1
     warm_checkpoint: str | None = None
     """A checkpoint that is loaded at start, before anybody asks for it; where it is not there (or "") the first one."""

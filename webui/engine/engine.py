@@ -33,6 +33,7 @@ from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
 from webui.engine.stock.lane import StockLane
 from webui.engine.stock.model import StockModel
+from webui.engine.tiny_decoders import TinyDecoders
 from webui.plugins.manager import Plugins
 from webui.plugins.resolve import resolve
 
@@ -94,7 +95,7 @@ class Engine:
         self._decoder = ThreadPoolExecutor(1 if self._device.type == "cpu" else 2, "engine-decode")
         # Stock pipelines: one batch at a time, in turns with the loop.
         self._stock = ThreadPoolExecutor(1, "engine-stock")
-        self._previewer = Previewer(self._emit)
+        self._previewer = Previewer(self._emit, TinyDecoders.wanted(config, registry, self._device, self._dtype))
         self._thread = threading.Thread(target=self._loop, name="engine-loop", daemon=True)
         self._thread.start()
         if config.warm_checkpoint is not None:
@@ -167,6 +168,7 @@ class Engine:
             return
         refiner = find_refiner(self._catalogue, run.request)
         checkpoints = [find_accepted(self._catalogue, run.request), *([refiner] if refiner else [])]
+        run.family = checkpoints[0].family
         resident = self._pipelines.lend_resident(checkpoints)
         if resident:
             run.models = [run.loan.enter_context(model) for model in resident]

@@ -59,6 +59,8 @@ class Run:
     ended: bool = False
     wants_preview: bool = False
     preview_due: float = 0.0
+    family: str = ""
+    """The checkpoint's."""
     lane_started: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from webui.engine.generate import Run
 from webui.engine.lanes import Lane
 from webui.engine.latents import preview
 from webui.engine.stock.lane import StockLane
+from webui.engine.tiny_decoders import TinyDecoders
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ _REST = 9.0
 class Previewer:
     """Makes previews on a thread of its own. While one is made, offers are declined: the next step brings a newer."""
 
-    def __init__(self, emit: Callable[[Run, Output], None]) -> None:
-        self._emit = emit
+    def __init__(self, emit: Callable[[Run, Output], None], tiny: TinyDecoders) -> None:
+        """tiny: what decodes in place of a model's own autoencoder, where it can."""
+        self._emit, self._tiny = emit, tiny
         self._pool = ThreadPoolExecutor(1, "engine-preview")
         self._busy = threading.Lock()
 
@@ -51,7 +53,7 @@ class Previewer:
     def _make(self, run: Run, lane: Lane | StockLane, denoised: Tensor, sharers: int) -> None:
         started = time.perf_counter()
         try:
-            self._emit(run, Preview(preview(run.model, denoised)))
+            self._emit(run, Preview(preview(self._tiny.of(run.family) or run.model, denoised)))
         except BadNumbers:
             # The picture itself will fail with the same sentence.
             log.debug("No preview of job %s: its numbers are bad.", run.job_id)

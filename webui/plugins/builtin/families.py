@@ -32,6 +32,7 @@ _SD1 = Family(
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
     variants=_CHANNELS,
+    tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD1",
 )
 
@@ -51,6 +52,7 @@ _SD2 = Family(
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
     variants=_CHANNELS,
+    tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD2",
 )
 
@@ -70,6 +72,7 @@ _SDXL = Family(
     steps=20,
     cfg_scale=7.0,
     variants=_CHANNELS,
+    tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL",
 )
 
@@ -87,6 +90,7 @@ _SDXL_REFINER = Family(
     sizes=_XL_SIZES,
     steps=20,
     cfg_scale=7.0,
+    tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL_REFINER",
 )
 
@@ -115,6 +119,7 @@ _SD3 = Family(
     cfg_scale=5.0,
     samplers=_FLOW_SAMPLERS,
     variants=(Variant("turbo", {}, {"steps": 4, "cfg_scale": 1.0}, names=("turbo",)),),
+    tiny_decoder="taesd3",
     forms="webui.engine.checkpoints.forms.flow:SD3",
 )
 
@@ -139,6 +144,7 @@ _FLUX = Family(
         Variant("dev", {"guidance": True}, {"steps": 20, "cfg_scale": 1.0}, ("cfg", "distilled_cfg")),
         Variant("schnell", {"guidance": False}, {"steps": 4, "cfg_scale": 1.0}, ()),
     ),
+    tiny_decoder="taef1",
     forms="webui.engine.checkpoints.forms.flow:FLUX",
 )
 
@@ -165,6 +171,7 @@ _Z_IMAGE = Family(
     samplers=_FLOW_SAMPLERS,
     # The weights of the two are of one form; the folders that were published differ in this.
     variants=(Variant("turbo", {}, {"steps": 8, "cfg_scale": 1.0}, scheduler={"shift": 3.0}, names=("turbo",)),),
+    tiny_decoder="taef1",
     forms="webui.engine.checkpoints.forms.flow:Z_IMAGE",
 )
 
