@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from webui.core.events import Step
+from webui.core.events import Progress, Step
 from webui.core.request import GenerationRequest
-from webui.jobs.eta import Estimate, History
+from webui.jobs.eta import Estimate, History, ShareEstimate
 
 REQUEST = GenerationRequest(width=64, height=64)
 
@@ -56,3 +56,13 @@ def test_the_history_stays_small() -> None:
     assert history.recall(REQUEST.but(batch_size=1)) is None
     assert history.recall(REQUEST.but(batch_size=999)) == 1.0
     assert len(history._seconds) <= 64
+
+
+def test_a_work_is_timed_by_its_share() -> None:
+    share = ShareEstimate()
+    assert share.seconds_left(Progress(0.0, "Reading"), 0.0) is None
+    assert share.seconds_left(Progress(0.1, "Reading"), 1.0) == pytest.approx(9.0)
+    assert share.seconds_left(Progress(0.0, "Merging"), 2.0) is None, "another pace"
+    assert share.seconds_left(Progress(0.5, "Merging"), 7.0) == pytest.approx(5.0)
+    assert share.seconds_left(Progress(0.5, "Merging"), 8.0) == pytest.approx(6.0), "it stands still"
+    assert share.seconds_left(Progress(0.2, "Merging"), 9.0) is None, "it began again"

@@ -69,6 +69,8 @@ class ModelWork:
     workplace = WORKSHOP
     pictures = 0
     alone = False
+    keeps_place = True
+    """Whether nothing was in its place when it was accepted, and no other work may write there until it has ended."""
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
@@ -254,6 +256,8 @@ class Prune(ModelWork):
 @dataclass(frozen=True, slots=True)
 class Download(ModelWork):
     """A model from the hub, from CivitAI or from any address. kind: a name in KINDS, "" to have it found out."""
+
+    keeps_place = False
 
     address: str = option("", "owner/repository/file, or a link.", most=_MAX_ADDRESS)
     revision: str = option("", "Of a repository on the hub: a branch, a tag or a commit.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from pathlib import Path
 from queue import SimpleQueue
 
-from webui.core.errors import Conflict, DarkroomError, Problem, UnknownName
+from webui.core.errors import Conflict, DarkroomError, OutOfMemory, Problem, UnknownName
 from webui.core.events import Failed, Finished, Loading, Note, Output, Progress
 from webui.core.model_work import Made
 from webui.core.registry import Registry
@@ -27,11 +28,17 @@ log = logging.getLogger(__name__)
 
 _TELL_SECONDS = 0.1
 """How far a work is, is told so often at most: it says it for every tensor."""
+# What torch says in place of a MemoryError.
+_NO_MEMORY = "can't allocate memory"
+_NICE = 10
+"""Pictures that are made meanwhile come first."""
 _STOPS = (Verb.INTERRUPT, Verb.STOP_NOW)
 
 
 def main(link: Link, config: WorkshopConfig) -> None:
     """Serve the web process until it says stop; what is being done then is stopped, and leaves nothing behind."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
     registry = build_registry(load_plugins(config.extension_folders, "worker", config.disabled_extensions))
     stopped: set[str] = set()
     closing = threading.Event()
@@ -81,10 +88,10 @@ class _Bench:
             return Finished(0, interrupted=True)
         except DarkroomError as error:
             return Failed(error.problem())
-        except MemoryError:
-            detail = "There is not enough memory for this work."
-            return Failed(Problem("error", "Out of memory", detail, remedies=("Close programs that use much memory",)))
         except Exception as error:
+            if isinstance(error, MemoryError) or _NO_MEMORY in str(error):
+                detail, way = "There is not enough memory for this work.", "Close programs that use much memory"
+                return Failed(OutOfMemory(detail, remedies=(way,)).problem())
             log.exception("Job %s failed in a way nobody foresaw", job.job_id)
             detail = f"An error nobody foresaw: {type(error).__name__}. The log has the details."
             return Failed(Problem("error", "Something went wrong", detail))
@@ -104,9 +111,8 @@ class _Bench:
         try:
             path: Path = resolve(row.function)(request, files, teller.tell, should_stop)
         except Conflict:
-            # A run that was killed after its last step has made it, though nobody heard: it was accepted while nothing
-            # was there, and no other job may write there.
-            if not job.again or not files.target.exists():
+            # A run that was killed after its last step has made it, though nobody heard.
+            if not (job.again and request.keeps_place and files.target.exists()):
                 raise
             path = files.target
         return self._named(path)
