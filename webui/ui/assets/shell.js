@@ -122,6 +122,7 @@
     state.tab = id;
     requestAnimationFrame(() => {
       D.translate();
+      byId(`${id}-button`)?.scrollIntoView({ inline: "center", block: "nearest" });
       D.emit("tab", id);
     });
   }
