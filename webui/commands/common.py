@@ -98,6 +98,7 @@ def engine_config(options: Options, settings: SettingsStore, *, warm: bool = Fal
         disabled_extensions=current.disabled_extensions,
         device=options.devices[0],
         precision=options.precision,
+        vae_precision=options.vae_precision,
         preview_every=current.show_progress_every_n_steps,
         preview_type=current.show_progress_type,
         png_compress_level=current.png_compress_level,

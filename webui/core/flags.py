@@ -146,6 +146,15 @@ FLAGS: tuple[Flag, ...] = (
         option="precision",
         values={"full": "fp32", "half": "fp16", "autocast": "auto"},
     ),
+    Flag("--no-half-vae", "switch", MACHINE, "The VAE computes in fp32.", sets={"vae_precision": "fp32"}),
+    Flag(
+        "--vae-precision",
+        "text",
+        MACHINE,
+        "What the VAE computes in; auto is as the rest, but fp32 in place of fp16.",
+        option="vae_precision",
+        values={"auto": "auto", "fp32": "fp32", "bf16": "bf16", "fp16": "fp16"},
+    ),
     Flag(
         "--use-cpu",
         "text",
@@ -178,9 +187,6 @@ FLAGS: tuple[Flag, ...] = (
     ),
     _later(
         "--xformers", "switch", MACHINE, "torch's own attention computes, with a card as fast; a CPU has no xformers."
-    ),
-    _later(
-        "--no-half-vae", "switch", MACHINE, "the VAE has no precision of its own; --no-half is for all of the model."
     ),
     _later(
         "--upcast-sampling", "switch", MACHINE, "sampling is in fp32 already; only the network is in half precision."

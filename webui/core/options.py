@@ -35,6 +35,8 @@ class Options:
     devices: tuple[str, ...] = ("auto",)
     """"cpu", "cuda:0", "mps": each gets a worker; one named twice gets two, which share it. "auto" is the best one."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    vae_precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of the VAE alone; "auto" is the rest's, but fp32 where that is fp16, which VAEs overflow."""
     warm: bool = True
     """Load the checkpoint at the start, before anybody asks for a picture."""
 

@@ -25,6 +25,8 @@ class EngineConfig:
     device: str = "auto"
     """"auto", "cpu", "cuda:0", "mps"."""
     precision: Precision = "auto"
+    vae_precision: Precision = "auto"
+    """"auto" leaves it to each family."""
     threads: int = 0
     """CPU threads of one computation; 0 leaves it to torch."""
     sharers: int = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psutil
 import torch
@@ -39,6 +39,11 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
     # Without bf16 units a CPU is about 40 times slower in bf16 than in fp32.
     return torch.float32 if device.type == "cpu" else torch.float16
+
+
+def precisions_of(chosen: Mapping[str, Precision]) -> dict[str, torch.dtype]:
+    """The dtypes of those roles ("vae") that have one of their own."""
+    return {role: DTYPES[precision] for role, precision in chosen.items() if precision != "auto"}
 
 
 def set_threads(wanted: int, sharers: int) -> None:

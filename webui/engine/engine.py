@@ -80,7 +80,8 @@ class Engine:
             known_only=config.cache_dir is not None,
         )
         place = self._device, self._dtype, config.model_budget_bytes, config.sharers
-        self._pipelines = Pipelines(registry, resolve, *place, changed=on_models)
+        precisions = devices.precisions_of({"vae": config.vae_precision})
+        self._pipelines = Pipelines(registry, resolve, *place, precisions=precisions, changed=on_models)
         self._conditioner = Conditioner()
         self._denoiser = Denoiser(self._attention, config.max_rows, self._count)
         self._hooks = PluginStepHooks.of(plugins)

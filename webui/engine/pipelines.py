@@ -7,9 +7,10 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -57,16 +58,18 @@ class Pipelines:
         budget_bytes: int = 0,
         sharers: int = 1,
         *,
+        precisions: Mapping[str, torch.dtype] = MappingProxyType({}),
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """budget_bytes: what all models together may keep; models that are lent stay even above it.
 
-        sharers: how many processes keep models on this device. changed: called when a model has come or gone.
+        sharers: how many processes keep models on this device. precisions: see `NetworkCache`.
+        changed: called when a model has come or gone.
         """
         self._registry = registry
         self._resolve = resolve
         self._device = device
-        self._reader = NetworkCache(registry, resolve, device, dtype)
+        self._reader = NetworkCache(registry, resolve, device, dtype, precisions)
         self._budget = budget_bytes or int(memory(device)[1] * _SHARE / sharers)
         self._changed = changed
         self._resident: dict[Key, _Resident] = {}

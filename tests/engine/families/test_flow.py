@@ -15,6 +15,7 @@ from webui.core.errors import ModelProblem
 from webui.core.model_folders import inside_models
 from webui.engine import attention
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.base import Purpose
 from webui.engine.families.t5_texts import T5Text
 from webui.engine.layouts import t5
@@ -270,6 +271,24 @@ def test_t5_never_computes_in_fp16(root, registry):
     checkpoint = found(write(flow("flux-schnell").tensors(), root / "m.safetensors", torch.float16))
     reader = NetworkCache(registry, resolve, torch.device("cpu"), torch.float16)
     assert T5Text.read(checkpoint, reader, 2, 256).network.dtype == torch.bfloat16
+
+
+@torch.inference_mode()
+def test_the_vae_may_have_a_precision_of_its_own(root, registry):
+    checkpoint = found(write(flow("flux-schnell").tensors(), root / "m.safetensors"))
+    load, latents = resolve(registry.families.get("flux").function), torch.randn(1, 16, 8, 8)
+    own = {"vae": torch.bfloat16}
+    plain, made = (
+        load(checkpoint, NetworkCache(registry, resolve, torch.device("cpu"), torch.float32, precisions))
+        for precisions in ({}, own)
+    )
+    assert made.vae.network.dtype == torch.bfloat16 and made.dtype == plain.vae.network.dtype == torch.float32
+    assert (made.decode(latents).float() - plain.decode(latents).float()).abs().mean() < 4
+    # What fp16 overflows is fp32 unless a person says otherwise.
+    half = (torch.device("cpu"), torch.float16)
+    kept = NetworkCache(registry, resolve, *half), NetworkCache(registry, resolve, *half, {"vae": torch.float16})
+    part = checkpoint.parts["vae"]
+    assert [Autoencoder.read(part, reader, 1.0).network.dtype for reader in kept] == [torch.float32, torch.float16]
 
 
 def test_without_a_tokenizer_it_is_said_where_to_put_it(root, registry, monkeypatch):

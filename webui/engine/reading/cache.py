@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -22,9 +23,16 @@ class NetworkCache:
     """A `Reader`. It keeps nothing alive: a network goes with the last model that uses it. One thread at a time."""
 
     def __init__(
-        self, registry: Registry, resolve: Callable[[str], Any], device: torch.device, dtype: torch.dtype
+        self,
+        registry: Registry,
+        resolve: Callable[[str], Any],
+        device: torch.device,
+        dtype: torch.dtype,
+        precisions: Mapping[str, torch.dtype] = MappingProxyType({}),
     ) -> None:
+        """precisions: what networks of a role ("vae") compute in, whatever their family asks for."""
         self.device, self.dtype = device, dtype
+        self._precisions = precisions
         self._architectures = registry.architectures
         self._resolve = resolve
         self._known: WeakValueDictionary[_Key, nn.Module] = WeakValueDictionary()
@@ -33,7 +41,7 @@ class NetworkCache:
         self, part: Part, *, dtype: torch.dtype | None = None, config: Mapping[str, Any] | None = None
     ) -> nn.Module:
         """See `Reader`."""
-        wanted = dtype or self.dtype
+        wanted = self._precisions.get(part.role) or dtype or self.dtype
         key = (*_files(part), part.prefix, wanted, json.dumps(dict(config or {}), sort_keys=True, default=str))
         known = self._known.get(key)
         if known is None:
