@@ -137,6 +137,13 @@ TOKENIZERS = {
     "qwen-image": ("qwen2.5-vl", tiny_z_image.tokenizer),
 }
 
+NAMES = {
+    "flux2": ("mistral_3_small_flux2", "flux2-vae"),
+    "flux2-klein": ("qwen_3_4b", "flux2-vae"),
+    "qwen-image": ("qwen_2.5_vl_7b", "qwen_image_vae"),
+}
+"""What the files of their text encoder and their autoencoder are called."""
+
 
 def text_tensors(kind, pipeline):
     """The text encoder's tensors as ComfyUI's users have them."""

@@ -281,9 +281,9 @@ def own_pictures(path, kind, seeds=(7, 8)):
         pipeline.guider.guidance_scale = scale
         return pipeline(**given, output="images")
     pipeline = diffusers.DiffusionPipeline.from_pretrained(path)
-    given |= {"true_cfg_scale" if kind == "qwen_image" else "guidance_scale": scale}
+    given |= {"true_cfg_scale" if kind in ("qwen_image", "qwen-image") else "guidance_scale": scale}
     given |= {"use_resolution_binning": False} if kind in ("pixart", "sana") else {}
-    given.pop("negative_prompt") if kind == "latent_consistency" else None
+    given.pop("negative_prompt") if kind in ("latent_consistency", "flux2", "flux2-klein") else None
     return pipeline(**given).images
 
 

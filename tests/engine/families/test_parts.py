@@ -12,12 +12,6 @@ from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.reading.cache import NetworkCache
 from webui.plugins.resolve import resolve
 
-NAMES = {
-    "flux2": ("mistral_3_small_flux2", "flux2-vae"),
-    "flux2-klein": ("qwen_3_4b", "flux2-vae"),
-    "qwen-image": ("qwen_2.5_vl_7b", "qwen_image_vae"),
-}
-
 
 @pytest.fixture(scope="module", params=list(tiny_parts.KINDS))
 def made(request, tmp_path_factory):
@@ -29,7 +23,7 @@ def made(request, tmp_path_factory):
         (models / name).mkdir()
     tiny_parts.write_tokenizers(models)
     pipeline.save_pretrained(str(models / "Stable-diffusion" / "whole"))
-    text, vae = NAMES[kind]
+    text, vae = tiny_parts.NAMES[kind]
     write(tiny_parts.denoiser_tensors(kind, pipeline), models / "Stable-diffusion" / "alone.safetensors")
     write(tiny_parts.vae_tensors(kind, pipeline), models / "VAE" / f"{vae}.safetensors")
     write(tiny_parts.text_tensors(kind, pipeline), models / "text_encoder" / f"{text}.safetensors")
@@ -53,7 +47,7 @@ def drawn(model, request):
 def test_the_parts_are_known_and_put_together(made):
     kind, _, models = made
     found = {one.name: one for one in Catalogue(tiny_parts.folders_of(models)).all()}
-    text, vae = NAMES[kind]
+    text, vae = tiny_parts.NAMES[kind]
     assert (found["alone.safetensors"].family, found["alone.safetensors"].problem) == (kind, None)
     assert found["alone.safetensors"].completed == {"text_encoder": f"{text}.safetensors", "vae": f"{vae}.safetensors"}
     assert found["whole"].family == "stock"
