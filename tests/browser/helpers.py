@@ -39,9 +39,5 @@ def set_number(page: Page, field: str, value: float) -> None:
 
 
 def tab(page: Page, name: str) -> None:
-    """Open a tab by the name in its id; on a phone it may be in the menu of those that found no room."""
-    if not page.locator(f"#tab_{name}-button").is_visible():
-        page.click("#tabs .overflow-menu > button")
-        page.click(f"#tabs .overflow-dropdown button:text-is('{name.capitalize()}')")
-        return
+    """Open a tab by the name in its id."""
     page.click(f"#tab_{name}-button")
