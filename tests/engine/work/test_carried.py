@@ -45,6 +45,20 @@ def test_what_the_person_says_of_the_result_stays(shelf, told, velocity):
     assert json.loads(said.read_text()) == {"prediction_type": "epsilon"}
 
 
+def test_its_good_settings_go_with_it(shelf, told, made):
+    path = shelf.put("a.safetensors", made("sdxl", marks=("v_pred",)), torch.float16).path
+    said = {"native_size": 128, "sizes": [[128, 128]], "steps": 9, "prediction_type": "v_prediction"}
+    path.with_name("a.darkroom.json").write_text(json.dumps(said | {"about": "mine", "vae": "x"}))
+    prune(
+        Prune(),
+        WorkFiles(shelf.find("a.safetensors"), shelf.folder / "new.safetensors"),
+        told.progress,
+        told.should_stop,
+    )
+    del said["prediction_type"]
+    assert json.loads((shelf.folder / "new.darkroom.json").read_text()) == said
+
+
 def test_where_the_weights_say_all_nothing_is_written(shelf, told, made):
     for kind, marks in (("sd1", ()), ("sdxl", ("v_pred", "ztsnr"))):
         source = shelf.put(f"{kind}.safetensors", made(kind, marks=marks), torch.float16)

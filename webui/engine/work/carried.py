@@ -1,4 +1,4 @@
-"""What a model's weights do not say of it goes with the file that is made of them, in a darkroom.json beside it."""
+"""What a model's weights do not say of it, and its good settings, go with what is made of it: a darkroom.json beside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from webui.engine.checkpoints.scan import OWN_SIDECAR
 
 log = logging.getLogger(__name__)
 
-_FACTS = ("prediction_type", "zero_snr", "shift")
+# What a mark among the tensors says too.
+_MARKED = ("prediction_type", "zero_snr")
+_FACTS = (
+    *_MARKED,
+    *("shift", "native_size", "sizes", "steps", "cfg_scale", "distilled_cfg_scale", "sampler_name", "scheduler"),
+    "clip_skip",
+)
 _PLAIN = "epsilon"
 _MARKS = ("v_pred", "ztsnr")
 
@@ -25,8 +31,10 @@ def carry_facts(source: Checkpoint, target: Path, names: Collection[str]) -> Non
     alone. It is for later pictures: the weights are written, so a folder that is full is no reason to fail.
     """
     facts = _facts(source)
+    if any(name.rpartition(".")[2] in _MARKS for name in names):
+        facts = {name: fact for name, fact in facts.items() if name not in _MARKED}
     beside = [target.with_name(f"{target.stem}{ending}") for ending in (f".{OWN_SIDECAR}", ".yaml")]
-    if not facts or any(name.rpartition(".")[2] in _MARKS for name in names) or any(map(Path.exists, beside)):
+    if not facts or any(map(Path.exists, beside)):
         return
     try:
         beside[0].write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
