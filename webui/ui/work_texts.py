@@ -83,8 +83,8 @@ WORK_TEXTS = {
     "token_host": "Server",
     "token_token": "Token",
     "token_keep": "Keep token",
-    "token_says": "For models that a server gives only to whom it knows. It is kept where only you may read it, sent to "
-    "that server alone, and never shown again; an empty one is forgotten.",
+    "token_says": "For models that a server gives only to whom it knows. It is kept where only you may read it, sent "
+    "to that server alone, and never shown again; an empty one is forgotten.",
     "token_kept": "The token for {host} is kept",
     "token_forgotten": "The token for {host} is forgotten",
 }

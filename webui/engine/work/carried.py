@@ -1,4 +1,4 @@
-"""What a model's weights do not say of it, and its good settings, go with what is made of it: a darkroom.json beside."""
+"""What a model's weights do not say of it, and its good settings, go with what is made of it, in a darkroom.json."""
 
 from __future__ import annotations
 
