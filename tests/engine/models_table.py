@@ -77,7 +77,8 @@ ROWS = {
     "z-image": Row("Z-Image", "z-image"),
     "pixart": Row("PixArt-alpha", "stock", loop=False),
     "auraflow": Row("AuraFlow", "stock", loop=False),
-    "lumina2": Row("Lumina 2", "stock", loop=False),
+    "lumina2": Row("Lumina 2", "lumina2", loop=False),
+    "chroma": Row("Chroma", "chroma", loop=False),
     "sana": Row("Sana", "stock", loop=False),
     "flux2": Row("Flux.2 dev", "flux2", loop=False),
     "flux2-klein": Row("Flux.2 klein", "flux2-klein", loop=False),
@@ -144,6 +145,10 @@ def write_form(place, kind, model, form):
 def write_beside(place, kind, pipeline, form):
     """The same of a model whose files of parts run through the stock pipeline: the denoiser's file is of this form."""
     tiny_parts.write_tokenizers(place.root)
+    if form == "safetensors":
+        singles.write(tiny_parts.whole_tensors(kind, pipeline), place.path("m.safetensors"))
+        pipeline.save_pretrained(str(place.path("plain")))
+        return
     text, vae = tiny_parts.NAMES[kind]
     singles.write(tiny_parts.text_tensors(kind, pipeline), place.root / "text_encoder" / f"{text}.safetensors")
     singles.write(tiny_parts.vae_tensors(kind, pipeline), place.root / "VAE" / f"{vae}.safetensors")
@@ -240,7 +245,7 @@ class Cell:
             self.family = "stock"
             self.pipeline = (tiny_stock.KINDS | tiny_parts.KINDS)[kind]()
             self.pipeline.save_pretrained(str(self.place.path("m")))
-        elif self.row.family != "stock" and form != "safetensors":
+        elif self.row.family != "stock" and (form != "safetensors" or kind in tiny_parts.WHOLE):
             write_beside(self.place, kind, tiny_parts.KINDS[kind](), form)
         else:
             raise AssertionError(f"{self.row.title} has no such files")
@@ -274,7 +279,9 @@ class Cell:
             mine = picture(model, self.registry)
         if self.family != "stock":
             with self.place.manager().lend(self.place.find("plain")) as model:
-                if isinstance(getattr(model, "parts", {}).get("vae"), diffusers.AutoencoderKLFlux2):
+                if isinstance(
+                    getattr(model, "parts", {}).get("vae"), diffusers.AutoencoderKLFlux2 | diffusers.AutoencoderKL
+                ):
                     # Sums round by how weights lie in memory, which the library leaves as it is in files.
                     model.parts["vae"].to(memory_format=torch.channels_last)
                 wanted = picture(model, self.registry)

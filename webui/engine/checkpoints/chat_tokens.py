@@ -1,4 +1,4 @@
-"""Count the tokens of prompts that are a user's turn of a talk with a language model. Torch-free."""
+"""Count the tokens of prompts that a language model reads, as a turn of a talk or behind fixed words. Torch-free."""
 
 from __future__ import annotations
 
@@ -28,11 +28,20 @@ QWEN_VL = KnownTokenizer(
 )
 """The vocabulary of every size of Qwen2.5."""
 
-FLUX2_LENGTH, QWEN_IMAGE_LENGTH = 512, 1024
-"""To how many tokens a text is cut: with the words round it in Flux.2, without them in Qwen-Image."""
+GEMMA2 = KnownTokenizer(
+    "gemma2",
+    "Gemma 2",
+    "Alpha-VLLM/Lumina-Image-2.0/tokenizer/tokenizer.json",
+    ("google/gemma-2-2b", "google/gemma-2-2b-it", "google/gemma-2-9b"),
+    {"<pad>": 0, "<eos>": 1, "<bos>": 2, "<unk>": 3, "<start_of_turn>": 106, "<end_of_turn>": 107},
+)
+"""The vocabulary of every size of Gemma 2; Gemma 3's has other numbers for the turns of a talk."""
 
-# What stands round a prompt for Flux.2 dev, the system's turn included, takes about so many tokens.
-_ROUND_IT = 34
+FLUX2_LENGTH, QWEN_IMAGE_LENGTH, LUMINA2_LENGTH = 512, 1024, 256
+"""To how many tokens a text is cut: with the words round it in Flux.2 and Lumina 2, without them in Qwen-Image."""
+
+# What stands round a prompt, the system's words included, takes about so many tokens in Flux.2 dev and in Lumina 2.
+_ROUND_IT, _BEFORE_IT = 34, 32
 
 
 def count_flux2(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
@@ -43,6 +52,11 @@ def count_flux2(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
 def count_qwen_image(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
     """(tokens, room) of a prompt in Qwen-Image; see `Family.count_tokens`."""
     return _count(checkpoint, text, QWEN_VL, QWEN_IMAGE_LENGTH)
+
+
+def count_lumina2(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
+    """(tokens, room) of a prompt in Lumina 2; see `Family.count_tokens`."""
+    return _count(checkpoint, text, GEMMA2, LUMINA2_LENGTH - _BEFORE_IT)
 
 
 def _count(checkpoint: Checkpoint, text: str, known: KnownTokenizer, room: int) -> tuple[int, int]:

@@ -7,18 +7,24 @@ from webui.engine.checkpoints.tokenizer_files import T5, local_tokenizer
 from webui.engine.checkpoints.tokens import CHUNK, chunker_of
 
 SD3_TOKENS = 256
+CHROMA_TOKENS = 512
 FLUX_TOKENS = {True: 512, False: 256}
 """By whether guidance is embedded: dev was trained with longer texts than schnell."""
 
 
 def count_sd3(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
     """(tokens, room) of a prompt in Stable Diffusion 3; see `Family.count_tokens`."""
-    return _count(checkpoint, text, "3", SD3_TOKENS)
+    return _count(checkpoint, text, "_3", SD3_TOKENS)
 
 
 def count_flux(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
     """(tokens, room) of a prompt in Flux.1; see `Family.count_tokens`."""
-    return _count(checkpoint, text, "2", flux_tokens(checkpoint))
+    return _count(checkpoint, text, "_2", flux_tokens(checkpoint))
+
+
+def count_chroma(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
+    """(tokens, room) of a prompt in Chroma; see `Family.count_tokens`."""
+    return _count(checkpoint, text, "", CHROMA_TOKENS)
 
 
 def flux_tokens(checkpoint: Checkpoint) -> int:
@@ -26,10 +32,10 @@ def flux_tokens(checkpoint: Checkpoint) -> int:
     return FLUX_TOKENS[bool(checkpoint.parts["transformer"].form.facts["guidance"])]
 
 
-def _count(checkpoint: Checkpoint, text: str, number: str, length: int) -> tuple[int, int]:
-    there = f"text_encoder_{number}" in checkpoint.parts
+def _count(checkpoint: Checkpoint, text: str, end: str, length: int) -> tuple[int, int]:
+    there = f"text_encoder{end}" in checkpoint.parts
     # Nothing is fetched for a counter; until the tokenizer is there, or without T5, it counts CLIP's tokens.
-    tokenizer = local_tokenizer(checkpoint, f"tokenizer_{number}", T5) if there else None
+    tokenizer = local_tokenizer(checkpoint, f"tokenizer{end}", T5) if there else None
     if tokenizer is None:
         return len(chunker_of(checkpoint).tokens(text)), CHUNK
     # One place is the end's.

@@ -16,7 +16,7 @@ class Source:
 
     chunk (i, j, n): of n equal parts along the first axis those from the i-th to before the j-th.
     swapped: the halves of its first axis are exchanged. transposed: its two axes are. pointwise: the file has a 1 x 1
-    convolution where the library has a matrix.
+    convolution where the library has a matrix. more: the file's numbers are by so much larger.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Source:
     swapped: bool = False
     transposed: bool = False
     pointwise: bool = False
+    more: float = 0.0
 
 
 Layout = Callable[[str, Mapping[str, Any]], Source]
@@ -47,13 +48,15 @@ def take(tensor: Tensor, source: Source) -> Tensor:
         tensor = tensor.t()
     if source.pointwise and tensor.dim() == 4:
         tensor = tensor[:, :, 0, 0]
-    return tensor
+    return tensor - source.more if source.more else tensor
 
 
 def give(parameters: Iterable[tuple[Source, Tensor]]) -> dict[str, Tensor]:
     """The file's tensors out of parameters and their places; what `take` takes apart again."""
     parts: dict[str, dict[int, Tensor]] = {}
     for source, tensor in parameters:
+        if source.more:
+            tensor = tensor + source.more
         if source.pointwise:
             tensor = tensor[:, :, None, None]
         if source.transposed:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from diffusers import Flux2Transformer2DModel, QwenImageTransformer2DModel
+from diffusers import (
+    ChromaTransformer2DModel,
+    Flux2Transformer2DModel,
+    Lumina2Transformer2DModel,
+    QwenImageTransformer2DModel,
+)
 from torch import nn
-from transformers import MistralConfig, MistralModel, Qwen2_5_VLTextConfig, Qwen2_5_VLTextModel
+from transformers import (
+    Gemma2Config,
+    Gemma2Model,
+    MistralConfig,
+    MistralModel,
+    Qwen2_5_VLTextConfig,
+    Qwen2_5_VLTextModel,
+)
 
 
 def flux2(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
@@ -19,6 +31,24 @@ def flux2(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
 def qwen_image(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
     """A transformer of Qwen-Image."""
     network: nn.Module = QwenImageTransformer2DModel.from_config(dict(config))
+    return network
+
+
+def lumina2(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
+    """A transformer of Lumina 2."""
+    network: nn.Module = Lumina2Transformer2DModel.from_config(dict(config))
+    return network
+
+
+def chroma(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
+    """A transformer of Chroma."""
+    network: nn.Module = ChromaTransformer2DModel.from_config(dict(config))
+    return network
+
+
+def gemma2(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
+    """A Gemma 2 without the head that chooses words."""
+    network: nn.Module = Gemma2Model(Gemma2Config(**config))
     return network
 
 

@@ -7,12 +7,13 @@ from webui.plugins.builtin.stock import SAMPLER, stock_classes
 
 _SIZES = ((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768))
 _QWEN3_NAMES = ("qwen_3_4b", "qwen3_4b", "qwen3-4b", "qwen_3_8b", "qwen3_8b", "qwen3-8b")
+_FLUX_VAE = Need("vae", "kl", {"latent_channels": 16}, names=("ae", "flux"))
 _QWEN_IMAGE_SIZES = ((1328, 1328), (928, 1664), (1664, 928), (1104, 1472), (1472, 1104), (1024, 1024))
 
 
 def stock_part_families() -> list[Family]:
     """One row for each."""
-    return [_flux2(), _flux2_klein(), _qwen_image()]
+    return [_flux2(), _flux2_klein(), _qwen_image(), _lumina2(), _chroma()]
 
 
 def _flux2() -> Family:
@@ -76,6 +77,50 @@ def _qwen_image() -> Family:
         count_tokens="webui.engine.checkpoints.chat_tokens:count_qwen_image",
         native_size=row.size,
         sizes=_QWEN_IMAGE_SIZES,
+        size_multiple=row.multiple,
+        steps=row.steps,
+        cfg_scale=row.cfg,
+        samplers=(SAMPLER,),
+        abilities=row.abilities,
+    )
+
+
+def _lumina2() -> Family:
+    row = stock_classes()["Lumina2Pipeline"]
+    return Family(
+        "lumina2",
+        "Lumina 2",
+        "webui.engine.families.lumina2:load",
+        needs=(
+            Need("transformer", "lumina2", {"in_channels": 16}),
+            _FLUX_VAE,
+            Need("text_encoder", "gemma2", same={"width": "transformer.context_width"}, names=("gemma",)),
+        ),
+        count_tokens="webui.engine.checkpoints.chat_tokens:count_lumina2",
+        native_size=row.size,
+        sizes=_SIZES,
+        size_multiple=row.multiple,
+        steps=row.steps,
+        cfg_scale=row.cfg,
+        samplers=(SAMPLER,),
+        abilities=row.abilities,
+    )
+
+
+def _chroma() -> Family:
+    row = stock_classes()["ChromaPipeline"]
+    return Family(
+        "chroma",
+        "Chroma",
+        "webui.engine.families.chroma:load",
+        needs=(
+            Need("transformer", "chroma", {"in_channels": 64}),
+            _FLUX_VAE,
+            Need("text_encoder", "t5", same={"width": "transformer.context_width"}),
+        ),
+        count_tokens="webui.engine.checkpoints.t5_tokens:count_chroma",
+        native_size=row.size,
+        sizes=_SIZES,
         size_multiple=row.multiple,
         steps=row.steps,
         cfg_scale=row.cfg,
