@@ -50,7 +50,7 @@ def test_what_was_taken_automatically_stands_in_the_request_by_name_and_hash(acc
     made = accepted({"checkpoint": "flux-dev"})
     assert made.vae == "ae.safetensors" and len(made.vae_hash) == 64
     assert made.text_encoders == EVERY["text_encoders"] and len(made.text_encoders_hash) == 64
-    assert made.abilities == "cfg,distilled_cfg,refiner" and made.distilled_cfg_scale == 3.5
+    assert made.abilities == "cfg,distilled_cfg,refiner,precision" and made.distilled_cfg_scale == 3.5
     assert accepted(made.to_json()) == made, "sent back as it is, it is the same"
     inside = accepted({"checkpoint": "sham"})
     assert (inside.vae, inside.vae_hash, inside.text_encoders, inside.text_encoders_hash) == ("None", "", "", "")
@@ -87,7 +87,7 @@ def test_what_the_model_does_not_take_is_refused_by_a_sentence(
 
 def test_defaults_of_what_it_does_not_know_are_taken_for_nothing(accepted: Any) -> None:
     made = accepted({"checkpoint": "flux-schnell", "cfg_scale": 7.0, "negative_prompt": "", "distilled_cfg_scale": 3.5})
-    assert (made.cfg_scale, made.steps, made.sampler_name, made.abilities) == (1.0, 4, "Euler", "refiner")
+    assert (made.cfg_scale, made.steps, made.sampler_name, made.abilities) == (1.0, 4, "Euler", "refiner,precision")
     assert "CFG" not in infotext.write(made)
 
 
@@ -96,6 +96,33 @@ def test_the_settings_vae_is_taken_where_it_fits(accepted: Any) -> None:
     assert accepted({"checkpoint": "flux-dev"}, **chosen).vae == "flux-new.safetensors"
     assert accepted({"checkpoint": "flux-dev", "vae": "Automatic"}, **chosen).vae == "ae.safetensors"
     assert accepted({"checkpoint": "sham"}, **chosen).vae == "None"
+
+
+def test_the_settings_precisions_are_the_defaults_and_a_request_has_its_own(accepted: Any) -> None:
+    settings = {"denoiser_precision": "fp8", "vae_precision": "bf16"}
+    made = accepted({"checkpoint": "sham", "vae_precision": "FP16"}, **settings)
+    assert (made.denoiser_precision, made.text_encoder_precision, made.vae_precision) == ("fp8", "Automatic", "fp16")
+    assert accepted(made.to_json()) == made, "sent back as it is, it is the same"
+    text = infotext.write(made)
+    assert "Diffusion in Low Bits: float8-e4m3fn, VAE precision: fp16" in text and "Text encoder" not in text
+    assert accepted({**infotext.parse(text).values, "checkpoint": "sham"}) == made
+    with pytest.raises(InvalidField, match="one of Automatic, fp32, fp16, bf16, fp8"):
+        accepted({"checkpoint": "sham", "denoiser_precision": "nf4"})
+
+
+def test_what_diffusers_reads_whole_has_no_precision_of_parts(models: Path, accepted: Any) -> None:
+    folder = models / "Stable-diffusion" / "sana"
+    folder.mkdir()
+    (folder / "model_index.json").write_text('{"_class_name": "SanaPipeline", "_diffusers_version": "0.30"}')
+    parts = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+    for part, name in parts.items():
+        shams.write(folder / part / f"{name}.safetensors", ("", {"a": (2, 2)}))
+        (folder / part / "config.json").write_text("{}")
+    made = accepted({"checkpoint": "sana"}, denoiser_precision="fp8")
+    assert made.denoiser_precision == "Automatic" and "precision" not in made.abilities
+    with pytest.raises(InvalidField, match="sana has no VAE precision, so it cannot be set") as refused:
+        accepted({"checkpoint": "sana", "vae_precision": "fp8"})
+    assert refused.value.field == "vae_precision" and refused.value.remedies == ("Use Automatic",)
 
 
 @pytest.mark.parametrize("name", ["flux-dev.darkroom.json", "flux-dev.json"])

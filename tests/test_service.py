@@ -277,6 +277,16 @@ def test_an_unknown_checkpoint_in_the_settings_is_refused(tmp_path: Path) -> Non
     run(house_on(tmp_path), talk)
 
 
+def test_a_precision_in_the_settings_is_known_by_any_case_and_refused_with_the_list(tmp_path: Path) -> None:
+    async def talk(service: Service) -> None:
+        with pytest.raises(InvalidField, match="one of Automatic, fp32, fp16, bf16, fp8") as refused:
+            service.update_settings({"vae_precision": "nf4"}, LOCAL_OWNER)
+        assert refused.value.field == "vae_precision"
+        assert service.update_settings({"vae_precision": "FP8"}, LOCAL_OWNER).vae_precision == "fp8"
+
+    run(house_on(tmp_path), talk)
+
+
 def test_an_infotext_without_a_schedule_means_automatic(tmp_path: Path) -> None:
     async def talk(service: Service) -> None:
         text = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512"

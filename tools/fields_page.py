@@ -36,6 +36,8 @@ def _row(row: Field) -> str:
 def _accepted(row: Field) -> str:
     if row.kind == "bool":
         return "true or false"
+    if row.choices:
+        return f"one of {', '.join(row.choices)}"
     if row.kind == "choice":
         return f"a name of the catalogue {row.catalogue}"
     if row.kind == "text":

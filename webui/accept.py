@@ -134,7 +134,7 @@ def _understood(
     for name in [name for name in checked if not FIELDS[name].is_known_to(abilities)]:
         row, off = FIELDS[name], suit[name]
         if checked[name] not in (off, row.default):
-            way = "Leave it empty" if row.kind == "text" else f"Use {off:g}"
+            way = "Leave it empty" if row.kind == "text" else f"Use {off if isinstance(off, str) else f'{off:g}'}"
             kind = kind_of(checkpoint, registry)
             faults.add(InvalidField(f"{kind} has no {row.label}, so it cannot be set.", field=name, remedies=(way,)))
         checked[name] = off
@@ -281,7 +281,13 @@ def _find_parts(values: dict[str, Any], unknown: dict[str, str], catalogue: Cata
 def _defaults_of(
     checkpoint: Checkpoint, registry: Registry, catalogue: Catalogue, settings: Settings, fields: Sequence[Field]
 ) -> dict[str, Any]:
-    given = {"attention": settings.attention, **suiting(checkpoint, registry)}
+    given = {
+        "attention": settings.attention,
+        "denoiser_precision": settings.denoiser_precision,
+        "text_encoder_precision": settings.text_encoder_precision,
+        "vae_precision": settings.vae_precision,
+        **suiting(checkpoint, registry),
+    }
     # The settings' parts are of one family; for the others the program chooses.
     parts = {"vae": settings.sd_vae, "text_encoders": settings.sd_text_encoders}
     for name, value in parts.items():

@@ -15,10 +15,11 @@ from webui.cards import Cards
 from webui.core import infotext
 from webui.core.errors import NotAllowed, NotFound, TooMany
 from webui.core.events import Queued
-from webui.core.fields import ROWS, Field
+from webui.core.fields import FIELDS, ROWS, Field
 from webui.core.infotext import Parsed
 from webui.core.job import Identity, Job, Level, State, StoredPicture
 from webui.core.job_request import JobRequest
+from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.settings import Settings, SettingsStore
@@ -261,6 +262,7 @@ class Service:
                 values = {**values, name: accept.known_parts(name, str(values[name]), files())}
         if "attention" in values:
             values = {**values, "attention": self.registry.attention.get(str(values["attention"])).name}
+        values = {**values, **{n: FIELDS[n].check(values[n]) for n in PRECISION_OF.values() if n in values}}
         return self._settings.update(values)
 
     def public_settings(self) -> dict[str, Any]:

@@ -21,10 +21,20 @@ ids = [row.name for row in ROWS]
 def test_a_row_is_complete(row: Field) -> None:
     assert row.label and row.help.endswith(".")
     assert row.check(row.default) == row.default
-    assert row.kind != "choice" or row.catalogue
+    assert row.kind != "choice" or bool(row.catalogue) != bool(row.choices)
     if row.slider:
         assert row.minimum is not None and row.maximum is not None
         assert row.minimum <= row.slider[0] < row.slider[1] <= row.maximum
+
+
+def test_a_choice_among_words_is_taken_without_case_and_refused_with_the_list() -> None:
+    row = FIELDS["vae_precision"]
+    assert row.check(" BF16 ") == "bf16" and row.check("automatic") == "Automatic"
+    with pytest.raises(InvalidField, match="one of Automatic, fp32, fp16, bf16, fp8, not 'int8'") as refused:
+        row.check("int8")
+    assert refused.value.field == "vae_precision"
+    with pytest.raises(InvalidField, match="must be text"):
+        row.check(8)
 
 
 @pytest.mark.parametrize("attribute", ["name", "label", "infotext", "elem_id"])

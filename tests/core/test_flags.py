@@ -89,7 +89,7 @@ def test_no_flag_of_generate_has_the_spelling_of_a_common_one() -> None:
         (["--precision", "half"], "precision", "fp16"),
         (["--precision", "full"], "precision", "fp32"),
         (["--no-half-vae"], "vae_precision", "fp32"),
-        (["--vae-precision", "bf16"], "vae_precision", "bf16"),
+        (["--bf16-vae"], "vae_precision", "bf16"),
         (["--use-cpu", "all"], "devices", ("cpu",)),
         (["--device-id", "1"], "devices", ("cuda:1",)),
         (["--device-id", "0,cuda:2, CPU,cpu"], "devices", ("cuda:0", "cuda:2", "cpu", "cpu")),

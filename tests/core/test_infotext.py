@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from webui.core import infotext
 from webui.core.fields import ROWS
 from webui.core.infotext import Parsed
+from webui.core.precisions import CHOICES
 from webui.core.request import GenerationRequest, join_names
 
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -74,7 +75,12 @@ REQUESTS = st.builds(
     refiner_checkpoint=st.sampled_from(["None"]) | NAMES,
     refiner_switch_at=st.floats(0.01, 1),
     refiner_hash=st.sampled_from(["", "ab" * 32]),
-    abilities=st.sampled_from(["cfg,refiner", "cfg,distilled_cfg,refiner", "cfg,clip_skip", "distilled_cfg", ""]),
+    denoiser_precision=st.sampled_from(CHOICES),
+    text_encoder_precision=st.sampled_from(CHOICES),
+    vae_precision=st.sampled_from(CHOICES),
+    abilities=st.sampled_from(
+        ["cfg,refiner", "cfg,distilled_cfg,refiner,precision", "cfg,clip_skip", "distilled_cfg,precision", ""]
+    ),
 )
 
 
@@ -97,6 +103,9 @@ def test_every_field_that_infotext_carries_comes_back(request_: GenerationReques
             del expected[name]
     if request_.clip_skip == 1 or not request_.knows("clip_skip"):
         del expected["clip_skip"]
+    for name in ("denoiser_precision", "text_encoder_precision", "vae_precision"):
+        if expected[name] == "Automatic" or not request_.knows(name):
+            del expected[name]
     if request_.vae in ("Automatic", "None"):
         del expected["vae"]
     if request_.text_encoders:
@@ -131,6 +140,34 @@ def test_the_text_is_a1111s() -> None:
         "Steps: 28, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 5, Size: 512x768, "
         'Model hash: 0a1b2c3d4e, Model: "some, model", Clip skip: 2, Lora hashes: "a: 1, b: 2", Version: darkroom 1'
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("float8-e4m3fn", "fp8"),
+        ("float8-e4m3fn (fp16 LoRA)", "fp8"),
+        ("float8-e5m2", "fp8"),
+        ("fp8e4m3", "fp8"),
+        ("float16 (fp16 LoRA)", "fp16"),
+        ("Automatic (fp16 LoRA)", "Automatic"),
+        ("FP8", "fp8"),
+        ("bf16", "bf16"),
+        ("bnb-nf4 (fp16 LoRA)", None),
+        ("int8", None),
+        ("None", None),
+    ],
+)
+def test_forges_words_for_the_denoisers_precision_are_read(said: str, meant: str | None) -> None:
+    parsed = infotext.parse(f"a\nSteps: 2, Sampler: Euler, Diffusion in Low Bits: {said}")
+    assert parsed.values.get("denoiser_precision") == meant
+    assert parsed.unknown == ({} if meant else {"Diffusion in Low Bits": said})
+
+
+def test_fp8_of_the_denoiser_is_written_as_forge_reads_it() -> None:
+    kept = GenerationRequest(prompt="a", abilities="cfg,precision", denoiser_precision="fp8", vae_precision="fp8")
+    assert "Diffusion in Low Bits: float8-e4m3fn, VAE precision: fp8" in infotext.write(kept)
+    assert "precision" not in infotext.write(kept.but(vae_precision="Automatic", abilities="cfg"))
 
 
 def test_the_negative_line_is_left_out_when_empty_and_whole_numbers_are_plain() -> None:

@@ -17,7 +17,9 @@ from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, field_names,
 
 
 def values_of(row: Field) -> st.SearchStrategy[Any]:
-    """Everything that the row accepts."""
+    """Everything that the row accepts, as it keeps it."""
+    if row.choices:
+        return st.sampled_from(row.choices)
     if row.kind in ("text", "choice"):
         return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
     if row.kind == "bool":

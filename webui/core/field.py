@@ -30,6 +30,8 @@ class Field:
     multiple: int | None = None
     catalogue: str | None = None
     """For choices: the service's catalogue of the names (samplers, schedules, checkpoints, vaes, attention)."""
+    choices: tuple[str, ...] = ()
+    """For choices without a catalogue: the values themselves."""
     infotext: str | None = None
     """Key in A1111's parameters text; None when the field is not written there under a key of its own."""
     elem_id: str | None = None
@@ -72,6 +74,16 @@ def _check_text(field: Field, value: Any) -> str:
     return value.replace("\x00", "")
 
 
+def _check_choice(field: Field, value: Any) -> str:
+    text = _check_text(field, value)
+    if not field.choices:
+        return text
+    known = next((choice for choice in field.choices if choice.casefold() == text.strip().casefold()), None)
+    if known is None:
+        raise field.refuse(f"must be one of {', '.join(field.choices)}, not {_shown(value)}.")
+    return known
+
+
 def _check_bool(field: Field, value: Any) -> bool:
     if not isinstance(value, bool):
         raise field.refuse(f"must be true or false, not {_shown(value)}.")
@@ -109,7 +121,7 @@ def _check_int(field: Field, value: Any) -> int:
 
 _CHECKS = {
     "text": _check_text,
-    "choice": _check_text,
+    "choice": _check_choice,
     "bool": _check_bool,
     "float": _check_number,
     "int": _check_int,

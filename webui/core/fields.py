@@ -8,6 +8,7 @@ from typing import Any
 
 from webui.core.errors import MOST_UNKNOWN, Faults, InvalidField, nearest
 from webui.core.field import Field, Kind
+from webui.core.precisions import AUTOMATIC, CHOICES, FORGE_KEY
 
 __all__ = ["FIELDS", "MAX_PIXELS", "MAX_SEED", "ROWS", "Field", "Kind", "check_values", "gather_values"]
 
@@ -244,6 +245,42 @@ ROWS: tuple[Field, ...] = (
         maximum=100,
         catalogue="attention",
         group="model",
+    ),
+    Field(
+        "denoiser_precision",
+        "choice",
+        "Denoiser precision",
+        "What the denoiser's weights are kept in; fp8 takes least memory. Automatic is what the device computes in.",
+        AUTOMATIC,
+        maximum=20,
+        choices=CHOICES,
+        infotext=FORGE_KEY,
+        group="model",
+        abilities=("precision",),
+    ),
+    Field(
+        "text_encoder_precision",
+        "choice",
+        "Text encoder precision",
+        "The same for the text encoders.",
+        AUTOMATIC,
+        maximum=20,
+        choices=CHOICES,
+        infotext="Text encoder precision",
+        group="model",
+        abilities=("precision",),
+    ),
+    Field(
+        "vae_precision",
+        "choice",
+        "VAE precision",
+        "The same for the VAE.",
+        AUTOMATIC,
+        maximum=20,
+        choices=CHOICES,
+        infotext="VAE precision",
+        group="model",
+        abilities=("precision",),
     ),
     Field(
         "alone",

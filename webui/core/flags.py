@@ -147,14 +147,9 @@ FLAGS: tuple[Flag, ...] = (
         values={"full": "fp32", "half": "fp16", "autocast": "auto"},
     ),
     Flag("--no-half-vae", "switch", MACHINE, "The VAE computes in fp32.", sets={"vae_precision": "fp32"}),
-    Flag(
-        "--vae-precision",
-        "text",
-        MACHINE,
-        "What the VAE computes in; auto is as the rest, but fp32 in place of fp16.",
-        option="vae_precision",
-        values={"auto": "auto", "fp32": "fp32", "bf16": "bf16", "fp16": "fp16"},
-    ),
+    Flag("--fp32-vae", "switch", MACHINE, "ComfyUI's name for --no-half-vae.", sets={"vae_precision": "fp32"}),
+    Flag("--bf16-vae", "switch", MACHINE, "The VAE computes in bf16.", sets={"vae_precision": "bf16"}),
+    Flag("--fp16-vae", "switch", MACHINE, "The VAE computes in fp16.", sets={"vae_precision": "fp16"}),
     Flag(
         "--use-cpu",
         "text",

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from webui.core import precisions
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, ROWS
+from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.request import GenerationRequest, join_names, split_names
 
 ORDER = (
@@ -174,8 +176,13 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         "Clip skip": request.clip_skip if request.clip_skip > 1 and request.knows("clip_skip") else "",
         "Refiner": _refiner(request),
         "Refiner switch at": request.refiner_switch_at if _refiner(request) else "",
+        **{FIELDS[name].infotext or "": _precision(request, name) for name in PRECISION_OF.values()},
         **{f"Module {number}": model_name(file_name(name)) for number, name in modules},
     }
+
+
+def _precision(request: GenerationRequest, name: str) -> str:
+    return precisions.written(FIELDS[name].infotext or "", getattr(request, name)) if request.knows(name) else ""
 
 
 def _refiner(request: GenerationRequest) -> str:
@@ -268,6 +275,8 @@ def _understand(key: str, value: str) -> dict[str, Any] | None:
     if key == "Clip skip" and value.strip() == "0":
         # Sites write it for none.
         value = "1"
+    if _BY_KEY.get(key) in PRECISION_OF.values():
+        value = precisions.read(value)
     if key == "Size":
         size = _SIZE.fullmatch(value.strip())
         found: dict[str, Any] = {"width": int(size[1]), "height": int(size[2])} if size else {}

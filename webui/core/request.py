@@ -60,6 +60,9 @@ class GenerationRequest:
     refiner_checkpoint: str = FIELDS["refiner_checkpoint"].default
     refiner_switch_at: float = FIELDS["refiner_switch_at"].default
     attention: str = FIELDS["attention"].default
+    denoiser_precision: str = FIELDS["denoiser_precision"].default
+    text_encoder_precision: str = FIELDS["text_encoder_precision"].default
+    vae_precision: str = FIELDS["vae_precision"].default
     alone: bool = FIELDS["alone"].default
     checkpoint_hash: str = ""
     vae_hash: str = ""

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webui.core.errors import Faults, InvalidField, NotAllowed, StorageProblem, UnknownName
+from webui.core.precisions import CHOICES, Precision
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ RUNNING = "Making pictures"
 GUESTS = "Guests"
 PAGE = "Page"
 EXTENSIONS = "Extensions"
+
+_PRECISIONS = dict(zip(CHOICES, ("Automatic", "32 bits", "16 bits (fp16)", "16 bits (bf16)", "8 bits"), strict=True))
 
 
 def _row(
@@ -83,6 +86,24 @@ class Settings(BaseModel):
         description="How attention is computed where a request names nothing else.",
         max_length=100,
         json_schema_extra=_row(RUNNING, "attention"),
+    )
+    denoiser_precision: Precision = Field(
+        "Automatic",
+        title="Denoiser precision",
+        description="What the denoiser's weights are kept in where a request says nothing else.",
+        json_schema_extra=_row(RUNNING, labels=_PRECISIONS),
+    )
+    text_encoder_precision: Precision = Field(
+        "Automatic",
+        title="Text encoder precision",
+        description="The same for the text encoders.",
+        json_schema_extra=_row(RUNNING, labels=_PRECISIONS),
+    )
+    vae_precision: Precision = Field(
+        "Automatic",
+        title="VAE precision",
+        description="The same for the VAE.",
+        json_schema_extra=_row(RUNNING, labels=_PRECISIONS),
     )
     interrupt_after_current: bool = Field(
         True,

@@ -12,6 +12,8 @@ from webui.core.errors import OutOfMemory, WorkerProblem
 from webui.engine.config import Precision
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+STORAGE: dict[str, torch.dtype] = {**DTYPES, "fp8": torch.float8_e4m3fn}
+"""What weights may be kept in; nothing computes in 8 bits."""
 
 
 def choose_device(name: str) -> torch.device:

@@ -21,7 +21,8 @@ from webui.core.registry import Registry
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.device import free_cache, is_out_of_memory, memory
 from webui.engine.families.base import LoadedModel
-from webui.engine.reading.cache import NetworkCache
+from webui.engine.reading.cache import NetworkCache, OneTypeReader
+from webui.engine.reading.kept import size_of
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _SHARE = 0.5
 # How long to wait at most until nothing refers to a dropped model any more.
 _FREEING_SECONDS = 2.0
 
-Key = tuple[tuple[str, int, int], ...]
+Key = tuple[tuple[tuple[str, int, int], ...], tuple[str, ...]]
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Pipelines:
     def names(self) -> list[str]:
         """The checkpoints in memory."""
         with self._lock:
-            return [resident.name for resident in self._resident.values()]
+            return list(dict.fromkeys(resident.name for resident in self._resident.values()))
 
     @contextmanager
     def lend(
@@ -172,10 +173,12 @@ class Pipelines:
         waits: Callable[[bool], None],
         held: Collection[Key],
     ) -> LoadedModel:
-        load = self._resolve(self._registry.families.get(checkpoint.family).function)
+        family = self._registry.families.get(checkpoint.family)
+        load = self._resolve(family.function)
+        reader = OneTypeReader(self._reader) if self._registry.own_sampler(family) else self._reader
         while True:
             try:
-                model: LoadedModel = load(checkpoint, self._reader)
+                model: LoadedModel = load(checkpoint, reader)
                 return model
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -251,15 +254,16 @@ def _size(residents: Iterable[_Resident], without: Iterable[nn.Module] = ()) -> 
     networks = {id(network): network for resident in residents for network in resident.model.networks}
     for network in without:
         networks.pop(id(network), None)
-    return sum(p.numel() * p.element_size() for network in networks.values() for p in network.parameters())
+    return sum(size_of(network.parameters()) for network in networks.values())
 
 
 def _key(checkpoint: Checkpoint) -> Key:
-    """What the model was loaded from, so that a file that was replaced is loaded again."""
+    """What the model was loaded from, so that a file that was replaced is loaded again, and how it is kept."""
     try:
         stats = [(str(file), file.stat()) for file in checkpoint.weights]
     except OSError as error:
         raise ModelProblem(
             f"{checkpoint.name} is no longer complete: a file of its weights is gone.", field="checkpoint"
         ) from error
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+    kept = tuple(part.kept_as for part in checkpoint.parts.values())
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats), kept

@@ -19,6 +19,8 @@ def choices_of(field: Field, registry: Registry) -> list[str]:
         "schedules": registry.schedules,
         "attention": registry.attention,
     }
+    if field.choices:
+        return list(field.choices)
     table = tables.get(field.catalogue)
     return table.names() if table is not None else [field.default]
 

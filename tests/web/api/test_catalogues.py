@@ -131,8 +131,12 @@ def test_modules_are_what_checkpoints_may_lack_and_say_which_take_them(alone: Si
 
 def test_a_checkpoint_says_what_it_knows_of_the_fields(alone: Site) -> None:
     (sham,) = alone.client().get("/api/v1/checkpoints").json()["checkpoints"]
-    assert sham["abilities"] == ["cfg", "clip_skip", "refiner"] and sham["unknown_fields"] == ["distilled_cfg_scale"]
+    assert sham["abilities"] == ["cfg", "clip_skip", "refiner", "precision"]
+    assert sham["unknown_fields"] == ["distilled_cfg_scale"]
     registry = alone.house.service.registry
     assert (sham["samplers"], sham["schedulers"]) == (registry.samplers.names(), registry.schedules.names())
-    fields = {row["name"]: row["abilities"] for row in alone.client().get("/api/v1/fields").json()["fields"]}
+    rows = alone.client().get("/api/v1/fields").json()["fields"]
+    fields = {row["name"]: row["abilities"] for row in rows}
+    choices = {row["name"]: row["choices"] for row in rows}
+    assert choices["vae_precision"] == ["Automatic", "fp32", "fp16", "bf16", "fp8"] and choices["steps"] is None
     assert fields["cfg_scale"] == ["cfg", "cfg_scale"] and fields["steps"] == []

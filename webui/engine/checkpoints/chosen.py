@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webui.core.errors import DarkroomError, ModelProblem
+from webui.core.precisions import FIELD_OF
 from webui.core.request import GenerationRequest, join_names, split_names
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE
@@ -54,7 +55,10 @@ def choose(
 
 
 def with_requested(checkpoint: Checkpoint, request: GenerationRequest, catalogue: Catalogue) -> Checkpoint:
-    """The checkpoint with the parts that an accepted request names. Raises UnknownName, ModelProblem."""
+    """The checkpoint with the parts that an accepted request names, kept as it says.
+
+    Raises UnknownName, ModelProblem.
+    """
     whole = catalogue.with_parts(checkpoint, request.vae, split_names(request.text_encoders)).usable()
     for role, wanted in (("vae", request.vae_hash), ("text_encoder", request.text_encoders_hash)):
         now = catalogue.hash_of_parts(whole, role, read=False) if wanted else ""
@@ -66,7 +70,8 @@ def with_requested(checkpoint: Checkpoint, request: GenerationRequest, catalogue
                 field="vae" if role == "vae" else "text_encoders",
                 remedies=("Submit the job again",),
             )
-    return whole
+    parts = {name: replace(part, kept_as=_kept_as(request, part.role)) for name, part in whole.parts.items()}
+    return replace(whole, parts=parts)
 
 
 def does_fit(checkpoint: Checkpoint, vae: str, text_encoders: str, catalogue: Catalogue) -> bool:
@@ -81,6 +86,11 @@ def does_fit(checkpoint: Checkpoint, vae: str, text_encoders: str, catalogue: Ca
 def is_automatic(vae: str) -> bool:
     """Whether a request leaves the VAE to the program."""
     return vae.casefold() in ("", AUTOMATIC.casefold())
+
+
+def _kept_as(request: GenerationRequest, role: str) -> str:
+    precision = getattr(request, FIELD_OF[role]) if role in FIELD_OF else AUTOMATIC
+    return "" if precision == AUTOMATIC else str(precision)
 
 
 def _put_together(checkpoint: Checkpoint, vae: str, text_encoders: list[str], catalogue: Catalogue) -> Checkpoint:

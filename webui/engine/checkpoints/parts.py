@@ -32,7 +32,8 @@ _PRECISIONS = {"F32": "fp32", "F16": "fp16", "BF16": "bf16", "F64": "fp64"} | {
 class Part:
     """One network in one or more files. `precision` is what most of its numbers are kept in ("fp16", "Q4_K").
 
-    prefix: what its tensors' names begin with in the files. size_bytes: of its weights there.
+    prefix: what its tensors' names begin with in the files. size_bytes: of its weights there. kept_as: the precision
+    that a request wants its weights kept in ("fp8"); "" leaves it to the device and the flags.
     """
 
     architecture: str
@@ -43,6 +44,7 @@ class Part:
     precision: str = ""
     parameters: int = 0
     size_bytes: int = 0
+    kept_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

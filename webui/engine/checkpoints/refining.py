@@ -6,6 +6,7 @@ from typing import Any
 
 from webui.core.errors import InvalidField, ModelProblem
 from webui.core.fields import FIELDS
+from webui.core.precisions import FIELD_OF
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.accepted import find_accepted
@@ -58,7 +59,9 @@ def find_refiner(catalogue: Catalogue, request: GenerationRequest) -> Checkpoint
     """The refiner that the request was accepted with, put together; None without one. Raises as `find_accepted`."""
     if is_none(request.refiner_checkpoint):
         return None
+    # What is said of parts' precision is said of its parts too.
     alone = GenerationRequest(
+        **{name: getattr(request, name) for name in FIELD_OF.values()},
         checkpoint=request.refiner_checkpoint,
         checkpoint_hash=request.refiner_hash,
         text_encoders_hash=request.refiner_text_encoders_hash,

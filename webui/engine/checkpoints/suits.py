@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from webui.core.fields import FIELDS
+from webui.core.precisions import FIELD_OF
 from webui.core.registry import Family, Need, Registry
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.distilled import distilled_defaults
 
 REFINER = "refiner"
 """The ability of all models that the loop computes."""
+
+PRECISION = "precision"
+"""The ability of all models that are read part by part, which folders that diffusers itself reads are not."""
 
 # What a checkpoint's sidecar may set as defaults of fields.
 _SIDECARS = ("steps", "cfg_scale", "distilled_cfg_scale", "clip_skip", "sampler_name", "scheduler", "width", "height")
@@ -45,7 +49,9 @@ def abilities_of(checkpoint: Checkpoint, registry: Registry) -> tuple[str, ...]:
     family = registry.families.get(checkpoint.family)
     # Between two steps of the loop another model can take over; whoever steps by itself has no such place.
     own = registry.own_sampler(family)
-    return (*family.abilities_of(checkpoint.variant), *(() if own else (REFINER,)))
+    by_parts = any(part.role in FIELD_OF for part in checkpoint.parts.values())
+    more = (() if own else (REFINER,)) + ((PRECISION,) if by_parts else ())
+    return (*family.abilities_of(checkpoint.variant), *more)
 
 
 def own_names(sampler: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -14,6 +15,8 @@ from torch import nn
 from webui.core.errors import ModelProblem
 from webui.core.registry import Registry
 from webui.engine.checkpoints.parts import Part
+from webui.engine.device import STORAGE
+from webui.engine.reading.kept import FP8
 from webui.engine.reading.networks import read_network
 
 _Key = tuple[Any, ...]
@@ -30,7 +33,10 @@ class NetworkCache:
         dtype: torch.dtype,
         precisions: Mapping[str, torch.dtype] = MappingProxyType({}),
     ) -> None:
-        """precisions: what networks of a role ("vae") compute in, whatever their family asks for."""
+        """precisions: what networks of a role ("vae") compute in, whatever their family asks for.
+
+        What a part is to be kept in (`Part.kept_as`) counts before it.
+        """
         self.device, self.dtype = device, dtype
         self._precisions = precisions
         self._architectures = registry.architectures
@@ -38,15 +44,21 @@ class NetworkCache:
         self._known: WeakValueDictionary[_Key, nn.Module] = WeakValueDictionary()
 
     def network(
-        self, part: Part, *, dtype: torch.dtype | None = None, config: Mapping[str, Any] | None = None
+        self,
+        part: Part,
+        *,
+        dtype: torch.dtype | None = None,
+        config: Mapping[str, Any] | None = None,
+        in_one_type: bool = False,
     ) -> nn.Module:
-        """See `Reader`."""
-        wanted = self._precisions.get(part.role) or dtype or self.dtype
-        key = (*_files(part), part.prefix, wanted, json.dumps(dict(config or {}), sort_keys=True, default=str))
+        """See `Reader`. in_one_type: compute in what the family asks for, whatever the weights are kept in."""
+        kept, computed = self._types(part, dtype, in_one_type)
+        key = (*_files(part), part.prefix, kept, computed, json.dumps(dict(config or {}), sort_keys=True, default=str))
         known = self._known.get(key)
         if known is None:
             row = self._architectures.get(part.architecture)
-            known = read_network(part, row, self._resolve, self.device, wanted, config)
+            narrow = kept if kept != computed else None
+            known = read_network(part, row, self._resolve, self.device, computed, config, narrow)
             if _files(part) != key[: len(part.files)]:
                 raise ModelProblem(
                     f"{part.files[0].name} was changed while it was read.", field="checkpoint", remedies=("Try again",)
@@ -56,8 +68,51 @@ class NetworkCache:
 
     def held(self, parts: Iterable[Part]) -> list[nn.Module]:
         """Those of these parts' networks that are in memory; they stay for as long as the list does."""
-        wanted = {(*_files(part), part.prefix) for part in parts}
-        return [network for key, network in list(self._known.items()) if key[:-2] in wanted]
+        wanted = {(*_files(part), part.prefix): STORAGE.get(part.kept_as) for part in parts}
+        return [
+            network
+            for (*place, kept, computed, _), network in list(self._known.items())
+            if (start := tuple(place)) in wanted and kept == (wanted[start] or computed)
+        ]
+
+    def _types(
+        self, part: Part, dtype: torch.dtype | None, in_one_type: bool = False
+    ) -> tuple[torch.dtype, torch.dtype]:
+        """What a network is kept in, and what it computes in; dtype: what its family asks for."""
+        usual = self._precisions.get(part.role) or dtype or self.dtype
+        kept = STORAGE.get(part.kept_as)
+        if kept is None:
+            return usual, usual
+        if in_one_type and kept.itemsize > usual.itemsize:
+            return usual, usual
+        if in_one_type or kept == FP8:
+            return kept, usual
+        # Families ask for a type where fp16 overflows, and a CPU computes in what it is quick in.
+        asked = dtype is not None or part.role in self._precisions or self.device.type == "cpu"
+        return kept, torch.promote_types(kept, usual) if asked else kept
+
+
+@dataclass(frozen=True, slots=True)
+class OneTypeReader:
+    """The same `Reader` for stock pipelines, whose parts must all compute in the type that their family asks for."""
+
+    cache: NetworkCache
+
+    @property
+    def device(self) -> torch.device:
+        """See `Reader`."""
+        return self.cache.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """See `Reader`."""
+        return self.cache.dtype
+
+    def network(
+        self, part: Part, *, dtype: torch.dtype | None = None, config: Mapping[str, Any] | None = None
+    ) -> nn.Module:
+        """See `Reader`."""
+        return self.cache.network(part, dtype=dtype, config=config, in_one_type=True)
 
 
 def _files(part: Part) -> tuple[tuple[str, int, int], ...]:

@@ -13,6 +13,7 @@ from transformers.initialization import no_init_weights
 
 from webui.core.errors import ModelProblem
 from webui.engine.layouts.base import Layout, Source, take
+from webui.engine.reading.kept import keep, to_type, type_of
 from webui.engine.reading.weights import Joined
 
 # More of them wait for each other on small machines, and for the disk on all.
@@ -35,10 +36,12 @@ def fill(
     prefix: str = "",
     device: torch.device,
     dtype: torch.dtype,
+    kept: torch.dtype | None = None,
     channels_last: bool = False,
 ) -> None:
     """Give the network the weights of a file. Raises ModelProblem for a tensor that is missing or of another shape.
 
+    dtype: what it computes in; kept: what its weights are kept in, where that is another type (see `kept.py`).
     channels_last: lay the weights of convolutions out in memory as `torch.channels_last` has them.
     """
     wanted = network.state_dict()
@@ -51,7 +54,9 @@ def fill(
     def read(place: str) -> dict[str, torch.Tensor]:
         shapes = {name: wanted[name].shape for name, _ in sharing[place]}
         last = channels_last and any(len(shape) == 4 for shape in shapes.values())
-        tensor = weights.tensor(prefix + place, dtype, channels_last=last)
+        # Rounded once, whatever the file has and the device computes in.
+        once = kept is not None or any(source.more for _, source in sharing[place])
+        tensor = weights.tensor(prefix + place, torch.float32 if once else dtype, channels_last=last)
         taken = {name: take(tensor, source) for name, source in sharing[place]}
         for name, part in taken.items():
             if part.shape != shapes[name]:
@@ -61,6 +66,8 @@ def fill(
                     field="checkpoint",
                 )
         memory = torch.channels_last if last else torch.contiguous_format
+        if once:
+            taken = {name: to_type(part, type_of(part, kept or dtype, dtype)) for name, part in taken.items()}
         return {name: part.contiguous(memory_format=memory).to(device) for name, part in taken.items()}
 
     filled: dict[str, torch.Tensor] = {}
@@ -75,3 +82,5 @@ def fill(
     network.load_state_dict(filled, assign=True, strict=True)
     network.requires_grad_(False)
     network.to(device)
+    if kept:
+        keep(network, filled, dtype)

@@ -27,8 +27,12 @@ def read_network(
     device: torch.device,
     dtype: torch.dtype,
     config: Mapping[str, Any] | None = None,
+    kept: torch.dtype | None = None,
 ) -> nn.Module:
-    """The network of a part. config: values that count instead of the form's own. Raises ModelProblem."""
+    """The network of a part. config: values that count instead of the form's own; kept: see `fill`.
+
+    Raises ModelProblem.
+    """
     settings = {**part.form.config, **(config or {})}
     layout: Layout = resolve(row.layouts[part.form.layout])
     make: Callable[[Mapping[str, Any], Mapping[str, Any]], nn.Module] = resolve(row.build)
@@ -38,7 +42,17 @@ def read_network(
         convolutions = all(p.dim() < 5 for p in network.parameters()) and part.role != "text_encoder"
         last = convolutions and device.type != "mps"
         with open_weights(*part.files) as weights:
-            fill(network, weights, layout, settings, prefix=part.prefix, device=device, dtype=dtype, channels_last=last)
+            fill(
+                network,
+                weights,
+                layout,
+                settings,
+                prefix=part.prefix,
+                device=device,
+                dtype=dtype,
+                kept=kept,
+                channels_last=last,
+            )
     except DarkroomError:
         raise
     except Exception as error:

@@ -17,6 +17,7 @@ from webui.engine.checkpoints.forms.base import FolderForm, folder_form, single_
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
 from webui.engine.families.clip_texts import without_last_layer
+from webui.engine.reading.kept import to_type
 from webui.engine.work.base import Progress, ShouldStop, Steps
 from webui.engine.work.carried import carry_facts
 from webui.engine.work.files import WorkFiles, new_folder
@@ -32,7 +33,7 @@ from webui.engine.work.tensors import (
     row_of,
     unchanged,
 )
-from webui.engine.work.writing import content_of, kept_in, size_of, to_type, write_file
+from webui.engine.work.writing import content_of, kept_in, size_of, write_file
 from webui.plugins.resolve import resolve
 
 _FOLDER_LAYOUTS = ("diffusers", "transformers")

@@ -18,12 +18,13 @@ from webui.engine.checkpoints.forms.base import single_form
 from webui.engine.checkpoints.forms.stable_diffusion import VAE
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import look_inside
+from webui.engine.reading.kept import to_type
 from webui.engine.work.base import Progress, ShouldStop, Steps
 from webui.engine.work.carried import carry_facts
 from webui.engine.work.merging import MergeFiles, merged
 from webui.engine.work.recipe import metadata_of, recipe
 from webui.engine.work.tensors import Opened, Piece, as_single, is_scale, open_parts, renamed, row_of, unchanged
-from webui.engine.work.writing import content_of, kept_in, to_type, write_file
+from webui.engine.work.writing import content_of, kept_in, write_file
 from webui.plugins.resolve import resolve
 
 # A1111 merges what has this in its name and takes the rest (tables of noise levels) from A.

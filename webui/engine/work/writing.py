@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from webui.core.errors import ModelProblem
+from webui.engine.device import STORAGE
 from webui.engine.reading.weights import DTYPES
 from webui.engine.work.base import Steps
 from webui.engine.work.files import new_file
@@ -21,13 +22,6 @@ Make = Callable[[str], Tensor]
 """A piece's tensor by its name."""
 
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
-_TYPES = {
-    "fp32": torch.float32,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-    "fp8": torch.float8_e4m3fn,
-}
-_FP8_MOST = torch.finfo(torch.float8_e4m3fn).max
 # Room for the index of a zip and for what pickle says of each tensor.
 _CKPT_BYTES_EACH = 1_000
 # The format allows so long a header, and no longer.
@@ -41,14 +35,7 @@ def kept_in(piece: Piece, precision: str) -> torch.dtype:
     if precision == "fp8" and len(piece.shape) < 2:
         # Norms and biases are small, and suffer most; programs that write such files keep them in 16 bits.
         return torch.float16 if piece.dtype == torch.float32 else piece.dtype
-    return _TYPES[precision]
-
-
-def to_type(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """The tensor in another type; 8-bit numbers stay within their range, beyond which they have no infinity."""
-    if dtype == torch.float8_e4m3fn and tensor.dtype != dtype:
-        return tensor.float().clamp(-_FP8_MOST, _FP8_MOST).to(dtype)
-    return tensor.to(dtype)
+    return STORAGE[precision]
 
 
 def size_of(pieces: Mapping[str, Piece]) -> int:

@@ -158,7 +158,7 @@ def _field(row: Field, service: Service, who: Identity) -> dict[str, Any]:
         "multiple": row.multiple,
         "group": row.group,
         "abilities": list(row.abilities),
-        "choices": _choices(row.catalogue, service, who),
+        "choices": list(row.choices) or _choices(row.catalogue, service, who),
     }
 
 
