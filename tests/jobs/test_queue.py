@@ -13,6 +13,9 @@ from tests.jobs.helpers import MakeJob
 from webui.core.errors import Conflict, NotFound, WorkerProblem
 from webui.core.events import Picture
 from webui.core.job import State
+from webui.core.job_request import RequestKinds
+from webui.core.model_work import WORKSHOP, Prune
+from webui.core.request import DEVICE
 from webui.jobs.queue import Queue
 
 ENDS = (State.DONE, State.FAILED, State.CANCELLED)
@@ -170,6 +173,30 @@ def test_running_jobs_count_as_turns(queue: Queue, make_job: MakeJob) -> None:
     queue.start("a1")
     queue.put(make_job("bob", "b1"))
     assert ids(queue.waiting()) == ["b1", "a2", "a3"]
+
+
+def test_works_take_no_turns_from_pictures(tmp_path: Path, make_job: MakeJob) -> None:
+    queue = Queue(tmp_path / "q.sqlite3", kinds=RequestKinds({"prune": Prune}))
+
+    def put(owner: str, name: str, request: object) -> None:
+        queue.put(replace(make_job(owner, name), **({"request": request, "task": "prune"} if request else {})))
+
+    for name in ("w0", "w1", "w2", "w3"):
+        put("ann", name, Prune(checkpoint=name))
+    queue.start("w0")
+    queue.start("w1")
+    put("bob", "v1", Prune(checkpoint="v1"))
+    put("ann", "a1", None)
+    for name in ("b1", "b2"):
+        put("bob", name, None)
+    assert ids(queue.waiting(workplace=DEVICE)) == ["a1", "b1", "b2"]
+    assert ids(queue.waiting(workplace=WORKSHOP)) == ["v1", "w2", "w3"], "those that run are turns there"
+    for workplace in (DEVICE, WORKSHOP):
+        line = [job for job in queue.line() if job.workplace == workplace]
+        assert [(job.id, job.position) for job in line] == [
+            (job.id, place) for place, job in enumerate(queue.waiting(workplace=workplace))
+        ]
+    queue.close()
 
 
 def test_the_front_outranks_turns_and_the_last_moved_is_first(queue: Queue, make_job: MakeJob) -> None:

@@ -111,8 +111,9 @@ class Queue:
     def waiting(self, limit: int = 1000, owner: str | None = None, workplace: str | None = None) -> Jobs:
         """The waiting jobs in the order in which they will be taken up; one owner's, of one workplace, where given.
 
-        Jobs moved to the front come first. Then owners take turns: who has fewest running, was served longest ago,
-        came first. One with a `problem` cannot be run: its request is of another version of the program.
+        Jobs moved to the front come first. Then owners take turns, at each workplace for itself: who has fewest running
+        there, was served there longest ago, came first. One with a `problem` cannot be run: its request is of another
+        version of the program.
         """
         values = {
             "since": self._clock() - _RECENT_SECONDS,
@@ -125,11 +126,11 @@ class Queue:
 
     def line(self) -> Line:
         """All waiting jobs, in the order of `waiting`."""
-        values = {"since": self._clock() - _RECENT_SECONDS, "owner": None, "works": None, "are_works": None}
-        works, numbers = frozenset(self._kinds.tasks(WORKSHOP)), Counter[str]()
-        line = []
+        works = json.dumps(self._kinds.tasks(WORKSHOP))
+        values = {"since": self._clock() - _RECENT_SECONDS, "owner": None, "works": works, "are_works": None}
+        line, numbers = [], Counter[str]()
         for row in self._database.rows(sql.LINE, values):
-            workplace = WORKSHOP if row["task"] in works else DEVICE
+            workplace = WORKSHOP if row["is_work"] else DEVICE
             line.append(Waiting(row["id"], row["owner"], workplace, numbers[workplace]))
             numbers[workplace] += 1
         return line

@@ -22,28 +22,31 @@ def listing(owner: bool, states: bool) -> str:
 
 # A place below zero was given by FRONT and outranks everybody's turn. Else turn by turn: an owner's k-th waiting job
 # comes with the k-th of the others, running jobs count as turns taken, and within a turn the owner who was served
-# longest ago goes first. The indexes are named because without statistics SQLite prefers one that leads through all
-# jobs there ever were.
-_SERVED = """
+# longest ago goes first. Works and pictures are done at different places and take no turns from each other. The indexes
+# are named because without statistics SQLite prefers one that leads through all jobs there ever were.
+_IS_WORK = "task IN (SELECT value FROM json_each(:works))"
+
+_SERVED = f"""
 WITH taken AS (
-    SELECT owner, COUNT(*) AS turns FROM jobs INDEXED BY jobs_running WHERE state = 'running' GROUP BY owner
+    SELECT owner, {_IS_WORK} AS is_work, COUNT(*) AS turns FROM jobs INDEXED BY jobs_running
+    WHERE state = 'running' GROUP BY owner, is_work
 ), served AS (
-    SELECT owner, MAX(started) AS last FROM jobs INDEXED BY jobs_by_start WHERE started > :since GROUP BY owner
+    SELECT owner, {_IS_WORK} AS is_work, MAX(started) AS last FROM jobs INDEXED BY jobs_by_start
+    WHERE started > :since GROUP BY owner, is_work
 )
 """
 
-_ORDERED = """
+_ORDERED = f"""
 FROM (
     SELECT waiting.*,
-        ROW_NUMBER() OVER (PARTITION BY waiting.owner, place < 0 ORDER BY place, waiting.rowid)
+        ROW_NUMBER() OVER (PARTITION BY waiting.owner, waiting.is_work, place < 0 ORDER BY place, waiting.rowid)
             + COALESCE(taken.turns, 0) AS turn,
         COALESCE(served.last, 0) AS served
-    FROM (SELECT rowid, * FROM jobs WHERE state = 'queued') AS waiting
-    LEFT JOIN taken ON taken.owner = waiting.owner
-    LEFT JOIN served ON served.owner = waiting.owner
+    FROM (SELECT rowid, *, {_IS_WORK} AS is_work FROM jobs WHERE state = 'queued') AS waiting
+    LEFT JOIN taken ON taken.owner = waiting.owner AND taken.is_work = waiting.is_work
+    LEFT JOIN served ON served.owner = waiting.owner AND served.is_work = waiting.is_work
 )
-WHERE (:owner IS NULL OR owner = :owner)
-    AND (:are_works IS NULL OR (task IN (SELECT value FROM json_each(:works))) = :are_works)
+WHERE (:owner IS NULL OR owner = :owner) AND (:are_works IS NULL OR is_work = :are_works)
 ORDER BY
     CASE WHEN place < 0 THEN place ELSE 0 END,
     turn, served, place, rowid
@@ -51,7 +54,7 @@ ORDER BY
 
 WAITING = f"{_SERVED} SELECT * {_ORDERED} LIMIT :limit"
 
-LINE = f"{_SERVED} SELECT id, owner, task {_ORDERED}"
+LINE = f"{_SERVED} SELECT id, owner, is_work {_ORDERED}"
 
 COUNT = "SELECT COUNT(*) AS number FROM jobs WHERE state = :state AND (:owner IS NULL OR owner = :owner)"
 
