@@ -35,6 +35,7 @@ def test_the_engine_gets_what_was_asked_for(home: Path, monkeypatch: pytest.Monk
     assert config.disabled_extensions == ("a",)
     assert config.model_folders == given.paths.model_folders
     assert config.warm_checkpoint == "", "whichever is the first"
+    assert config.warm_precisions == dict.fromkeys(("denoiser", "text_encoder", "vae"), "Automatic")
 
 
 def test_warming_may_be_left_out(home: Path) -> None:

@@ -14,6 +14,7 @@ from webui.core.errors import InvalidField
 from webui.core.flags import COMMON, to_options
 from webui.core.logs import start_logging
 from webui.core.options import Options
+from webui.core.precisions import FIELD_OF
 from webui.core.settings import ENVIRONMENT_PREFIX, SettingsStore, check_settings, environment_values
 from webui.engine.config import EngineConfig
 
@@ -103,6 +104,7 @@ def engine_config(options: Options, settings: SettingsStore, *, warm: bool = Fal
         preview_type=current.show_progress_type,
         png_compress_level=current.png_compress_level,
         warm_checkpoint=current.sd_model_checkpoint if warm and options.warm else None,
+        warm_precisions={role: getattr(current, name) for role, name in FIELD_OF.items()},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -42,6 +42,8 @@ class EngineConfig:
     png_compress_level: int = 1
     warm_checkpoint: str | None = None
     """A checkpoint that is loaded at start, before anybody asks for it; where it is not there (or "") the first one."""
+    warm_precisions: Mapping[str, str] = field(default_factory=dict)
+    """What its parts' weights are kept in, by role."""
 
 
 def one_each(config: EngineConfig, devices: Sequence[str]) -> tuple[EngineConfig, ...]:

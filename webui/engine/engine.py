@@ -20,6 +20,7 @@ from webui.core.request import GenerationRequest
 from webui.engine import device as devices
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.chosen import kept_in
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.refining import find_refiner
 from webui.engine.conditioning import Conditioner
@@ -217,7 +218,7 @@ class Engine:
 
     def _warm(self, title: str) -> None:
         try:
-            self._pipelines.prefetch(self._catalogue.default(title))
+            self._pipelines.prefetch(kept_in(self._catalogue.default(title), self.config.warm_precisions))
         except DarkroomError as error:
             log.warning("No checkpoint was loaded ahead: %s", error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from webui.core.errors import DarkroomError, ModelProblem
@@ -70,8 +71,14 @@ def with_requested(checkpoint: Checkpoint, request: GenerationRequest, catalogue
                 field="vae" if role == "vae" else "text_encoders",
                 remedies=("Submit the job again",),
             )
-    parts = {name: replace(part, kept_as=_kept_as(request, part.role)) for name, part in whole.parts.items()}
-    return replace(whole, parts=parts)
+    return kept_in(whole, {role: getattr(request, name) for role, name in FIELD_OF.items()})
+
+
+def kept_in(checkpoint: Checkpoint, precisions: Mapping[str, str]) -> Checkpoint:
+    """The checkpoint with its parts' weights kept in these precisions, by role."""
+    words = {role: "" if precision == AUTOMATIC else precision for role, precision in precisions.items()}
+    parts = {name: replace(part, kept_as=words.get(part.role, "")) for name, part in checkpoint.parts.items()}
+    return replace(checkpoint, parts=parts)
 
 
 def does_fit(checkpoint: Checkpoint, vae: str, text_encoders: str, catalogue: Catalogue) -> bool:
@@ -86,11 +93,6 @@ def does_fit(checkpoint: Checkpoint, vae: str, text_encoders: str, catalogue: Ca
 def is_automatic(vae: str) -> bool:
     """Whether a request leaves the VAE to the program."""
     return vae.casefold() in ("", AUTOMATIC.casefold())
-
-
-def _kept_as(request: GenerationRequest, role: str) -> str:
-    precision = getattr(request, FIELD_OF[role]) if role in FIELD_OF else AUTOMATIC
-    return "" if precision == AUTOMATIC else str(precision)
 
 
 def _put_together(checkpoint: Checkpoint, vae: str, text_encoders: list[str], catalogue: Catalogue) -> Checkpoint:
