@@ -184,6 +184,10 @@ class Engine:
             return
         started = time.perf_counter()
         for place, checkpoint in enumerate(checkpoints):
+            if run.cancelled or run.ended:
+                # What was lent meanwhile goes back; who ended the job did not know of it.
+                self._inbox.put(partial(self._close_run, run))
+                return
             tell = partial(self._tell_loading, run, checkpoint)
             if place:
                 tell()

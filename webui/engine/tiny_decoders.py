@@ -81,8 +81,11 @@ class TinyDecoders:
         try:
             return TinyDecoder(_read_decoder(path, self._device, self._dtype), self._dtype)
         except DarkroomError as error:
-            self._say(str(path), f"{path.name} cannot be used for previews: {error.detail} They")
-            return None
+            why = error.detail
+        except Exception as error:  # noqa: BLE001 a file of another form may break anywhere; previews go on without it
+            why = f"It is of another form ({type(error).__name__})."
+        self._say(str(path), f"{path.name} cannot be used for previews: {why} They")
+        return None
 
     def _say(self, key: str, why: str) -> None:
         if key not in self._said:

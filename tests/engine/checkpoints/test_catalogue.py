@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -263,3 +264,17 @@ def test_files_of_parts_are_hashed_behind_too(tmp_path):
         time.sleep(0.01)
     digests = {Path(path): digest for (path, *_), digest in ModelTable(tmp_path).hashes().items()}
     assert digests == {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files} and len(files) == 2
+
+
+def test_a_name_that_is_no_text_is_left_out_and_takes_nothing_down(model, tmp_path):
+    folder = tmp_path / "models" / "Stable-diffusion"
+    copy(model, folder / "fine")
+    # As an archive of Windows unpacks on Linux; other systems know no such names.
+    for name in (b"caf\xe9.safetensors", b"d\xe9/inside.safetensors", b"fine/unet/config\xe9.json"):
+        path = folder / os.fsdecode(name)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"x")
+        except OSError:
+            pytest.skip("no such names on this disk")
+    assert [c.name for c in Catalogue((folder,), tmp_path).all()] == ["fine"]

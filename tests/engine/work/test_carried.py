@@ -59,6 +59,26 @@ def test_its_good_settings_go_with_it(shelf, told, made):
     assert json.loads((shelf.folder / "new.darkroom.json").read_text()) == said
 
 
+def test_nothing_is_said_any_more_of_what_was_there_before(shelf, told, velocity, made):
+    ears = told.progress, told.should_stop
+    target = shelf.folder / "mix.safetensors"
+    said = target.with_name("mix.darkroom.json")
+    convert(Convert(), WorkFiles(velocity, target), *ears)
+    said.write_text(json.dumps(json.loads(said.read_text()) | {"about": "mine"}))
+    plain = shelf.put("plain.safetensors", made("sd1"), torch.float16)
+    convert(Convert(overwrite=True), WorkFiles(plain, target), *ears)
+    assert json.loads(said.read_text()) == {"about": "mine"}
+    convert(Convert(overwrite=True), WorkFiles(velocity, target), *ears)
+    assert shelf.find("mix.safetensors").prediction_type == "v_prediction"
+
+
+def test_what_cannot_be_written_is_told(shelf, told, velocity):
+    target = shelf.folder / "mix.safetensors"
+    target.with_name("mix.darkroom.json").mkdir()
+    convert(Convert(overwrite=True), WorkFiles(velocity, target), told.progress, told.should_stop)
+    assert "prediction_type v_prediction" in told.words and target.is_file()
+
+
 def test_where_the_weights_say_all_nothing_is_written(shelf, told, made):
     for kind, marks in (("sd1", ()), ("sdxl", ("v_pred", "ztsnr"))):
         source = shelf.put(f"{kind}.safetensors", made(kind, marks=marks), torch.float16)

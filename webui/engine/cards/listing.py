@@ -99,9 +99,11 @@ def _place_of(cursor: str, places: Sequence[tuple[Any, str]]) -> tuple[Any, str]
     try:
         key, model_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         place = (key, str(model_id))
+        if key != key:
+            raise ValueError("no number")
         # Compared once with what is there, so that one of another order is found out.
         _ = places[:1] and place < places[0]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InvalidField(
             "This cursor is none of this list.", field="cursor", remedies=("Begin again without a cursor",)
         ) from error

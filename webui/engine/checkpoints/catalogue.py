@@ -12,7 +12,7 @@ from pathlib import Path
 
 from webui.core.errors import ModelProblem, UnknownName
 from webui.core.model_folders import ModelFolders
-from webui.engine.checkpoints.aliases import Aliases, name_of
+from webui.engine.checkpoints.aliases import SHORT_HASH, Aliases, name_of
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.completion import AUTOMATIC, Completion, Offers, PartFile
 from webui.engine.checkpoints.describe import Describer, is_part_beside, offers
@@ -66,16 +66,16 @@ class Catalogue:
         so that no start waits, until `refresh` is asked for the rest.
         """
         self._folders = folders if isinstance(folders, ModelFolders) else ModelFolders(tuple(folders))
-        self._kinds = kinds or Kinds.built_in()
-        self._families = {family.name: family for family in self._kinds.families}
+        self.kinds = kinds or Kinds.built_in()
+        self._families = {family.name: family for family in self.kinds.families}
         self._hash_large, self._look_seconds = hash_large and not known_only, look_seconds
         self._known_only = known_only
         table = ModelTable(cache_dir)
         self._hashes = HashCache(table)
-        self._looks = Looks(table, self._kinds)
+        self._looks = Looks(table, self.kinds)
         self._scanner = Scanner()
         models_dir = self.folder.parent if self._folders.checkpoints else None
-        self._describer = Describer(self._kinds, self._hashes, models_dir, hash_small=not known_only)
+        self._describer = Describer(self.kinds, self._hashes, models_dir, hash_small=not known_only)
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._seen: tuple[tuple[Seen, ...], ...] = ()
@@ -152,7 +152,7 @@ class Catalogue:
         family = self._families.get(checkpoint.family)
         if family is None:
             return checkpoint
-        completion = Completion(self._kinds, self._fresh().offers)
+        completion = Completion(self.kinds, self._fresh().offers)
         whole = completion.chosen(family, checkpoint.inside, checkpoint.path, vae, text_encoders)
         lacked = completion.lacking(family, checkpoint.missing)
         other = None if checkpoint.problem == lacked else checkpoint.problem
@@ -182,8 +182,11 @@ class Catalogue:
         return self._hash(files, f"A file of {checkpoint.name} cannot be read", read=read) if files else ""
 
     def vae_with_hash(self, digits: str) -> PartFile | None:
-        """The VAE in a file of its own whose sha256 begins with these digits, as far as hashes are known."""
-        return next((file for file in self.vaes() if self._known_hash(_files(file)).startswith(digits)), None)
+        """The VAE in a file of its own whose sha256 begins with these digits, ten at least, where its hash is known."""
+        wanted = digits.casefold()
+        if len(wanted) < SHORT_HASH:
+            return None
+        return next((file for file in self.vaes() if self._known_hash(_files(file)).startswith(wanted)), None)
 
     def _hash(self, files: Sequence[Path], trouble: str, *, read: bool = True) -> str:
         try:
@@ -251,7 +254,7 @@ class Catalogue:
         there = offers([*vaes, *beside], encoders, apart, looks)
         models = [one for one in checkpoints if not is_part_beside(one)]
         models += [one for one in mixed if looks[one.path].what.family]
-        found = self._describer.checkpoints(models, looks, Completion(self._kinds, there))
+        found = self._describer.checkpoints(models, looks, Completion(self.kinds, there))
         return _State(tuple(found), Aliases(found), there, complete)
 
     def _hash_waiting(self) -> None:

@@ -87,6 +87,9 @@ class Scanner:
             if name.startswith("."):
                 continue
             path = folder / name
+            if not _is_text(name):
+                self._say(path, "its name is no text that other programs could be told; rename it")
+                continue
             try:
                 if entries[name].is_dir():
                     if _is_model(path):
@@ -117,13 +120,24 @@ class Scanner:
             if file == path / OWN_SIDECAR:
                 sidecars.append((file, stat.st_mtime_ns))
             else:
-                digest.update(f"{file.relative_to(path)}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+                line = f"{file.relative_to(path)}|{stat.st_size}|{stat.st_mtime_ns}\n"
+                digest.update(line.encode(errors="surrogateescape"))
         return Seen(root, path, digest.hexdigest(), is_folder=True, sidecars=tuple(sidecars))
 
     def _say(self, path: Path, why: str) -> None:
         if str(path) not in self._said:
             self._said.add(str(path))
-            log.warning("%s was left out of the search for models: %s.", path, why)
+            shown = str(path).encode(errors="replace").decode()
+            log.warning("%s was left out of the search for models: %s.", shown, why)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8; old archives unpack names in other encodings."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_model(folder: Path) -> bool:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.json_files import read_json
 from webui.engine.checkpoints.scan import OWN_SIDECAR
-
-log = logging.getLogger(__name__)
 
 # What a mark among the tensors says too.
 _MARKED = ("prediction_type", "zero_snr")
@@ -24,22 +23,34 @@ _PLAIN = "epsilon"
 _MARKS = ("v_pred", "ztsnr")
 
 
-def carry_facts(source: Checkpoint, target: Path, names: Collection[str]) -> None:
-    """Write what is known of `source` beside `target`, a file of weights like its, where nothing says it there.
+def carry_facts(
+    source: Checkpoint, target: Path, names: Collection[str], say: Callable[[str], None], *, overwrite: bool = False
+) -> None:
+    """Write what is known of `source` beside `target`, a file of weights made of it, where nothing says it there.
 
-    names: the tensors of the target, of which some may say it themselves. A file that is beside it already is left
-    alone. It is for later pictures: the weights are written, so a folder that is full is no reason to fail.
+    names: the tensors of the target, of which some may say it themselves. overwrite: the target took another's place,
+    of which nothing may be said any more. What a person wrote beside a new file stays as it is. say: is told what could
+    not be written: the weights are there, so that is no reason to fail.
     """
     facts = _facts(source)
     if any(name.rpartition(".")[2] in _MARKS for name in names):
         facts = {name: fact for name, fact in facts.items() if name not in _MARKED}
-    beside = [target.with_name(f"{target.stem}{ending}") for ending in (f".{OWN_SIDECAR}", ".yaml")]
-    if not facts or any(map(Path.exists, beside)):
-        return
+    beside = target.with_name(f"{target.stem}.{OWN_SIDECAR}")
     try:
-        beside[0].write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        log.warning("What is known of %s could not be written beside %s: %s", source.name, target.name, error)
+        if not beside.exists():
+            said = {} if target.with_suffix(".yaml").exists() else facts
+        elif overwrite:
+            said = {name: fact for name, fact in read_json(beside).items() if name not in _FACTS} | facts
+        else:
+            return
+        if said:
+            beside.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        elif beside.exists():
+            beside.unlink()
+    except (OSError, ModelProblem) as error:
+        why = error.strerror if isinstance(error, OSError) else error.detail
+        wanted = ", ".join(f"{name} {fact}" for name, fact in facts.items()) or "nothing"
+        say(f"{beside.name} should say of the new model: {wanted}. It could not be written: {why}.")
 
 
 def _facts(source: Checkpoint) -> dict[str, Any]:

@@ -58,11 +58,11 @@ def convert(request: Convert, files: WorkFiles, progress: Progress, should_stop:
         raise InvalidField(f"{files.target.name} does not end in .{request.form}.", field="target")
     with torch.inference_mode():
         write = _to_folder if request.form == DIFFUSERS else _to_file
-        return write(request, source, files.target, progress, should_stop)
+        return write(request, files, progress, should_stop)
 
 
-def _to_file(request: Convert, source: Checkpoint, target: Path, progress: Progress, should_stop: ShouldStop) -> Path:
-    kinds = Kinds.built_in()
+def _to_file(request: Convert, files: WorkFiles, progress: Progress, should_stop: ShouldStop) -> Path:
+    source, target, kinds = files.source, files.target, files.kinds
     whole = source.path if source.kind == "single" else None
     parts = source.inside or source.parts
     with open_parts(parts, *([whole] if whole else [])) as opened:
@@ -82,18 +82,18 @@ def _to_file(request: Convert, source: Checkpoint, target: Path, progress: Progr
             overwrite=request.overwrite,
         )
         cast.say(steps)
-    carry_facts(source, target, cast.pieces)
+    carry_facts(source, target, cast.pieces, steps.say, overwrite=request.overwrite)
     return target
 
 
-def _to_folder(request: Convert, source: Checkpoint, target: Path, progress: Progress, should_stop: ShouldStop) -> Path:
+def _to_folder(request: Convert, files: WorkFiles, progress: Progress, should_stop: ShouldStop) -> Path:
+    source, target, kinds = files.source, files.target, files.kinds
     if source.missing:
         raise ModelProblem(
             f"{source.name} is not whole, so it can be no folder: {', '.join(source.missing)} is missing.",
             field="checkpoint",
             remedies=("Put the missing part into models/VAE or models/text_encoder",),
         )
-    kinds = Kinds.built_in()
     form = folder_form(kinds.families, source.family)
     parts = {name: _as_in_folders(source, part) for name, part in source.parts.items()}
     with open_parts(parts) as opened:

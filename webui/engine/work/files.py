@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +22,7 @@ import psutil
 
 from webui.core.errors import Conflict, StorageProblem, TransientStorageProblem
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.identify import Kinds
 
 PREFIX = ".darkroom-"
 """What hidden names begin with."""
@@ -41,10 +42,11 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 @dataclass(frozen=True, slots=True)
 class WorkFiles:
-    """The checkpoint that is worked on, and where the result goes."""
+    """The checkpoint that is worked on, and where the result goes. kinds: the rows that it is known by."""
 
     source: Checkpoint
     target: Path
+    kinds: Kinds = field(default_factory=Kinds.built_in)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from webui.core.errors import InvalidField, ModelProblem, UnknownName
 from webui.core.model_work import DIFFUSERS, Convert, Download, Merge, Prune
+from webui.engine.checkpoints.aliases import SHORT_HASH, hash_of
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.work.download.fetch import FetchFiles
@@ -62,14 +63,14 @@ def merge_files(request: Merge, library: Library) -> MergeFiles:
     made = merged_name(request, *names) + _ENDINGS.get(a.variant, "")
     target = library.place(request.target or request.custom_name or made, f".{request.format}")
     vae = None if request.bake_in_vae in _NO_VAE else _vae(request.bake_in_vae, library)
-    files = MergeFiles(a, target, b, c, vae)
+    files = MergeFiles(a, target, b, c, vae, library.catalogue.kinds)
     merged(request, files)
     return files
 
 
 def accept_merge(request: Merge, library: Library) -> Merge:
     """The request with titles. Raises what `merge_files` does, and Conflict, StorageProblem for its place."""
-    files = merge_files(request, library)
+    files = merge_files(replace(request, target=""), library)
     check_target(files.target, overwrite=request.overwrite)
     return replace(
         request,
@@ -84,12 +85,13 @@ def convert_files(request: Convert, library: Library) -> WorkFiles:
     """The checkpoint and the place of its new form. Raises UnknownName, ModelProblem, InvalidField."""
     source = _source(request.checkpoint, library)
     suffix = "" if request.form == DIFFUSERS else f".{request.form}"
-    return WorkFiles(source, library.place(request.target or request.name or stem(source), suffix))
+    target = library.place(request.target or request.name or stem(source), suffix)
+    return WorkFiles(source, target, library.catalogue.kinds)
 
 
 def accept_convert(request: Convert, library: Library) -> Convert:
     """The request with a title. Raises what `convert_files` does, and Conflict, StorageProblem for its place."""
-    files = convert_files(request, library)
+    files = convert_files(replace(request, target=""), library)
     check_target(files.target, overwrite=request.overwrite)
     return replace(request, checkpoint=files.source.title, target=files.target.name)
 
@@ -98,12 +100,13 @@ def prune_files(request: Prune, library: Library) -> WorkFiles:
     """The checkpoint and the place of what is left of it. Raises UnknownName, ModelProblem, InvalidField."""
     source = _source(request.checkpoint, library)
     made = f"{stem(source)}-{'ema' if request.keep_ema else 'pruned'}"
-    return WorkFiles(source, library.place(request.target or request.name or made, f".{request.format}"))
+    target = library.place(request.target or request.name or made, f".{request.format}")
+    return WorkFiles(source, target, library.catalogue.kinds)
 
 
 def accept_prune(request: Prune, library: Library) -> Prune:
     """The request with a title. Raises what `prune_files` does, and Conflict, StorageProblem for its place."""
-    files = prune_files(request, library)
+    files = prune_files(replace(request, target=""), library)
     check_target(files.target, overwrite=request.overwrite)
     return replace(request, checkpoint=files.source.title, target=files.target.name)
 
@@ -157,6 +160,10 @@ def _found(name: str, library: Library, field: str) -> Checkpoint:
         raise _at(error, field) from None
     if not found.path.exists():
         raise ModelProblem(f"{found.name} is no longer there.", field=field)
+    # A request that waited names what it was accepted with, which may have been replaced since.
+    digits = "" if found.name.casefold() == name.strip().casefold() else hash_of(name)
+    if len(digits) >= SHORT_HASH and not library.catalogue.hash_now(found).startswith(digits):
+        raise ModelProblem(f"{found.name} is no longer the file {digits} that was asked for.", field=field)
     return found
 
 

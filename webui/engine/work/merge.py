@@ -53,7 +53,7 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
     """
     request.check()
     named = merged(request, files)
-    kinds = Kinds.built_in()
+    kinds = files.kinds
     with torch.inference_mode(), ExitStack() as stack:
         opened = {letter: stack.enter_context(open_parts(c.inside)) for letter, c in named.items()}
         sources = {letter: _open(letter, c, opened[letter], kinds) for letter, c in named.items()}
@@ -75,7 +75,7 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
             metadata=metadata,
             overwrite=request.overwrite,
         )
-    carry_facts(named["A"], path, pieces)
+    carry_facts(named["A"], path, pieces, steps.say, overwrite=request.overwrite)
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from webui.core.errors import InvalidField, ModelProblem
@@ -16,13 +16,17 @@ _LETTERS = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}
 
 @dataclass(frozen=True, slots=True)
 class MergeFiles:
-    """What is merged: A, and where the method takes them B and C; a VAE to bake in; where the result goes."""
+    """What is merged: A, and where the method takes them B and C; a VAE to bake in; where the result goes.
+
+    kinds: the rows that they are known by.
+    """
 
     a: Checkpoint
     target: Path
     b: Checkpoint | None = None
     c: Checkpoint | None = None
     vae: Path | None = None
+    kinds: Kinds = field(default_factory=Kinds.built_in)
 
 
 def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
@@ -38,17 +42,17 @@ def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
     if request.metadata_from in given and request.metadata_from not in found:
         raise InvalidField(f"There is no {request.metadata_from} whose metadata to take.", field="metadata_from")
     for letter, checkpoint in found.items():
-        _check_family(letter, checkpoint, files.a)
+        _check_family(letter, checkpoint, files)
     return found
 
 
-def _check_family(letter: str, checkpoint: Checkpoint, first: Checkpoint) -> None:
-    if not forms_of(Kinds.built_in().families, checkpoint.family).merges:
+def _check_family(letter: str, checkpoint: Checkpoint, files: MergeFiles) -> None:
+    if not forms_of(files.kinds.families, checkpoint.family).merges:
         why = checkpoint.problem or "It is of a family that is not merged here: SD1, SD2 and SDXL are."
         raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field="checkpoint")
-    if checkpoint.family != first.family:
+    if checkpoint.family != files.a.family:
         raise ModelProblem(
-            f"{letter}, {checkpoint.name}, is of the family {checkpoint.family} and A of {first.family}; only models "
+            f"{letter}, {checkpoint.name}, is of the family {checkpoint.family} and A of {files.a.family}; only models "
             "of one family can be merged.",
             field="checkpoint",
         )

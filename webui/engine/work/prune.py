@@ -45,7 +45,7 @@ def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: Sho
         raise InvalidField(f"{files.target.name} does not end in .safetensors or .ckpt.", field="target")
     with torch.inference_mode(), open_parts(source.inside, source.path) as opened:
         file = opened[source.path]
-        needed = _needed(source, file)
+        needed = _needed(source, file, files.kinds)
         pieces = {name: kept(file, name) for name in file.names if name in needed}
         if request.keep_ema:
             pieces = _averaged(source, file, pieces)
@@ -65,20 +65,20 @@ def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: Sho
         )
         left = len(file.names) - len(pieces)
         steps.say(f"{left} of {len(file.names)} tensors were left out.")
-    carry_facts(source, files.target, pieces)
+    carry_facts(source, files.target, pieces, steps.say, overwrite=request.overwrite)
     return files.target
 
 
-def _needed(source: Checkpoint, file: WeightFile) -> set[str]:
+def _needed(source: Checkpoint, file: WeightFile, kinds: Kinds) -> set[str]:
     """The names of the tensors that the family's parts read, with what belongs to them."""
     needed = {mark for mark in (*_MARKS, *(_UNET + mark for mark in _MARKS)) if mark in file}
     for part in source.inside.values():
-        needed |= _of_part(part)
+        needed |= _of_part(part, kinds)
     return needed | {name for name in file.names if is_scale(name)}
 
 
-def _of_part(part: Part) -> set[str]:
-    row = row_of(part, Kinds.built_in())
+def _of_part(part: Part, kinds: Kinds) -> set[str]:
+    row = row_of(part, kinds)
     layout = resolve(row.layouts[part.form.layout])
     return {part.prefix + layout(name, part.form.config).name for name in parameters_of(part, row)}
 

@@ -193,6 +193,9 @@ class Web:
         if scheme not in ("http", "https") or not host:
             response.close()
             raise NotAllowed(f"{shown(url)} leads to something that is no address of the web.")
+        if scheme == "http" and urlsplit(url).scheme == "https" and not is_private_name(host):
+            response.close()
+            raise NotAllowed(f"{shown(url)} leads to an address without encryption, where anybody may change the file.")
         return target
 
     def _token(self, url: str) -> str | None:
