@@ -31,7 +31,7 @@ ROWS = builtin.schedules()
 REGISTRY = Registry(
     Table("sampler", builtin.samplers()),
     Table("schedule", ROWS),
-    *(Table(kind, []) for kind in ("f", "n", "a", "t", "c")),
+    *(Table(kind, []) for kind in ("f", "n", "a", "t", "c", "w")),
 )
 STEPS = [1, 2, 3, 7, 20, 30, 50, 150]
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

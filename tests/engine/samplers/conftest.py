@@ -29,6 +29,7 @@ REGISTRY = Registry(
     attention=Table("attention backend", []),
     tabs=Table("tab", []),
     commands=Table("command", []),
+    works=Table("work", []),
 )
 Denoiser = Callable[[Tensor, float], Tensor]
 
