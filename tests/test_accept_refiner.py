@@ -53,6 +53,13 @@ def test_it_is_stored_by_title_and_hash_and_found_again(
     assert (read.values["refiner_checkpoint"], read.values["refiner_switch_at"]) == (fine.title, 0.6)
 
 
+def test_a_picture_that_names_none_takes_the_forms_away(registry: Registry, catalogue: Catalogue) -> None:
+    for text in ("a\nSteps: 3, Sampler: Euler, Seed: 1", "a\nSteps: 3, Sampler: Euler, Refiner: gone [0123456789]"):
+        read = accept.canonical(infotext.parse(text), registry, catalogue)
+        assert read.values["refiner_checkpoint"] == "None"
+    assert "refiner_checkpoint" not in accept.canonical(infotext.parse("only a prompt"), registry, catalogue).values
+
+
 @pytest.mark.parametrize("name", ["", "None", "none", "base"])
 def test_none_is_none_however_it_is_said(accepted: Any, name: str) -> None:
     made = accepted(refiner_checkpoint=name, refiner_switch_at=0.3)

@@ -237,6 +237,9 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
             values[REFINER] = catalogue.get(values[REFINER]).title
         except DarkroomError:
             unknown["Refiner"] = values.pop(REFINER)
+    if parsed.found:
+        # A picture that names none was made without one.
+        values.setdefault(REFINER, FIELDS[REFINER].default)
     _find_parts(values, unknown, catalogue)
     return replace(parsed, values=values, unknown=unknown)
 
