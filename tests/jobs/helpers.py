@@ -12,6 +12,7 @@ from typing import Any
 
 from webui.core.events import ENDS, Event, Output, Queued, Step
 from webui.core.job import Job
+from webui.core.job_request import RequestKinds
 from webui.core.settings import SettingsStore
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
@@ -87,15 +88,17 @@ class RecordingBus(Bus):
 
 
 @asynccontextmanager
-async def running_house(folder: Path, *executors: Executor) -> AsyncIterator[House]:
+async def running_house(
+    folder: Path, *executors: Executor, kinds: RequestKinds | None = None, made: Callable[[], None] = lambda: None
+) -> AsyncIterator[House]:
     """A house at work on a folder, with a worker for each executor; leaving it is an orderly stop."""
-    queue = Queue(folder / "data" / "darkroom.sqlite3")
+    queue = Queue(folder / "data" / "darkroom.sqlite3", kinds=kinds)
     events: dict[str, list[Event]] = {}
     bus = RecordingBus(queue, events)
     settings = SettingsStore(folder / "data" / "settings.json")
     store = PictureStore(folder / "outputs", owner=queue.name)
     take_up(queue, store)
-    scheduler = Scheduler(queue, bus, executors, store, Plugins(), settings)
+    scheduler = Scheduler(queue, bus, executors, store, Plugins(), settings, made)
     for executor in executors:
         await executor.start()
     task = asyncio.create_task(scheduler.run())

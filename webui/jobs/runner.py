@@ -108,6 +108,11 @@ class Runner:
             raise Conflict("This job has just ended.")
         if self._begun and not self.job.request.pictures and not self._stops:
             self._stops = True
+            try:
+                self._parts.queue.mark_interrupted(self.job.id)
+            except StorageProblem as problem:
+                # A work may be what fills the disk, and is stopped all the same.
+                log.warning("That job %s was stopped is not recorded: %s", self.job.id, problem.detail)
             self._controls.stop_now()
             return
         self._abandoned = True
@@ -115,7 +120,7 @@ class Runner:
         self._cancel()
 
     def leave(self) -> asyncio.Task[None] | None:
-        """The program stops: the job waits again, for the next start. The task ends soon."""
+        """The program stops: the job waits again, for the next start; a work that was stopped ends. Either is soon."""
         self._leaving.set()
         self._stopped.set()
         self._cancel()
@@ -135,7 +140,7 @@ class Runner:
                 raise asyncio.CancelledError
             outcome = await self._outcome()
         except asyncio.CancelledError:
-            if not self._abandoned:
+            if not (self._abandoned or self._stops):
                 self._wait_for_next_start()
                 raise
             outcome = Outcome(State.CANCELLED)
@@ -145,6 +150,9 @@ class Runner:
 
     async def _outcome(self) -> Outcome | None:
         """How the job came out, or None when it waits again."""
+        if self.job.interrupted and not self.job.request.pictures:
+            # A work that was stopped in an earlier run has nothing to keep, unlike pictures.
+            return Outcome(State.CANCELLED)
         try:
             try:
                 return await self._attempt()
