@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
+
+import pytest
 
 from tests.jobs.helpers import House, running_house, with_loop
 from tests.jobs.works_stub import Stubborn
+from webui.core.errors import Conflict
 from webui.core.events import Cancelled, Finished, Progress
 from webui.core.job import LOCAL_OWNER, Job, State
 from webui.core.job_request import RequestKinds
@@ -55,3 +60,30 @@ async def test_a_stopped_work_does_not_run_again_after_a_kill_of_the_program(tmp
     async with running_house(tmp_path / "killed", shop, kinds=KINDS) as house:
         assert isinstance(await house.end(job.id), Cancelled)
         assert shop.ran == []
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["stopped twice", "the program stops"])
+@with_loop
+async def test_a_work_whose_file_is_there_is_done_whatever_comes(tmp_path: Path, leaves: bool) -> None:
+    job, shop = work("job"), Stubborn()
+    listing, listed = threading.Event(), threading.Event()
+
+    def made() -> None:
+        listing.set()
+        listed.wait(10)
+
+    async with running_house(tmp_path, shop, kinds=KINDS, made=made) as house:
+        await begun(house, job)
+        house.scheduler.cancel(job.id)
+        shop.done.set()
+        assert await asyncio.to_thread(listing.wait, 10)
+        if leaves:
+            asyncio.get_running_loop().call_later(0.05, listed.set)
+        else:
+            with pytest.raises(Conflict, match="just ended"):
+                house.scheduler.cancel(job.id)
+            listed.set()
+            assert isinstance(await house.end(job.id), Finished)
+    async with running_house(tmp_path, Stubborn(), kinds=KINDS) as house:
+        row = house.queue.get(job.id)
+        assert (row.state, row.result) == (State.DONE, shop.result)

@@ -127,8 +127,9 @@ class Runner:
         return self._task
 
     def _cancel(self) -> None:
-        # A task that is cancelled before its first step never runs at all, and could not end its job.
-        if self._task is not None and self._begun:
+        # A task that is cancelled before its first step never runs at all, and could not end its job. One that is
+        # writing its end is done soon.
+        if self._task is not None and self._begun and not self._ending:
             self._task.cancel()
 
     # The run
@@ -226,7 +227,8 @@ class Runner:
             return Outcome(State.DONE, interrupted=output.interrupted, timings=output.timings)
         if output.interrupted:
             return Outcome(State.CANCELLED, timings=output.timings)
-        # Whoever hears of the end finds the model in the lists.
+        # The model is there: from here on nobody can take its end away. Whoever hears of that finds it in the lists.
+        self._ending = True
         try:
             await asyncio.to_thread(self._parts.made)
         except DarkroomError as error:
