@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from tests.engine.helpers import pixels, running, write_checkpoint
 from webui.core.events import Failed, Finished, Loading, Picture, Preview, Step
-from webui.engine.engine import problem_of
 from webui.engine.families import sd1
 from webui.engine.families.sd1 import StableDiffusion1
+from webui.engine.problems import problem_of
 
 
 def test_a_job_becomes_a_picture(bench, ask):

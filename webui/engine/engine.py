@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from webui.core.errors import DarkroomError, OutOfMemory, Problem, WorkerProblem, first_line
+from webui.core.errors import DarkroomError, WorkerProblem, first_line
 from webui.core.events import Failed, Finished, Loading, Output, Step
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
@@ -32,6 +32,7 @@ from webui.engine.hooks import PluginStepHooks
 from webui.engine.lanes import Guide, Lane, LaneEnd
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
+from webui.engine.problems import problem_of
 from webui.engine.stock.lane import StockLane
 from webui.engine.stock.model import StockModel
 from webui.engine.tiny_decoders import TinyDecoders
@@ -389,14 +390,3 @@ class Engine:
         with self._telling:
             if not (run.ended or run.cancelled):
                 self._tell(run.job_id, output)
-
-
-def problem_of(error: BaseException) -> Problem:
-    """What the person is told of an error that ended a job."""
-    if isinstance(error, DarkroomError):
-        return error.problem()
-    if devices.is_out_of_memory(error):
-        return OutOfMemory(
-            "There is not enough memory for this job.", remedies=("Lower the size or batch size",)
-        ).problem()
-    return DarkroomError(f"The job ended with an error: {type(error).__name__}: {first_line(error)}").problem()
