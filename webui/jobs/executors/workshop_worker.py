@@ -16,7 +16,9 @@ from webui.core.registry import Registry
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.work.base import Stopped, is_sentence
+from webui.engine.work.download.fetch import FetchFiles
 from webui.engine.work.library import Library
+from webui.jobs.executors.arrived import is_fetched
 from webui.jobs.executors.base import Verb, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Submit, Tell
 from webui.jobs.executors.process import Link
@@ -108,6 +110,8 @@ class _Bench:
         files = resolve(row.files)(request, library)
         if should_stop():
             raise Stopped("It was stopped before it began.")
+        if job.again and isinstance(files, FetchFiles) and is_fetched(files, teller.tell, should_stop):
+            return self._named(files.target)
         try:
             path: Path = resolve(row.function)(request, files, teller.tell, should_stop)
         except Conflict:
