@@ -67,7 +67,7 @@ class Workshop:
     async def close(self) -> None:
         """End the process."""
         self._dismiss()
-        await asyncio.gather(*self._endings)
+        await self._ended()
 
     def status(self) -> WorkerStatus:
         """Always ready: the process is started for whoever comes."""
@@ -90,7 +90,7 @@ class Workshop:
         if self._idle is not None:
             self._idle.cancel()
         # A work that was left may still hold its file open.
-        await asyncio.gather(*self._endings)
+        await self._ended()
         if self._bench is None:
             yield Loading("The workshop opens")
             self._bench = self._open()
@@ -116,6 +116,11 @@ class Workshop:
             else:
                 process.send(Cancel(job.id))
                 self._dismiss()
+
+    async def _ended(self) -> None:
+        """Wait for processes that end; who is cancelled meanwhile leaves them to it."""
+        if self._endings:
+            await asyncio.wait(self._endings)
 
     def _open(self) -> _Bench:
         bench = _Bench()
