@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
-from tests.jobs.helpers import with_loop
-from tests.jobs.test_works_ends import work
-from webui.core.events import Output
-from webui.jobs.executors.base import Controls
+from tests.jobs.helpers import running_house, with_loop
+from tests.jobs.test_works_ends import KINDS, work
+from webui.core.events import Failed, Finished, Output
+from webui.jobs.executors.base import Controls, WorkerDied
 from webui.jobs.executors.workshop import Workshop
 
 
@@ -50,3 +54,48 @@ async def test_a_process_that_ends_is_waited_for_though_who_waited_first_is_canc
         await anext(following)
         assert not psutil.pid_exists(pid)
         await following.aclose()
+
+
+@with_loop
+async def test_a_death_before_the_work_was_taken_up_is_not_laid_to_it(tmp_path: Path) -> None:
+    async with open_workshop(tmp_path) as shop:
+        await outputs(shop, "first")
+        pid = shop.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        # The loop stands still meanwhile, so that nobody has told the workshop of it.
+        while psutil.pid_exists(pid):
+            time.sleep(0.01)
+        with pytest.raises(WorkerDied) as death:
+            await outputs(shop, "second")
+        assert (death.value.ran, death.value.taken) == (False, False)
+        assert isinstance((await outputs(shop, "second"))[-1], Finished)
+
+
+@with_loop
+async def test_a_death_in_the_midst_of_a_work_is_laid_to_it(tmp_path: Path) -> None:
+    async with open_workshop(tmp_path, hangs=True) as shop:
+        running = shop.run(work("job"), Controls(), frozenset())
+        await anext(running)
+        await anext(running)
+        assert shop.pid is not None
+        os.kill(shop.pid, signal.SIGKILL)
+        with pytest.raises(WorkerDied) as death:
+            await anext(running)
+        assert death.value.ran
+
+
+@pytest.mark.parametrize("dies", [2, 3])
+@with_loop
+async def test_a_workshop_that_does_not_open_is_tried_three_times(tmp_path: Path, dies: int) -> None:
+    job, following = work("job"), work("following")
+    async with running_house(tmp_path, workshop(tmp_path, dies=dies), kinds=KINDS) as house:
+        house.submit(job)
+        end = await house.end(job.id)
+        assert house.queue.get(job.id).attempts == 0
+        if dies == 2:
+            assert isinstance(end, Finished)
+        else:
+            assert isinstance(end, Failed) and "ended 3 times before it had begun" in end.problem.detail
+        house.submit(following)
+        assert isinstance(await house.end(following.id), Finished), "the next work tries anew"

@@ -20,9 +20,12 @@ from webui.jobs.executors.process import WorkerProcess
 log = logging.getLogger(__name__)
 
 WORKSHOP_WORKER = "webui.jobs.executors.workshop_worker:main"
+_DOCTOR = ("Run launch.py doctor",)
 IDLE_SECONDS = 20.0
 """So long the process waits for further work; then its memory is free again."""
 _STOP_SECONDS = 10.0
+_SILENT_DEATHS = 3
+"""So many processes may die in a row without a word; the next one would too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class _Bench:
     process: WorkerProcess | None = None
     outputs: asyncio.Queue[Output | WorkerDied] = field(default_factory=asyncio.Queue)
     job_id: str = ""
+    heard: bool = False
+    """Whether it has said anything of that job."""
 
 
 class Workshop:
@@ -60,6 +65,7 @@ class Workshop:
         self._bench: _Bench | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
+        self._silent_deaths = 0
 
     async def start(self) -> None:
         """Nothing is started before there is work."""
@@ -96,7 +102,7 @@ class Workshop:
             self._bench = self._open()
         bench, process = self._bench, self._bench.process
         assert process is not None
-        bench.job_id = job.id
+        bench.job_id, bench.heard = job.id, False
         # As JSON: an extension's types are not known there before the extension is loaded.
         process.send(Submit(job.id, job.request.to_json(), done, alone=True, again=job.again, task=job.task))
         controls.listen(lambda verb: process.send(Tell(job.id, verb)))
@@ -106,8 +112,11 @@ class Workshop:
                 output = await bench.outputs.get()
                 if isinstance(output, WorkerDied):
                     over = True
-                    raise output
-                over = isinstance(output, Finished | Failed)
+                    output = self._judged(output)
+                    if isinstance(output, WorkerDied):
+                        raise output
+                self._silent_deaths = 0
+                over = over or isinstance(output, Finished | Failed)
                 yield output
         finally:
             if over:
@@ -116,6 +125,14 @@ class Workshop:
             else:
                 process.send(Cancel(job.id))
                 self._dismiss()
+
+    def _judged(self, death: WorkerDied) -> WorkerDied | Failed:
+        """A death, which is no work's fault before the process has taken it up; the failure where that never comes."""
+        self._silent_deaths = 0 if death.ran else self._silent_deaths + 1
+        if self._silent_deaths < _SILENT_DEATHS:
+            return death
+        sentence = f"The workshop ended {self._silent_deaths} times before it had begun, the last time so: {death}"
+        return Failed(WorkerProblem(sentence, remedies=_DOCTOR).problem())
 
     async def _ended(self) -> None:
         """Wait for processes that end; who is cancelled meanwhile leaves them to it."""
@@ -127,14 +144,16 @@ class Workshop:
 
         def heard(report: Report) -> None:
             if isinstance(report, Said) and report.job_id == bench.job_id:
+                bench.heard = True
                 bench.outputs.put_nowait(report.output())
 
         def died(sentence: str, known: bool) -> None:
             if self._bench is bench:
                 self._bench = None
             # What it found missing itself, another one would find missing too.
-            problem = Failed(WorkerProblem(sentence, remedies=("Run launch.py doctor",)).problem())
-            bench.outputs.put_nowait(problem if known else WorkerDied(ran=True, detail=sentence))
+            problem = Failed(WorkerProblem(sentence, remedies=_DOCTOR).problem())
+            death = WorkerDied(ran=bench.heard, taken=bench.heard, detail=sentence)
+            bench.outputs.put_nowait(problem if known else death)
 
         try:
             bench.process = WorkerProcess(self._target, self._config, heard, died)
