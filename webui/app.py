@@ -125,8 +125,14 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     queue = Queue(paths.database, kinds=registry.request_kinds)
     bus = Bus(Recall(queue))
     store = PictureStore(paths.outputs, owner=queue.name)
-    scheduler = Scheduler(queue, bus, executors, store, plugins, settings, made=catalogue.refresh)
     shelf = Shelf(catalogue, registry, paths.state, paths.other_models)
+
+    def made() -> None:
+        catalogue.refresh()
+        # Its kinds that the catalogue does not know change no list there.
+        shelf.look_again()
+
+    scheduler = Scheduler(queue, bus, executors, store, plugins, settings, made=made)
     places = CardPlaces(paths.outputs / ".cache" / "models", paths.bin / "model-previews")
     service = Service(
         cards=Cards(shelf, catalogue, registry, places),

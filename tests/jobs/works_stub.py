@@ -19,6 +19,8 @@ class Stubborn:
     def __init__(self) -> None:
         self.done = asyncio.Event()
         self.result = Made("made.safetensors")
+        self.work: Callable[[], object] = lambda: None
+        """What it does in the end."""
         self.told: list[Verb] = []
         self.ran: list[str] = []
 
@@ -45,4 +47,5 @@ class Stubborn:
         controls.listen(self.told.append)
         yield Progress(0.5, "Working")
         await self.done.wait()
+        self.work()
         yield Finished(0, result=self.result)
