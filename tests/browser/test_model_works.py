@@ -10,10 +10,12 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open, Serve
 from tests.browser.helpers import tab
 from tests.browser.server import PageServer
+from tests.jobs.works_stub import Stubborn
 from tests.jobs.workshop import write_models
 from webui.app import workshop
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
+from webui.jobs.executors.base import Verb
 from webui.web.identity import Sharing
 
 pytestmark = pytest.mark.browser
@@ -67,6 +69,23 @@ def test_a_work_is_stopped_and_leaves_nothing(tmp_path: Path, serve: Serve, open
     expect(page.locator(f"{CARD} .dk-state")).to_have_text("Stopped")
     left = list((tmp_path / "data" / "models" / "Stable-diffusion").iterdir())
     assert sorted(path.name for path in left) == ["one.safetensors", "two.safetensors"]
+
+
+def test_a_work_that_does_not_stop_is_left_to_itself(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    shop = Stubborn()
+    page = open_page(serve(others=[shop]))
+    tab(page, "modelmerger")
+    page.click("#tab_modelworks_get-button")
+    page.fill("#modelget_address textarea, #modelget_address input", "https://example.org/new.safetensors")
+    page.click("#modelget_get")
+    page.wait_for_function("darkroom.jobs.working()?.progress?.fraction > 0")
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        page.click(f"{CARD} button:text-is('Stop')")
+    expect(page.locator(f"{CARD} .dk-state")).to_have_text("Stopping")
+    assert shop.told[-1] is Verb.STOP_NOW
+    page.click(f"{CARD} button:text-is('Leave it')")
+    expect(page.locator(f"{CARD} .dk-state")).to_have_text("Stopped")
+    expect(page.locator(f"{CARD} button")).to_have_text("Run again")
 
 
 def test_refusals_stand_at_their_fields(tmp_path: Path, serve: Serve, open_page: Open) -> None:

@@ -11,6 +11,7 @@ WORK_TEXTS = {
     "work_share": "{words} · {percent} %",
     "work_stop": "Stop",
     "work_stopping": "Stopping",
+    "work_leave": "Leave it",
     "work_stopped": "Stopped",
     "work_made": "{name} is ready",
     "work_use": "Use it",

@@ -165,7 +165,8 @@
   function acts(job) {
     if (job.state === "done") return job.result?.title ? [["work_use", () => use(job)]] : [];
     if (D.jobs.ended(job)) return [["run_again", () => D.queue.again(job)]];
-    return job.interrupting ? [] : [["work_stop", () => stop(D.jobs.all.get(job.id) || job)]];
+    // One that was told to stop takes away what it has begun; asked again it is left to itself.
+    return [[job.interrupting ? "work_leave" : "work_stop", () => stop(D.jobs.all.get(job.id) || job)]];
   }
 
   // Buttons are made anew only when they change, so that a press is never lost.
