@@ -195,7 +195,7 @@ def test_the_time_left_is_said_once_it_can_be_believed_and_does_not_jump(page: P
 def test_what_is_waited_for_is_said_in_its_own_words(page: Page) -> None:
     page.evaluate(
         """() => {
-            darkroom.jobs.adopt({ id: "made-up", state: "queued", created: 1, request: {}, pictures: [] });
+            darkroom.jobs.adopt({ id: "made-up", state: "queued", created: 1, request: { prompt: "" }, pictures: [] });
             darkroom.jobs.take("loading", { job: "made-up", what: "Waiting for memory. Big is loaded after Small." });
         }"""
     )
