@@ -74,6 +74,9 @@ than what shapes tell.
 Places = Mapping[str, str]
 """Names of tensors that tell a network's form, by what they are to its recogniser."""
 
+_OTHER_PROGRAMS = ("original", "llama_cpp")
+"""The layouts of single files; a folder with a configuration is in its library's naming."""
+
 
 def recognise_by(
     namings: Mapping[str, Places],
@@ -84,11 +87,12 @@ def recognise_by(
 ) -> Form | None:
     """The form of a network that is known in several namings, by layout; see `Recognise` for the last two.
 
-    read: the configuration that shapes tell, None for something else. tell: the facts of a configuration. One that a
-    folder holds is of diffusers' naming.
+    read: the configuration that shapes tell, None for something else. tell: the facts of a configuration.
     """
-    for layout in ("diffusers",) if config is not None else namings:
-        found = read(names, namings[layout])
+    for layout, places in namings.items():
+        if config is not None and layout in _OTHER_PROGRAMS:
+            continue
+        found = read(names, places)
         if found is not None:
             settings = found if config is None else config
             return Form(layout, settings, tell({**found, **settings}))

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from webui.engine.checkpoints.architectures.base import Form, Names, Places, recognise_by
+from webui.engine.checkpoints.architectures.flux import STREAMS, streams
 
-_HEAD_WIDTH = 128
 _AXES = (32, 32, 32, 32)
 """How a head's width is divided among picture, row, column and word, of all published models."""
 _STATES = 3
@@ -15,28 +15,18 @@ _STATES = 3
 
 _NAMES = {
     "original": {
-        "image": "img_in.weight",
-        "context": "txt_in.weight",
+        **STREAMS["original"],
         "time": "time_in.in_layer.weight",
         "guidance": "guidance_in.in_layer.weight",
-        "double": "double_blocks.{}.",
-        "single": "single_blocks.{}.",
-        "norm": "double_blocks.0.img_attn.norm.query_norm.scale",
         "modulation": "double_stream_modulation_img.lin.weight",
         "middle": "double_blocks.0.img_mlp.2.weight",
-        "last": "final_layer.linear.weight",
     },
     "diffusers": {
-        "image": "x_embedder.weight",
-        "context": "context_embedder.weight",
+        **STREAMS["diffusers"],
         "time": "time_guidance_embed.timestep_embedder.linear_1.weight",
         "guidance": "time_guidance_embed.guidance_embedder.linear_1.weight",
-        "double": "transformer_blocks.{}.",
-        "single": "single_transformer_blocks.{}.",
-        "norm": "transformer_blocks.0.attn.norm_q.weight",
         "modulation": "double_stream_modulation_img.linear.weight",
         "middle": "transformer_blocks.0.ff.linear_out.weight",
-        "last": "proj_out.weight",
     },
 }
 
@@ -56,25 +46,13 @@ def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _config(names: Names, places: Places) -> dict[str, Any] | None:
     """The network's form by diffusers' names; None for something else."""
-    image, context, time = (names.shape(places[name]) for name in ("image", "context", "time"))
-    middle, last = names.shape(places["middle"]), names.shape(places["last"])
-    doubles, singles = names.count(places["double"]), names.count(places["single"])
-    if image is None or context is None or time is None or middle is None or last is None:
-        return None
-    if not doubles or not singles or names.shape(places["norm"]) != (_HEAD_WIDTH,) or len(middle) != 2:
-        return None
-    if places["modulation"] not in names:
+    read, time, middle = streams(names, places), names.shape(places["time"]), names.shape(places["middle"])
+    if read is None or time is None or middle is None or len(middle) != 2 or places["modulation"] not in names:
         return None
     return {
-        "in_channels": image[1],
-        "out_channels": last[0],
-        "num_layers": doubles,
-        "num_single_layers": singles,
-        "attention_head_dim": _HEAD_WIDTH,
-        "num_attention_heads": image[0] // _HEAD_WIDTH,
-        "joint_attention_dim": context[1],
+        **read,
         "timestep_guidance_channels": time[1],
-        "mlp_ratio": middle[1] / image[0],
+        "mlp_ratio": middle[1] / middle[0],
         "axes_dims_rope": list(_AXES),
         "guidance_embeds": places["guidance"] in names,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from webui.engine.checkpoints.architectures.base import Form, Names
+from webui.engine.checkpoints.architectures.base import Form, Names, Places, recognise_by
+from webui.engine.checkpoints.architectures.language_models import facts, namings, sizes
 
 _HEAD_WIDTH = 128
 _ROPE_THETA = 1_000_000.0
@@ -13,58 +14,22 @@ _SECTIONS = (16, 24, 24)
 _MOST_PLACES = 128000
 """These are of all published sizes, and no tensor tells them."""
 
-_INSIDE = {
-    "tokens": "embed_tokens.weight",
-    "block": "layers.{}.",
-    "query": "layers.0.self_attn.q_proj.weight",
-    "bias": "layers.0.self_attn.q_proj.bias",
-    "key": "layers.0.self_attn.k_proj.weight",
-    "gate": "layers.0.mlp.gate_proj.weight",
-    "normed": "layers.0.self_attn.q_norm.weight",
-}
-_NAMES = {
-    "transformers": {name: f"model.{place}" for name, place in _INSIDE.items()},
-    "with_eyes": {name: f"model.language_model.{place}" for name, place in _INSIDE.items()},
-    "transformers_bare": _INSIDE,
-    "llama_cpp": {
-        "tokens": "token_embd.weight",
-        "block": "blk.{}.",
-        "query": "blk.0.attn_q.weight",
-        "bias": "blk.0.attn_q.bias",
-        "key": "blk.0.attn_k.weight",
-        "gate": "blk.0.ffn_gate.weight",
-        "normed": "blk.0.attn_q_norm.weight",
-    },
-}
+_NAMES = namings("transformers", "with_eyes", "transformers_bare", "llama_cpp")
 
 
 def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | None:
     """The language model whose tensors these are; Qwen2.5's own are of the same form and encode texts alike."""
-    for layout, places in _NAMES.items():
-        read = _config(names, places)
-        if read is not None:
-            settings = read if config is None else config
-            return Form(layout, settings, {"width": read["hidden_size"], "layers": read["num_hidden_layers"]})
-    return None
+    return recognise_by(_NAMES, _config, facts, names, config)
 
 
-def _config(names: Names, places: Mapping[str, str]) -> dict[str, Any] | None:
+def _config(names: Names, places: Places) -> dict[str, Any] | None:
     """The network's form by transformers' names; None for something else."""
-    tokens, query, key, gate = (names.shape(places[name]) for name in ("tokens", "query", "key", "gate"))
-    if tokens is None or query is None or key is None or gate is None:
-        return None
-    # Qwen3 has norms of queries in place of their bias; packed weights are of another shape.
-    if places["bias"] not in names or places["normed"] in names or query[1] != tokens[1]:
-        return None
-    if query[0] % _HEAD_WIDTH or key[0] % _HEAD_WIDTH:
+    read = sizes(names, places, _HEAD_WIDTH)
+    # Qwen3 has norms of queries in place of their bias.
+    if read is None or places["bias"] not in names or places["norm"] in names:
         return None
     return {
-        "vocab_size": tokens[0],
-        "hidden_size": tokens[1],
-        "intermediate_size": gate[0],
-        "num_hidden_layers": names.count(places["block"]),
-        "num_attention_heads": query[0] // _HEAD_WIDTH,
-        "num_key_value_heads": key[0] // _HEAD_WIDTH,
+        **read,
         "max_position_embeddings": _MOST_PLACES,
         "rope_parameters": {"rope_type": "default", "rope_theta": _ROPE_THETA, "mrope_section": list(_SECTIONS)},
         "rms_norm_eps": 1e-6,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from webui.engine.checkpoints.architectures.base import Form, Names
+from webui.engine.checkpoints.architectures.base import Form, Names, Places, recognise_by
 
 _NAMES = {
     "transformers": {
@@ -29,14 +29,14 @@ _NAMES = {
 
 def recognise(names: Names, config: Mapping[str, Any] | None = None) -> Form | None:
     """The text encoder whose tensors these are; a whole T5's decoder is passed over."""
-    for layout in ("transformers",) if config is not None else _NAMES:
-        read = _config(names, _NAMES[layout])
-        if read is not None:
-            return Form(layout, read if config is None else config, {"width": read["d_model"]})
-    return None
+    return recognise_by(_NAMES, _config, _facts, names, config)
 
 
-def _config(names: Names, places: Mapping[str, str]) -> dict[str, Any] | None:
+def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {"width": config["d_model"]}
+
+
+def _config(names: Names, places: Places) -> dict[str, Any] | None:
     """The network's form by transformers' names; None for something else."""
     tokens, query = names.shape(places["tokens"]), names.shape(places["query"])
     distances = names.shape(places["distances"].format(0))
