@@ -212,6 +212,7 @@
     drawTitle();
     if (!calm()) wake?.();
   });
+  D.on("models", drawHead);
   D.onClick("dk_theme", switchTheme);
   D.start = start;
   D.shell = { state, refresh, tabs, opened, setOffline, notice };
