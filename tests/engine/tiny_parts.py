@@ -12,7 +12,6 @@ from tests.engine.tiny_stock import lively
 from webui.core.model_folders import ModelFolders
 from webui.engine.layouts import chroma, flux2, language_models, ldm, lumina2, t5, wan
 from webui.engine.layouts.base import same
-from webui.engine.layouts.qwen3 import transformers as qwen3
 
 WIDTH = 32
 HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 128}
@@ -236,7 +235,7 @@ def text_tensors(kind, pipeline):
         kept = tiny.renamed(model.language_model, language_models.transformers)
         return {n: t for n, t in kept.items() if not n.startswith(("model.layers.30.", "model.norm."))}
     if kind == "flux2-klein":
-        return tiny.renamed(model, qwen3)
+        return tiny.renamed(model, language_models.transformers)
     eyes = {f"visual.{name}": tensor for name, tensor in model.visual.state_dict().items()}
     return tiny.renamed(model.language_model, language_models.transformers) | eyes
 

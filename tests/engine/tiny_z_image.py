@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 
 from tests.engine import singles, tiny
 from tests.engine.helpers import byte_letters
-from webui.engine.layouts import ldm, qwen3, z_image
+from webui.engine.layouts import language_models, ldm, z_image
 
 WIDTH = 32
 VOCABULARY = 151936
@@ -57,7 +57,8 @@ def z_image_model(seed=0):
     """A model, as `singles.Model`; its parts' names in files that hold all of it."""
     autoencoder = tiny.vae(16, seed, quant=False)
     autoencoder.register_to_config(scaling_factor=0.3611, shift_factor=0.1159)
-    text_encoder = singles.Part(language_model(seed), "text_encoders.qwen3_4b.transformer.", qwen3.transformers)
+    place, named = "text_encoders.qwen3_4b.transformer.", language_models.transformers
+    text_encoder = singles.Part(language_model(seed), place, named)
     parts = {
         "transformer": singles.Part(transformer(seed), "model.diffusion_model.", z_image.transformer),
         "vae": singles.Part(autoencoder, "vae.", ldm.vae),

@@ -17,7 +17,7 @@ from webui.engine import attention
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.qwen3_tokens import LENGTH, count_prompt, prompt_tokens
 from webui.engine.families.base import Purpose
-from webui.engine.layouts import qwen3
+from webui.engine.layouts import language_models
 from webui.engine.layouts.base import same
 from webui.engine.reading.cache import NetworkCache
 from webui.plugins.resolve import resolve
@@ -95,8 +95,8 @@ def test_files_of_the_parts_are_put_together(models, root, registry, model, pref
     names = model.tensors("transformer", bare=True) if suffix == "gguf" else tiny.renamed(model["transformer"], same)
     bare = write({prefix + name: tensor for name, tensor in names.items()}, root / f"z_image.{suffix}")
     write(model.tensors("vae", bare=True), models / "VAE" / "ae.safetensors")
-    layout = {"": qwen3.transformers, "model.diffusion_model.": same}[prefix]
-    layout = qwen3.llama_cpp if suffix == "gguf" else layout
+    layout = {"": language_models.transformers, "model.diffusion_model.": same}[prefix]
+    layout = language_models.llama_cpp if suffix == "gguf" else layout
     write(tiny.renamed(model["text_encoder"], layout), models / "text_encoder" / f"qwen_3_4b.{suffix}")
     checkpoint = found(bare)
     assert set(checkpoint.completed) == {"vae", "text_encoder"}

@@ -17,7 +17,7 @@ from webui.engine.checkpoints.architectures import gemma2 as gemmas
 from webui.engine.checkpoints.architectures import lumina2 as luminas
 from webui.engine.checkpoints.architectures import mistral, qwen3, qwen_vl
 from webui.engine.checkpoints.architectures import z_image as z_images
-from webui.engine.layouts import chroma, flux, gemma2, language_models, lumina2, z_image
+from webui.engine.layouts import chroma, flux, language_models, lumina2, z_image
 from webui.engine.layouts.base import give, same
 from webui.engine.reading.modules import build, fill
 from webui.engine.reading.weights import open_weights
@@ -112,7 +112,11 @@ def test_gemma_in_every_naming(layout):
     form = gemmas.recognise(seen(tensors))
     assert form.layout == layout and form.facts == {"width": tiny_parts.WIDTH, "layers": 3}
     assert transformers.Gemma2Config(**form.config).to_dict() == {**network.config.to_dict(), "dtype": None}
-    named = {"transformers": language_models.transformers, "transformers_bare": same, "llama_cpp": gemma2.llama_cpp}
+    named = {
+        "transformers": language_models.transformers,
+        "transformers_bare": same,
+        "llama_cpp": language_models.llama_cpp_gemma2,
+    }
     if layout == "llama_cpp":
         assert {name for name, t in give((named[layout](n, {}), t) for n, t in own.items()).items()} == tensors.keys()
     else:
@@ -133,11 +137,11 @@ def test_norms_that_a_file_has_larger_by_one_lose_nothing(tmp_path, dtype):
         if name.endswith("norm.weight"):
             # As the published ones: numbers of 16 bits, of which some are small.
             parameter.data = (parameter.data / 16).bfloat16().float()
-    path = write(tiny.renamed(network, gemma2.llama_cpp), tmp_path / "gemma.gguf")
-    config = gemmas.recognise(seen(tiny.renamed(network, gemma2.llama_cpp))).config
+    path = write(tiny.renamed(network, language_models.llama_cpp_gemma2), tmp_path / "gemma.gguf")
+    config = gemmas.recognise(seen(tiny.renamed(network, language_models.llama_cpp_gemma2))).config
     read = build(lambda: transformers.Gemma2Model(transformers.Gemma2Config(**config)))
     with open_weights(path) as weights:
-        fill(read, weights, gemma2.llama_cpp, config, device=torch.device("cpu"), dtype=dtype)
+        fill(read, weights, language_models.llama_cpp_gemma2, config, device=torch.device("cpu"), dtype=dtype)
     for name, tensor in read.state_dict().items():
         assert tensor.dtype == dtype
         assert torch.allclose(tensor.float(), network.state_dict()[name].to(dtype).float(), rtol=0, atol=1e-7), name

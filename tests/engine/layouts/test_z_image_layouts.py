@@ -12,7 +12,7 @@ from tests.engine.layouts.test_layouts import same_config, same_weights, seen
 from tests.engine.tiny_z_image import language_model, transformer
 from webui.engine.checkpoints.architectures import qwen3 as qwens
 from webui.engine.checkpoints.architectures import z_image as z_images
-from webui.engine.layouts import qwen3, z_image
+from webui.engine.layouts import language_models, z_image
 from webui.engine.layouts.base import same
 
 CONVERT = theirs.convert_z_image_transformer_checkpoint_to_diffusers
@@ -101,7 +101,11 @@ def test_qwen3_in_every_naming(layout):
     form = qwens.recognise(seen(tensors))
     assert form.layout == layout
     same_config(form, network)
-    named = {"transformers": qwen3.transformers, "transformers_bare": same, "llama_cpp": qwen3.llama_cpp}[layout]
+    named = {
+        "transformers": language_models.transformers,
+        "transformers_bare": same,
+        "llama_cpp": language_models.llama_cpp,
+    }[layout]
     same_weights(network, tensors, named, form.config)
 
 

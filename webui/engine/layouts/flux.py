@@ -29,15 +29,17 @@ _DOUBLE = {
     "ff_context.net.2": "txt_mlp.2",
     "attn.to_out.0": "img_attn.proj",
     "attn.to_add_out": "txt_attn.proj",
-}
-_SINGLE = {"norm.linear": "modulation.lin", "proj_out": "linear2"}
-_DOUBLE_SCALES = {
     "attn.norm_q": "img_attn.norm.query_norm",
     "attn.norm_k": "img_attn.norm.key_norm",
     "attn.norm_added_q": "txt_attn.norm.query_norm",
     "attn.norm_added_k": "txt_attn.norm.key_norm",
 }
-_SINGLE_SCALES = {"attn.norm_q": "norm.query_norm", "attn.norm_k": "norm.key_norm"}
+_SINGLE = {
+    "norm.linear": "modulation.lin",
+    "proj_out": "linear2",
+    "attn.norm_q": "norm.query_norm",
+    "attn.norm_k": "norm.key_norm",
+}
 _DOUBLE_FUSED = {
     **{f"attn.to_{letter}": ("img_attn.qkv", (place, place + 1, 3)) for place, letter in enumerate("qkv")},
     **{f"attn.add_{letter}_proj": ("txt_attn.qkv", (place, place + 1, 3)) for place, letter in enumerate("qkv")},
@@ -62,10 +64,9 @@ def transformer(name: str, config: Mapping[str, Any]) -> Source:
         return Source(f"{_ENDS.get(stem, stem)}.{kind}")
     single, inside, kind = bool(found[1]), found[3], found[4]
     block = f"{'single' if single else 'double'}_blocks.{found[2]}"
-    scales, fused = (_SINGLE_SCALES, _SINGLE_FUSED) if single else (_DOUBLE_SCALES, _DOUBLE_FUSED)
-    if inside in scales:
-        return Source(f"{block}.{scales[inside]}.scale")
+    stems, fused = (_SINGLE, _SINGLE_FUSED) if single else (_DOUBLE, _DOUBLE_FUSED)
     if inside in fused:
         into, chunk = fused[inside]
         return Source(f"{block}.{into}{kind}", chunk=chunk)
-    return Source(f"{block}.{(_SINGLE if single else _DOUBLE)[inside]}{kind}")
+    stem = stems[inside]
+    return Source(f"{block}.{stem}{'.scale' if stem.endswith('_norm') else kind}")

@@ -109,9 +109,9 @@ _ROWS = (
         f"{_KNOWN}.qwen3:recognise",
         f"{_BUILD_QWEN}:qwen3",
         {
-            "transformers": f"{_LAYOUTS}.qwen3:transformers",
+            "transformers": f"{_LAYOUTS}.language_models:transformers",
             "transformers_bare": f"{_LAYOUTS}.base:same",
-            "llama_cpp": f"{_LAYOUTS}.qwen3:llama_cpp",
+            "llama_cpp": f"{_LAYOUTS}.language_models:llama_cpp",
         },
         places=(
             "text_encoders.qwen3_4b.transformer.",
@@ -185,7 +185,7 @@ _ROWS = (
         {
             "transformers": f"{_LAYOUTS}.language_models:transformers",
             "transformers_bare": f"{_LAYOUTS}.base:same",
-            "llama_cpp": f"{_LAYOUTS}.gemma2:llama_cpp",
+            "llama_cpp": f"{_LAYOUTS}.language_models:llama_cpp_gemma2",
         },
         places=("text_encoders.gemma2_2b.transformer.",),
     ),
@@ -213,7 +213,7 @@ _ROWS = (
             "transformers": f"{_LAYOUTS}.language_models:transformers",
             "with_eyes": f"{_LAYOUTS}.language_models:with_eyes",
             "transformers_bare": f"{_LAYOUTS}.base:same",
-            "llama_cpp": f"{_LAYOUTS}.qwen_vl:llama_cpp",
+            "llama_cpp": f"{_LAYOUTS}.language_models:llama_cpp",
         },
         places=("text_encoders.qwen25_7b.transformer.",),
     ),
