@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from diffusers import ChromaPipeline, FlowMatchEulerDiscreteScheduler
+from diffusers import ChromaPipeline
 
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokenizer_files import T5
 from webui.engine.reading.base import Reader
-from webui.engine.stock.assembled import assembled, flux_vae, tokenizer_of, wide
+from webui.engine.stock.assembled import FLUX_SCALE, assembled, tokenizer_of
 from webui.engine.stock.model import StockModel
 
 # Flux.1's; how far it bends the noise levels the pipeline says.
@@ -16,15 +16,7 @@ _SCHEDULER = {"shift": 3.0, "use_dynamic_shifting": True}
 
 def load(checkpoint: Checkpoint, reader: Reader) -> StockModel:
     """Load a checkpoint of Chroma's form. Raises ModelProblem."""
-    parts, dtype = checkpoint.parts, wide(reader)
     tokenizer = tokenizer_of(
-        checkpoint, "tokenizer", T5, eos_token="</s>", pad_token="<pad>", unk_token="<unk>", padding_side="right"
+        checkpoint, T5, eos_token="</s>", pad_token="<pad>", unk_token="<unk>", padding_side="right"
     )
-    pipeline = ChromaPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler or _SCHEDULER),
-        vae=flux_vae(parts["vae"], reader),
-        text_encoder=reader.network(parts["text_encoder"], dtype=dtype),
-        tokenizer=tokenizer,
-        transformer=reader.network(parts["transformer"], dtype=dtype),
-    )
-    return assembled(pipeline, reader)
+    return assembled(ChromaPipeline, checkpoint, reader, tokenizer, scheduler=_SCHEDULER, vae=FLUX_SCALE)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline, Flux2Pipeline
+from diffusers import Flux2KleinPipeline, Flux2Pipeline
 
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.chat_tokens import MISTRAL
 from webui.engine.checkpoints.qwen3_tokens import QWEN3
 from webui.engine.reading.base import Reader
-from webui.engine.stock.assembled import assembled, tokenizer_of, wide
+from webui.engine.stock.assembled import assembled, tokenizer_of
 from webui.engine.stock.model import StockModel
 
 # The published scheduler's; how far it bends the noise levels the pipelines say.
@@ -35,7 +33,6 @@ def load_dev(checkpoint: Checkpoint, reader: Reader) -> StockModel:
     """Load a checkpoint of Flux.2 dev's form. Raises ModelProblem."""
     tokenizer = tokenizer_of(
         checkpoint,
-        "tokenizer",
         MISTRAL,
         bos_token="<s>",
         eos_token="</s>",
@@ -43,30 +40,18 @@ def load_dev(checkpoint: Checkpoint, reader: Reader) -> StockModel:
         padding_side="left",
         chat_template=_MISTRAL_TALK,
     )
-    text_encoder = reader.network(checkpoint.parts["text_encoder"], dtype=wide(reader), config=_MISTRAL)
-    return assembled(Flux2Pipeline(text_encoder=text_encoder, tokenizer=tokenizer, **_rest(checkpoint, reader)), reader)
+    return assembled(Flux2Pipeline, checkpoint, reader, tokenizer, scheduler=_SCHEDULER, text_encoder=_MISTRAL)
 
 
 def load_klein(checkpoint: Checkpoint, reader: Reader) -> StockModel:
     """Load a checkpoint of Flux.2 klein's form. Raises ModelProblem."""
     tokenizer = tokenizer_of(
         checkpoint,
-        "tokenizer",
         QWEN3,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         padding_side="right",
         chat_template=_QWEN_TALK,
     )
-    text_encoder = reader.network(checkpoint.parts["text_encoder"], dtype=wide(reader))
-    rest = _rest(checkpoint, reader)
     # Nothing in the weights tells a distilled model: a CFG scale of 1 switches guidance off in both.
-    return assembled(Flux2KleinPipeline(text_encoder=text_encoder, tokenizer=tokenizer, **rest), reader)
-
-
-def _rest(checkpoint: Checkpoint, reader: Reader) -> dict[str, Any]:
-    return {
-        "scheduler": FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler or _SCHEDULER),
-        "vae": reader.network(checkpoint.parts["vae"], dtype=wide(reader)),
-        "transformer": reader.network(checkpoint.parts["transformer"], dtype=wide(reader)),
-    }
+    return assembled(Flux2KleinPipeline, checkpoint, reader, tokenizer, scheduler=_SCHEDULER)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from diffusers import FlowMatchEulerDiscreteScheduler, Lumina2Pipeline
+from diffusers import Lumina2Pipeline
 
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.chat_tokens import GEMMA2
 from webui.engine.reading.base import Reader
-from webui.engine.stock.assembled import assembled, flux_vae, tokenizer_of, wide
+from webui.engine.stock.assembled import FLUX_SCALE, assembled, tokenizer_of
 from webui.engine.stock.model import StockModel
 
 # The published scheduler's.
@@ -16,15 +16,7 @@ _SCHEDULER = {"shift": 6.0}
 
 def load(checkpoint: Checkpoint, reader: Reader) -> StockModel:
     """Load a checkpoint of Lumina 2's form. Raises ModelProblem."""
-    parts, dtype = checkpoint.parts, wide(reader)
     tokenizer = tokenizer_of(
-        checkpoint, "tokenizer", GEMMA2, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>"
+        checkpoint, GEMMA2, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>"
     )
-    pipeline = Lumina2Pipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler or _SCHEDULER),
-        vae=flux_vae(parts["vae"], reader),
-        text_encoder=reader.network(parts["text_encoder"], dtype=dtype),
-        tokenizer=tokenizer,
-        transformer=reader.network(parts["transformer"], dtype=dtype),
-    )
-    return assembled(pipeline, reader)
+    return assembled(Lumina2Pipeline, checkpoint, reader, tokenizer, scheduler=_SCHEDULER, vae=FLUX_SCALE)

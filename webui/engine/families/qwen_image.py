@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from diffusers import FlowMatchEulerDiscreteScheduler, QwenImagePipeline
+from diffusers import QwenImagePipeline
 
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.chat_tokens import QWEN_VL
 from webui.engine.reading.base import Reader
-from webui.engine.stock.assembled import assembled, tokenizer_of, wide
+from webui.engine.stock.assembled import assembled, tokenizer_of
 from webui.engine.stock.model import StockModel
 
 # The published scheduler's.
@@ -23,15 +23,7 @@ _SCHEDULER = {
 
 def load(checkpoint: Checkpoint, reader: Reader) -> StockModel:
     """Load a checkpoint of Qwen-Image's form. Raises ModelProblem."""
-    parts, dtype = checkpoint.parts, wide(reader)
     tokenizer = tokenizer_of(
-        checkpoint, "tokenizer", QWEN_VL, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="right"
+        checkpoint, QWEN_VL, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="right"
     )
-    pipeline = QwenImagePipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler or _SCHEDULER),
-        vae=reader.network(parts["vae"], dtype=dtype),
-        text_encoder=reader.network(parts["text_encoder"], dtype=dtype),
-        tokenizer=tokenizer,
-        transformer=reader.network(parts["transformer"], dtype=dtype),
-    )
-    return assembled(pipeline, reader)
+    return assembled(QwenImagePipeline, checkpoint, reader, tokenizer, scheduler=_SCHEDULER)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokenizer_files import T5, tokenizer_for
-from webui.engine.reading.base import Reader
+from webui.engine.reading.base import Reader, wide
 
 _PAD, _END = T5.numbers["<pad>"], T5.numbers["</s>"]
 
@@ -28,9 +28,8 @@ class T5Text:
     def read(cls, checkpoint: Checkpoint, reader: Reader, number: int, length: int) -> T5Text:
         """The checkpoint's text encoder of this number. Raises ModelProblem, also for a tokenizer that is nowhere."""
         tokenizer = tokenizer_for(checkpoint, f"tokenizer_{number}", T5)
-        # T5's states overflow in fp16.
-        dtype = torch.bfloat16 if reader.dtype == torch.float16 else reader.dtype
-        return cls(reader.network(checkpoint.parts[f"text_encoder_{number}"], dtype=dtype), tokenizer, length)
+        network = reader.network(checkpoint.parts[f"text_encoder_{number}"], dtype=wide(reader))
+        return cls(network, tokenizer, length)
 
     def states(self, text: str) -> Tensor:
         """(1, length, width): the last layer's states; those of the padding count, as the models were trained."""

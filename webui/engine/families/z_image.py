@@ -18,7 +18,7 @@ from webui.engine.checkpoints.tokenizer_files import tokenizer_for
 from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.base import Purpose
 from webui.engine.families.flow_model import FlowModel, ScheduleAt, schedules_of
-from webui.engine.reading.base import Reader
+from webui.engine.reading.base import Reader, wide
 
 _SCALING, _VAE_SHIFT = 0.3611, 0.1159
 
@@ -69,9 +69,7 @@ class ZImage(FlowModel):
 
 def load(checkpoint: Checkpoint, reader: Reader) -> ZImage:
     """Load a checkpoint of Z-Image's form. Raises ModelProblem."""
-    # The transformer's states and Qwen3's overflow in fp16.
-    dtype = torch.bfloat16 if reader.dtype == torch.float16 else reader.dtype
-    parts = checkpoint.parts
+    parts, dtype = checkpoint.parts, wide(reader)
     tokenizer = tokenizer_for(checkpoint, "tokenizer", QWEN3)
     text_encoder = reader.network(parts["text_encoder"], dtype=dtype)
     vae = Autoencoder.read(parts["vae"], reader, _SCALING, _VAE_SHIFT)

@@ -26,3 +26,8 @@ class Reader(Protocol):
         config: values that count instead of the form's own. Raises ModelProblem when it cannot be read.
         """
         ...
+
+
+def wide(reader: Reader) -> torch.dtype:
+    """The type for networks whose states overflow in fp16."""
+    return torch.bfloat16 if reader.dtype == torch.float16 else reader.dtype

@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-import torch
-from torch import nn
+from diffusers import FlowMatchEulerDiscreteScheduler
 from transformers import PreTrainedTokenizerFast
 
 from webui.engine.checkpoints.catalogue import Checkpoint
-from webui.engine.checkpoints.parts import Part
 from webui.engine.checkpoints.tokenizer_files import KnownTokenizer, tokenizer_for
-from webui.engine.reading.base import Reader
+from webui.engine.reading.base import Reader, wide
 from webui.engine.stock.model import StockModel
 from webui.plugins.builtin.stock import stock_classes
 
-_FLUX_SCALE = {"scaling_factor": 0.3611, "shift_factor": 0.1159}
+FLUX_SCALE: Mapping[str, Any] = MappingProxyType({"scaling_factor": 0.3611, "shift_factor": 0.1159})
+"""Of Flux.1's latents; pipelines ask the autoencoder for it, and files do not hold it."""
 
 
-def assembled(pipeline: Any, reader: Reader) -> StockModel:
-    """A pipeline object, whose networks are on the device, as a model."""
+def assembled(
+    make: Callable[..., Any],
+    checkpoint: Checkpoint,
+    reader: Reader,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    scheduler: Mapping[str, Any],
+    vae: Mapping[str, Any] = MappingProxyType({}),
+    text_encoder: Mapping[str, Any] = MappingProxyType({}),
+) -> StockModel:
+    """The checkpoint's networks in a pipeline of the class `make`, as a model.
+
+    scheduler: the configuration where the checkpoint has none. vae: values for what its own configuration leaves out;
+    text_encoder: values that count instead of its own. Raises ModelProblem.
+    """
+    parts, dtype = checkpoint.parts, wide(reader)
+    own = parts["vae"].form.config
+    lacking = {name: value for name, value in vae.items() if own.get(name) is None}
+    pipeline = make(
+        scheduler=FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler or scheduler),
+        vae=reader.network(parts["vae"], dtype=dtype, config=lacking),
+        text_encoder=reader.network(parts["text_encoder"], dtype=dtype, config=text_encoder),
+        tokenizer=tokenizer,
+        transformer=reader.network(parts["transformer"], dtype=dtype),
+    )
     pipeline.set_progress_bar_config(disable=True)
     row = stock_classes()[type(pipeline).__name__]
     return StockModel(pipeline, row, reader.device, pipeline.transformer.dtype)
 
 
-def wide(reader: Reader) -> torch.dtype:
-    """The type for networks whose states overflow in fp16."""
-    return torch.bfloat16 if reader.dtype == torch.float16 else reader.dtype
-
-
-def flux_vae(part: Part, reader: Reader) -> nn.Module:
-    """Flux.1's autoencoder for a pipeline, which asks it for the scale of its latents; files do not hold that."""
-    own = {name: value for name in _FLUX_SCALE if (value := part.form.config.get(name)) is not None}
-    return reader.network(part, dtype=wide(reader), config={**_FLUX_SCALE, **own})
-
-
-def tokenizer_of(
-    checkpoint: Checkpoint, folder_name: str, known: KnownTokenizer, **options: Any
-) -> PreTrainedTokenizerFast:
-    """A text encoder's tokenizer in the form that pipelines call; options: its special tokens, template and padding.
+def tokenizer_of(checkpoint: Checkpoint, known: KnownTokenizer, **options: Any) -> PreTrainedTokenizerFast:
+    """The tokenizer in the form that pipelines call; options: its special tokens, template and padding.
 
     Raises ModelProblem.
     """
     # Padding and cutting are switched on inside the object that it is given, which others use too.
-    own = type(made := tokenizer_for(checkpoint, folder_name, known)).from_str(made.to_str())
+    own = type(made := tokenizer_for(checkpoint, "tokenizer", known)).from_str(made.to_str())
     return PreTrainedTokenizerFast(tokenizer_object=own, **options)
