@@ -25,12 +25,12 @@ class Autoencoder:
         self.scaling, self.shift = scaling, shift
 
     @classmethod
-    def read(cls, part: Part, reader: Reader, scaling: float, shift: float = 0.0) -> Autoencoder:
+    def read(cls, part: Part, reader: Reader, scaling: float, shift: float | None = None) -> Autoencoder:
         """The autoencoder of a part; scaling and shift are the family's, where the part's own config has none."""
         # fp16 overflows in SD1's and SDXL's autoencoders, which gives black pictures.
         dtype = torch.float32 if reader.dtype == torch.float16 else reader.dtype
         config = part.form.config
-        own = float(config.get("scaling_factor") or scaling), float(config.get("shift_factor") or shift)
+        own = float(config.get("scaling_factor") or scaling), float(config.get("shift_factor") or shift or 0.0)
         return cls(reader.network(part, dtype=dtype), *own)
 
     @torch.inference_mode()

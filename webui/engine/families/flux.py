@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.t5_tokens import flux_tokens
 from webui.engine.checkpoints.tokens import chunker_of
@@ -15,7 +16,6 @@ from webui.engine.families.flow_model import FlowModel, FlowText, ScheduleAt, Si
 from webui.engine.families.t5_texts import T5Text
 from webui.engine.reading.base import Reader
 
-_SCALING, _VAE_SHIFT = 0.3611, 0.1159
 _SCHNELL_SHIFT = 1.0
 # What dev is told where a request does not say: the value it was published with.
 _GUIDANCE = 3.5
@@ -77,5 +77,5 @@ def load(checkpoint: Checkpoint, reader: Reader) -> Flux:
     schedule_at = schedules_of(checkpoint, SizeShift() if guided else _SCHNELL_SHIFT)
     t5 = T5Text.read(checkpoint, reader, 2, flux_tokens(checkpoint))
     clip = ClipText(reader.network(parts["text_encoder"]), chunker_of(checkpoint))
-    vae = Autoencoder.read(parts["vae"], reader, _SCALING, _VAE_SHIFT)
+    vae = Autoencoder.read(parts["vae"], reader, *latent_scales.FLUX)
     return Flux(reader.network(parts["transformer"]), vae, clip, t5, schedule_at)

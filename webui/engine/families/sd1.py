@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokens import chunker_of
 from webui.engine.families.autoencoder import Autoencoder
@@ -12,9 +13,6 @@ from webui.engine.families.clip_texts import ClipText
 from webui.engine.families.unet_model import Prediction, TextStates, UNetModel, prediction_of, schedule_of
 from webui.engine.model_schedule import DiscreteSchedule
 from webui.engine.reading.base import Reader
-
-SCALING = 0.18215
-"""SD1's and SD2's latents are the autoencoder's times this."""
 
 
 class StableDiffusion1(UNetModel):
@@ -38,5 +36,5 @@ def load(checkpoint: Checkpoint, reader: Reader) -> StableDiffusion1:
     prediction = prediction_of(checkpoint) or "epsilon"
     schedule = schedule_of(checkpoint)
     text = ClipText(reader.network(checkpoint.parts["text_encoder"]), chunker_of(checkpoint))
-    vae = Autoencoder.read(checkpoint.parts["vae"], reader, SCALING)
+    vae = Autoencoder.read(checkpoint.parts["vae"], reader, *latent_scales.SD)
     return StableDiffusion1(reader.network(checkpoint.parts["unet"]), vae, text, schedule, prediction)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokens import chunker_of
 from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.clip_texts import ClipText, without_last_layer
-from webui.engine.families.sd1 import SCALING, StableDiffusion1
+from webui.engine.families.sd1 import StableDiffusion1
 from webui.engine.families.unet_model import TextStates, prediction_of, schedule_of
 from webui.engine.reading.base import Reader
 
@@ -23,7 +24,7 @@ def load(checkpoint: Checkpoint, reader: Reader) -> StableDiffusion1:
     part = checkpoint.parts["text_encoder"]
     # OpenCLIP's own tokenizer fills chunks up with the token 0.
     text = ClipText(reader.network(part, config=without_last_layer(part)), chunker_of(checkpoint, pad=0))
-    vae = Autoencoder.read(checkpoint.parts["vae"], reader, SCALING)
+    vae = Autoencoder.read(checkpoint.parts["vae"], reader, *latent_scales.SD)
     unet = reader.network(checkpoint.parts["unet"])
     prediction = prediction_of(checkpoint, None)
     if prediction is None:

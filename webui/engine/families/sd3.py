@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from webui.core.errors import ModelProblem
+from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.t5_tokens import SD3_TOKENS
 from webui.engine.checkpoints.tokens import chunker_of
@@ -17,7 +18,6 @@ from webui.engine.families.flow_model import CELL_PIXELS, FlowModel, FlowText, S
 from webui.engine.families.t5_texts import T5Text
 from webui.engine.reading.base import Reader
 
-_SCALING, _VAE_SHIFT = 1.5305, 0.0609
 _SHIFT = 3.0
 _TIMESTEPS = 1000.0
 
@@ -89,5 +89,5 @@ def load(checkpoint: Checkpoint, reader: Reader) -> StableDiffusion3:
     # folder has one, it is what diffusers computes with.
     own = parts["text_encoder"].files[0].parent.parent == checkpoint.path
     projects = own and bool(parts["text_encoder"].form.facts["projection"])
-    vae = Autoencoder.read(parts["vae"], reader, _SCALING, _VAE_SHIFT)
+    vae = Autoencoder.read(parts["vae"], reader, *latent_scales.SD3)
     return StableDiffusion3(reader.network(parts["transformer"]), vae, clips, t5, schedule_at, projects=projects)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokens import chunker_of
 from webui.engine.families.autoencoder import Autoencoder
@@ -13,8 +14,6 @@ from webui.engine.families.clip_texts import ClipText
 from webui.engine.families.unet_model import Prediction, TextStates, UNetModel, prediction_of, schedule_of
 from webui.engine.model_schedule import DiscreteSchedule
 from webui.engine.reading.base import Reader
-
-_SCALING = 0.13025
 
 # How beautiful the refiner is told that a picture is, from 1 to 10: A1111's values for the prompt and the negative one.
 _BEAUTY, _NEGATIVE_BEAUTY = 6.0, 2.5
@@ -73,5 +72,5 @@ def _load(checkpoint: Checkpoint, reader: Reader, before: tuple[ClipText, ...]) 
     schedule = schedule_of(checkpoint)
     network = reader.network(checkpoint.parts["text_encoder_2"])
     texts = (*before, ClipText(network, chunker_of(checkpoint, "tokenizer_2", pad=0), "penultimate"))
-    vae = Autoencoder.read(checkpoint.parts["vae"], reader, _SCALING)
+    vae = Autoencoder.read(checkpoint.parts["vae"], reader, *latent_scales.SDXL)
     return StableDiffusionXL(reader.network(checkpoint.parts["unet"]), vae, texts, schedule, prediction)

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from webui.core.errors import ModelProblem
+from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.forms.flow import Z_IMAGE_SHIFT
 from webui.engine.checkpoints.qwen3_tokens import QWEN3, prompt_tokens
@@ -19,8 +20,6 @@ from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.base import Purpose
 from webui.engine.families.flow_model import FlowModel, ScheduleAt, schedules_of
 from webui.engine.reading.base import Reader, wide
-
-_SCALING, _VAE_SHIFT = 0.3611, 0.1159
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +71,7 @@ def load(checkpoint: Checkpoint, reader: Reader) -> ZImage:
     parts, dtype = checkpoint.parts, wide(reader)
     tokenizer = tokenizer_for(checkpoint, "tokenizer", QWEN3)
     text_encoder = reader.network(parts["text_encoder"], dtype=dtype)
-    vae = Autoencoder.read(parts["vae"], reader, _SCALING, _VAE_SHIFT)
+    vae = Autoencoder.read(parts["vae"], reader, *latent_scales.FLUX)
     transformer = reader.network(parts["transformer"], dtype=dtype)
     return ZImage(transformer, vae, text_encoder, tokenizer, _schedules(checkpoint))
 

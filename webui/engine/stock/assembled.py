@@ -10,13 +10,11 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from transformers import PreTrainedTokenizerFast
 
 from webui.engine.checkpoints.catalogue import Checkpoint
+from webui.engine.checkpoints.latent_scales import Scale
 from webui.engine.checkpoints.tokenizer_files import KnownTokenizer, tokenizer_for
 from webui.engine.reading.base import Reader, wide
 from webui.engine.stock.model import StockModel
 from webui.plugins.builtin.stock import stock_classes
-
-FLUX_SCALE: Mapping[str, Any] = MappingProxyType({"scaling_factor": 0.3611, "shift_factor": 0.1159})
-"""Of Flux.1's latents; pipelines ask the autoencoder for it, and files do not hold it."""
 
 
 def assembled(
@@ -26,17 +24,19 @@ def assembled(
     tokenizer: PreTrainedTokenizerFast,
     *,
     scheduler: Mapping[str, Any],
-    vae: Mapping[str, Any] = MappingProxyType({}),
+    scale: Scale | None = None,
     text_encoder: Mapping[str, Any] = MappingProxyType({}),
 ) -> StockModel:
     """The checkpoint's networks in a pipeline of the class `make`, as a model.
 
-    scheduler: the configuration where the checkpoint has none. vae: values for what its own configuration leaves out;
-    text_encoder: values that count instead of its own. Raises ModelProblem.
+    scheduler: the configuration where the checkpoint has none. scale: of latents, for pipelines that ask
+    the autoencoder for it; its own configuration counts more. text_encoder: values that count instead of its own.
+
+    Raises ModelProblem.
     """
     parts, dtype = checkpoint.parts, wide(reader)
-    own = parts["vae"].form.config
-    lacking = {name: value for name, value in vae.items() if own.get(name) is None}
+    own, told = parts["vae"].form.config, scale._asdict() if scale else {}
+    lacking = {name: value for name, value in told.items() if own.get(name) is None}
     pipeline = make(
         scheduler=FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler or scheduler),
         vae=reader.network(parts["vae"], dtype=dtype, config=lacking),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webui.core.registry import Family, Need, Variant
-from webui.plugins.builtin.families_stock import stock_part_families
+from webui.plugins.builtin.families_stock import FLUX_VAE, QWEN3_4B_NAMES, XL_SIZES, stock_part_families
 from webui.plugins.builtin.stock import stock_family
 from webui.plugins.hooks import hookimpl
 
@@ -13,7 +13,6 @@ _KL4 = Need("vae", "kl", {"latent_channels": 4}, names=("ft-mse", "ft-ema", "kl-
 _KL4_XL = Need("vae", "kl", {"latent_channels": 4}, names=("sdxl", "xl"))
 _CHANNELS = (Variant("inpainting", {"in_channels": 9}), Variant("pix2pix", {"in_channels": 8}))
 _SD_CHANNELS = (4, 8, 9)
-_XL_SIZES = ((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768))
 
 
 _SD1 = Family(
@@ -68,7 +67,7 @@ _SDXL = Family(
     ),
     count_tokens=_CLIP_TOKENS,
     native_size=1024,
-    sizes=_XL_SIZES,
+    sizes=XL_SIZES,
     steps=20,
     cfg_scale=7.0,
     variants=_CHANNELS,
@@ -87,14 +86,13 @@ _SDXL_REFINER = Family(
     ),
     count_tokens=_CLIP_TOKENS,
     native_size=1024,
-    sizes=_XL_SIZES,
+    sizes=XL_SIZES,
     steps=20,
     cfg_scale=7.0,
     tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL_REFINER",
 )
 
-_KL16 = {"latent_channels": 16}
 # Those of the samplers that know how flow models add noise.
 _FLOW_SAMPLERS = ("Euler", "Heun")
 # The transformer takes squares of two latent cells a side.
@@ -106,14 +104,14 @@ _SD3 = Family(
     "webui.engine.families.sd3:load",
     needs=(
         Need("transformer", "sd3", {"in_channels": 16}),
-        Need("vae", "kl", _KL16, names=("sd3",)),
+        Need("vae", "kl", {"latent_channels": 16}, names=("sd3",)),
         Need("text_encoder", "clip", {"open_clip": False}),
         Need("text_encoder_2", "clip", {"open_clip": True, "projection": True}),
         Need("text_encoder_3", "t5", same={"width": "transformer.context_width"}, optional=True),
     ),
     count_tokens="webui.engine.checkpoints.t5_tokens:count_sd3",
     native_size=1024,
-    sizes=_XL_SIZES,
+    sizes=XL_SIZES,
     size_multiple=_FLOW_MULTIPLE,
     steps=28,
     cfg_scale=5.0,
@@ -129,13 +127,13 @@ _FLUX = Family(
     "webui.engine.families.flux:load",
     needs=(
         Need("transformer", "flux", {"in_channels": 64}),
-        Need("vae", "kl", _KL16, names=("ae", "flux")),
+        FLUX_VAE,
         Need("text_encoder", "clip", {"open_clip": False}, {"width": "transformer.pooled_width"}),
         Need("text_encoder_2", "t5", same={"width": "transformer.context_width"}),
     ),
     count_tokens="webui.engine.checkpoints.t5_tokens:count_flux",
     native_size=1024,
-    sizes=_XL_SIZES,
+    sizes=XL_SIZES,
     size_multiple=_FLOW_MULTIPLE,
     steps=20,
     cfg_scale=1.0,
@@ -154,17 +152,12 @@ _Z_IMAGE = Family(
     "webui.engine.families.z_image:load",
     needs=(
         Need("transformer", "z_image", {"in_channels": 16, "siglip": False}),
-        Need("vae", "kl", _KL16, names=("ae", "flux")),
-        Need(
-            "text_encoder",
-            "qwen3",
-            same={"width": "transformer.context_width"},
-            names=("qwen_3_4b", "qwen3_4b", "qwen3-4b"),
-        ),
+        FLUX_VAE,
+        Need("text_encoder", "qwen3", same={"width": "transformer.context_width"}, names=QWEN3_4B_NAMES),
     ),
     count_tokens="webui.engine.checkpoints.qwen3_tokens:count_prompt",
     native_size=1024,
-    sizes=_XL_SIZES,
+    sizes=XL_SIZES,
     size_multiple=_FLOW_MULTIPLE,
     steps=30,
     cfg_scale=4.0,

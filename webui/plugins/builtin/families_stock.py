@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from webui.core.registry import Family, Need, Variant
 from webui.plugins.builtin.stock import SAMPLER, stock_classes
 
-_SIZES = ((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768))
-_QWEN3_NAMES = ("qwen_3_4b", "qwen3_4b", "qwen3-4b", "qwen_3_8b", "qwen3_8b", "qwen3-8b")
-_FLUX_VAE = Need("vae", "kl", {"latent_channels": 16}, names=("ae", "flux"))
+XL_SIZES = ((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768))
+"""Sizes of about a million pixels, on which SDXL and most later models were trained."""
+FLUX_VAE = Need("vae", "kl", {"latent_channels": 16}, names=("ae", "flux"))
+QWEN3_4B_NAMES = ("qwen_3_4b", "qwen3_4b", "qwen3-4b")
+
+_FLUX2_VAE = Need("vae", "flux2_kl", names=("flux2", "flux.2"))
+_QWEN3_NAMES = (*QWEN3_4B_NAMES, "qwen_3_8b", "qwen3_8b", "qwen3-8b")
 _QWEN_IMAGE_SIZES = ((1328, 1328), (928, 1664), (1664, 928), (1104, 1472), (1472, 1104), (1024, 1024))
 
 
@@ -16,114 +22,91 @@ def stock_part_families() -> list[Family]:
     return [_flux2(), _flux2_klein(), _qwen_image(), _lumina2(), _chroma()]
 
 
-def _flux2() -> Family:
-    row = stock_classes()["Flux2Pipeline"]
+def _family(name: str, title: str, pipeline: str, function: str, count_tokens: str, *needs: Need) -> Family:
+    """A row with the defaults of the pipeline class that its models run through."""
+    row = stock_classes()[pipeline]
     return Family(
-        "flux2",
-        "Flux.2 dev",
-        "webui.engine.families.flux2:load_dev",
-        needs=(
-            Need("transformer", "flux2", {"guidance": True}),
-            Need("vae", "flux2_kl", names=("flux2", "flux.2")),
-            Need("text_encoder", "mistral", same={"width": "transformer.encoder_width"}, names=("flux2", "mistral")),
-        ),
-        count_tokens="webui.engine.checkpoints.chat_tokens:count_flux2",
+        name,
+        title,
+        f"webui.engine.families.{function}",
+        needs,
+        f"webui.engine.checkpoints.{count_tokens}",
         native_size=row.size,
-        sizes=_SIZES,
+        sizes=XL_SIZES,
         size_multiple=row.multiple,
         steps=row.steps,
         cfg_scale=row.cfg,
         samplers=(SAMPLER,),
         abilities=row.abilities,
-        variants=(Variant("dev", {}, {"distilled_cfg_scale": row.embedded}),),
     )
+
+
+def _flux2() -> Family:
+    family = _family(
+        "flux2",
+        "Flux.2 dev",
+        "Flux2Pipeline",
+        "flux2:load_dev",
+        "chat_tokens:count_flux2",
+        Need("transformer", "flux2", {"guidance": True}),
+        _FLUX2_VAE,
+        Need("text_encoder", "mistral", same={"width": "transformer.encoder_width"}, names=("flux2", "mistral")),
+    )
+    guidance = stock_classes()["Flux2Pipeline"].embedded
+    return replace(family, variants=(Variant("dev", {}, {"distilled_cfg_scale": guidance}),))
 
 
 def _flux2_klein() -> Family:
-    row = stock_classes()["Flux2KleinPipeline"]
-    return Family(
+    base = _family(
         "flux2-klein",
         "Flux.2 klein",
-        "webui.engine.families.flux2:load_klein",
-        needs=(
-            Need("transformer", "flux2", {"guidance": False}),
-            Need("vae", "flux2_kl", names=("flux2", "flux.2")),
-            Need("text_encoder", "qwen3", same={"width": "transformer.encoder_width"}, names=_QWEN3_NAMES),
-        ),
-        count_tokens="webui.engine.checkpoints.qwen3_tokens:count_prompt",
-        native_size=row.size,
-        sizes=_SIZES,
-        size_multiple=row.multiple,
-        # The published distilled model's; those of the base model are the class's.
-        steps=4,
-        cfg_scale=1.0,
-        samplers=(SAMPLER,),
-        abilities=row.abilities,
-        variants=(Variant("base", {}, {"steps": row.steps, "cfg_scale": row.cfg}, names=("base",)),),
+        "Flux2KleinPipeline",
+        "flux2:load_klein",
+        "qwen3_tokens:count_prompt",
+        Need("transformer", "flux2", {"guidance": False}),
+        _FLUX2_VAE,
+        Need("text_encoder", "qwen3", same={"width": "transformer.encoder_width"}, names=_QWEN3_NAMES),
     )
+    own = Variant("base", {}, {"steps": base.steps, "cfg_scale": base.cfg_scale}, names=("base",))
+    # The published distilled model's; those of the base model are the class's.
+    return replace(base, steps=4, cfg_scale=1.0, variants=(own,))
 
 
 def _qwen_image() -> Family:
-    row = stock_classes()["QwenImagePipeline"]
-    return Family(
+    family = _family(
         "qwen-image",
         "Qwen-Image",
-        "webui.engine.families.qwen_image:load",
-        needs=(
-            Need("transformer", "qwen_image", {"layered": False, "edits": False}),
-            Need("vae", "qwen_image_kl", names=("qwen",)),
-            Need("text_encoder", "qwen_vl", same={"width": "transformer.context_width"}, names=("vl",)),
-        ),
-        count_tokens="webui.engine.checkpoints.chat_tokens:count_qwen_image",
-        native_size=row.size,
-        sizes=_QWEN_IMAGE_SIZES,
-        size_multiple=row.multiple,
-        steps=row.steps,
-        cfg_scale=row.cfg,
-        samplers=(SAMPLER,),
-        abilities=row.abilities,
+        "QwenImagePipeline",
+        "qwen_image:load",
+        "chat_tokens:count_qwen_image",
+        Need("transformer", "qwen_image", {"layered": False, "edits": False}),
+        Need("vae", "qwen_image_kl", names=("qwen",)),
+        Need("text_encoder", "qwen_vl", same={"width": "transformer.context_width"}, names=("vl",)),
     )
+    return replace(family, sizes=_QWEN_IMAGE_SIZES)
 
 
 def _lumina2() -> Family:
-    row = stock_classes()["Lumina2Pipeline"]
-    return Family(
+    return _family(
         "lumina2",
         "Lumina 2",
-        "webui.engine.families.lumina2:load",
-        needs=(
-            Need("transformer", "lumina2", {"in_channels": 16}),
-            _FLUX_VAE,
-            Need("text_encoder", "gemma2", same={"width": "transformer.context_width"}, names=("gemma",)),
-        ),
-        count_tokens="webui.engine.checkpoints.chat_tokens:count_lumina2",
-        native_size=row.size,
-        sizes=_SIZES,
-        size_multiple=row.multiple,
-        steps=row.steps,
-        cfg_scale=row.cfg,
-        samplers=(SAMPLER,),
-        abilities=row.abilities,
+        "Lumina2Pipeline",
+        "lumina2:load",
+        "chat_tokens:count_lumina2",
+        Need("transformer", "lumina2", {"in_channels": 16}),
+        FLUX_VAE,
+        Need("text_encoder", "gemma2", same={"width": "transformer.context_width"}, names=("gemma",)),
     )
 
 
 def _chroma() -> Family:
-    row = stock_classes()["ChromaPipeline"]
-    return Family(
+    return _family(
         "chroma",
         "Chroma",
-        "webui.engine.families.chroma:load",
-        needs=(
-            Need("transformer", "chroma", {"in_channels": 64}),
-            _FLUX_VAE,
-            Need("text_encoder", "t5", same={"width": "transformer.context_width"}),
-        ),
-        count_tokens="webui.engine.checkpoints.t5_tokens:count_chroma",
-        native_size=row.size,
-        sizes=_SIZES,
-        size_multiple=row.multiple,
-        steps=row.steps,
-        cfg_scale=row.cfg,
-        samplers=(SAMPLER,),
-        abilities=row.abilities,
+        "ChromaPipeline",
+        "chroma:load",
+        "t5_tokens:count_chroma",
+        Need("transformer", "chroma", {"in_channels": 64}),
+        FLUX_VAE,
+        Need("text_encoder", "t5", same={"width": "transformer.context_width"}),
     )

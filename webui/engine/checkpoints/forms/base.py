@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from webui.core.errors import ModelProblem
 from webui.core.registry import Family
+from webui.engine.checkpoints.latent_scales import Scale
 from webui.engine.checkpoints.tokenizer_files import KnownTokenizer
 from webui.plugins.resolve import resolve
 
@@ -26,15 +27,15 @@ class Place(NamedTuple):
 class FolderForm:
     """A folder in diffusers' form.
 
-    pipelines: by variant, "" for the plain kind. side: of the pictures it was trained on, in pixels. scaling: the
-    autoencoder's scaling_factor and shift_factor. scheduler: class and configuration. shifts: by variant, of flow
+    pipelines: by variant, "" for the plain kind. side: of the pictures it was trained on, in pixels. scaling: of
+    its latents. scheduler: class and configuration. shifts: by variant, of flow
     models whose noise levels are bent the same way for pictures of every size. pads: with what each of CLIP's
     tokenizers fills up; known: the others. index: what model_index.json says besides.
     """
 
     pipelines: Mapping[str, str]
     side: int
-    scaling: tuple[float, float | None]
+    scaling: Scale
     scheduler: tuple[str, Mapping[str, Any]]
     pads: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, KnownTokenizer] = field(default_factory=dict)

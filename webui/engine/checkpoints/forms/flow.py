@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.forms.base import ENDS, FLOW, FolderForm, Forms, Place
 from webui.engine.checkpoints.forms.stable_diffusion import UNET, VAE
 from webui.engine.checkpoints.qwen3_tokens import QWEN3
@@ -35,7 +36,7 @@ SD3: Final = Forms(
     FolderForm(
         {"": "StableDiffusion3Pipeline"},
         1024,
-        (1.5305, 0.0609),
+        latent_scales.SD3,
         (FLOW, {"shift": 3.0, "num_train_timesteps": 1000}),
         {"tokenizer": ENDS, "tokenizer_2": "!"},
         {"tokenizer_3": T5},
@@ -51,7 +52,7 @@ FLUX: Final = Forms(
     FolderForm(
         {"": "FluxPipeline"},
         1024,
-        (0.3611, 0.1159),
+        latent_scales.FLUX,
         (FLOW, _BY_SIZE),
         {"tokenizer": ENDS},
         {"tokenizer_2": T5},
@@ -65,7 +66,7 @@ Z_IMAGE: Final = Forms(
     FolderForm(
         {"": "ZImagePipeline"},
         1024,
-        (0.3611, 0.1159),
+        latent_scales.FLUX,
         (FLOW, {}),
         known={"tokenizer": QWEN3},
         shifts={"": Z_IMAGE_SHIFT, "turbo": Z_IMAGE_SHIFT},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.forms.base import ENDS, FolderForm, Forms, Place
 
 UNET: Final = Place("model.diffusion_model.", "original")
@@ -31,8 +32,6 @@ _EULER = (
         "timestep_spacing": "leading",
     },
 )
-_SD_SCALING = (0.18215, None)
-_XL_SCALING = (0.13025, None)
 _NO_CHECKER: dict[str, Any] = {
     "safety_checker": [None, None],
     "feature_extractor": [None, None],
@@ -41,12 +40,12 @@ _NO_CHECKER: dict[str, Any] = {
 
 SD1: Final = Forms(
     {**_BASE, "text_encoder": Place("cond_stage_model.transformer.", "transformers")},
-    FolderForm(_SD_PIPELINES, 512, _SD_SCALING, _EULER, {"tokenizer": ENDS}, index=_NO_CHECKER),
+    FolderForm(_SD_PIPELINES, 512, latent_scales.SD, _EULER, {"tokenizer": ENDS}, index=_NO_CHECKER),
     merges=True,
 )
 SD2: Final = Forms(
     {**_BASE, "text_encoder": Place("cond_stage_model.model.", "open_clip")},
-    FolderForm(_SD_PIPELINES, 768, _SD_SCALING, _EULER, {"tokenizer": "!"}, index=_NO_CHECKER),
+    FolderForm(_SD_PIPELINES, 768, latent_scales.SD, _EULER, {"tokenizer": "!"}, index=_NO_CHECKER),
     merges=True,
 )
 SDXL: Final = Forms(
@@ -58,7 +57,7 @@ SDXL: Final = Forms(
     FolderForm(
         _XL_PIPELINES,
         1024,
-        _XL_SCALING,
+        latent_scales.SDXL,
         _EULER,
         {"tokenizer": ENDS, "tokenizer_2": "!"},
         index={"force_zeros_for_empty_prompt": True},
@@ -70,7 +69,7 @@ SDXL_REFINER: Final = Forms(
     FolderForm(
         {"": "StableDiffusionXLImg2ImgPipeline"},
         1024,
-        _XL_SCALING,
+        latent_scales.SDXL,
         _EULER,
         {"tokenizer_2": "!"},
         index={
