@@ -16,6 +16,7 @@ def convert(arguments: list[str]) -> int:
     parser.add_argument("checkpoint", metavar="NAME", help="a title, name or hash")
     parser.add_argument(
         "--to",
+        "--form",
         type=one_of(*FORMATS, DIFFUSERS),
         default="safetensors",
         help="safetensors, ckpt or diffusers (a folder)",

@@ -10,6 +10,7 @@ from webui.core.command_line import Parser, one_of
 from webui.core.errors import InvalidField
 from webui.core.model_work import (
     ADD_DIFFERENCE,
+    DIFFUSERS,
     FORMATS,
     METADATA_FROM,
     METHODS,
@@ -25,6 +26,7 @@ examples:
   launch.py models merge one two --multiplier 0.4 --save-as fp16
   launch.py models merge mine theirs base --method "Add difference" -M 1
   launch.py models merge one --bake-vae nice.safetensors --name one-with-vae
+  launch.py models merge darkroom-starter mine --format diffusers --name second
 """
 
 
@@ -69,7 +71,12 @@ def _parser() -> Parser:
     parser.add_argument(
         "--save-as", type=one_of(*PRECISIONS[:-1]), metavar="PRECISION", help="fp32, fp16 or bf16 (A's)"
     )
-    parser.add_argument("--format", type=one_of(*FORMATS), default="safetensors", help="safetensors or ckpt")
+    parser.add_argument(
+        "--format",
+        type=one_of(*FORMATS, DIFFUSERS),
+        default="safetensors",
+        help="safetensors, ckpt or diffusers (a folder of A's form)",
+    )
     parser.add_argument(
         "--bake-vae", default="", metavar="NAME", help="put this VAE in: a name in models/VAE, or a path"
     )

@@ -166,13 +166,14 @@ class Merge(ModelWork):
     """One new checkpoint of up to three; the names are A1111's where it has one.
 
     multiplier: M. precision: "" keeps A's. custom_name: as it is written into the recipe, "" to have a name made.
+    format: "safetensors", "ckpt" or "diffusers" (a folder of A's form).
     target: the new file's name, filled when the request is accepted.
     """
 
     interp_method: str = option(WEIGHTED_SUM, "How they are put together.", choices=METHODS)
     multiplier: float = option(0.3, "M, from 0 to 1.", minimum=0.0, maximum=1.0)
     precision: str = option("", "What the result is kept in; empty for A's.", choices=("", *PRECISIONS[:-1]))
-    format: str = option("safetensors", "The file's format.", choices=FORMATS)
+    format: str = option("safetensors", "The file's format; diffusers is a folder.", choices=(*FORMATS, DIFFUSERS))
     discard_weights: str = option("", "Leave out tensors in whose names this regular expression is found.")
     metadata_from: str = option("A", "Whose metadata the result carries on.", choices=METADATA_FROM)
     add_merge_recipe: bool = option(True, "Write of which models it is made.")
@@ -202,7 +203,7 @@ class Merge(ModelWork):
 
     @property
     def writes(self) -> str:
-        """The file among the checkpoints."""
+        """The file or folder among the checkpoints."""
         return _checkpoint(self.target)
 
 

@@ -31,6 +31,7 @@ WORK_TEXTS = {
     "works_overwrite": "Replace what has this name",
     "works_checkpoint": "Checkpoint",
     "works_format": "Format",
+    "works_folder": "Folder (diffusers)",
     # merge
     "merge_a": "Primary model (A)",
     "merge_b": "Secondary model (B)",
@@ -53,7 +54,6 @@ WORK_TEXTS = {
     "metadata_none": "Don't",
     # convert
     "convert_form": "Form",
-    "convert_folder": "Folder (diffusers)",
     "convert_denoiser": "Precision of the UNet or transformer",
     "convert_vae": "Precision of the VAE",
     "convert_text_encoder": "Precision of the text encoders",

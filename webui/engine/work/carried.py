@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ _FACTS = (
     *("shift", "native_size", "sizes", "steps", "cfg_scale", "distilled_cfg_scale", "sampler_name", "scheduler"),
     "clip_skip",
 )
+_SCHEDULER = {"zero_snr": "rescale_betas_zero_snr"}
+"""What a scheduler's configuration calls what is called otherwise here."""
+
 _PLAIN = "epsilon"
 _MARKS = ("v_pred", "ztsnr")
 
@@ -44,13 +47,25 @@ def carry_facts(
         else:
             return
         if said:
-            beside.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            _write(beside, said)
         elif beside.exists():
             beside.unlink()
     except (OSError, ModelProblem) as error:
         why = error.strerror if isinstance(error, OSError) else error.detail
         wanted = ", ".join(f"{name} {fact}" for name, fact in facts.items()) or "nothing"
         say(f"{beside.name} should say of the new model: {wanted}. It could not be written: {why}.")
+
+
+def carry_into(source: Checkpoint, folder: Path) -> None:
+    """Write what is known of `source` into a folder made of it, where its scheduler does not say it. Raises OSError."""
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    facts = {name: fact for name, fact in _facts(source).items() if scheduler.get(_SCHEDULER.get(name, name)) != fact}
+    if facts:
+        _write(folder / OWN_SIDECAR, facts)
+
+
+def _write(path: Path, facts: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _facts(source: Checkpoint) -> dict[str, Any]:

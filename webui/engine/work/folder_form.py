@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import ENDS, FLOW, FolderForm
+from webui.engine.checkpoints.json_files import read_json
 from webui.engine.checkpoints.qwen3_tokens import QWEN3
 from webui.engine.checkpoints.tokenizer_files import T5, TOKENIZER, local_tokenizer
 from webui.engine.checkpoints.tokens import clip_chunker
@@ -78,9 +79,13 @@ def write_form(
         **{name: ["transformers", kind] for name, kind in tokenizers.items()},
     }
     if own is not None and (own / "model_index.json").is_file():
-        shutil.copyfile(own / "model_index.json", folder / "model_index.json")
-    else:
-        _write(folder / "model_index.json", index)
+        nothing = [None, None]
+        said = read_json(own / "model_index.json")
+        left_out = [name for name in checkpoint.parts if name not in classes]
+        left_out += [name.replace("text_encoder", "tokenizer") for name in left_out if name.startswith("text_encoder")]
+        index |= {name: word for name, word in said.items() if name not in classes or word != nothing}
+        index |= {name: nothing for name in left_out if name in said}
+    _write(folder / "model_index.json", index)
     return missing
 
 

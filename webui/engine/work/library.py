@@ -22,6 +22,7 @@ from webui.engine.work.files import WorkFiles, check_target
 from webui.engine.work.merging import MergeFiles, merged
 from webui.engine.work.names import safe_name
 from webui.engine.work.naming import merged_name
+from webui.engine.work.only_folders import check_words
 
 # A1111's word for it, besides none at all.
 _NO_VAE = ("", "None")
@@ -61,7 +62,7 @@ def merge_files(request: Merge, library: Library) -> MergeFiles:
         raise InvalidField("A merge needs A, its first model.", field=_MERGED_NAMES[0])
     names = [stem(model) if model else "" for model in (a, b, c)]
     made = merged_name(request, *names) + _ENDINGS.get(a.variant, "")
-    target = library.place(request.target or request.custom_name or made, f".{request.format}")
+    target = library.place(request.target or request.custom_name or made, suffix_of(request.format))
     vae = None if request.bake_in_vae in _NO_VAE else _vae(request.bake_in_vae, library)
     files = MergeFiles(a, target, b, c, vae, library.catalogue.kinds)
     merged(request, files)
@@ -84,8 +85,9 @@ def accept_merge(request: Merge, library: Library) -> Merge:
 def convert_files(request: Convert, library: Library) -> WorkFiles:
     """The checkpoint and the place of its new form. Raises UnknownName, ModelProblem, InvalidField."""
     source = _source(request.checkpoint, library)
-    suffix = "" if request.form == DIFFUSERS else f".{request.form}"
-    target = library.place(request.target or request.name or stem(source), suffix)
+    target = library.place(request.target or request.name or stem(source), suffix_of(request.form))
+    if request.form != DIFFUSERS:
+        check_words(source, "form")
     return WorkFiles(source, target, library.catalogue.kinds)
 
 
@@ -132,6 +134,11 @@ def accept_download(request: Download, library: Library) -> Download:
     """The request, if its address is one; no server is asked yet. Raises InvalidField."""
     check_wanted(wanted(request))
     return replace(request, address=request.address.strip())
+
+
+def suffix_of(form: str) -> str:
+    """What the names of models in a form end in; those of folders in nothing."""
+    return "" if form == DIFFUSERS else f".{form}"
 
 
 def stem(checkpoint: Checkpoint) -> str:

@@ -7,31 +7,37 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from webui.core.errors import ModelProblem
-from webui.core.model_work import ADD_DIFFERENCE, Merge
+from webui.core.model_work import ADD_DIFFERENCE, DIFFUSERS, Merge
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import single_form
-from webui.engine.checkpoints.forms.stable_diffusion import VAE
 from webui.engine.checkpoints.identify import Kinds
-from webui.engine.checkpoints.parts import look_inside
+from webui.engine.checkpoints.parts import Part, look_inside
 from webui.engine.reading.kept import to_type
 from webui.engine.work.base import Progress, ShouldStop, Steps
 from webui.engine.work.carried import carry_facts
+from webui.engine.work.folder import content_of_parts, write_folder
+from webui.engine.work.merge_folder import Planned, folder_parts, parts_of
 from webui.engine.work.merging import MergeFiles, merged
+from webui.engine.work.one_file import check_form
 from webui.engine.work.recipe import metadata_of, recipe
-from webui.engine.work.tensors import Opened, Piece, as_single, is_scale, open_parts, renamed, row_of, unchanged
+from webui.engine.work.tensors import Opened, Piece, as_single, is_scale, open_parts, unchanged
 from webui.engine.work.writing import content_of, kept_in, write_file
-from webui.plugins.resolve import resolve
 
 # A1111 merges what has this in its name and takes the rest (tables of noise levels) from A.
 _MERGED_NAMES = "model"
 # Places of words, which some programs have damaged by merging them.
 _NEVER_MERGED = ("cond_stage_model.transformer.text_model.embeddings.position_ids",)
 _EXTRA_CHANNELS = {9: "inpainting", 8: "InstructPix2Pix"}
+
+
+Write = Callable[[Mapping[str, str], Callable[[float], Steps]], None]
+"""Writes the result, given its metadata and what counts steps of a whole of so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +59,69 @@ def merge(request: Merge, files: MergeFiles, progress: Progress, should_stop: Sh
     """
     request.check()
     named = merged(request, files)
-    kinds = files.kinds
     with torch.inference_mode(), ExitStack() as stack:
-        opened = {letter: stack.enter_context(open_parts(c.inside)) for letter, c in named.items()}
-        sources = {letter: _open(letter, c, opened[letter], kinds) for letter, c in named.items()}
-        baked = _baked(files.vae, stack, kinds) if files.vae else {}
-        plan = _Plan(request, sources, baked)
-        pieces = plan.pieces()
-        metadata = metadata_of(request, named, {k: _own_metadata(c, opened[k]) for k, c in named.items()})
+        work = _Work(request, files, named, stack)
+        write = work.folder() if request.format == DIFFUSERS else work.file()
+        metadata = metadata_of(request, named, work.metadata)
         if request.add_merge_recipe:
             steps = Steps(0, "Reading the models to name them in the recipe", progress, should_stop)
-            own = {letter: _own_metadata(c, opened[letter]) for letter, c in named.items()}
-            metadata |= recipe(request, files, named, own, plan.channels, steps)
-        steps = Steps(content_of(pieces), "Merging", progress, should_stop)
-        path = write_file(
-            files.target,
-            pieces,
-            plan.make,
-            steps,
-            check=unchanged(*opened.values()),
-            metadata=metadata,
-            overwrite=request.overwrite,
-        )
-    carry_facts(named["A"], path, pieces, steps.say, overwrite=request.overwrite)
-    return path
+            metadata |= recipe(request, files, named, work.metadata, work.plan.channels, steps)
+        write(metadata, lambda size: Steps(size, "Merging", progress, should_stop))
+    return files.target
+
+
+class _Work:
+    """The open models of a merge, and how their merge is written in either form."""
+
+    def __init__(self, request: Merge, files: MergeFiles, named: Mapping[str, Checkpoint], stack: ExitStack) -> None:
+        self._request, self._files, self._named, self._stack = request, files, named, stack
+        self._opened = [stack.enter_context(open_parts(checkpoint.inside)) for checkpoint in named.values()]
+        opened = dict(zip(named, self._opened, strict=True))
+        self.metadata = {letter: _own_metadata(c, opened[letter]) for letter, c in named.items()}
+        """What the header of each model's file says."""
+        self._sources = {letter: _open(letter, c, opened[letter], files.kinds) for letter, c in named.items()}
+        self._vae = _vae_of(files.vae, files.kinds) if files.vae else None
+        baked = self._renamed({"vae": self._vae}) if self._vae else {}
+        self.plan = _Plan(request, self._sources, baked)
+
+    def file(self) -> Write:
+        """How one file is written. Raises ModelProblem when one cannot hold the result."""
+        request, files, a = self._request, self._files, self._files.a
+        own = {name: part for name, part in a.inside.items() if name != "vae" or self._vae is None}
+        check_form(a, own, self._sources["A"].pieces, files.kinds, "format")
+        pieces = self.plan.pieces()
+
+        def write(metadata: Mapping[str, str], steps_of: Callable[[float], Steps]) -> None:
+            steps, check = steps_of(content_of(pieces)), unchanged(*self._opened)
+            target, make, overwrite = files.target, self.plan.make, request.overwrite
+            write_file(target, pieces, make, steps, check=check, metadata=metadata, overwrite=overwrite)
+            carry_facts(a, target, pieces, steps.say, overwrite=overwrite)
+
+        return write
+
+    def folder(self) -> Write:
+        """How a folder is written. Raises ModelProblem when the result is none that a folder holds."""
+        files, kinds, a = self._files, self._files.kinds, self._files.a
+        joins = "B" in self._named and self._request.interp_method != ADD_DIFFERENCE
+        parts = parts_of(self._named, self._vae, joins=joins)
+        lacking = {name: part for name, part in parts.items() if name not in a.inside and part is a.parts.get(name)}
+        pieces = self.plan.pieces(self._renamed(lacking))
+        made = folder_parts(a, parts, Planned(pieces, self.plan.make, self.plan.discarded), kinds)
+
+        def write(metadata: Mapping[str, str], steps_of: Callable[[float], Steps]) -> None:
+            # A folder has no header of its own.
+            parts = {n: replace(p, metadata=metadata) if p.part.role == "denoiser" else p for n, p in made.items()}
+            steps, check = steps_of(content_of_parts(made)), unchanged(*self._opened)
+            write_folder(a, files.target, parts, kinds, steps, check=check, overwrite=self._request.overwrite)
+
+        return write
+
+    def _renamed(self, parts: Mapping[str, Part]) -> dict[str, Piece]:
+        """Parts of other files by their names in one file."""
+        opened = self._stack.enter_context(open_parts(parts))
+        self._opened.append(opened)
+        places = single_form(self._files.kinds.families, self._files.a.family)
+        return as_single(parts, places, opened, self._files.kinds, None)
 
 
 def _open(letter: str, checkpoint: Checkpoint, opened: Opened, kinds: Kinds) -> _Open:
@@ -86,17 +131,16 @@ def _open(letter: str, checkpoint: Checkpoint, opened: Opened, kinds: Kinds) -> 
 
 
 def _own_metadata(checkpoint: Checkpoint, opened: Opened) -> Mapping[str, str]:
-    file = opened.get(checkpoint.path)
-    return file.header.metadata if file else {}
+    """What the file's header says, of a folder that of its denoiser's weights."""
+    denoiser = next((part.files for part in checkpoint.inside.values() if part.role == "denoiser"), ())
+    return next((opened[file].header.metadata for file in (checkpoint.path, *denoiser) if file in opened), {})
 
 
-def _baked(vae: Path, stack: ExitStack, kinds: Kinds) -> dict[str, Piece]:
-    part = next((p for p in look_inside(vae, kinds.architectures).parts if p.architecture == "kl"), None)
+def _vae_of(path: Path, kinds: Kinds) -> Part:
+    part = next((p for p in look_inside(path, kinds.architectures).parts if p.architecture == "kl"), None)
     if part is None:
-        raise ModelProblem(f"{vae.name} is no VAE of Stable Diffusion.", field="vae")
-    opened = stack.enter_context(open_parts({"vae": part}))
-    row = row_of(part, kinds)
-    return renamed("vae", part, row, opened, resolve(row.layouts["original"]), VAE.prefix)
+        raise ModelProblem(f"{path.name} is no VAE of Stable Diffusion.", field="vae")
+    return part
 
 
 class _Plan:
@@ -109,9 +153,11 @@ class _Plan:
         self._pieces: dict[str, Piece] = {}
         self.channels = 4
         """What the denoiser of the result takes."""
+        self.discarded: set[str] = set()
+        """The names of the tensors that are left out."""
 
-    def pieces(self) -> dict[str, Piece]:
-        """The result's tensors as they will be."""
+    def pieces(self, further: Mapping[str, Piece] = MappingProxyType({})) -> dict[str, Piece]:
+        """The result's tensors as they will be. further: taken as they are, where none of the models has them."""
         a, b = self._sources["A"], self._sources.get("B")
         for name, piece in a.pieces.items():
             self._plan(name, piece)
@@ -122,6 +168,9 @@ class _Plan:
                 known = name in a.pieces or name in self._baked
                 if not known and _MERGED_NAMES in name and name not in _NEVER_MERGED:
                     self._add(name, piece, _whole(piece))
+        for name, piece in further.items():
+            if name not in self._made:
+                self._add(name, piece, _whole(piece))
         entry = a.pieces.get("model.diffusion_model.input_blocks.0.0.weight")
         self.channels = entry.shape[1] if entry else 4
         return self._pieces
@@ -159,7 +208,9 @@ class _Plan:
         self._add(name, piece, lambda: self._interpolated(piece, b, c))
 
     def _add(self, name: str, piece: Piece, make: Callable[[], Tensor]) -> None:
-        if self._discard is None or not self._discard.search(name):
+        if self._discard is not None and self._discard.search(name):
+            self.discarded.add(name)
+        else:
             self._made[name] = make
             self._pieces[name] = replace(piece, dtype=self._dtype(piece))
 

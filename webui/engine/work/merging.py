@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from webui.core.errors import InvalidField, ModelProblem
-from webui.core.model_work import ADD_DIFFERENCE, NO_INTERPOLATION, Merge
+from webui.core.model_work import ADD_DIFFERENCE, DIFFUSERS, NO_INTERPOLATION, Merge
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import forms_of
 from webui.engine.checkpoints.identify import Kinds
+from webui.engine.work.only_folders import check_words
 
 _LETTERS = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}
 
@@ -43,6 +44,8 @@ def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
         raise InvalidField(f"There is no {request.metadata_from} whose metadata to take.", field="metadata_from")
     for letter, checkpoint in found.items():
         _check_family(letter, checkpoint, files)
+    if request.format != DIFFUSERS:
+        check_words(files.a, "format")
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,16 @@ class Piece:
     def size_bytes(self) -> int:
         """What it takes."""
         return self.dtype.itemsize * torch.Size(self.shape).numel()
+
+
+class Tensors(Protocol):
+    """Where the tensors of a part are had by their names."""
+
+    def dtype(self, name: str) -> torch.dtype:
+        """The type in which it comes when none is asked for. Raises ModelProblem when it is missing."""
+
+    def read(self, name: str, dtype: torch.dtype | None) -> Tensor:
+        """It as it is kept, or the numbers that are meant in this type. Raises ModelProblem."""
 
 
 @contextmanager
@@ -108,22 +119,35 @@ def renamed(
 
     parameters: those of the library's network, without memory; None means all that the part's form has.
     """
-    config, files = part.form.config, [opened[file] for file in part.files]
     wanted = parameters if parameters is not None else parameters_of(part, row)
+    files = _InFiles([opened[file] for file in part.files], part.prefix)
     ours: Layout = resolve(row.layouts[part.form.layout])
+    return rearranged(name, wanted, part.form.config, (files, ours), layout, prefix)
+
+
+def rearranged(
+    name: str,
+    parameters: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    source: tuple[Tensors, Layout],
+    layout: Layout,
+    prefix: str = "",
+) -> dict[str, Piece]:
+    """The pieces of the part `name` in a naming, beginning with a prefix, made of tensors of another one.
+
+    parameters: the library's, without memory, of a network of this config. source: the tensors, and their naming.
+    """
+    tensors, ours = source
     groups: dict[str, list[tuple[Source, str, Tensor]]] = {}
-    for parameter, meta in wanted.items():
+    for parameter, meta in parameters.items():
         target = layout(parameter, config)
         groups.setdefault(target.name, []).append((target, parameter, meta))
     pieces = {}
     for target_name, members in groups.items():
         sources = [(target, ours(parameter, config), meta) for target, parameter, meta in members]
         shape = tuple(give((target, meta) for target, _, meta in sources)[target_name].shape)
-        read = _joiner([(target, source) for target, source, _ in sources], files, part.prefix)
-        first = part.prefix + sources[0][1].name
-        file = holder(files, first)
-        dtype = torch.float16 if file.scaled(first) else file.dtype(first)
-        pieces[prefix + target_name] = Piece(dtype, shape, read, name)
+        read = _joiner([(target, source) for target, source, _ in sources], tensors)
+        pieces[prefix + target_name] = Piece(tensors.dtype(sources[0][1].name), shape, read, name)
     return pieces
 
 
@@ -166,17 +190,32 @@ def _reader(file: WeightFile, name: str) -> Read:
     return lambda dtype: file.exact(name) if dtype is None else file.meant(name, dtype)
 
 
-def _joiner(sources: Sequence[tuple[Source, Source]], files: Sequence[WeightFile], prefix: str) -> Read:
-    """Reads a tensor that is joined of others: (its place in the target, its place in the files)."""
+def _joiner(sources: Sequence[tuple[Source, Source]], tensors: Tensors) -> Read:
+    """Reads a tensor that is joined of others: (its place in the target, its place in the source)."""
 
     def read(dtype: torch.dtype | None) -> Tensor:
-        parameters = []
-        for target, source in sources:
-            name = prefix + source.name
-            file = holder(files, name)
-            as_kept = dtype is None and not file.scaled(name)
-            tensor = file.exact(name) if as_kept else file.meant(name, dtype or torch.float16)
-            parameters.append((target, take(tensor, source)))
+        parameters = [(target, take(tensors.read(source.name, dtype), source)) for target, source in sources]
         return next(iter(give(parameters).values()))
 
     return read
+
+
+class _InFiles:
+    """The tensors of a part that lie in files."""
+
+    def __init__(self, files: Sequence[WeightFile], prefix: str) -> None:
+        self._files, self._prefix = files, prefix
+
+    def dtype(self, name: str) -> torch.dtype:
+        """See Tensors."""
+        file, name = self._at(name)
+        return torch.float16 if file.scaled(name) else file.dtype(name)
+
+    def read(self, name: str, dtype: torch.dtype | None) -> Tensor:
+        """See Tensors."""
+        file, name = self._at(name)
+        as_kept = dtype is None and not file.scaled(name)
+        return file.exact(name) if as_kept else file.meant(name, dtype or torch.float16)
+
+    def _at(self, name: str) -> tuple[WeightFile, str]:
+        return holder(self._files, self._prefix + name), self._prefix + name

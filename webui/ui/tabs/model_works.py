@@ -23,7 +23,7 @@ from webui.ui.html import area, element, said, sign
 from webui.ui.page import Page
 from webui.ui.texts import t
 
-_FORM = "modelworks"
+_TAB = "modelworks"
 _MERGED = ("primary", "secondary", "tertiary")
 
 
@@ -34,7 +34,7 @@ def build(page: Page) -> None:
     with gr.Row(elem_id="modelworks_main"):
         with gr.Column(elem_id="modelworks_forms"), gr.Tabs(elem_id="modelworks_tabs"):
             for name, form in (("merge", _merge), ("convert", _convert), ("prune", _prune), ("get", _get)):
-                with gr.Tab(t(f"works_{name}"), elem_id=f"tab_{_FORM}_{name}", id=name):
+                with gr.Tab(t(f"works_{name}"), elem_id=f"tab_{_TAB}_{name}", id=name):
                     ids |= form(lists)
         with gr.Column(elem_id="modelworks_side"):
             title = element("div", said("works_list", "h2") + _refresh(), class_="dk-toolbar")
@@ -93,7 +93,7 @@ def _merge(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
     )
     controls["custom_name"] = _text("merge_name", "modelmerger_custom_name")
     with gr.Row(elem_classes="dk-pair"):
-        controls["format"] = _choice("merge_format", "modelmerger_checkpoint_format", FORMATS)
+        controls["format"] = _form("merge_format", "modelmerger_checkpoint_format")
         controls["precision"] = _choice("merge_precision", "modelmerger_save_as_half", PRECISIONS[:-1], "own_precision")
     with gr.Row(elem_classes="dk-pair"):
         controls["bake_in_vae"] = lists["vaes:"] = _list("merge_vae", "modelmerger_bake_in_vae")
@@ -114,13 +114,7 @@ def _merge(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
 def _convert(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
     controls: dict[str, Component] = {}
     controls["checkpoint"] = lists["models:convert"] = _list("works_checkpoint", "modelconvert_checkpoint")
-    controls["form"] = gr.Radio(
-        choices=[*FORMATS, (t("convert_folder"), DIFFUSERS)],
-        value=FORMATS[0],
-        label=t("convert_form"),
-        elem_id="modelconvert_form",
-        interactive=True,
-    )
+    controls["form"] = _form("convert_form", "modelconvert_form")
     for role in ROLES:
         controls[f"precision.{role}"] = _choice(
             f"convert_{role}", f"modelconvert_precision_{role}", PRECISIONS, "own_precision"
@@ -186,6 +180,12 @@ def _choice(key: str, elem_id: str, names: Sequence[str], none: str = "") -> gr.
     """A choice among few; `none` is the key of the one that stands for nothing."""
     choices = [(t(none), ""), *((name, name) for name in names)] if none else [(name, name) for name in names]
     return gr.Radio(choices=choices, value=choices[0][1], label=t(key), elem_id=elem_id, interactive=True)
+
+
+def _form(key: str, elem_id: str) -> gr.Radio:
+    """A choice among the forms that a model can be written in."""
+    choices = [*((name, name) for name in FORMATS), (t("works_folder"), DIFFUSERS)]
+    return gr.Radio(choices=choices, value=FORMATS[0], label=t(key), elem_id=elem_id, interactive=True)
 
 
 def _text(key: str, elem_id: str, *, value: str = "", placeholder: str = "", secret: bool = False) -> gr.Textbox:
