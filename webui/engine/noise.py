@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from webui.core.noise_sources import CPU
+from webui.engine.generators import NoiseGenerator, generator_of, place_of
+from webui.engine.start_noise import paste_centre, slerp
 
 TOP_LEVEL = 13
 """Brownian motions run from noise level 0 to 2^13; models trained to pure noise reach about 4518."""
@@ -21,37 +26,97 @@ LEAF_SHARE = 1 / 16
 Draw = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a lane's noise is drawn, besides the seeds of its pictures.
+
+    source: one of core/noise_sources.py. subseeds: one for each picture, used where `strength` (0 to 1) is above 0.
+    resized_from: rows and columns of the latents that the seeds' noise is taken of; 0, 0 for the lane's own.
+    delta: added to the seed for the noise of the steps (A1111's ENSD); 0 goes on where the start has ended.
+    """
+
+    source: str = CPU
+    subseeds: tuple[int, ...] = ()
+    strength: float = 0.0
+    resized_from: tuple[int, int] = (0, 0)
+    delta: int = 0
+
+
 class LaneNoise:
     """A `Noise` (samplers/base.py): one generator and one Brownian motion for each picture of a lane.
 
-    All noise is made on the CPU and then moved, so a seed means the same picture on every device.
+    Whatever the source, the motions are made on the CPU and keyed by the seed alone: a variation keeps its seed's.
     """
 
-    def __init__(self, seeds: Sequence[int], shape: Sequence[int], device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        shape: Sequence[int],
+        device: torch.device | str = "cpu",
+        drawing: Drawing | None = None,
+    ) -> None:
         """seeds: one for each picture, 0 to 2^64 - 1. shape: of one picture's latent, (channels, height/8, width/8)."""
+        self._seeds = tuple(seeds)
         self._shape = tuple(shape)
         self._device = torch.device(device)
-        self._generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        self._drawing = drawing if drawing is not None else Drawing()
+        self._generators = [self._begin(seed) for seed in seeds]
         self._motions = [BrownianMotion(seed, self._shape) for seed in seeds]
 
-    def normal(self) -> Tensor:
-        """Unit noise (batch, channels, height/8, width/8) float32: the next draw of each picture's generator.
+    def start(self) -> Tensor:
+        """Unit noise to begin with, (batch, channels, height/8, width/8) float32; to be called before `normal`.
 
-        The first draw is the picture's start, and equals `torch.randn(shape)` after `torch.manual_seed(seed)`.
+        Where nothing is drawn specially it is the first draw, and with the source CPU equals `torch.randn(shape)` after
+        `torch.manual_seed(seed)`.
         """
-        return self._gather(lambda out, index: torch.randn(self._shape, generator=self._generators[index], out=out))
+        noise = self._gather(place_of(self._drawing.source, self._device), self._start_of)
+        if self._drawing.delta:
+            self._generators = [self._begin(seed + self._drawing.delta) for seed in self._seeds]
+        return noise
+
+    def normal(self) -> Tensor:
+        """Unit noise (batch, channels, height/8, width/8) float32: the next draw of each picture's generator."""
+        place = place_of(self._drawing.source, self._device)
+        return self._gather(place, lambda out, index: self._generators[index].fill(out))
 
     def brownian(self, sigma: float, sigma_next: float) -> Tensor:
         """Unit-variance increment, (batch, channels, height/8, width/8) float32, of each picture's Brownian motion."""
         return self._gather(
-            lambda out, index: out.copy_(torch.from_numpy(self._motions[index].increment(sigma, sigma_next)))
+            torch.device("cpu"),
+            lambda out, index: out.copy_(torch.from_numpy(self._motions[index].increment(sigma, sigma_next))),
         )
 
-    def _gather(self, fill: Callable[[Tensor, int], Tensor]) -> Tensor:
+    def _begin(self, seed: int) -> NoiseGenerator:
+        return generator_of(self._drawing.source, seed, self._device)
+
+    def _start_of(self, out: Tensor, index: int) -> None:
+        drawing, own = self._drawing, self._generators[index]
+        old = (self._shape[0], *drawing.resized_from) if all(drawing.resized_from) else self._shape
+        if old == self._shape:
+            own.fill(out)
+            noise = out
+        else:
+            noise = self._first(self._seeds[index], old, out.device)
+        if drawing.strength:
+            noise = slerp(drawing.strength, noise, self._first(drawing.subseeds[index], old, out.device))
+        if old != self._shape:
+            own.fill(out)
+            paste_centre(out, noise)
+        elif noise is not out:
+            out.copy_(noise)
+
+    def _first(self, seed: int, shape: tuple[int, ...], place: torch.device) -> Tensor:
+        """The first draw of a seed in this shape."""
+        noise = torch.empty(shape, dtype=torch.float32, device=place)
+        self._begin(seed).fill(noise)
+        return noise
+
+    def _gather(self, place: torch.device, fill: Callable[[Tensor, int], object]) -> Tensor:
         # From pinned memory the copy to a GPU is queued; from other memory it would wait for the device.
-        pinned = self._device.type == "cuda"
-        batch = torch.empty((len(self._generators), *self._shape), dtype=torch.float32, pin_memory=pinned)
-        for index in range(len(self._generators)):
+        pinned = self._device.type == "cuda" and place.type == "cpu"
+        shape = (len(self._seeds), *self._shape)
+        batch = torch.empty(shape, dtype=torch.float32, device=place, pin_memory=pinned)
+        for index in range(len(self._seeds)):
             fill(batch[index], index)
         return batch.to(self._device, non_blocking=pinned)
 
