@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from webui.core.events import ENDS, Finished, Picture
 from webui.core.model_folders import ModelFolders
 from webui.core.paths import PROGRAM_DIR
+from webui.engine.attention.apply import apply
+from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
@@ -191,9 +194,8 @@ class Loop:
         self.passes = []
         self.steps = defaultdict(list)
         self.ends = {}
-        self.denoiser = Denoiser(
-            lambda name: resolve(registry.attention.get(name).function), max_rows, self.passes.append
-        )
+        self.backends = Backends(registry.attention, resolve)
+        self.denoiser = Denoiser(partial(apply, self.backends), max_rows, self.passes.append)
 
     @torch.inference_mode()
     def add(self, name, request, alone=False, model=None, refiner=None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -34,11 +34,19 @@ class Sampler:
     schedule: str = "Automatic"
     """The schedule that 'Automatic' means for this sampler."""
     order: int = 1
-    """Asks a step; 1 for first-order samplers."""
+    """2 for those that A1111 marks as second order: they ask twice in most steps, and prompts switch by their calls."""
     options: tuple[str, ...] = ()
     """What it reads of `SamplerContext.options` (A1111's names: eta, s_churn, ...); no field of a request sets them."""
     uses_timesteps: bool = False
     """True for samplers that walk the model's own timesteps (DDIM), whose first sigma need not be sigma_max."""
+    levels: str = ""
+    """A `ScheduleFunction` ("module:function") of its own, in place of the one that Automatic and Uniform name."""
+    ignores_schedule: bool = False
+    """Whether it walks its own `levels` under every schedule."""
+    drops_next_to_last: bool = False
+    """Whether the schedule is made for one step more, and the level before its last left out."""
+    uses_ensd: bool = False
+    """Whether the eta noise seed delta counts for its noise."""
     group: str = "Built in"
 
 
@@ -49,6 +57,8 @@ class Schedule:
     name: str
     function: str
     aliases: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    """What of `ScheduleOptions` (engine/schedules.py) the function takes, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +170,27 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class AttentionBackend:
-    """A way to compute attention. `function` applies it to a loaded model and returns an undo."""
+    """A way to compute attention. `function` is "module:function", called in the worker with the place to compute at.
+
+    It returns what computes, (query, key, value, mask, scale) -> answer, or raises where it cannot serve
+    (engine/attention/base.py). What the other fields rule out is not even tried: torch's own attention computes then,
+    and the job is told.
+    """
 
     name: str
     title: str
     function: str
     aliases: tuple[str, ...] = ()
+    package: str = ""
+    """What must be installed, by the name it is imported by."""
+    devices: tuple[str, ...] = ()
+    """Kinds of device, as torch calls them; none named means all."""
+    dtypes: tuple[str, ...] = ()
+    """"fp32", "fp16", "bf16"; none named means all."""
+    head_sizes: Collection[int] = ()
+    """Widths of a head that it can compute; none named means all."""
+    masks: bool = True
+    """Whether it can compute with a mask."""
 
 
 @dataclass(frozen=True, slots=True)

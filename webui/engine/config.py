@@ -14,6 +14,18 @@ PreviewType = Literal["Full", "TAESD"]
 
 
 @dataclass(frozen=True, slots=True)
+class Chunks:
+    """How sub-quadratic attention cuts its work: A1111's three options, and their meaning."""
+
+    query: int = 1024
+    """Queries that are computed together."""
+    key: int = 0
+    """Keys that are looked at together where they must be cut; 0 takes the square root of their number."""
+    threshold: int | None = None
+    """Percent of the free memory that all scores may fill before keys are cut; 0 always cuts, None means 70."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineConfig:
     """Everything the engine needs to know besides the requests; made once from flags and settings."""
 
@@ -29,6 +41,7 @@ class EngineConfig:
     """"auto" leaves it to each family."""
     threads: int = 0
     """CPU threads of one computation; 0 leaves it to torch."""
+    chunks: Chunks = field(default_factory=Chunks)
     sharers: int = 1
     """How many workers compute on this device; each takes its part of the threads and of the memory for models."""
     max_rows: int = 32

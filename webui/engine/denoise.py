@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from webui.core.errors import OutOfMemory
-from webui.engine.attention import ApplyFunction, Undo
+from webui.engine.attention.apply import Applied, Apply
 from webui.engine.device import free_cache, is_out_of_memory
 from webui.engine.families.base import Conditioning, LoadedModel
 from webui.engine.lanes import GroupKey, Lane
@@ -97,17 +97,17 @@ class Denoiser:
 
     def __init__(
         self,
-        attention: Callable[[str], ApplyFunction],
+        attention: Apply,
         max_rows: int,
         observer: Callable[[ForwardPass], None] | None = None,
     ) -> None:
-        """attention: the function of a backend by its name. observer: told of each forward pass."""
+        """attention: applies a backend to a network, by its name. observer: told of each forward pass."""
         self._attention = attention
         self._max_rows = max_rows
         self._observer = observer
         self._groups: dict[GroupKey, _Group] = {}
         self._guests: list[Guest] = []
-        self._applied: dict[int, tuple[str, Undo]] = {}
+        self._applied: dict[int, tuple[str, Applied]] = {}
         self._pace = _Pace()
 
     @property
@@ -143,7 +143,7 @@ class Denoiser:
                 del self._groups[key]
         used = {id(group.model.denoiser) for group in self._groups.values()}
         for network in [known for known in self._applied if known not in used]:
-            self._applied.pop(network)[1]()
+            self._applied.pop(network)[1].undo()
 
     def turn(self) -> None:
         """Let the group or the guest have its turn that has cost least."""
@@ -198,9 +198,11 @@ class Denoiser:
         sigmas = [lane.ask.sigma for lane in lanes for _ in range(lane.rows)]
         conditionings = [one for lane in lanes for one in lane.conditionings()]
         denoised, lacking = self._predict(group, x, sigmas, conditionings, len(lanes))
+        notes = self._applied[id(group.model.denoiser)][1].notes
         first = 0
         for lane in lanes:
             last = first + lane.rows
+            lane.tell(notes)
             if any(first <= row < last for row in lacking):
                 lane.fail(_no_memory(lane))
             else:
@@ -249,8 +251,8 @@ class Denoiser:
             return
         if current is not None:
             del self._applied[id(network)]
-            current[1]()
-        self._applied[id(network)] = (group.attention, self._attention(group.attention)(network))
+            current[1].undo()
+        self._applied[id(network)] = (group.attention, self._attention(group.attention, network))
 
 
 class _Pace:

@@ -14,10 +14,12 @@ from typing import Any
 import torch
 
 from webui.core.errors import DarkroomError, WorkerProblem, first_line
-from webui.core.events import Failed, Finished, Loading, Output, Step
+from webui.core.events import Failed, Finished, Loading, Note, Output, Step
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine import device as devices
+from webui.engine.attention.apply import apply
+from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import kept_in
@@ -74,18 +76,15 @@ class Engine:
         self._device = devices.choose_device(config.device)
         self._dtype = devices.choose_dtype(config.precision, self._device)
         # Looking into thousands of files, and reading gigabytes for a hash, is the web process's task.
-        self._catalogue = Catalogue(
-            config.model_folders,
-            config.cache_dir,
-            kinds=Kinds.of(registry),
-            hash_large=False,
-            known_only=config.cache_dir is not None,
-        )
+        known_only, kinds = config.cache_dir is not None, Kinds.of(registry)
+        folders = config.model_folders, config.cache_dir
+        self._catalogue = Catalogue(*folders, kinds=kinds, hash_large=False, known_only=known_only)
         place = self._device, self._dtype, config.model_budget_bytes, config.sharers
         precisions = devices.precisions_of({"vae": config.vae_precision})
         self._pipelines = Pipelines(registry, resolve, *place, precisions=precisions, changed=on_models)
         self._conditioner = Conditioner()
-        self._denoiser = Denoiser(self._attention, config.max_rows, self._count)
+        self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
+        self._denoiser = Denoiser(partial(apply, self._backends), config.max_rows, self._count)
         self._hooks = PluginStepHooks.of(plugins)
         self._runs: dict[str, Run] = {}
         self._telling = threading.Lock()
@@ -218,6 +217,8 @@ class Engine:
             for model in run.models
             if not isinstance(model, StockModel)
         ]
+        # Here, since packages may be imported for it, which would hold up everybody's steps.
+        self._backends.ready(request.attention, self._device, self._dtype)
         run.spend("encoded", time.perf_counter() - started)
         self._inbox.put(partial(self._join, run))
 
@@ -246,6 +247,9 @@ class Engine:
                         self._broken(error)
 
     def _read_inbox(self) -> None:
+        # While there is no job; one that comes waits for a single computation.
+        while self._inbox.empty() and not self._runs and self._backends.measured.measure_next():
+            pass
         wait = not self._denoiser.busy
         while wait or not self._inbox.empty():
             self._inbox.get()()
@@ -283,13 +287,19 @@ class Engine:
             run.lane = make_stock_lane(run, self._inbox.put, self._denoiser.welcome, *told)
             self._stock.submit(run.lane.run)
         else:
-            run.lane = lane = make_lane(run, self._registry, resolve, self._hooks, *told)
+            noted = partial(self._noted, run)
+            run.lane = lane = make_lane(run, self._registry, resolve, self._hooks, *told, noted)
             self._denoiser.add(lane)
 
     def _stepped(self, run: Run, lane: Lane | StockLane) -> None:
         self._emit(run, Step(lane.done_steps, lane.steps, run.batch + 1, run.request.n_iter))
         if run.wants_preview and 0 < lane.done_steps < lane.steps and lane.done_steps % self.config.preview_every == 0:
             self._previewer.offer(run, lane, sum(other.wants_preview for other in list(self._runs.values())))
+
+    def _noted(self, run: Run, text: str) -> None:
+        if text not in run.notes:
+            run.notes.add(text)
+            self._emit(run, Note(text))
 
     def _lane_ended(self, run: Run, end: LaneEnd) -> None:
         run.spend("denoised", time.perf_counter() - run.lane_started)
@@ -332,9 +342,8 @@ class Engine:
 
     def _finish(self, run: Run) -> None:
         timings = {stage: round(seconds, 4) for stage, seconds in run.timings.items()}
-        stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in timings.items())
         # The scheduler logs the job's one line, with these timings in it.
-        log.debug("Job %s: %d pictures; %s", run.job_id, run.pictures, stages)
+        log.debug("Job %s: %d pictures; %s", run.job_id, run.pictures, timings)
         self._emit(run, Finished(len(run.done) + run.pictures, run.interrupted, timings))
         self._close_run(run)
 
@@ -363,9 +372,6 @@ class Engine:
         problem = WorkerProblem(f"The device reported a fault: {first_line(error)}")
         for run in list(self._runs.values()):
             self._fail(run, problem)
-
-    def _attention(self, name: str) -> Any:
-        return resolve(self._registry.attention.get(name).function)
 
     def _count(self, forward: ForwardPass) -> None:
         self._forwards += 1

@@ -63,6 +63,8 @@ class Run:
     """The checkpoint's."""
     lane_started: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
+    notes: set[str] = field(default_factory=set)
+    """Sentences that the person was told."""
 
     @property
     def model(self) -> LoadedModel | StockModel:
@@ -87,6 +89,7 @@ def make_lane(
     hooks: StepHooks | None,
     on_step: Callable[[Lane], None],
     on_end: Callable[[LaneEnd], None],
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Lane:
     """A lane for the run's current batch, ready to start."""
     request, guide = run.request, run.guides[0]
@@ -113,6 +116,7 @@ def make_lane(
         hooks=hooks,
         on_step=on_step,
         on_end=on_end,
+        on_note=on_note,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,8 +86,9 @@ class Lane:
         hooks: StepHooks | None = None,
         on_step: Callable[[Lane], None],
         on_end: Callable[[LaneEnd], None],
+        on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """steps: how many the sampler will walk. The sampling must be fresh."""
+        """steps: how many the sampler will walk. The sampling must be fresh. on_note: may hear a sentence again."""
         self.attention = attention
         self.steps = steps
         self.done_steps = 0
@@ -102,6 +103,7 @@ class Lane:
         self._hooks = hooks
         self._on_step = on_step
         self._on_end = on_end
+        self._on_note = on_note
         self._ask: Ask | None = None
 
     @property
@@ -140,6 +142,11 @@ class Lane:
         """The latents of the rows, in the order of `conditionings`, as tensors to be joined."""
         return [self.ask.x] if self._guide.negative is None else [self.ask.x, self.ask.x]
 
+    def tell(self, notes: Iterable[str]) -> None:
+        """Pass on sentences about how its answers are computed."""
+        for note in notes:
+            self._on_note(note)
+
     def answer(self, denoised: Tensor) -> None:
         """Take the predictions of this lane's rows, guide them, and run the sampler to its next ask or to its end."""
         if self._guide.negative is None:
@@ -147,8 +154,17 @@ class Lane:
         else:
             uncond, cond = denoised.chunk(2)
             given = Answer(torch.lerp(uncond, cond, self._cfg_scale), uncond)
-        self.denoised = given.denoised
+        self.denoised = self._whole(given.denoised)
         self._advance(given)
+
+    def _whole(self, denoised: Tensor) -> Tensor:
+        """The batch's newest predictions, where only one of its pictures was asked about."""
+        if self.ask.place is None:
+            return denoised
+        index, count = self.ask.place
+        whole = denoised.new_zeros((count, *denoised.shape[1:])) if self.denoised is None else self.denoised.clone()
+        whole[index : index + 1] = denoised
+        return whole
 
     def stop(self) -> None:
         """End at this step with the picture as far as it got; without one when nothing was predicted yet."""
