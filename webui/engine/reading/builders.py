@@ -9,11 +9,9 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from webui.engine.reading.builders_base import of_diffusers
 
-def unet(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """A UNet of Stable Diffusion."""
-    network: nn.Module = UNet2DConditionModel.from_config(dict(config))
-    return network
+unet = of_diffusers(UNet2DConditionModel)
 
 
 def vae(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:

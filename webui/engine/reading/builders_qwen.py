@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from diffusers import ZImageTransformer2DModel
-from torch import nn
 from transformers import Qwen3Config, Qwen3Model
 
+from webui.engine.reading.builders_base import of_diffusers, of_transformers
 
-def z_image(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """A transformer of Z-Image."""
-    network: nn.Module = ZImageTransformer2DModel.from_config(dict(config))
-    return network
-
-
-def qwen3(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """A Qwen3 without the head that chooses words."""
-    network: nn.Module = Qwen3Model(Qwen3Config(**config))
-    return network
+z_image = of_diffusers(ZImageTransformer2DModel)
+# Without the head that chooses words.
+qwen3 = of_transformers(Qwen3Model, Qwen3Config)

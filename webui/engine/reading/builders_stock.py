@@ -21,35 +21,15 @@ from transformers import (
     Qwen2_5_VLTextModel,
 )
 
+from webui.engine.reading.builders_base import of_diffusers, of_transformers
 
-def flux2(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """A transformer of Flux.2."""
-    network: nn.Module = Flux2Transformer2DModel.from_config(dict(config))
-    return network
-
-
-def qwen_image(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """A transformer of Qwen-Image."""
-    network: nn.Module = QwenImageTransformer2DModel.from_config(dict(config))
-    return network
-
-
-def lumina2(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """A transformer of Lumina 2."""
-    network: nn.Module = Lumina2Transformer2DModel.from_config(dict(config))
-    return network
-
-
-def chroma(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """A transformer of Chroma."""
-    network: nn.Module = ChromaTransformer2DModel.from_config(dict(config))
-    return network
-
-
-def gemma2(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """A Gemma 2 without the head that chooses words."""
-    network: nn.Module = Gemma2Model(Gemma2Config(**config))
-    return network
+flux2 = of_diffusers(Flux2Transformer2DModel)
+qwen_image = of_diffusers(QwenImageTransformer2DModel)
+lumina2 = of_diffusers(Lumina2Transformer2DModel)
+chroma = of_diffusers(ChromaTransformer2DModel)
+# Without the heads that choose words; texts alone need no eyes either.
+gemma2 = of_transformers(Gemma2Model, Gemma2Config)
+qwen_vl = of_transformers(Qwen2_5_VLTextModel, Qwen2_5_VLTextConfig)
 
 
 def mistral(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
@@ -57,10 +37,4 @@ def mistral(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
     network = MistralModel(MistralConfig(**{name: value for name, value in config.items() if name != "final_norm"}))
     if not config.get("final_norm", True):
         network.norm = nn.Identity()
-    return network
-
-
-def qwen_vl(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """The language model of a Qwen2.5-VL: texts alone need no eyes."""
-    network: nn.Module = Qwen2_5_VLTextModel(Qwen2_5_VLTextConfig(**config))
     return network

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from diffusers import AutoencoderKLFlux2, AutoencoderKLQwenImage
-from torch import nn
 
+from webui.engine.reading.builders_base import of_diffusers
 
-def flux2(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """Flux.2's autoencoder."""
-    network: nn.Module = AutoencoderKLFlux2.from_config(dict(config))
-    return network
-
-
-def qwen_image(config: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """Qwen-Image's autoencoder, which is Wan 2.1's in form."""
-    network: nn.Module = AutoencoderKLQwenImage.from_config(dict(config))
-    return network
+flux2 = of_diffusers(AutoencoderKLFlux2)
+qwen_image = of_diffusers(AutoencoderKLQwenImage)

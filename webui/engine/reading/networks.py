@@ -14,6 +14,7 @@ from webui.core.registry import Architecture
 from webui.engine.checkpoints.parts import Part
 from webui.engine.device import is_out_of_memory
 from webui.engine.layouts.base import Layout
+from webui.engine.reading.builders_base import Build
 from webui.engine.reading.modules import build, fill
 from webui.engine.reading.weights import open_weights
 
@@ -35,7 +36,7 @@ def read_network(
     """
     settings = {**part.form.config, **(config or {})}
     layout: Layout = resolve(row.layouts[part.form.layout])
-    make: Callable[[Mapping[str, Any], Mapping[str, Any]], nn.Module] = resolve(row.build)
+    make: Build = resolve(row.build)
     try:
         network = build(lambda: make(settings, part.form.facts))
         # Measured on a CPU with the starter: 6 % less time a forward pass of 32 rows, 14 % less a decoded picture.

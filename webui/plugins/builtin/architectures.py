@@ -14,6 +14,20 @@ _BUILD_VAES = "webui.engine.reading.builders_vaes"
 _BUILD_STOCK = "webui.engine.reading.builders_stock"
 
 
+def _transformer(name: str, title: str, builders: str, *, classes: tuple[str, ...] = ()) -> Architecture:
+    """A row of a transformer that is known in diffusers' naming and its own program's, by modules of this name."""
+    return Architecture(
+        name,
+        f"Transformer of {title}",
+        "denoiser",
+        f"{_KNOWN}.{name}:recognise",
+        f"{builders}:{name}",
+        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.{name}:transformer"},
+        places=("model.diffusion_model.",),
+        classes=classes,
+    )
+
+
 _ROWS = (
     Architecture(
         "unet",
@@ -62,26 +76,8 @@ _ROWS = (
         ),
         classes=("CLIPTextModel", "CLIPTextModelWithProjection"),
     ),
-    Architecture(
-        "sd3",
-        "Transformer of Stable Diffusion 3",
-        "denoiser",
-        f"{_KNOWN}.sd3:recognise",
-        f"{_BUILD_FLOW}:sd3",
-        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.sd3:transformer"},
-        places=("model.diffusion_model.",),
-        classes=("SD3Transformer2DModel",),
-    ),
-    Architecture(
-        "flux",
-        "Transformer of Flux.1",
-        "denoiser",
-        f"{_KNOWN}.flux:recognise",
-        f"{_BUILD_FLOW}:flux",
-        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.flux:transformer"},
-        places=("model.diffusion_model.",),
-        classes=("FluxTransformer2DModel",),
-    ),
+    _transformer("sd3", "Stable Diffusion 3", _BUILD_FLOW, classes=("SD3Transformer2DModel",)),
+    _transformer("flux", "Flux.1", _BUILD_FLOW, classes=("FluxTransformer2DModel",)),
     Architecture(
         "t5",
         "T5 text encoder",
@@ -92,16 +88,7 @@ _ROWS = (
         places=("text_encoders.t5xxl.transformer.",),
         classes=("T5EncoderModel", "T5ForConditionalGeneration"),
     ),
-    Architecture(
-        "z_image",
-        "Transformer of Z-Image",
-        "denoiser",
-        f"{_KNOWN}.z_image:recognise",
-        f"{_BUILD_QWEN}:z_image",
-        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.z_image:transformer"},
-        places=("model.diffusion_model.",),
-        classes=("ZImageTransformer2DModel",),
-    ),
+    _transformer("z_image", "Z-Image", _BUILD_QWEN, classes=("ZImageTransformer2DModel",)),
     Architecture(
         "qwen3",
         "Qwen3 language model",
@@ -140,15 +127,7 @@ _ROWS = (
         places=("vae.",),
         classes=("AutoencoderKLQwenImage",),
     ),
-    Architecture(
-        "flux2",
-        "Transformer of Flux.2",
-        "denoiser",
-        f"{_KNOWN}.flux2:recognise",
-        f"{_BUILD_STOCK}:flux2",
-        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.flux2:transformer"},
-        places=("model.diffusion_model.",),
-    ),
+    _transformer("flux2", "Flux.2", _BUILD_STOCK),
     Architecture(
         "qwen_image",
         "Transformer of Qwen-Image",
@@ -158,24 +137,8 @@ _ROWS = (
         {"diffusers": f"{_LAYOUTS}.base:same"},
         places=("model.diffusion_model.",),
     ),
-    Architecture(
-        "lumina2",
-        "Transformer of Lumina 2",
-        "denoiser",
-        f"{_KNOWN}.lumina2:recognise",
-        f"{_BUILD_STOCK}:lumina2",
-        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.lumina2:transformer"},
-        places=("model.diffusion_model.",),
-    ),
-    Architecture(
-        "chroma",
-        "Transformer of Chroma",
-        "denoiser",
-        f"{_KNOWN}.chroma:recognise",
-        f"{_BUILD_STOCK}:chroma",
-        {"diffusers": f"{_LAYOUTS}.base:same", "original": f"{_LAYOUTS}.chroma:transformer"},
-        places=("model.diffusion_model.",),
-    ),
+    _transformer("lumina2", "Lumina 2", _BUILD_STOCK),
+    _transformer("chroma", "Chroma", _BUILD_STOCK),
     Architecture(
         "gemma2",
         "Gemma 2 language model",
