@@ -20,7 +20,11 @@ KNOWN = """
 --text-encoder-dir --a1111-home --forge-home --forge-ref-a1111-home --comfy-home --invoke-home
 --lora-dir --embeddings-dir --esrgan-models-path --controlnet-dir --styles-file --ui-settings-file --no-half
 --no-half-vae --upcast-sampling --precision --medvram --medvram-sdxl --lowvram --xformers --opt-sdp-attention
---opt-sub-quad-attention --opt-channelslast --use-cpu --device-id --skip-install --reinstall-torch
+--opt-sub-quad-attention --sub-quad-q-chunk-size --sub-quad-kv-chunk-size --sub-quad-chunk-threshold
+--opt-sdp-no-mem-attention --force-enable-xformers --opt-split-attention --opt-split-attention-v1
+--opt-split-attention-invokeai --disable-opt-split-attention --use-sage-attention --use-flash-attention
+--use-pytorch-cross-attention --use-split-cross-attention --use-quad-cross-attention --attention-pytorch
+--attention-split --attention-quad --opt-channelslast --use-cpu --device-id --skip-install --reinstall-torch
 --disable-all-extensions --disable-safe-unpickle --enable-insecure-extension-access --freeze-settings --no-hashing
 --skip-load-model-at-start --loglevel
 """.split()  # noqa: SIM905 (as the list is written elsewhere)
@@ -99,7 +103,12 @@ def test_no_flag_of_generate_has_the_spelling_of_a_common_one() -> None:
         (["--listen", "--server-name", "10.0.0.2"], "host", "10.0.0.2"),
         ([], "host", "127.0.0.1"),
         (["--theme", "dark"], "settings", {"theme": "dark"}),
-        (["--opt-sub-quad-attention"], "settings", {"attention": "math"}),
+        (["--opt-sub-quad-attention"], "settings", {"attention": "sub-quadratic"}),
+        (["--xformers"], "settings", {"attention": "xformers"}),
+        (["--opt-split-attention-invokeai"], "settings", {"attention": "split"}),
+        (["--sub-quad-q-chunk-size", "512"], "sub_quad_q_chunk_size", 512),
+        (["--sub-quad-kv-chunk-size", "64"], "sub_quad_kv_chunk_size", 64),
+        (["--sub-quad-chunk-threshold", "0"], "sub_quad_chunk_threshold", 0),
         (["--cors-allow-origins", "https://A.b/, https://c:8"], "origins", ("https://a.b", "https://c:8")),
         (["--subpath", "/a/b-c.d/"], "subpath", "/a/b-c.d/"),
         (["--ckpt-dir", "/a", "--ckpt-dir", "/b"], "checkpoint_dirs", (Path("/a").absolute(), Path("/b").absolute())),
@@ -141,6 +150,8 @@ def test_a_checkpoint_file_is_searched_alone(tmp_path: Path) -> None:
         (["--use-cpu", "all", "--device-id", "0"], "cannot be given together"),
         (["--tls-keyfile", "k"], "needs both"),
         ([REFUSED], "is refused"),
+        (["--sub-quad-q-chunk-size", "0"], "between 1 and 1,000,000, not 0"),
+        (["--sub-quad-chunk-threshold", "101"], "between 0 and 100, not 101"),
         (["--subpath", "a b?"], "path of an address, not 'a b\\?'"),
         (["--cors-allow-origins", "https://a.b,foo"], "whole sites .* not 'foo'"),
         (["--cors-allow-origins", "*"], "whole sites"),

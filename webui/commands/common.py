@@ -16,7 +16,7 @@ from webui.core.logs import start_logging
 from webui.core.options import Options
 from webui.core.precisions import FIELD_OF
 from webui.core.settings import ENVIRONMENT_PREFIX, SettingsStore, check_settings, environment_values
-from webui.engine.config import EngineConfig
+from webui.engine.config import Chunks, EngineConfig
 
 
 def parse_flags(arguments: Sequence[str]) -> Options:
@@ -100,6 +100,7 @@ def engine_config(options: Options, settings: SettingsStore, *, warm: bool = Fal
         device=options.devices[0],
         precision=options.precision,
         vae_precision=options.vae_precision,
+        chunks=Chunks(options.sub_quad_q_chunk_size, options.sub_quad_kv_chunk_size, options.sub_quad_chunk_threshold),
         preview_every=current.show_progress_every_n_steps,
         preview_type=current.show_progress_type,
         png_compress_level=current.png_compress_level,

@@ -19,6 +19,12 @@ _ORIGIN = re.compile(r"https?://[^\s/?#]+/?", re.IGNORECASE)
 _SUBPATH = re.compile(r"[\w./~-]*")
 _DEVICE = re.compile(r"(?P<other>cpu|mps)|cuda|(?:cuda:)?(?P<number>[0-9]+)")
 
+_BOUNDS = (
+    ("sub_quad_q_chunk_size", 1, 1_000_000),
+    ("sub_quad_kv_chunk_size", 0, 1_000_000),
+    ("sub_quad_chunk_threshold", 0, 100),
+)
+
 PAGE = "the page and its address"
 PEOPLE = "other people and programs"
 FOLDERS = "folders and files"
@@ -79,6 +85,11 @@ def _folders(name: str, layout: str, what: str, metavar: str = "FOLDER") -> Flag
 
 def _later(name: str, kind: Kind, group: str, what: str, metavar: str = "") -> Flag:
     return Flag(name, kind, group, f"Not yet: {what}", metavar, notice=what)
+
+
+def _attention(name: str, backend: str, what: str) -> Flag:
+    """It sets the setting, which a request may pass by; see plugins/builtin/attention.py for the names."""
+    return Flag(name, "switch", MACHINE, f"Attention by {what}.", sets={"setting:attention": backend})
 
 
 FLAGS: tuple[Flag, ...] = (
@@ -166,23 +177,53 @@ FLAGS: tuple[Flag, ...] = (
         "DEVICES",
         option="device_id",
     ),
+    _attention("--opt-sdp-attention", "sdpa", "torch's scaled dot product, which is the default"),
+    _attention("--opt-sdp-no-mem-attention", "sdp-no-mem", "the same without its memory-efficient kernel"),
+    _attention("--xformers", "xformers", "xFormers where it is installed and has a card"),
+    _attention("--force-enable-xformers", "xformers", "xFormers, as with --xformers: it is tried before it is used"),
+    _attention("--opt-sub-quad-attention", "sub-quadratic", "chunks that never take much memory"),
     Flag(
-        "--opt-sdp-attention",
+        "--sub-quad-q-chunk-size",
+        "int",
+        MACHINE,
+        "Queries in one chunk of sub-quadratic attention (default: 1024).",
+        "N",
+        option="sub_quad_q_chunk_size",
+    ),
+    Flag(
+        "--sub-quad-kv-chunk-size",
+        "int",
+        MACHINE,
+        "Keys in one chunk, where keys are cut (default: the square root of their number).",
+        "N",
+        option="sub_quad_kv_chunk_size",
+    ),
+    Flag(
+        "--sub-quad-chunk-threshold",
+        "int",
+        MACHINE,
+        "Percent of the free memory that all scores may fill before keys are cut (default: 70; 0 always cuts).",
+        "PERCENT",
+        option="sub_quad_chunk_threshold",
+    ),
+    _attention("--opt-split-attention", "split", "as many slices as the free memory needs"),
+    _attention("--opt-split-attention-v1", "split", "the same; its older form in A1111"),
+    _attention("--opt-split-attention-invokeai", "split", "the same; InvokeAI's form in A1111"),
+    Flag(
+        "--disable-opt-split-attention",
         "switch",
         MACHINE,
-        "Attention by torch's scaled dot product, which is the default.",
-        sets={"setting:attention": "sdpa"},
+        "Without effect: split attention computes only where it is chosen.",
+        notice="split attention is never chosen by itself, only by --opt-split-attention, a setting or a request.",
     ),
-    Flag(
-        "--opt-sub-quad-attention",
-        "switch",
-        MACHINE,
-        "Attention in slices that never take much memory.",
-        sets={"setting:attention": "math"},
-    ),
-    _later(
-        "--xformers", "switch", MACHINE, "torch's own attention computes, with a card as fast; a CPU has no xformers."
-    ),
+    _attention("--use-sage-attention", "sage", "SageAttention where it is installed and has a card"),
+    _attention("--use-flash-attention", "flash", "the package flash-attn where it is installed and has a card"),
+    _attention("--use-pytorch-cross-attention", "sdpa", "ComfyUI's name for --opt-sdp-attention"),
+    _attention("--use-split-cross-attention", "split", "ComfyUI's name for --opt-split-attention"),
+    _attention("--use-quad-cross-attention", "sub-quadratic", "ComfyUI's name for --opt-sub-quad-attention"),
+    _attention("--attention-pytorch", "sdpa", "Forge's name for --opt-sdp-attention"),
+    _attention("--attention-split", "split", "Forge's name for --opt-split-attention"),
+    _attention("--attention-quad", "sub-quadratic", "Forge's name for --opt-sub-quad-attention"),
     _later(
         "--upcast-sampling", "switch", MACHINE, "sampling is in fp32 already; only the network is in half precision."
     ),
@@ -307,6 +348,13 @@ def _combined(values: dict[str, Any], settings: dict[str, Any], notices: tuple[s
         raise InvalidField("https needs both --tls-keyfile and --tls-certfile.", remedies=("Give both, or none",))
     if "origins" in values:
         values["origins"] = tuple(_origin(part.strip()) for part in values["origins"].split(",") if part.strip())
+    for name, least, most in _BOUNDS:
+        if not least <= values.get(name, least) <= most:
+            flag = f"--{name.replace('_', '-')}"
+            raise InvalidField(
+                f"{flag} must be between {least:,} and {most:,}, not {values[name]:,}.",
+                remedies=("Leave it out for the usual value",),
+            )
     if not _SUBPATH.fullmatch(values.get("subpath", "")):
         raise InvalidField(
             f"--subpath takes the path of an address, not '{values['subpath'][:40]}'.",

@@ -37,6 +37,11 @@ class Options:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     vae_precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of the VAE alone; "auto" is the rest's, but fp32 where that is fp16, which VAEs overflow."""
+    sub_quad_q_chunk_size: int = 1024
+    sub_quad_kv_chunk_size: int = 0
+    """0 means the square root of their number."""
+    sub_quad_chunk_threshold: int | None = None
+    """Percent of the free memory; None means 70."""
     warm: bool = True
     """Load the checkpoint at the start, before anybody asks for a picture."""
 
