@@ -21,8 +21,9 @@ class DiscreteSchedule:
 
     flow = False
 
-    def __init__(self, alphas_cumprod: Sequence[float]) -> None:
+    def __init__(self, alphas_cumprod: Sequence[float], aligned_as: str = "sd1") -> None:
         """alphas_cumprod: falling, in (0, 1), or 0 for the last; at least two. Raises ValueError for anything else."""
+        self.aligned_as = aligned_as
         alphas = [max(float(alpha), ZERO_SNR_ALPHA) for alpha in alphas_cumprod]
         self.sigmas: tuple[float, ...] = tuple(math.sqrt((1.0 - alpha) / alpha) for alpha in alphas)
         if len(alphas) < 2 or self.sigmas[0] <= 0 or any(b <= a for a, b in pairwise(self.sigmas)):
@@ -33,7 +34,13 @@ class DiscreteSchedule:
 
     @classmethod
     def scaled_linear(
-        cls, beta_start: float = 0.00085, beta_end: float = 0.012, count: int = 1000, *, zero_snr: bool = False
+        cls,
+        beta_start: float = 0.00085,
+        beta_end: float = 0.012,
+        count: int = 1000,
+        *,
+        zero_snr: bool = False,
+        aligned_as: str = "sd1",
     ) -> DiscreteSchedule:
         """The schedule whose betas have evenly spaced square roots; the defaults are those of SD1, SD2 and SDXL.
 
@@ -47,7 +54,7 @@ class DiscreteSchedule:
             signals = [math.sqrt(alpha) for alpha in alphas]
             stretch = signals[0] / (signals[0] - signals[-1])
             alphas = [((signal - signals[-1]) * stretch) ** 2 for signal in signals]
-        return cls(alphas)
+        return cls(alphas, aligned_as)
 
     def timestep(self, sigma: float) -> float:
         """The training timestep, 0 to len(sigmas) - 1, of a noise level; levels outside the table get its ends."""
@@ -77,6 +84,7 @@ class FlowSchedule:
     """
 
     flow = True
+    aligned_as = ""
 
     def __init__(self, shift: float = 1.0, count: int = 1000) -> None:
         """shift: above 0; 1 leaves the times as they are."""

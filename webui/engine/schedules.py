@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, fields
 from typing import Any
 
+from webui.core.errors import InvalidField
 from webui.core.registry import Registry, Sampler, Schedule
-from webui.engine.samplers.base import ModelSchedule
+from webui.engine.samplers.base import ModelSchedule, Option
 
 KARRAS_RHO = 7.0
 
 AUTOMATIC = "Automatic"
 UNIFORM = "Uniform"
+SKIP_TYPES = ("time_uniform", "time_quadratic", "logSNR")
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleOptions:
+    """What a person may change about schedules, by A1111's names; a 0 leaves the model's or the schedule's own value.
+
+    sigma_min, sigma_max: ends in place of the model's, for schedules that look at them; in the model's own scale. rho:
+    of Karras and Polyexponential. beta_dist_alpha, beta_dist_beta: of Beta, above 0. always_discard_next_to_last_sigma:
+    as if every sampler's row said so. sgm_noise_multiplier: start from hypot(1, sigma) times unit noise in place of
+    sigma. uni_pc_skip_type: how UniPC spreads its own levels.
+    """
+
+    sigma_min: float = 0.0
+    sigma_max: float = 0.0
+    rho: float = 0.0
+    beta_dist_alpha: float = 0.6
+    beta_dist_beta: float = 0.6
+    always_discard_next_to_last_sigma: bool = False
+    sgm_noise_multiplier: bool = False
+    uni_pc_skip_type: str = SKIP_TYPES[0]
+
+    def chosen(self, names: Collection[str]) -> dict[str, Option]:
+        """Those of the named options that are no 0, for a function that knows them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name in names}
+        return {name: value for name, value in values.items() if value != 0.0}
+
+
+NO_OPTIONS = ScheduleOptions()
 
 
 def noise_levels(
@@ -22,29 +53,75 @@ def noise_levels(
     model: ModelSchedule,
     registry: Registry,
     resolve: Callable[[str], Any],
+    options: ScheduleOptions = NO_OPTIONS,
 ) -> list[float]:
     """The falling noise levels that this sampler walks under the schedule a person chose.
 
-    Automatic means the sampler's own schedule, and with a flow model the one of its training. Samplers that walk the
-    model's timesteps (`uses_timesteps`) take `timesteps` under Automatic and Uniform and any other schedule as it is.
-    `resolve` turns "module:function" into the function. The list has one entry more than there are steps to walk.
+    Automatic means the sampler's own schedule, and with a flow model the one of its training. Samplers with `levels` of
+    their own (DDIM) take them under Automatic and Uniform and any other schedule as it is, unless they ignore
+    schedules. `resolve` turns "module:function" into the function. The list has one entry more than there are steps to
+    walk. Raises InvalidField for options that fit neither each other nor the model.
     """
+    bounded = within(model, options)
+    drops = sampler.drops_next_to_last or options.always_discard_next_to_last_sigma
+    if sampler.ignores_schedule:
+        return list(resolve(sampler.levels)(steps, model, **options.chosen(sampler.options)))
     if schedule.name == AUTOMATIC and model.flow:
-        return flow(steps, model)
+        return _dropped(flow(steps + drops, model), drops)
     if schedule.name == AUTOMATIC:
         schedule = registry.schedules.get(sampler.schedule)
-    if sampler.uses_timesteps and schedule.name in (AUTOMATIC, UNIFORM):
-        return timesteps(steps, model)
-    return list(resolve(schedule.function)(steps, model))
+    if sampler.levels and schedule.name in (AUTOMATIC, UNIFORM):
+        # A1111 counts the step that is to be dropped here too, and drops nothing.
+        return list(resolve(sampler.levels)(steps + drops, model, **options.chosen(sampler.options)))
+    made = resolve(schedule.function)(steps + drops, bounded, **options.chosen(schedule.options))
+    return _dropped(list(made), drops)
 
 
-def start_scale(sampler: Sampler, sigma: float, model: ModelSchedule) -> float:
+def _dropped(levels: list[float], drops: bool) -> list[float]:
+    return levels[:-2] + levels[-1:] if drops else levels
+
+
+def within(model: ModelSchedule, options: ScheduleOptions) -> ModelSchedule:
+    """The model's schedule with the ends that the options say. Raises InvalidField where there is nothing between."""
+    low, high = options.sigma_min or model.sigma_min, options.sigma_max or model.sigma_max
+    if (low, high) == (model.sigma_min, model.sigma_max):
+        return model
+    if not 0.0 < low < high:
+        raise InvalidField(
+            f"The schedule's lowest noise level (sigma min, {low:g}) must be above 0 and below its highest "
+            f"(sigma max, {high:g}).",
+            field="sigma_min",
+            remedies=("Set both to 0 to take the model's own",),
+        )
+    if model.flow and high > 1.0:
+        raise InvalidField(
+            f"The noise of this model ends at 1, so its schedule cannot start at {high:g}.",
+            field="sigma_max",
+            remedies=("Set sigma max to 0 or to at most 1",),
+        )
+    return _Bounded(model, low, high)
+
+
+class _Bounded:
+    """A model's schedule whose ends a person has moved; the table stays the model's."""
+
+    def __init__(self, model: ModelSchedule, low: float, high: float) -> None:
+        self.sigmas = model.sigmas
+        self.flow = model.flow
+        self.aligned_as = model.aligned_as
+        self.sigma_min, self.sigma_max = low, high
+        self.timestep, self.sigma = model.timestep, model.sigma
+
+
+def start_scale(sampler: Sampler, sigma: float, model: ModelSchedule, options: ScheduleOptions = NO_OPTIONS) -> float:
     """What unit noise is multiplied by to start a picture from nothing at this noise level.
 
     Samplers on timesteps (DDIM) start from noise of unit variance in the model's own scale, the others from pure
-    noise of size sigma, as A1111 does. An img2img start is picture + sigma * noise for both.
+    noise of size sigma, as A1111 does; with the SGM noise multiplier all start as those on timesteps. An img2img start
+    is picture + sigma * noise for both.
     """
-    return math.hypot(1.0, sigma) if sampler.uses_timesteps and not model.flow else sigma
+    in_own_scale = sampler.uses_timesteps or options.sgm_noise_multiplier
+    return math.hypot(1.0, sigma) if in_own_scale and not model.flow else sigma
 
 
 def handover_sigma(model: ModelSchedule, share: float) -> float:
@@ -87,16 +164,78 @@ def simple(steps: int, model: ModelSchedule) -> list[float]:
     return [model.sigmas[-(1 + int(index * space))] for index in range(steps)] + [0.0]
 
 
-def karras(steps: int, model: ModelSchedule) -> list[float]:
-    """Evenly spaced in sigma^(1/7) between the model's ends (Karras et al. 2022, equation 5), then 0."""
-    ends = model.sigma_max ** (1 / KARRAS_RHO), model.sigma_min ** (1 / KARRAS_RHO)
-    return [root**KARRAS_RHO for root in _evenly(*ends, steps)] + [0.0]
+def karras(steps: int, model: ModelSchedule, rho: float = KARRAS_RHO) -> list[float]:
+    """Evenly spaced in sigma^(1/rho) between the model's ends (Karras et al. 2022, equation 5), then 0."""
+    ends = model.sigma_max ** (1 / rho), model.sigma_min ** (1 / rho)
+    return [root**rho for root in _evenly(*ends, steps)] + [0.0]
 
 
 def exponential(steps: int, model: ModelSchedule) -> list[float]:
     """Evenly spaced in log sigma between the model's ends, then 0."""
     ends = math.log(model.sigma_max), math.log(model.sigma_min)
     return [math.exp(log) for log in _evenly(*ends, steps)] + [0.0]
+
+
+def polyexponential(steps: int, model: ModelSchedule, rho: float = 1.0) -> list[float]:
+    """Log sigma falls as (1 - step / (steps - 1))^rho between the model's ends, then 0."""
+    low, high = math.log(model.sigma_min), math.log(model.sigma_max)
+    return [math.exp(low + (high - low) * share**rho) for share in _evenly(1.0, 0.0, steps)] + [0.0]
+
+
+def kl_optimal(steps: int, model: ModelSchedule) -> list[float]:
+    """Evenly spaced in arctan sigma between the model's ends (Sabour et al. 2024, arXiv 2404.14507, theorem 3.1).
+
+    It ends at sigma_min, not at 0.
+    """
+    return [math.tan(angle) for angle in _evenly(math.atan(model.sigma_max), math.atan(model.sigma_min), steps + 1)]
+
+
+def ddim(steps: int, model: ModelSchedule) -> list[float]:
+    """Whole timesteps as DDIM's (see `timesteps`), then 0; as many as fit, which need not be `steps`."""
+    count = len(model.sigmas)
+    places = range(1, count, max(count // steps, 1))
+    if len(places) < 2:
+        return [model.sigma_max, 0.0]
+    return [model.sigmas[place] for place in reversed(places)] + [0.0]
+
+
+def turbo(steps: int, model: ModelSchedule) -> list[float]:
+    """The last whole timestep of each of `steps` equal parts of the model's table, then 0: for distilled models."""
+    count = len(model.sigmas)
+    places = [round((part + 1) * (count / steps) - 1.0) for part in reversed(range(steps))]
+    return [model.sigmas[min(max(place, 0), count - 1)] for place in places] + [0.0]
+
+
+def dpm_fast_levels(steps: int, model: ModelSchedule) -> list[float]:
+    """Evenly spaced in log sigma between the model's ends: a step for each three calls begun, one at least."""
+    return dpm_adaptive_levels(steps // 3 + 1, model)
+
+
+def dpm_adaptive_levels(steps: int, model: ModelSchedule) -> list[float]:
+    """Evenly spaced in log sigma from the model's sigma_max to its sigma_min, where it ends."""
+    return [math.exp(log) for log in _evenly(math.log(model.sigma_max), math.log(model.sigma_min), steps + 1)]
+
+
+def unipc_levels(steps: int, model: ModelSchedule, uni_pc_skip_type: str = SKIP_TYPES[0]) -> list[float]:
+    """UniPC's own: from the model's last timestep to its first, in as many steps as `timesteps` has entries.
+
+    uni_pc_skip_type: what is evenly spaced: the time, its square root, or log sigma. Raises InvalidField.
+    """
+    count = len(model.sigmas)
+    most = len(timesteps(steps, model))
+    walked = most if steps > 1 else 1
+    if uni_pc_skip_type == "logSNR":
+        return dpm_adaptive_levels(walked, model)
+    powers = {"time_uniform": 1, "time_quadratic": 2}
+    if uni_pc_skip_type not in powers:
+        raise InvalidField(
+            f"UniPC has no skip type '{uni_pc_skip_type}'.",
+            field="uni_pc_skip_type",
+            remedies=(f"Choose one of {', '.join(SKIP_TYPES)}",),
+        )
+    power = powers[uni_pc_skip_type]
+    times = _evenly(1.0, (1.0 / count) ** (1.0 / power), walked + 1)
+    return [model.sigma(time**power * count - 1.0) for time in times]
 
 
 def timesteps(steps: int, model: ModelSchedule) -> list[float]:

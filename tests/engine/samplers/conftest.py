@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 
 from webui.core.registry import Registry, Sampler, Table
-from webui.engine.model_schedule import DiscreteSchedule
+from webui.engine.model_schedule import DiscreteSchedule, FlowSchedule
 from webui.engine.noise import LaneNoise
-from webui.engine.samplers.base import Answer, Ask, SamplerContext
+from webui.engine.samplers.base import Answer, Ask, ModelSchedule, Option, SamplerContext
 from webui.engine.schedules import noise_levels
 from webui.plugins.builtin import samplers as builtin
 from webui.plugins.resolve import resolve
 
 MODEL = DiscreteSchedule.scaled_linear()
+FLOW = FlowSchedule(shift=3.0)
 REGISTRY = Registry(
     samplers=Table("sampler", builtin.samplers()),
     schedules=Table("schedule", builtin.schedules()),
@@ -44,6 +45,10 @@ class Gaussian:
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
         share = self.spread**2 / (self.spread**2 + sigma**2)
         return self.mean + share * (x - self.mean)
+
+    def picture(self, x: Tensor, sigma: float) -> Tensor:
+        """What a consistency model says: where the noise-free path through x ends."""
+        return self.flow(x, sigma, 0.0)
 
     def flow(self, x: Tensor, sigma: float, end: float) -> Tensor:
         """Where the noise-free path through x at `sigma` stands at the level `end`."""
@@ -74,8 +79,28 @@ def bent(x: Tensor, sigma: float) -> Tensor:
     return torch.tanh(x / (1.0 + sigma)) * (1.0 + 0.1 * math.cos(sigma))
 
 
-def levels(row: Sampler, steps: int, schedule: str = "Automatic") -> list[float]:
-    return noise_levels(row, REGISTRY.schedules.get(schedule), steps, MODEL, REGISTRY, resolve)
+def in_flow(denoise: Denoiser) -> Denoiser:
+    """The same data seen by a flow model: x = (1 - sigma) clean + sigma noise, sigma below 1 or 1."""
+
+    def flowing(x: Tensor, sigma: float) -> Tensor:
+        signal = max(1.0 - sigma, 1e-6)
+        return denoise(x / signal, sigma / signal)
+
+    return flowing
+
+
+def levels(row: Sampler, steps: int, schedule: str = "Automatic", model: ModelSchedule = MODEL) -> list[float]:
+    return noise_levels(row, REGISTRY.schedules.get(schedule), steps, model, REGISTRY, resolve)
+
+
+# Rows for models that see the whole picture in any noise: they are tested with such a one.
+CONSISTENCY = {"LCM", "LCM (diffusers)", "TCD (diffusers)"}
+
+
+def denoiser_for(row: Sampler | str, data: Gaussian) -> Denoiser:
+    """What a model of the row's kind, perfectly trained on the data, answers."""
+    name = row if isinstance(row, str) else row.name
+    return data.picture if name in CONSISTENCY else data.denoise
 
 
 def drive(
@@ -84,16 +109,21 @@ def drive(
     sigmas: Sequence[float],
     denoise: Denoiser,
     noise: Any = None,
-    options: Mapping[str, float] | None = None,
+    options: Mapping[str, Option] | None = None,
+    steps: int | None = None,
+    model: ModelSchedule = MODEL,
+    uncond: Denoiser | None = None,
 ) -> tuple[Tensor, list[Ask]]:
-    """(the final latent, all asks) of one sampler from x at sigmas[0]."""
+    """(the final latent, all asks) of one sampler from x at sigmas[0]. steps: what a person asked for."""
     row = REGISTRY.samplers.get(row) if isinstance(row, str) else row
     noise = noise if noise is not None else LaneNoise(range(len(x)), x.shape[1:])
-    sampling = resolve(row.function)(x, SamplerContext(sigmas, len(sigmas) - 1, noise, MODEL, options or {}))
+    steps = steps if steps is not None else len(sigmas) - 1
+    sampling = resolve(row.function)(x, SamplerContext(sigmas, steps, noise, model, options or {}))
     asks = [next(sampling)]
     while True:
         try:
-            asks.append(sampling.send(Answer(denoise(asks[-1].x, asks[-1].sigma))))
+            x, sigma = asks[-1].x, asks[-1].sigma
+            asks.append(sampling.send(Answer(denoise(x, sigma), None if uncond is None else uncond(x, sigma))))
         except StopIteration as end:
             return end.value, asks
 
@@ -103,6 +133,9 @@ def bench() -> SimpleNamespace:
     """All of the above for the tests of this folder."""
     return SimpleNamespace(
         model=MODEL,
+        flow=FLOW,
+        in_flow=in_flow,
+        denoiser_for=denoiser_for,
         registry=REGISTRY,
         Gaussian=Gaussian,
         CountedNoise=CountedNoise,

@@ -21,8 +21,10 @@ def test_the_samplers_are_as_the_page_says(bench, start) -> None:
     actual = []
     for row in samplers():
         sigmas = bench.levels(row, 20)
-        _, asks = bench.drive(row, start * start_scale(row, sigmas[0], bench.model), sigmas, bench.bent)
-        actual.append([row.name, row.schedule, str(len(asks)), ", ".join(row.options)])
+        x = start * start_scale(row, sigmas[0], bench.model)
+        _, asks = bench.drive(row, x, sigmas, bench.bent, steps=20)
+        calls = "its own" if row.name == "DPM adaptive" else str(len(asks))
+        actual.append([row.name, row.schedule, calls, ", ".join(row.options)])
     assert [cells[:4] for cells in table("Samplers")] == actual
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 
 import pytest
 import torch
 
 from webui.core.registry import Sampler
 from webui.engine.noise import LaneNoise
-from webui.engine.samplers.base import Answer, SamplerContext
-from webui.engine.schedules import start_scale
+from webui.engine.samplers.base import Answer, Option, SamplerContext
+from webui.engine.schedules import ScheduleOptions, start_scale
 from webui.plugins.builtin.samplers import samplers
 from webui.plugins.resolve import resolve
 
 ROWS = samplers()
+# They take a latent's sudden move for a bend of its path, whose slopes they remember.
+REMEMBER_SLOPES = {"LMS", "IPNDM", "IPNDM_V", "DEIS", "PLMS"}
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 
 
@@ -31,8 +34,13 @@ class Silence:
 
 def is_random(row: Sampler, bench, start: torch.Tensor) -> bool:
     noise = bench.CountedNoise(tuple(start.shape))
-    bench.drive(row, start * 10.0, [10.0, 5.0, 1.0, 0.0], bench.bent, noise)
+    bench.drive(row, start * 10.0, [*geometric(24), 0.0], bench.bent, noise)
     return bool(noise.drawn)
+
+
+def chooses_steps(row: Sampler) -> bool:
+    """Whether its error does not depend on the levels that it is given."""
+    return row.name == "DPM adaptive"
 
 
 def geometric(steps: int, top: float = 10.0, end: float = 0.5) -> list[float]:
@@ -40,31 +48,43 @@ def geometric(steps: int, top: float = 10.0, end: float = 0.5) -> list[float]:
 
 
 @each_row
-@pytest.mark.parametrize("steps", [1, 2, 20, 30])
-def test_asks_as_often_as_its_order_says(row: Sampler, steps: int, bench, start) -> None:
+@pytest.mark.parametrize("steps", [1, 2, 3, 20, 36, 150])
+def test_any_number_of_steps_is_told_step_by_step(row: Sampler, steps: int, bench) -> None:
     sigmas = bench.levels(row, steps)
-    _, asks = bench.drive(row, start * start_scale(row, sigmas[0], bench.model), sigmas, bench.bent)
-    ends_clean = sigmas[-1] == 0.0
-    assert len(asks) == (len(sigmas) - 1) * row.order - (ends_clean and row.order == 2)
-    assert [ask.step for ask in asks] == sorted(ask.step for ask in asks)
-    assert {ask.step for ask in asks} == set(range(len(sigmas) - 1))
+    x = LaneNoise((3, 4), (4, 8, 8)).normal() * start_scale(row, sigmas[0], bench.model)
+    final, asks = bench.drive(row, x, sigmas, bench.bent, steps=steps)
+    assert torch.isfinite(final).all()
+    told = [ask.step for ask in asks]
+    assert told == sorted(told)
+    # Steps that the sampler chooses itself may be longer than those that are told.
+    assert set(told) == set(range(len(sigmas) - 1)) or (chooses_steps(row) and set(told) < set(range(len(sigmas) - 1)))
     assert all(type(ask.sigma) is float and ask.sigma > 0.0 for ask in asks)
-    assert all(ask.x.dtype == torch.float32 and ask.x.shape == start.shape for ask in asks)
+    assert all(ask.x.dtype == torch.float32 and ask.x.shape[1:] == x.shape[1:] for ask in asks)
+    assert all(len(ask.x) == (len(x) if ask.place is None else 1) for ask in asks)
+
+
+@each_row
+@pytest.mark.parametrize("eta", [0.0, 5.0])
+def test_any_eta_gives_numbers(row: Sampler, eta: float, bench) -> None:
+    sigmas = bench.levels(row, 20)
+    x = LaneNoise((3, 4), (4, 8, 8)).normal() * start_scale(row, sigmas[0], bench.model)
+    final, _ = bench.drive(row, x, sigmas, bench.Gaussian().denoise, options={"eta": eta}, steps=20)
+    assert torch.isfinite(final).all() and final.abs().max() < 20.0
 
 
 @each_row
 def test_first_ask_is_the_start(row: Sampler, bench, start) -> None:
     _, asks = bench.drive(row, start * 10.0, geometric(5), bench.bent)
     assert asks[0].sigma == 10.0
-    assert torch.allclose(asks[0].x, start * 10.0, rtol=1e-6)
+    assert torch.allclose(asks[0].x, start[: len(asks[0].x)] * 10.0, rtol=1e-6)
 
 
 @each_row
 def test_a_step_to_zero_ends_on_the_answer(row: Sampler, bench, start) -> None:
     """With a denoiser that always answers one picture, every sampler ends on that picture."""
-    picture = torch.linspace(-2, 2, start.numel()).reshape(start.shape)
-    final, _ = bench.drive(row, start * 10.0, [*geometric(8), 0.0], lambda x, sigma: picture)
-    assert torch.allclose(final, picture, atol=1e-5)
+    picture = torch.linspace(-2, 2, start[0].numel()).reshape(1, *start.shape[1:])
+    final, _ = bench.drive(row, start * 10.0, [*geometric(8), 0.0], lambda x, sigma: picture.expand_as(x))
+    assert torch.allclose(final, picture.expand_as(start), atol=1e-5)
 
 
 @each_row
@@ -72,7 +92,8 @@ def test_mean_and_spread_of_a_gaussian(row: Sampler, bench) -> None:
     data = bench.Gaussian()
     sigmas = bench.levels(row, 100)
     noise = LaneNoise(range(4), (4, 48, 48))
-    final, _ = bench.drive(row, noise.normal() * start_scale(row, sigmas[0], bench.model), sigmas, data.denoise, noise)
+    x = noise.normal() * start_scale(row, sigmas[0], bench.model)
+    final, _ = bench.drive(row, x, sigmas, bench.denoiser_for(row, data), noise, steps=100)
     assert abs(final.mean().item() - data.mean) < 0.03
     assert abs(final.std().item() / data.spread - 1.0) < 0.07
 
@@ -87,14 +108,15 @@ def test_converges_to_the_exact_path_or_the_exact_spread(row: Sampler, bench, st
         sigmas = geometric(steps)
         noise = LaneNoise(range(8), (4, 64, 64)) if random else Silence()
         x = noise.normal() * math.hypot(sigmas[0], data.spread) + data.mean if random else start * 10.0
-        final, _ = bench.drive(row, x, sigmas, data.denoise, noise)
+        final, _ = bench.drive(row, x, sigmas, bench.denoiser_for(row, data), noise)
         if row.uses_timesteps:
             final = final * math.hypot(1.0, sigmas[-1])
         if random:
             errors.append(abs(final.std().item() - math.hypot(data.spread, sigmas[-1])))
         else:
             errors.append((final - data.flow(x, sigmas[0], sigmas[-1])).abs().max().item())
-    sampling_error = 0.004 if random else 0.0
+    # Of the noise drawn; of single precision; of a sampler's own control of its steps.
+    sampling_error = 0.02 if chooses_steps(row) else 0.004 if random else 2e-5
     assert errors[1] < 0.6 * errors[0] + sampling_error
     assert errors[2] < 0.6 * errors[1] + sampling_error
 
@@ -105,7 +127,7 @@ def test_a_picture_in_a_batch_is_the_picture_alone(row: Sampler, bench) -> None:
         sigmas = bench.levels(row, 12)
         noise = LaneNoise(seeds, (4, 16, 24))
         x = noise.normal() * start_scale(row, sigmas[0], bench.model)
-        return bench.drive(row, x, sigmas, bench.bent, noise)[0]
+        return bench.drive(row, x, sigmas, bench.bent, noise, steps=12)[0]
 
     together = pictures((5, 6, 7))
     for index, seed in enumerate((5, 6, 7)):
@@ -140,12 +162,15 @@ def test_lanes_that_take_turns_do_not_disturb_each_other(row: Sampler, bench, st
 def test_every_option_that_the_row_names_is_read_and_no_other(row: Sampler, bench, start) -> None:
     base = {"eta": 0.5, "s_churn": 3.0, "s_tmin": 0.0, "s_tmax": 0.0, "s_noise": 1.0}
     other = {"eta": 0.9, "s_churn": 6.0, "s_tmin": 5.0, "s_tmax": 5.0, "s_noise": 1.1}
+    words = {"uni_pc_variant": "bh2", "uni_pc_order": 2, "uni_pc_lower_order_final": False}
 
-    def run(options: dict[str, float]) -> torch.Tensor:
-        return bench.drive(row, start * 10.0, geometric(8), bench.bent, options=options)[0]
+    def run(options: dict[str, Option]) -> torch.Tensor:
+        return bench.drive(row, start * 10.0, geometric(24), bench.bent, options=options)[0]
 
     expected = run(base)
-    for name, value in other.items():
+    of_schedule = {field.name for field in fields(ScheduleOptions)}
+    assert set(row.options) - of_schedule <= {*other, *words}
+    for name, value in {**other, **words}.items():
         changed = not torch.equal(run({**base, name: value}), expected)
         assert changed == (name in row.options), name
 
@@ -162,6 +187,10 @@ def test_the_input_is_left_as_it_was(row: Sampler, bench, start) -> None:
 def test_what_a_hook_writes_into_the_first_ask_of_a_step_is_kept(row: Sampler, bench, start) -> None:
     """Towards one fixed picture the way is straight, so a shift at one level ends as its share of the last level."""
     sigmas = geometric(8)
+    noise = bench.CountedNoise(tuple(start.shape))
+    bench.drive(row, start * 10.0, sigmas, bench.bent, noise, {"eta": 0.0})
+    if noise.drawn or chooses_steps(row):
+        pytest.skip("its way is not straight, whatever its options")
 
     def end(shift_at: int | None) -> torch.Tensor:
         context = SamplerContext(sigmas, 8, Silence(), bench.model, {"eta": 0.0})
@@ -178,4 +207,7 @@ def test_what_a_hook_writes_into_the_first_ask_of_a_step_is_kept(row: Sampler, b
 
     plain = end(None)
     for step in (0, 3, 7):
-        assert torch.allclose(end(step) - plain, torch.full_like(start, 0.5 * sigmas[-1] / sigmas[step]), atol=1e-4)
+        kept, straight = end(step) - plain, torch.full_like(start, 0.5 * sigmas[-1] / sigmas[step])
+        if step == 0 or row.name not in REMEMBER_SLOPES:
+            assert torch.allclose(kept, straight, atol=1e-4)
+        assert kept.abs().min() > 1e-3

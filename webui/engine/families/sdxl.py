@@ -69,7 +69,7 @@ def load_refiner(checkpoint: Checkpoint, reader: Reader) -> StableDiffusionXL:
 
 def _load(checkpoint: Checkpoint, reader: Reader, before: tuple[ClipText, ...]) -> StableDiffusionXL:
     prediction = prediction_of(checkpoint) or "epsilon"
-    schedule = schedule_of(checkpoint)
+    schedule = schedule_of(checkpoint, "sdxl")
     network = reader.network(checkpoint.parts["text_encoder_2"])
     texts = (*before, ClipText(network, chunker_of(checkpoint, "tokenizer_2", pad=0), "penultimate"))
     vae = Autoencoder.read(checkpoint.parts["vae"], reader, *latent_scales.SDXL)

@@ -149,8 +149,11 @@ def prediction_of(checkpoint: Checkpoint, otherwise: Prediction | None = "epsilo
     raise ModelProblem(f"The model predicts '{kind}', which is not known here.", field="checkpoint")
 
 
-def schedule_of(checkpoint: Checkpoint) -> DiscreteSchedule:
-    """The model's noise levels, as its folder says; else those of SD1, SD2 and SDXL. Raises ModelProblem."""
+def schedule_of(checkpoint: Checkpoint, aligned_as: str = "sd1") -> DiscreteSchedule:
+    """The model's noise levels, as its folder says; else those of SD1, SD2 and SDXL. Raises ModelProblem.
+
+    aligned_as: see `ModelSchedule`.
+    """
     config: Mapping[str, Any] = checkpoint.scheduler
     spacing = config.get("beta_schedule", "scaled_linear")
     if spacing != "scaled_linear" or config.get("trained_betas"):
@@ -158,4 +161,4 @@ def schedule_of(checkpoint: Checkpoint) -> DiscreteSchedule:
     first, last = float(config.get("beta_start", 0.00085)), float(config.get("beta_end", 0.012))
     count = int(config.get("num_train_timesteps", 1000))
     zero = bool(checkpoint.defaults.get("zero_snr", config.get("rescale_betas_zero_snr")))
-    return DiscreteSchedule.scaled_linear(first, last, count, zero_snr=zero)
+    return DiscreteSchedule.scaled_linear(first, last, count, zero_snr=zero, aligned_as=aligned_as)

@@ -23,6 +23,8 @@ class Ask:
     x: Tensor
     sigma: float
     step: int
+    place: tuple[int, int] | None = None
+    """(index, of how many) of the picture that alone is asked about, x then being a batch of one; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class ModelSchedule(Protocol):
     sigma_max: float
     flow: bool
     """Whether a noisy latent is (1 - sigma) * clean + sigma * noise, sigma_max 1, and not clean + sigma * noise."""
+    aligned_as: str
+    """Whose published tables of good levels (Align Your Steps) fit: "sd1", "sdxl" or "" where none do."""
 
     def timestep(self, sigma: float) -> float:
         """The (fractional) training timestep of a noise level: linear in log sigma between table entries."""
@@ -67,23 +71,35 @@ class ModelSchedule(Protocol):
         ...
 
 
+Option = float | bool | str
+"""The value of a sampler's option."""
+
+
 @dataclass(frozen=True, slots=True)
 class SamplerContext:
     """All that a sampler may use besides its latents.
 
     sigmas: falling noise levels as host floats; the last is usually 0. steps: what the person asked for.
-    options: the sampler's own options by A1111's names (eta, s_churn, s_tmin, s_tmax, s_noise).
+    options: the sampler's own options by A1111's names (eta, s_churn, s_tmin, s_tmax, s_noise, uni_pc_order, ...).
     """
 
     sigmas: Sequence[float]
     steps: int
     noise: Noise
     model: ModelSchedule
-    options: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def number(self, name: str, default: float) -> float:
+        """An option that is a number or a switch."""
+        return float(self.options.get(name, default))
+
+    def word(self, name: str, default: str) -> str:
+        """An option that is one of some names."""
+        return str(self.options.get(name, default))
 
 
 SamplerFunction = Callable[[Tensor, SamplerContext], Sampling]
 """`x` comes scaled to the first sigma: unit noise * sigmas[0] for txt2img."""
 
-ScheduleFunction = Callable[[int, ModelSchedule], "list[float]"]
-"""(steps, model) -> steps + 1 falling noise levels, the last 0 where the schedule ends clean."""
+ScheduleFunction = Callable[..., "list[float]"]
+"""(steps, model, the options that its row names) -> steps + 1 falling noise levels; 0 last where it ends clean."""

@@ -1,4 +1,4 @@
-"""DPM-Solver++ in two multistep forms: 2M, and 2M SDE with Brownian noise."""
+"""DPM-Solver++ without Brownian noise: 2M, which remembers its last answer, and 2S ancestral, which asks twice."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from webui.engine.samplers.base import Ask, SamplerContext, Sampling
+from webui.engine.samplers.noise_ratio import in_noise_ratio
+from webui.engine.samplers.steps import ancestral, renewed, towards
 
 
+@in_noise_ratio
 def dpmpp_2m(x: Tensor, context: SamplerContext) -> Sampling:
     """DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): one ask a step, the last answer gives the second order.
 
@@ -31,28 +34,20 @@ def dpmpp_2m(x: Tensor, context: SamplerContext) -> Sampling:
     return x
 
 
-def dpmpp_2m_sde(x: Tensor, context: SamplerContext) -> Sampling:
-    """SDE-DPM-Solver++(2M), midpoint form (Lu et al. 2022): one ask a step and Brownian noise.
+@in_noise_ratio
+def dpmpp_2s_ancestral(x: Tensor, context: SamplerContext) -> Sampling:
+    """DPM-Solver++(2S) below the next level (Lu et al. 2022, algorithm 1, r = 1/2), then fresh noise up to it.
 
-    A step that ends at 0 takes the answer as it is. Options: eta (1; 0 makes it DPM++ 2M), s_noise (1).
+    Two asks a step, one for a step down to 0. Options: eta (1), s_noise (1).
     """
-    eta = context.options.get("eta", 1.0)
-    s_noise = context.options.get("s_noise", 1.0)
-    previous: Tensor | None = None
-    last_h = math.nan
+    eta = context.number("eta", 1.0)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         answer = yield Ask(x, sigma, step)
-        denoised = answer.denoised
-        if following == 0.0:
-            x = denoised
-            continue
-        h = math.log(sigma / following)
-        target = denoised
-        if previous is not None:
-            target = torch.lerp(denoised, previous, -h / (2.0 * last_h))
-        x = torch.lerp(target, x, math.exp(-h * (1.0 + eta)))
-        size = following * math.sqrt(-math.expm1(-2.0 * eta * h)) * s_noise
-        if size > 0.0:
-            x = x + context.noise.brownian(sigma, following) * size
-        previous, last_h = denoised, h
+        down, up = ancestral(sigma, following, eta)
+        target = answer.denoised
+        if down > 0.0:
+            middle = math.sqrt(sigma * down)
+            second = yield Ask(towards(x, target, middle / sigma), middle, step)
+            target = second.denoised
+        x = renewed(towards(x, target, down / sigma), 1.0, up, context)
     return x

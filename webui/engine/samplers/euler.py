@@ -1,14 +1,14 @@
-"""Euler and Euler ancestral: one step of the probability-flow equation, without and with fresh noise."""
+"""Euler and Euler ancestral: one step of the probability-flow equation, without and with fresh noise; DDPM."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
-import torch
 from torch import Tensor
 
 from webui.engine.samplers.base import Ask, SamplerContext, Sampling
-from webui.engine.samplers.steps import ancestral, churned
+from webui.engine.samplers.steps import churned, descent, renewed, towards
 
 
 def euler(x: Tensor, context: SamplerContext) -> Sampling:
@@ -16,18 +16,23 @@ def euler(x: Tensor, context: SamplerContext) -> Sampling:
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         x, sigma = churned(x, sigma, context)
         answer = yield Ask(x, sigma, step)
-        x = torch.lerp(answer.denoised, x, following / sigma)
+        x = towards(x, answer.denoised, following / sigma)
     return x
 
 
 def euler_ancestral(x: Tensor, context: SamplerContext) -> Sampling:
     """Euler's method below the next level, then fresh noise up to it. Options: eta (1), s_noise (1)."""
-    eta = context.options.get("eta", 1.0)
-    s_noise = context.options.get("s_noise", 1.0)
+    eta = context.number("eta", 1.0)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         answer = yield Ask(x, sigma, step)
-        down, up = ancestral(sigma, following, eta)
-        x = torch.lerp(answer.denoised, x, down / sigma)
-        if up > 0.0:
-            x = x + context.noise.normal() * (up * s_noise)
+        down, keep, up = descent(sigma, following, eta, flow=context.model.flow)
+        x = renewed(towards(x, answer.denoised, down / sigma), keep, up, context)
     return x
+
+
+def ddpm(x: Tensor, context: SamplerContext) -> Sampling:
+    """DDPM (Ho et al. 2020, algorithm 2): draws from the posterior of the forward process.
+
+    In sigma space that is the ancestral step with eta 1.
+    """
+    return euler_ancestral(x, replace(context, options={}))
