@@ -11,6 +11,8 @@ from typing import Any
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
 from webui.core.infotext import Parsed
+from webui.core.noise_fields import NOISE
+from webui.core.noise_sources import CPU, GPU, NV
 from webui.core.registry import Registry
 from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
 from webui.core.settings import Settings
@@ -22,6 +24,9 @@ from webui.engine.checkpoints.refining import HASH as REFINER_HASH
 from webui.engine.checkpoints.refining import PARTS_HASH as REFINER_PARTS_HASH
 from webui.engine.checkpoints.refining import SWITCH_AT, choose_refiner, is_none, without_refiner
 from webui.engine.checkpoints.suits import abilities_of, kind_of, own_names, samplers_for, suiting
+
+_OURS = "Darkroom "
+"""What the version in an infotext of our own begins with."""
 
 
 def resolve(
@@ -62,8 +67,9 @@ def resolve(
             refiner = _refiner(checked, wanted, checkpoint, catalogue, registry)
     faults.raise_found()
     assert checkpoint is not None and chosen is not None
-    if checked["seed"] < 0:
-        checked["seed"] = secrets.randbelow(MAX_SEED + 1)
+    for name, used in (("seed", True), ("subseed", checked["subseed_strength"] > 0)):
+        if used and checked[name] < 0:
+            checked[name] = secrets.randbelow(MAX_SEED + 1)
     return GenerationRequest(
         **checked | {"vae": chosen.vae, "text_encoders": chosen.text_encoders} | refiner,
         checkpoint_hash=checkpoint.hash,
@@ -99,11 +105,17 @@ def _name(checked: dict[str, Any], registry: Registry, checkpoint: Checkpoint | 
                 why = f"cannot be chosen: {kind_of(checkpoint, registry)} brings its own; use '{only}'."
                 faults.add(FIELDS[name].refuse(why, f"Use '{only}'"))
         checked |= {name: only for name, only in own_names(own).items() if name in checked}
+        if checked.get("randn_source") == NV:
+            why = f"cannot be {NV}: {kind_of(checkpoint, registry)} draws its noise itself, with torch."
+            faults.add(FIELDS["randn_source"].refuse(why, f"Use '{CPU}'"))
         return
     schedule = None
     if "sampler_name" in checked:
         with faults.gathered():
             checked["sampler_name"], schedule = registry.split_sampler(checked["sampler_name"])
+            if not registry.samplers.get(checked["sampler_name"]).uses_ensd:
+                # As in A1111: it is said of the pictures that it changes.
+                checked["eta_noise_seed_delta"] = 0
             if checkpoint:
                 _suits(checked["sampler_name"], checkpoint, registry)
     if "scheduler" in checked:
@@ -230,8 +242,7 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
             except DarkroomError:
                 unknown["Model"] = known
     if parsed.found:
-        # A1111 writes it only above 1.
-        values.setdefault("clip_skip", 1)
+        values = _unsaid(parsed) | values
     if not is_none(values.get(REFINER, "")):
         try:
             values[REFINER] = catalogue.get(values[REFINER]).title
@@ -242,6 +253,14 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
         values.setdefault(REFINER, FIELDS[REFINER].default)
     _find_parts(values, unknown, catalogue)
     return replace(parsed, values=values, unknown=unknown)
+
+
+def _unsaid(parsed: Parsed) -> dict[str, Any]:
+    """What a line of parameters means that does not say it: what A1111 writes only where it is used."""
+    ours = parsed.unknown.get("Version", "").startswith(_OURS)
+    off = ("clip_skip", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "eta_noise_seed_delta")
+    # GPU is unsaid. Elsewhere that is a CUDA card, whose noise every machine can draw.
+    return {name: FIELDS[name].default for name in off} | {"randn_source": GPU if ours else NV}
 
 
 def known_parts(setting: str, names: str, files: Sequence[PartFile]) -> str:
@@ -289,6 +308,8 @@ def _defaults_of(
         "denoiser_precision": settings.denoiser_precision,
         "text_encoder_precision": settings.text_encoder_precision,
         "vae_precision": settings.vae_precision,
+        "randn_source": settings.randn_source,
+        "eta_noise_seed_delta": settings.eta_noise_seed_delta,
         **suiting(checkpoint, registry),
     }
     # The settings' parts are of one family; for the others the program chooses.
@@ -297,5 +318,7 @@ def _defaults_of(
         alone = {"vae": AUTOMATIC, "text_encoders": "", name: value}
         if value and not is_automatic(value) and does_fit(checkpoint, **alone, catalogue=catalogue):
             given[name] = value
+    if given["randn_source"] == NV and NOISE not in abilities_of(checkpoint, registry):
+        given["randn_source"] = CPU
     names = {field.name for field in fields}
     return {k: v for k, v in given.items() if k in names}

@@ -97,6 +97,14 @@ def test_unknown_fields_are_refused(name: str) -> None:
         check_values({name: 1})
 
 
+@pytest.mark.parametrize(("given_side", "missing"), [("w", "h"), ("h", "w")])
+def test_noise_of_another_size_needs_both_sides(given_side: str, missing: str) -> None:
+    with pytest.raises(InvalidField, match="is 0 while Resize seed from") as caught:
+        check_values({f"seed_resize_from_{given_side}": 512})
+    assert caught.value.field == f"seed_resize_from_{missing}"
+    assert check_values({"seed_resize_from_w": 512, "seed_resize_from_h": 8})["seed_resize_from_h"] == 8
+
+
 def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
         check_values({"stps": 3, "steps": 0, "width": 513, "prompt": 5, "batch_size": 2, "cfg_scale": 8.0})

@@ -66,6 +66,12 @@ REQUESTS = st.builds(
     width=st.integers(8, 512).map(lambda n: 8 * n),
     height=st.integers(8, 512).map(lambda n: 8 * n),
     seed=st.integers(0, 2**32 - 1),
+    subseed=st.integers(0, 2**32 - 1),
+    subseed_strength=st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
+    seed_resize_from_w=st.integers(0, 512).map(lambda n: 8 * n),
+    seed_resize_from_h=st.integers(0, 512).map(lambda n: 8 * n),
+    randn_source=st.sampled_from(["CPU", "GPU", "NV"]),
+    eta_noise_seed_delta=st.sampled_from([0, 31337]),
     checkpoint=NAMES,
     checkpoint_hash=st.text("0123456789abcdef", min_size=64, max_size=64),
     vae=st.sampled_from(["Automatic", "None"]) | FILES.filter(lambda name: name not in ("Automatic", "None")),
@@ -79,7 +85,14 @@ REQUESTS = st.builds(
     text_encoder_precision=st.sampled_from(CHOICES),
     vae_precision=st.sampled_from(CHOICES),
     abilities=st.sampled_from(
-        ["cfg,refiner", "cfg,distilled_cfg,refiner,precision", "cfg,clip_skip", "distilled_cfg,precision", ""]
+        [
+            "cfg,refiner,noise",
+            "noise",
+            "cfg,distilled_cfg,refiner,precision",
+            "cfg,clip_skip",
+            "distilled_cfg,precision",
+            "",
+        ]
     ),
 )
 
@@ -87,6 +100,19 @@ REQUESTS = st.builds(
 def carried() -> list[str]:
     """Names of the fields that infotext carries: those with a key, the prompts, and the size's two."""
     return [row.name for row in ROWS if row.infotext] + ["prompt", "negative_prompt", "width", "height"]
+
+
+def expect_noise(request_: GenerationRequest, index: int, expected: dict[str, Any]) -> None:
+    """Put what is read of the request's noise into what is expected."""
+    known = request_.knows("subseed")
+    sides = ("seed_resize_from_w", "seed_resize_from_h")
+    expected |= {name: getattr(request_, name) for name in sides} | {"subseed": request_.subseed_of(index)}
+    unsaid = [] if known and all(expected[name] for name in sides) else [*sides]
+    unsaid += [] if known and request_.subseed_strength else ["subseed", "subseed_strength"]
+    unsaid += [] if known and request_.eta_noise_seed_delta else ["eta_noise_seed_delta"]
+    unsaid += ["randn_source"] if request_.randn_source == "GPU" else []
+    for name in unsaid:
+        del expected[name]
 
 
 @settings(max_examples=400, deadline=None)
@@ -101,6 +127,7 @@ def test_every_field_that_infotext_carries_comes_back(request_: GenerationReques
     for name in ("cfg_scale", "distilled_cfg_scale", "refiner_checkpoint", "refiner_switch_at"):
         if not request_.knows(name) or (name.startswith("refiner") and request_.refiner_checkpoint == "None"):
             del expected[name]
+    expect_noise(request_, index, expected)
     if request_.clip_skip == 1 or not request_.knows("clip_skip"):
         del expected["clip_skip"]
     for name in ("denoiser_precision", "text_encoder_precision", "vae_precision"):
@@ -138,8 +165,35 @@ def test_the_text_is_a1111s() -> None:
     assert infotext.write(request_, 1, "darkroom 1", extras) == (
         "a cat,\nsitting\nNegative prompt: dog\n"
         "Steps: 28, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 5, Size: 512x768, "
-        'Model hash: 0a1b2c3d4e, Model: "some, model", Clip skip: 2, Lora hashes: "a: 1, b: 2", Version: darkroom 1'
+        'Model hash: 0a1b2c3d4e, Model: "some, model", Clip skip: 2, RNG: CPU, Lora hashes: "a: 1, b: 2", '
+        "Version: darkroom 1"
     )
+
+
+def test_noise_is_told_in_a1111s_order_and_where_it_is_used() -> None:
+    request_ = GenerationRequest(seed=4, subseed=8, abilities="noise", clip_skip=2, randn_source="GPU")
+    assert (
+        not {"Variation seed", "ENSD", "RNG", infotext.RESIZED}
+        & dict(infotext.parse(infotext.write(request_)).pairs).keys()
+    )
+    used = request_.but(
+        subseed_strength=0.25, seed_resize_from_w=512, seed_resize_from_h=768, randn_source="NV",
+        eta_noise_seed_delta=31337, vae="a.pt",
+    )  # fmt: skip
+    text = infotext.write(used, 2)
+    assert "Seed: 4, " in text, "variations share the seed"
+    assert text.endswith(
+        "VAE: a.pt, Variation seed: 10, Variation seed strength: 0.25, Seed resize from: 512x768, ENSD: 31337, RNG: NV"
+    )
+    assert (
+        not {"subseed", "eta_noise_seed_delta"} & infotext.parse(infotext.write(used.but(abilities=""))).values.keys()
+    )
+
+
+def test_a1111s_old_word_for_no_other_size_is_read() -> None:
+    parsed = infotext.parse("a\nSteps: 2, Seed: 1, Seed resize from: -1x-1, ENSD: -5")
+    assert parsed.values["seed_resize_from_w"] == parsed.values["seed_resize_from_h"] == 0
+    assert parsed.unknown == {"ENSD": "-5"}
 
 
 @pytest.mark.parametrize(
@@ -231,6 +285,7 @@ READ: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
             "checkpoint_hash": "6ce0161689",
             "checkpoint": "v1-5-pruned-emaonly",
             "clip_skip": 2,
+            "eta_noise_seed_delta": 31337,
         },
         {
             "Lora hashes": "detail: 7c6bad76eb54, other: 000000000000",
@@ -349,7 +404,7 @@ def test_a_vae_is_named_as_a1111_names_it_and_text_encoders_as_forge_does() -> N
         vae="sub/ae, new.safetensors", vae_hash="ab" * 32, text_encoders="t/clip_l.safetensors, t5.gguf"
     )
     text = infotext.write(request_)
-    assert 'VAE hash: ababababab, VAE: "ae, new.safetensors", Module 1: clip_l, Module 2: t5' in text
+    assert 'VAE hash: ababababab, VAE: "ae, new.safetensors", RNG: CPU, Module 1: clip_l, Module 2: t5' in text
     values = infotext.parse(text).values
     assert values["vae"] == "ae, new.safetensors" and values["vae_hash"] == "ab" * 5
     assert values["text_encoders"] == "clip_l, t5"

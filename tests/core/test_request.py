@@ -33,7 +33,12 @@ def values_of(row: Field) -> st.SearchStrategy[Any]:
     return st.integers(int(row.minimum) // multiple, int(maximum) // multiple).map(lambda n: n * multiple)
 
 
-REQUESTS = st.fixed_dictionaries({row.name: values_of(row) for row in ROWS}).map(GenerationRequest.from_values)
+REQUESTS = (
+    st.fixed_dictionaries({row.name: values_of(row) for row in ROWS})
+    .map(lambda values: values | ({} if values["seed_resize_from_w"] else {"seed_resize_from_h": 0}))
+    .filter(lambda values: not values["seed_resize_from_w"] or values["seed_resize_from_h"])
+    .map(GenerationRequest.from_values)
+)
 
 
 @given(REQUESTS, st.text("0123456789abcdef", max_size=64))
@@ -57,7 +62,8 @@ def test_every_row_is_a_field_and_every_field_a_row_or_resolved() -> None:
 
 def test_a_request_of_an_older_version_reads() -> None:
     old = GenerationRequest(prompt="a").to_json()
-    for name in ("vae", "text_encoders", "distilled_cfg_scale", "vae_hash", "text_encoders_hash", "abilities"):
+    noise = ("subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "randn_source")
+    for name in ("vae", "text_encoders", "distilled_cfg_scale", "vae_hash", "text_encoders_hash", "abilities", *noise):
         del old[name]
     assert GenerationRequest.from_json(old) == GenerationRequest(prompt="a")
     assert GenerationRequest().knows("cfg_scale") and not GenerationRequest().knows("distilled_cfg_scale")
@@ -106,3 +112,9 @@ def test_seeds_count_up_within_32_bits() -> None:
     request_ = GenerationRequest(seed=MAX_SEED, n_iter=2, batch_size=3)
     assert request_.pictures == 6
     assert [request_.seed_of(i) for i in range(3)] == [MAX_SEED, 0, 1]
+
+
+def test_variations_share_the_seed_and_count_up_the_other() -> None:
+    request_ = GenerationRequest(seed=5, subseed=MAX_SEED, subseed_strength=0.1, batch_size=3)
+    assert [request_.seed_of(i) for i in range(3)] == [5, 5, 5]
+    assert [request_.subseed_of(i) for i in range(3)] == [MAX_SEED, 0, 1]

@@ -8,11 +8,11 @@ from typing import Any
 
 from webui.core.errors import MOST_UNKNOWN, Faults, InvalidField, nearest
 from webui.core.field import Field, Kind
+from webui.core.noise_fields import MAX_SEED, NOISE_ROWS
 from webui.core.precisions import AUTOMATIC, CHOICES, FORGE_KEY
 
 __all__ = ["FIELDS", "MAX_PIXELS", "MAX_SEED", "ROWS", "Field", "Kind", "check_values", "gather_values"]
 
-MAX_SEED = 2**32 - 1
 MAX_PIXELS = 4096 * 4096
 
 ROWS: tuple[Field, ...] = (
@@ -161,6 +161,7 @@ ROWS: tuple[Field, ...] = (
         infotext="Seed",
         elem_id="seed",
     ),
+    *NOISE_ROWS,
     Field(
         "checkpoint",
         "choice",
@@ -318,8 +319,9 @@ def gather_values(values: Mapping[str, Any], faults: Faults, known: Iterable[Fie
     for name, row in rows.items():
         with faults.gathered():
             checked[name] = row.check(values.get(name, row.default))
-    with faults.gathered():
-        _check_pixels(checked)
+    for check in (_check_pixels, _check_resize):
+        with faults.gathered():
+            check(checked)
     return checked
 
 
@@ -332,4 +334,14 @@ def _check_pixels(checked: Mapping[str, Any]) -> None:
             f"{width} × {height} in a batch of {batch} is more than {MAX_PIXELS // 10**6} million pixels at once.",
             field="batch_size" if batch > 1 else "width",
             remedies=("Lower the batch size", "Lower the size"),
+        )
+
+
+def _check_resize(checked: Mapping[str, Any]) -> None:
+    sides = {name: checked.get(name) for name in ("seed_resize_from_w", "seed_resize_from_h")}
+    missing = [name for name, value in sides.items() if value == 0]
+    if len(missing) == 1 and None not in sides.values():
+        other = next(FIELDS[name].label for name in sides if name not in missing)
+        raise FIELDS[missing[0]].refuse(
+            f"is 0 while {other} is not; noise of another size needs both.", "Set both", "Set both to 0"
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from webui.core import precisions
+from webui.core import noise_sources, precisions
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, ROWS
 from webui.core.precisions import FIELD_OF as PRECISION_OF
@@ -67,6 +67,8 @@ _SPELLINGS = {
     "model name": "Model",
     "resolution": "Size",
 }
+RESIZED = "Seed resize from"
+_SIZES = {"Size": ("width", "height"), RESIZED: ("seed_resize_from_w", "seed_resize_from_h")}
 _BY_KEY = {row.infotext: row.name for row in ROWS if row.infotext}
 _CANONICAL = {**{key.lower(): key for key in (*_BY_KEY, *ORDER)}, **_SPELLINGS}
 _MINIMUM_PAIRS = 3
@@ -174,6 +176,7 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         "VAE hash": request.vae_hash[:HASH_LENGTH],
         "VAE": "" if request.vae in _NO_FILE else file_name(request.vae),
         "Clip skip": request.clip_skip if request.clip_skip > 1 and request.knows("clip_skip") else "",
+        **_noise(request, index),
         "Refiner": _refiner(request),
         "Refiner switch at": request.refiner_switch_at if _refiner(request) else "",
         **{FIELDS[name].infotext or "": _precision(request, name) for name in PRECISION_OF.values()},
@@ -183,6 +186,20 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
 
 def _precision(request: GenerationRequest, name: str) -> str:
     return precisions.written(FIELDS[name].infotext or "", getattr(request, name)) if request.knows(name) else ""
+
+
+def _noise(request: GenerationRequest, index: int) -> dict[str, Any]:
+    """What is said of its noise: only what differs from A1111's plain case."""
+    known = request.knows("subseed")
+    varied = known and request.subseed_strength > 0
+    width, height = request.seed_resize_from_w, request.seed_resize_from_h
+    return {
+        "Variation seed": request.subseed_of(index) if varied else "",
+        "Variation seed strength": request.subseed_strength if varied else "",
+        RESIZED: f"{width}x{height}" if known and width and height else "",
+        "ENSD": request.eta_noise_seed_delta or "" if known else "",
+        "RNG": noise_sources.written(request.randn_source),
+    }
 
 
 def _refiner(request: GenerationRequest) -> str:
@@ -272,14 +289,17 @@ def _understand(key: str, value: str) -> dict[str, Any] | None:
         return {"vae": _NO_FILE[1]}
     if value.strip().lower() in _EMPTY:
         return None
+    if key == RESIZED and value.strip() == "-1x-1":
+        # A1111's older versions write it for none.
+        value = "0x0"
     if key == "Clip skip" and value.strip() == "0":
         # Sites write it for none.
         value = "1"
     if _BY_KEY.get(key) in PRECISION_OF.values():
         value = precisions.read(value)
-    if key == "Size":
+    if key in _SIZES:
         size = _SIZE.fullmatch(value.strip())
-        found: dict[str, Any] = {"width": int(size[1]), "height": int(size[2])} if size else {}
+        found: dict[str, Any] = dict(zip(_SIZES[key], map(int, size.groups()), strict=True)) if size else {}
     elif key in _HASHES:
         return {_HASHES[key]: value.strip().lower()} if re.fullmatch(r"[0-9a-fA-F]{6,64}", value.strip()) else None
     elif key in _BY_KEY:

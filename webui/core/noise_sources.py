@@ -16,9 +16,6 @@ NV: Final = "NV"
 Source = Literal["GPU", "CPU", "NV"]
 CHOICES: Final[tuple[str, ...]] = get_args(Source)
 
-UNSAID: Final = NV
-"""What an infotext of A1111 or Forge means that names none: there it is GPU, and that is a CUDA card's noise."""
-
 
 def written(source: str) -> str:
     """What an infotext says: A1111's writes all but GPU."""

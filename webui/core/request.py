@@ -53,6 +53,12 @@ class GenerationRequest:
     n_iter: int = FIELDS["n_iter"].default
     batch_size: int = FIELDS["batch_size"].default
     seed: int = FIELDS["seed"].default
+    subseed: int = FIELDS["subseed"].default
+    subseed_strength: float = FIELDS["subseed_strength"].default
+    seed_resize_from_w: int = FIELDS["seed_resize_from_w"].default
+    seed_resize_from_h: int = FIELDS["seed_resize_from_h"].default
+    randn_source: str = FIELDS["randn_source"].default
+    eta_noise_seed_delta: int = FIELDS["eta_noise_seed_delta"].default
     checkpoint: str = FIELDS["checkpoint"].default
     vae: str = FIELDS["vae"].default
     text_encoders: str = FIELDS["text_encoders"].default
@@ -130,8 +136,12 @@ class GenerationRequest:
         return ("Lower the size or the batch size", "Choose another checkpoint", "Look into the log")
 
     def seed_of(self, index: int) -> int:
-        """The seed of picture `index` (from 0): A1111 counts up from the first, within 32 bits."""
-        return (self.seed + index) % (MAX_SEED + 1)
+        """The seed of picture `index` (from 0): A1111 counts up from the first, within 32 bits; variations share it."""
+        return (self.seed + (0 if self.subseed_strength else index)) % (MAX_SEED + 1)
+
+    def subseed_of(self, index: int) -> int:
+        """The variation seed of picture `index` (from 0)."""
+        return (self.subseed + index) % (MAX_SEED + 1)
 
     def but(self, **changes: Any) -> Self:
         """The same request with some fields changed."""

@@ -15,6 +15,9 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webui.core.errors import Faults, InvalidField, NotAllowed, StorageProblem, UnknownName
+from webui.core.noise_fields import MAX_SEED
+from webui.core.noise_sources import CHOICES as SOURCES
+from webui.core.noise_sources import Source
 from webui.core.precisions import CHOICES, Precision
 
 log = logging.getLogger(__name__)
@@ -104,6 +107,21 @@ class Settings(BaseModel):
         title="VAE precision",
         description="The same for the VAE.",
         json_schema_extra=_row(RUNNING, labels=_PRECISIONS),
+    )
+    randn_source: Source = Field(
+        "CPU",
+        title="Random number source",
+        description="Where noise is drawn. CPU: one picture on every device. NV: what CUDA cards draw, also without "
+        "one, as most pictures of A1111 were made. GPU: the device's own.",
+        json_schema_extra=_row(RUNNING, labels={source: source for source in SOURCES}),
+    )
+    eta_noise_seed_delta: int = Field(
+        0,
+        title="Eta noise seed delta",
+        description="Added to the seed for the noise of the steps of ancestral samplers (ENSD).",
+        ge=0,
+        le=MAX_SEED,
+        json_schema_extra=_row(RUNNING),
     )
     interrupt_after_current: bool = Field(
         True,

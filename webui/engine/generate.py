@@ -14,12 +14,12 @@ from webui import __version__
 from webui.core import infotext
 from webui.core.errors import InvalidField
 from webui.core.events import Picture
-from webui.core.registry import Registry
+from webui.core.registry import Registry, Sampler
 from webui.core.request import GenerationRequest
 from webui.engine import latents as latent_space
 from webui.engine.families.base import LoadedModel
 from webui.engine.lanes import Guide, Handover, Lane, LaneEnd, StepHooks
-from webui.engine.noise import LaneNoise
+from webui.engine.noise import Drawing, LaneNoise
 from webui.engine.samplers.base import SamplerContext
 from webui.engine.schedules import handover_sigma, noise_levels, start_scale
 from webui.engine.stock.lane import Post, StockLane
@@ -101,8 +101,8 @@ def make_lane(
     seeds = _seeds(run)
     factor = model.latent_factor
     shape = (model.latent_channels, request.height // factor, request.width // factor)
-    noise = LaneNoise(seeds, shape, model.device)
-    start = noise.normal() * start_scale(sampler, sigmas[0], levels)
+    noise = LaneNoise(seeds, shape, model.device, _drawing(run, sampler, factor))
+    start = noise.start() * start_scale(sampler, sigmas[0], levels)
     context = SamplerContext(sigmas, request.steps, noise, levels)
     handover = Handover(handover_sigma(levels, request.refiner_switch_at), run.guides[1]) if run.guides[1:] else None
     return Lane(
@@ -146,6 +146,18 @@ def _seeds(run: Run) -> list[int]:
     """Those of the run's current batch."""
     first = run.batch * run.request.batch_size
     return [run.request.seed_of(index) for index in range(first, first + run.request.batch_size)]
+
+
+def _drawing(run: Run, sampler: Sampler, factor: int) -> Drawing:
+    """How the noise of the run's current batch is drawn. factor: pixels a latent cell, along each side."""
+    request, first = run.request, run.batch * run.request.batch_size
+    return Drawing(
+        request.randn_source,
+        tuple(request.subseed_of(index) for index in range(first, first + request.batch_size)),
+        request.subseed_strength,
+        (request.seed_resize_from_h // factor, request.seed_resize_from_w // factor),
+        request.eta_noise_seed_delta if sampler.uses_ensd else 0,
+    )
 
 
 def _decoded(model: LoadedModel | StockModel, latents: Tensor | None, place: int) -> Image.Image:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from webui.core.request import GenerationRequest
+from webui.engine.generators import place_of
 from webui.plugins.builtin.stock import StockClass
 
 # Parameters that would change what was asked for: the prompt's words, the picture's size, the guidance's scale.
@@ -15,14 +16,15 @@ _AS_ASKED = {"clean_caption": False, "use_resolution_binning": False, "guidance_
 
 
 def arguments(
-    row: StockClass, takes: Container[str], request: GenerationRequest, seeds: Sequence[int]
+    row: StockClass, takes: Container[str], request: GenerationRequest, seeds: Sequence[int], device: torch.device
 ) -> dict[str, Any]:
     """The arguments for one batch, of those that the class takes; each picture has a generator of its own.
 
-    takes: the names of its parameters. seeds: one for each picture. Noise is drawn on the CPU, so that a seed means the
-    same picture on every device.
+    takes: the names of its parameters. seeds: one for each picture. device: the pipeline's, where noise is drawn if the
+    request says so.
     """
     count = len(seeds)
+    place = place_of(request.randn_source, device)
     at_once = "num_images_per_prompt" in takes
     given: dict[str, Any] = {
         "prompt": request.prompt if at_once else [request.prompt] * count,
@@ -30,7 +32,7 @@ def arguments(
         row.steps_as: request.steps,
         "width": request.width,
         "height": request.height,
-        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        "generator": [torch.Generator(place).manual_seed(seed) for seed in seeds],
         "output_type": "pil",
         **_AS_ASKED,
     }

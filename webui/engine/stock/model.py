@@ -68,7 +68,7 @@ class StockModel:
         with watched(self.parts, watcher, self._decoding) as is_cut:
             for some in [[seed] for seed in seeds] if self.row.more_steps else [seeds]:
                 if not is_cut():
-                    images += self._call(arguments(self.row, self._takes, request, some))
+                    images += self._call(arguments(self.row, self._takes, request, some, self.device))
         return [image.convert("RGB") for image in images]
 
     def _call(self, given: dict[str, Any]) -> Sequence[Image.Image]:
