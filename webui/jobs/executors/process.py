@@ -18,6 +18,7 @@ from typing import Any
 
 from webui.core.errors import DarkroomError, first_line
 from webui.core.events import Output
+from webui.engine.broken_packages import keep_out_broken
 from webui.jobs.executors.base import WorkerStatus
 from webui.jobs.executors.messages import (
     MAX_BYTES,
@@ -212,6 +213,8 @@ def _child(target: str, argument: object, pipe: Connection, console: Connection,
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=level, format="%(message)s", handlers=[_Forward(link)], force=True)
     try:
+        for name, reason in keep_out_broken().items():
+            log.warning("%s is installed and broken; it is left out. %s", name, reason)
         resolve(target)(link, argument)
     except DarkroomError as error:
         link.report(Broken(error.detail, known=True))
