@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from webui.core.errors import ModelProblem
-from webui.engine.checkpoints.architectures.clip import LARGE_LAYERS
 from webui.engine.checkpoints.parts import Part
 from webui.engine.checkpoints.tokens import CHUNK, Chunker
 
 Layer = Literal["last", "penultimate"]
+
+_H_LAYERS = 24
+"""OpenCLIP's H, SD2's text encoder, has so many layers."""
 
 
 class ClipText:
@@ -77,6 +79,9 @@ class ClipText:
 
 
 def without_last_layer(part: Part) -> dict[str, int]:
-    """The config that leaves out OpenCLIP's last layer, which SD2 does not use; diffusers' folders lack it already."""
-    layers = int(part.form.config["num_hidden_layers"])
-    return {"num_hidden_layers": layers - 1} if part.form.layout == "open_clip" and layers > LARGE_LAYERS else {}
+    """The config that leaves out OpenCLIP's last layer, which SD2 does not use.
+
+    Diffusers' folders lack it already, and so do files that were made of folders.
+    """
+    whole = part.form.layout == "open_clip" and part.form.config["num_hidden_layers"] == _H_LAYERS
+    return {"num_hidden_layers": _H_LAYERS - 1} if whole else {}
