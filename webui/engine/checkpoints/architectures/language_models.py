@@ -45,7 +45,7 @@ def namings(*layouts: str) -> dict[str, Places]:
 def sizes(names: Names, places: Places, head_width: int) -> dict[str, Any] | None:
     """The sizes of a language model with heads of this width, by transformers' names; None for something else."""
     tokens, query, key, gate = (names.shape(places[name]) for name in ("tokens", "query", "key", "gate"))
-    if tokens is None or query is None or key is None or gate is None:
+    if tokens is None or query is None or key is None or gate is None or len(tokens) != 2 or len(query) != 2:
         return None
     # Packed weights of less than 8 bits are of another shape than what they stand for.
     if query[1] != tokens[1] or query[0] % head_width or key[0] % head_width:
