@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open, Serve
 from tests.browser.helpers import tab
 from tests.browser.server import PageServer
+from tests.engine.helpers import write_checkpoint
 from tests.jobs.works_stub import Stubborn
 from tests.jobs.workshop import write_models
 from webui.app import workshop
@@ -104,6 +105,24 @@ def test_refusals_stand_at_their_fields(tmp_path: Path, serve: Serve, open_page:
     page.fill("#modelget_address textarea, #modelget_address input", "word")
     page.click("#modelget_look")
     expect(page.locator("#dk_notices")).to_contain_text("neither an address")
+
+
+def test_what_one_file_cannot_hold_is_told_with_the_way_out(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    server = works_server(serve, tmp_path / "data")
+    folder = write_checkpoint(tmp_path / "data" / "models" / "Stable-diffusion" / "own")
+    page = open_page(server)
+    tab(page, "modelmerger")
+    choose(page, "#modelmerger_primary_model_name", "own")
+    choose(page, "#modelmerger_secondary_model_name", "own")
+    page.click("#modelmerger_merge")
+    told = page.locator("#modelmerger_checkpoint_format .dk-field-error")
+    expect(told).to_contain_text("own cannot be one file: its text encoder has a vocabulary of its own")
+    expect(told).to_contain_text("Write it as a folder: format diffusers")
+    page.click("#modelmerger_checkpoint_format label:has-text('Folder (diffusers)')")
+    page.click("#modelmerger_merge")
+    expect(page.locator(f"{CARD} .dk-state")).to_contain_text("Done in")
+    made = folder.with_name("0.7(own) + 0.3(own)")
+    assert (made / "tokenizer" / "vocab.json").read_bytes() == (folder / "tokenizer" / "vocab.json").read_bytes()
 
 
 def test_guests_do_not_see_the_tab(tmp_path: Path, serve: Serve, open_page: Open) -> None:

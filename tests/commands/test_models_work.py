@@ -12,6 +12,7 @@ import pytest
 from safetensors import safe_open
 
 from tests.engine import singles
+from tests.engine.helpers import load_model, write_checkpoint
 from tests.engine.work.download.conftest import WEIGHTS, Server, file
 from webui.cli import main
 from webui.commands.models_work import WorkProgress
@@ -46,6 +47,19 @@ def test_a_merge_is_named_as_a1111_names_it_and_listed(
     assert run(home, "show", path.name) == 0
     assert run(home, "merge", "one", "two", "-M", "0.25") == 1
     assert "is there already" in capsys.readouterr().err
+
+
+def test_what_one_file_cannot_hold_is_merged_as_a_folder(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "models" / "Stable-diffusion"
+    write_checkpoint(folder / "own")
+    for command in (["merge", "own", "own", "--name", "second"], ["convert", "own", "--form", "safetensors"]):
+        assert run(home, *command) == 1
+        said = capsys.readouterr().err
+        assert "own cannot be one file: its text encoder has" in said and "Write it as a folder: form" in said
+    assert not list(folder.glob("*.safetensors"))
+    assert run(home, "merge", "own", "own", "--format", "diffusers", "--name", "second") == 0
+    assert capsys.readouterr().out.strip() == str(folder / "second")
+    load_model(folder / "second")
 
 
 def test_a_conversion_and_a_pruning(home: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:

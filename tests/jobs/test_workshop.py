@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import make_sham
+from tests.engine.helpers import load_model, write_checkpoint
 from tests.jobs.helpers import with_loop
 from tests.jobs.workshop import MADE, MERGE, Works, works, write_models
 from webui.cli import main
@@ -41,6 +43,18 @@ async def test_a_merge_is_what_the_command_line_makes_and_can_be_picked_at_once(
         row = shop.house.queue.get(job.id)
         assert (row.state, row.result, row.attempts) == (State.DONE, end.result, 0)
         assert row.timings and row.timings["worked"] > 0
+
+
+@with_loop
+async def test_a_merge_as_a_folder_can_be_picked_and_is_loaded(tmp_path: Path) -> None:
+    folder = write_models(tmp_path)
+    write_checkpoint(folder / "own")
+    async with works(tmp_path) as shop:
+        names = {"primary_model_name": "own", "secondary_model_name": "own"}
+        end = await shop.end(await shop.submit("merge", **names, format="diffusers", custom_name="second"))
+        assert isinstance(end, Finished) and end.result is not None
+        assert end.result.title.startswith("second") and Path(end.result.path) == folder / "second"
+    load_model(folder / "second")
 
 
 _OWNER = Identity("owner", Level.OWNER)
@@ -179,6 +193,12 @@ async def test_only_the_owner_works_on_models(tmp_path: Path) -> None:
         ("merge", {**MERGE, "bake_in_vae": "/etc/passwd"}, "Unknown VAE"),
         ("merge", {**MERGE, "multiplier": 2}, "from 0 to 1"),
         ("merge", {**MERGE, "secondary_model_name": "broken"}, "B, broken.safetensors, cannot be merged"),
+        (
+            "merge",
+            {"primary_model_name": "sham", "secondary_model_name": "sham"},
+            "sham cannot be one file: its text enc",
+        ),
+        ("convert", {"checkpoint": "sham"}, "sham cannot be one file: its text encoder has a vocabulary of its own"),
         ("convert", {"checkpoint": ""}, "which checkpoint"),
         ("convert", {"checkpoint": "one", "form": "onnx"}, "form is one of"),
         ("convert", {"checkpoint": "one", "precision": {"wheel": "fp16"}}, "precision is one of"),
@@ -193,7 +213,9 @@ async def test_what_cannot_be_done_is_refused_with_a_sentence(
     tmp_path: Path, name: str, values: dict[str, object], sentence: str
 ) -> None:
     write_models(tmp_path)
-    (tmp_path / "models" / "Stable-diffusion" / "broken.safetensors").write_bytes(b"no model")
+    folder = tmp_path / "models" / "Stable-diffusion"
+    (folder / "broken.safetensors").write_bytes(b"no model")
+    make_sham(folder / "sham")
     async with works(tmp_path) as shop:
         with pytest.raises(DarkroomError, match=sentence):
             await shop.submit(name, **values)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import make_sham
 from tests.engine.work.download.conftest import WEIGHTS, Server, file
 from tests.jobs.workshop import MADE, MERGE, write_models
 from tests.web.helpers import Site, finished, serving
@@ -20,7 +21,7 @@ ROUTES = ("merge", "convert", "prune", "download", "look", "works/merge")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A shared server with a workshop."""
     home = tmp_path_factory.mktemp("works")
-    write_models(home)
+    make_sham(write_models(home) / "sham")
     with serving(home, Sharing(share=True), page=False, works=True) as found:
         yield found
 
@@ -111,6 +112,9 @@ def test_guests_work_on_nothing_and_see_no_work(site: Site) -> None:
         ("merge", {**MERGE, "multiplier": "much"}, "multiplier", "is a number"),
         ("merge", {**MERGE, "secondary_model_name": "gone"}, "secondary_model_name", "Unknown checkpoint"),
         ("merge", {**MERGE, "custom_name": "x" * 501}, "custom_name", "501 characters"),
+        ("merge", {**MERGE, "format": "zip"}, "format", "'diffusers'"),
+        ("merge", {**MERGE, "primary_model_name": "sham"}, "format", "sham cannot be one file"),
+        ("convert", {"checkpoint": "sham"}, "form", "sham cannot be one file"),
         ("convert", {"checkpoint": 5}, "checkpoint", "is a text"),
         ("convert", {"checkpoint": "one", "precision": {"vae": "fp7"}}, "precision", "is one of"),
         ("prune", {"checkpoint": "one", "keep_ema": "yes"}, "keep_ema", "true or false"),
@@ -138,4 +142,5 @@ def test_the_bodies_are_described(alone: Site) -> None:
     body = document["paths"]["/api/v1/models/merge"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert "target" not in body["properties"]
     assert body["properties"]["interp_method"]["enum"] == ["Weighted sum", "Add difference", "No interpolation"]
+    assert body["properties"]["format"]["enum"] == ["safetensors", "ckpt", "diffusers"]
     assert body["properties"]["multiplier"]["anyOf"][0]["maximum"] == 1.0
