@@ -50,6 +50,7 @@ def test_torchs_index_needs_an_address(argv: list[str]) -> None:
     [
         (["test"], ()),
         (["test", "-k", "name", "--all"], ("-k", "name", "--all")),
+        (["test", "--gpu"], ("--gpu",)),
         (["--skip-install", "test", "-x"], ("--skip-install", "-x")),
         (["test", "--help"], None),
         (["generate", "test"], None),
@@ -93,12 +94,14 @@ def test_tests_run_in_the_programs_folder_without_the_slow_ones(
     start.main(str(tmp_path), ["test", "-k", "name", "--skip-install"], {})
     start.main(str(tmp_path), ["test", "--all", "--skip-install"], {})
     start.main(str(tmp_path), ["test", "-m", "not browser", "--skip-install"], {})
-    (first, environ), (every, _), (unbrowsed, without) = handed
+    start.main(str(tmp_path), ["test", "--gpu", "-x", "--skip-install"], {})
+    (first, environ), (every, _), (unbrowsed, without), (gpu, of_gpu) = handed
     assert first[1:] == ["-m", "pytest", "-m", "not slow", "-k", "name"]
     assert environ["DARKROOM_CHROMIUM"] == "/x/chromium"
     assert every[1:] == ["-m", "pytest"]
     assert unbrowsed[-2:] == ["-m", "not browser"]
-    assert "DARKROOM_CHROMIUM" not in without
+    assert gpu[1:] == ["-m", "pytest", "-m", "gpu", "-x"]
+    assert "DARKROOM_CHROMIUM" not in {**without, **of_gpu}
 
 
 def test_help_before_the_installation_installs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

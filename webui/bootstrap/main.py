@@ -102,10 +102,12 @@ def _main(root: Path, argv: Sequence[str], environ: Mapping[str, str]) -> int:
 def _test(
     root: Path, environment: Environment, python: str, arguments: tuple[str, ...], environ: Mapping[str, str]
 ) -> int:
-    marked = [] if "--all" in arguments else ["-m", "not slow"]
-    rest = [argument for argument in arguments if argument not in ("--all", "--skip-install", "--reinstall-torch")]
+    gpu = "--gpu" in arguments
+    marked = ["-m", "gpu"] if gpu else [] if "--all" in arguments else ["-m", "not slow"]
+    ours = ("--all", "--gpu", "--skip-install", "--reinstall-torch")
+    rest = [argument for argument in arguments if argument not in ours]
     chosen = _with_root(root, environ)
-    if "not browser" not in " ".join(rest):
+    if not gpu and "not browser" not in " ".join(rest):
         chosen[browser.VARIABLE] = browser.find_or_install(environment)
     os.chdir(root)
     return hand_over([python, "-m", "pytest", *marked, *rest], chosen)
