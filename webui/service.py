@@ -273,6 +273,8 @@ class Service:
             "sd_vae": current.sd_vae,
             "sd_text_encoders": current.sd_text_encoders,
             "live_previews_enable": current.live_previews_enable,
+            "randn_source": current.randn_source,
+            "eta_noise_seed_delta": current.eta_noise_seed_delta,
         }
 
     def status(self, who: Identity) -> dict[str, Any]:

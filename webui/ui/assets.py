@@ -26,6 +26,8 @@ SCRIPTS = (
     "form.js",
     "models.js",
     "modules.js",
+    "extra.js",
+    "overrides.js",
     "make.js",
     "facts.js",
     "results.js",

@@ -54,6 +54,13 @@ EN = {
     "seed_random": "Random",
     "seed_random_title": "Set the seed to -1: a new one for every picture",
     "seed_reuse": "Last used",
+    "extra": "Extra",
+    "extra_title": "Variations of a seed, and the noise of another size; switched off, none of it counts",
+    "subseed_random_title": "Set the variation seed to -1: a new one for every job",
+    "subseed_reuse_title": "Take the variation seed of the picture that is shown",
+    "no_subseed": "The picture that is shown is no variation",
+    "overrides": "Override settings",
+    "override_title": "This stood in the text that was read. Press to go back to the setting.",
     "refiner": "Refiner",
     "seed_reuse_title": "Take the seed of the picture that is shown",
     # results

@@ -104,6 +104,10 @@
     // A picture that names no VAE was made with the one inside its checkpoint; one that names none at all says nothing.
     const parts = said ? { vae: "Automatic", text_encoders: "" } : {};
     fill(task, { ...parts, ...Object.fromEntries(Object.entries(own).filter(([name]) => fields[name])) });
+    if (said) {
+      D.extra.use(own);
+      D.overrides.use(own);
+    }
     const names = Object.keys(unknown).filter((name) => !["Version", "Model", "Model hash", "Stopped at step"].includes(name));
     const left = names.length ? t("paste_unknown", { names: names.join(", ") }) : "";
     const model = unknown.Model ? t("paste_model", { name: unknown.Model }) : "";
@@ -133,6 +137,7 @@
   const TITLES = {
     paste: "paste_title", txt2img_clear_prompt: "clear_title", txt2img_generate_forever: "forever_title",
     txt2img_random_seed: "seed_random_title", txt2img_reuse_seed: "seed_reuse_title",
+    txt2img_random_subseed: "subseed_random_title", txt2img_reuse_subseed: "subseed_reuse_title", txt2img_subseed_show: "extra_title",
   };
   function explain() {
     for (const [id, key] of Object.entries(TITLES)) if (byId(id)) byId(id).title = t(key);

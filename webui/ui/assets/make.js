@@ -8,8 +8,10 @@
 
   async function generate(task, values) {
     forget();
-    // What means nothing to the model is hidden, and not asked of it.
-    const known = Object.fromEntries(Object.entries(values).filter(([name]) => !D.models.unknown().includes(name)));
+    // What means nothing to the model is hidden, and not asked of it, no more than what is switched off.
+    const unasked = [...D.models.unknown(), ...D.extra.unasked()];
+    const all = { ...values, ...D.overrides.request() };
+    const known = Object.fromEntries(Object.entries(all).filter(([name]) => !unasked.includes(name)));
     if (D.problems.any(known)) { setForever(false); return; }
     sending += 1;
     D.emit("jobs");

@@ -16,7 +16,7 @@
     const limits = { low: shown(low), high: shown(high) };
     if (value === null || value === undefined || Number.isNaN(value)) {
       // As in A1111, a seed that is not there is drawn.
-      return name === "seed" ? null : { detail: t("wrong_range", { ...limits, value: t("nothing") }), use: [D.boot.defaults[name]] };
+      return ["seed", "subseed"].includes(name) ? null : { detail: t("wrong_range", { ...limits, value: t("nothing") }), use: [D.boot.defaults[name]] };
     }
     if (value < low || value > high) {
       return { detail: t("wrong_range", { ...limits, value: shown(value) }), use: [value < low ? low : high] };

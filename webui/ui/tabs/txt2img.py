@@ -90,15 +90,32 @@ def _settings(put: Any) -> None:
     with gr.Row(elem_classes="dk-pair"):
         put("n_iter")
         put("batch_size")
-    with gr.Row(elem_id="txt2img_seed_row"):
+    with gr.Row(elem_id="txt2img_seed_row", elem_classes="dk-seed"):
         put("seed", min_width=100)
         gr.Button(t("seed_random"), elem_id="txt2img_random_seed", size="sm")
         gr.Button(t("seed_reuse"), elem_id="txt2img_reuse_seed", size="sm")
+        box = element("input", type="checkbox", aria_controls="txt2img_seed_extras")
+        area(element("label", box + said("extra"), class_="dk-check"), "txt2img_subseed_show")
+    _extras(put)
     with gr.Row(elem_classes=["dk-pair", "dk-clip"]):
         put("clip_skip")
     with gr.Accordion(t("refiner"), open=False, elem_id="txt2img_enable"), gr.Row(elem_classes="dk-pair"):
         put("refiner_checkpoint")
         put("refiner_switch_at")
+
+
+def _extras(put: Any) -> None:
+    """What "Extra" opens: the variation seed, and the noise of another size; and what a read text says besides."""
+    with gr.Column(elem_id="txt2img_seed_extras"):
+        with gr.Row(elem_id="txt2img_subseed_row", elem_classes="dk-seed"):
+            put("subseed", min_width=100)
+            gr.Button(t("seed_random"), elem_id="txt2img_random_subseed", size="sm")
+            gr.Button(t("seed_reuse"), elem_id="txt2img_reuse_subseed", size="sm")
+        put("subseed_strength")
+        with gr.Row(elem_classes="dk-pair"):
+            put("seed_resize_from_w")
+            put("seed_resize_from_h")
+    area(element("div", class_="dk-overrides", role="group", data_t_label="overrides"), "txt2img_override_settings")
 
 
 def _connect(page: Page, generate: gr.Button, paste: gr.Button) -> None:
