@@ -60,14 +60,6 @@ def test_shapes_and_type() -> None:
         assert draw.shape == (2, *SHAPE) and draw.dtype == torch.float32 and draw.device.type == "cpu"
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_a_gpu_the_noise_is_the_same() -> None:
-    here, there = LaneNoise([5, 6], SHAPE), LaneNoise([5, 6], SHAPE, "cuda")
-    assert torch.equal(here.normal(), there.normal().cpu())
-    assert torch.equal(here.brownian(4.0, 3.0), there.brownian(4.0, 3.0).cpu())
-
-
 def test_steps_are_unit_normal_and_independent() -> None:
     motion = BrownianMotion(3, LARGE)
     steps = np.stack([motion.increment(a, b).ravel() for a, b in pairwise(SIGMAS)]).astype(float)

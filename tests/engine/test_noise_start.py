@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from webui.engine.generators import place_of
 from webui.engine.noise import Drawing, LaneNoise
 from webui.engine.philox import PhiloxGenerator
 from webui.engine.start_noise import paste_centre, slerp
@@ -52,6 +53,8 @@ def test_strength_0_is_the_seeds_noise_and_1_the_other_seeds(source: str) -> Non
 def test_sources_are_what_they_are_called() -> None:
     assert torch.equal(start(5), randn(5))
     assert torch.equal(start(5, source="GPU"), randn(5)), "a machine without a GPU draws on the CPU"
+    card, host = torch.device("cuda"), torch.device("cpu")
+    assert [place_of(source, card) for source in SOURCES] == [host, card, host]
     generator = PhiloxGenerator(5)
     noise = LaneNoise([5], SHAPE, drawing=Drawing(source="NV"))
     for draw in (noise.start(), noise.normal()):

@@ -38,9 +38,9 @@ class PhiloxGenerator:
     """Draws what `torch.randn(shape, device="cuda")` draws after `torch.manual_seed(seed)`, draw by draw.
 
     There each number is one thread's first of a call: the seed is the key, the counter is the call's number and the
-    thread's (cuRAND's subsequence). So it is for as many numbers as the card runs threads at once, 2048 for each of
-    its multiprocessors; of larger draws a card's own order depends on its size, and this one goes on as a larger card
-    would. Agrees with the card within rounding, some 1e-6, as sine and logarithm are not computed alike.
+    thread's (cuRAND's subsequence). So it is for as many numbers as the card runs threads at once, 1024 to 2048 for
+    each of its multiprocessors; of larger draws a card's own order depends on its size, and this one goes on as a
+    larger card would. Agrees with the card within rounding, some 1e-6, as sine and logarithm are not computed alike.
     """
 
     def __init__(self, seed: int) -> None:
