@@ -94,7 +94,13 @@ def levels(row: Sampler, steps: int, schedule: str = "Automatic", model: ModelSc
 
 
 # Rows for models that see the whole picture in any noise: they are tested with such a one.
-CONSISTENCY = {"LCM", "LCM (diffusers)", "TCD (diffusers)"}
+CONSISTENCY = {
+    "LCM",
+    "LCM (diffusers)",
+    "Flow LCM (diffusers)",
+    "Consistency (diffusers)",
+    "SCM (diffusers)",
+}
 
 
 def denoiser_for(row: Sampler | str, data: Gaussian) -> Denoiser:

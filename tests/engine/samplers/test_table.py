@@ -38,6 +38,11 @@ def is_random(row: Sampler, bench, start: torch.Tensor) -> bool:
     return bool(noise.drawn)
 
 
+def skip_where_models_know_the_step(row: Sampler) -> None:
+    if row.name == "TCD (diffusers)":
+        pytest.skip("its long steps are right only for models that were trained to make them")
+
+
 def chooses_steps(row: Sampler) -> bool:
     """Whether its error does not depend on the levels that it is given."""
     return row.name == "DPM adaptive"
@@ -89,6 +94,7 @@ def test_a_step_to_zero_ends_on_the_answer(row: Sampler, bench, start) -> None:
 
 @each_row
 def test_mean_and_spread_of_a_gaussian(row: Sampler, bench) -> None:
+    skip_where_models_know_the_step(row)
     data = bench.Gaussian()
     sigmas = bench.levels(row, 100)
     noise = LaneNoise(range(4), (4, 48, 48))
@@ -101,6 +107,7 @@ def test_mean_and_spread_of_a_gaussian(row: Sampler, bench) -> None:
 @each_row
 def test_converges_to_the_exact_path_or_the_exact_spread(row: Sampler, bench, start) -> None:
     """Halving the steps' length at least nearly halves the error, in the path or, with noise, in the spread."""
+    skip_where_models_know_the_step(row)
     data = bench.Gaussian()
     random = is_random(row, bench, start)
     errors = []

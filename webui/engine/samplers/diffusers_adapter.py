@@ -3,69 +3,122 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 from torch import Tensor
 
-from webui.engine.samplers.base import Ask, SamplerContext, Sampling
+from webui.engine.samplers.base import Ask, SamplerContext, SamplerFunction, Sampling
+from webui.engine.samplers.noise_ratio import in_noise_ratio
 
 
-def dpm_solver_multistep(x: Tensor, context: SamplerContext) -> Sampling:
-    """diffusers' DPMSolverMultistepScheduler with its defaults: dpmsolver++, midpoint, second order."""
-    return through_class(DPMSolverMultistepScheduler, x, context)
+@dataclass(frozen=True)
+class Walk:
+    """A class's instance that stands before its first step, and what it is to be asked about.
 
-
-def unipc_multistep(x: Tensor, context: SamplerContext) -> Sampling:
-    """diffusers' UniPCMultistepScheduler with its defaults: bh2, second order, corrected after each ask."""
-    return through_class(UniPCThatListens, x, context)
-
-
-def through_class(kind: Any, x: Tensor, context: SamplerContext) -> Sampling:
-    """Samples with a variance-preserving scheduler class that keeps its levels in `sigmas` and predicts samples.
-
-    The class works on x / sqrt(1 + sigma^2). It gets our levels in place of its own, an instance for each call, and
-    denoised latents as predictions of type "sample", so whatever the model predicts never concerns it. Its levels
-    and timesteps stay on the host, and the place in them is counted, not searched for: no step waits for the device
-    on our account (UniPC's own corrector does: it solves a 2 x 2 system there).
-    """
-    scheduler = prepared(kind, context)
-    for step, sigma in enumerate(context.sigmas[:-1]):
-        answer = yield Ask(x, sigma, step)
-        sample = x / math.hypot(1.0, sigma)
-        sample = scheduler.step(answer.denoised, scheduler.timesteps[step], sample, return_dict=False)[0]
-        x = sample * math.hypot(1.0, context.sigmas[step + 1])
-    return x
-
-
-def prepared(kind: Any, context: SamplerContext) -> Any:
-    """An instance of the class that stands before the first of the context's steps."""
-    scheduler = kind(
-        prediction_type="sample",
-        final_sigmas_type="zero" if context.sigmas[-1] == 0.0 else "sigma_min",
-    )
-    scheduler.set_timesteps(len(context.sigmas) - 1, device="cpu")
-    scheduler.sigmas = torch.tensor(context.sigmas, dtype=torch.float32)
-    scheduler.timesteps = torch.tensor([context.model.timestep(sigma) for sigma in context.sigmas[:-1]])
-    # Looked up by their timestep, levels beyond the model's ends would be taken for one another.
-    scheduler.set_begin_index(0)
-    return scheduler
-
-
-class UniPCThatListens(UniPCMultistepScheduler):  # type: ignore[misc]  # diffusers has no types
-    """UniPC whose corrector keeps what somebody else changed in the sample since its last step.
-
-    The corrector computes the sample anew from the step before, which would undo the changes of hooks.
+    levels: noise level of each ask, and after them that of the final latent. steps: the step of each ask. timesteps:
+    what the class calls them.
     """
 
-    def step(self, *args: Any, **kwargs: Any) -> Any:
-        """The class's own step, of which the predicted sample is remembered."""
-        result = super().step(*args, **kwargs)
-        self._predicted = result[0]
-        return result
+    scheduler: Any
+    levels: Sequence[float]
+    steps: Sequence[int]
+    timesteps: Sequence[Any]
 
-    def multistep_uni_c_bh_update(self, *args: Any, this_sample: Tensor, **kwargs: Any) -> Tensor:
-        """The corrected sample, moved by as much as the given one is off the predicted one."""
-        corrected = super().multistep_uni_c_bh_update(*args, this_sample=this_sample, **kwargs)
-        return corrected + (this_sample - self._predicted)
+
+@dataclass(frozen=True)
+class Form:
+    """How a class sees latents.
+
+    prepare: (class, context, options) -> Walk. scale: what a latent at a noise level is divided by for the class.
+    output: (latent in the class's scale, denoised, noise level) -> what a model would have told the class. options: of
+    its constructor. random: whether its steps take a `generator`. reaches_zero: whether the class can step to a noise
+    level of 0; where it cannot, the last answer is the picture.
+    """
+
+    prepare: Callable[[Any, SamplerContext, dict[str, Any]], Walk]
+    scale: Callable[[float], float]
+    output: Callable[[Tensor, Tensor, float], Tensor]
+    options: dict[str, Any] = field(default_factory=dict)
+    random: bool = False
+    reaches_zero: bool = True
+
+
+def sampler_of(kind: Any, form: Form) -> SamplerFunction:
+    """A sampler that lets an instance of the class make the steps."""
+
+    @in_noise_ratio
+    def through(x: Tensor, context: SamplerContext) -> Sampling:
+        return through_class(kind, form, x, context)
+
+    return through
+
+
+def through_class(kind: Any, form: Form, x: Tensor, context: SamplerContext) -> Sampling:
+    """Samples with an instance of the class, one for each call.
+
+    The class gets our levels in place of its own, and what a model of the kind it expects would predict, so whatever
+    the real model predicts never concerns it. Levels and timesteps stay on the host, and the place in them is counted.
+
+    Classes that go back to earlier latents would undo what hooks change. So a class sees its own latents only, and
+    what hooks have added is carried beside them, shrinking with the noise level as the way to one picture does.
+    """
+    walk = form.prepare(kind, context, form.options)
+    extra = {"generator": _generators(context, len(x))} if form.random else {}
+    own, carried = x, torch.zeros_like(x)
+    for place, (step, timestep) in enumerate(zip(walk.steps, walk.timesteps, strict=True)):
+        sigma, following = walk.levels[place], walk.levels[place + 1]
+        asked = own + carried
+        answer = yield Ask(asked, sigma, step)
+        if following == 0.0 and not form.reaches_zero:
+            return answer.denoised
+        carried = (asked - own) * (following / sigma)
+        sample = own / form.scale(sigma)
+        told = form.output(sample, answer.denoised, sigma)
+        own = walk.scheduler.step(told, timestep, sample, return_dict=False, **extra)[0] * form.scale(following)
+    return own + carried
+
+
+def _generators(context: SamplerContext, count: int) -> list[torch.Generator]:
+    """A generator for each picture, seeded by a draw of the picture's own."""
+    bits = context.noise.normal().cpu().reshape(count, -1)[:, :2].contiguous().view(torch.int32)
+    return [
+        torch.Generator("cpu").manual_seed((high & 0x7FFFFFFF) << 32 | low & 0xFFFFFFFF) for high, low in bits.tolist()
+    ]
+
+
+def as_it_is(sigma: float) -> float:
+    """The scale of clean + sigma * noise."""
+    return 1.0
+
+
+def unit_variance(sigma: float) -> float:
+    """The scale of variance-preserving classes."""
+    return math.hypot(1.0, sigma)
+
+
+def straight(sigma: float) -> float:
+    """The scale of flow classes, (1 - t) * clean + t * noise, where t = sigma / (1 + sigma)."""
+    return 1.0 + sigma
+
+
+def clean(sample: Tensor, denoised: Tensor, sigma: float) -> Tensor:
+    """For classes that take predictions of type "sample"."""
+    return denoised
+
+
+def noise_of(scale: Callable[[float], float]) -> Callable[[Tensor, Tensor, float], Tensor]:
+    """For classes that take predictions of type "epsilon" about latents of this scale."""
+    return lambda sample, denoised, sigma: (sample * scale(sigma) - denoised) / sigma
+
+
+def angular(sample: Tensor, denoised: Tensor, sigma: float) -> Tensor:
+    """For classes that take predictions of type "v" about latents of unit variance."""
+    return (sample - denoised * math.hypot(1.0, sigma)) / sigma
+
+
+def velocity(sample: Tensor, denoised: Tensor, sigma: float) -> Tensor:
+    """For flow classes: noise - clean."""
+    return (sample * (1.0 + sigma) - denoised) / sigma - denoised
