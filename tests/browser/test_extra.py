@@ -106,3 +106,11 @@ def test_a_variation_by_hand_and_its_buttons(serve: Serve, open_page: Open) -> N
         set_number(page, name, 4294967295)
         box = page.locator(f"#txt2img_{name} input")
         assert box.evaluate("(input) => input.scrollWidth <= input.clientWidth"), "ten digits have room on a phone"
+
+
+def test_a_model_that_draws_its_own_noise_has_no_extra(page: Page) -> None:
+    page.click("#txt2img_subseed_show label")
+    expect(page.locator("#txt2img_seed_extras")).to_be_visible()
+    page.evaluate("document.documentElement.dataset.without = 'subseed subseed_strength'")
+    expect(page.locator("#txt2img_seed_extras")).to_be_hidden()
+    expect(page.locator("#txt2img_subseed_show")).to_be_hidden()

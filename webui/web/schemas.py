@@ -130,7 +130,8 @@ class MadeOut(BaseModel):
 class JobOut(BaseModel):
     """A job. Times in Unix seconds; `position` counts from 0 and is null unless the job waits.
 
-    summary: what it is about, in a line. result: of a work on models that is done.
+    summary: what it is about, in a line. result: of a work on models that is done. notes: sentences about what was
+    done otherwise than asked, as long as they are remembered.
     """
 
     id: str
@@ -149,6 +150,7 @@ class JobOut(BaseModel):
     problem: ProblemOut | None
     timings: dict[str, float] | None
     position: int | None
+    notes: list[str]
     pictures: list[PictureOut]
 
 
@@ -232,7 +234,7 @@ class CheckpointOut(BaseModel):
     format: safetensors, ckpt, gguf or diffusers. precision: of the network that makes the picture. prediction_type:
     empty where nothing says it. size_bytes: of all its files. missing: parts that were found nowhere. card: what is
     said of it for people to read. abilities: what it understands besides a prompt ("cfg", "cfg_scale",
-    "distilled_cfg", "refiner"); unknown_fields are those of a request that mean nothing
+    "distilled_cfg", "refiner", "noise"); unknown_fields are those of a request that mean nothing
     to it, samplers and schedulers what it takes. latents: checkpoints with one word, not empty, can be each other's
     refiner.
     """
