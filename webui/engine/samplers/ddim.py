@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from webui.engine.samplers.base import Ask, SamplerContext, Sampling
-from webui.engine.samplers.noise_ratio import in_noise_ratio
+from webui.engine.samplers.noise_ratio import in_noise_ratio, in_own_scale
 from webui.engine.samplers.steps import ancestral, renewed, towards
 
 CFGPP_SCALE = 12.5
 """The CFG scale that is 1 in the terms of the CFG++ paper, whose scales go from 0 to 1."""
 
 
+@in_own_scale
 @in_noise_ratio
 def ddim(x: Tensor, context: SamplerContext) -> Sampling:
     """DDIM (Song et al. 2021, equation 12). Options: eta (0; 1 is DDPM), s_noise (1).
@@ -28,9 +28,10 @@ def ddim(x: Tensor, context: SamplerContext) -> Sampling:
         answer = yield Ask(x, sigma, step)
         down, up = ancestral(sigma, following, eta)
         x = renewed(towards(x, answer.denoised, down / sigma), 1.0, up, context)
-    return in_own_scale(x, context)
+    return x
 
 
+@in_own_scale
 @in_noise_ratio
 def ddim_cfgpp(x: Tensor, context: SamplerContext) -> Sampling:
     """DDIM with CFG++ (Chung et al. 2024, arXiv 2406.08070): noise goes on in the direction without the prompt.
@@ -45,11 +46,4 @@ def ddim_cfgpp(x: Tensor, context: SamplerContext) -> Sampling:
         guided = torch.lerp(free, answer.denoised, 1.0 / CFGPP_SCALE) if answer.uncond is not None else free
         down, up = ancestral(sigma, following, eta)
         x = renewed(guided + (x - free) * (down / sigma), 1.0, up, context)
-    return in_own_scale(x, context)
-
-
-def in_own_scale(x: Tensor, context: SamplerContext) -> Tensor:
-    """The latent divided by what noise is left in it, as a model of unit variance has it."""
-    if context.model.flow:
-        return x
-    return x / math.hypot(1.0, context.sigmas[-1])
+    return x

@@ -10,8 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from webui.engine.samplers.base import Ask, SamplerContext, Sampling
-from webui.engine.samplers.ddim import in_own_scale
-from webui.engine.samplers.noise_ratio import in_noise_ratio
+from webui.engine.samplers.noise_ratio import in_noise_ratio, in_own_scale
 from webui.engine.samplers.steps import slope
 
 Weights = Callable[[Sequence[float], float], "list[float]"]
@@ -35,8 +34,8 @@ def ipndm(x: Tensor, context: SamplerContext) -> Sampling:
 
 
 def ipndm_v(x: Tensor, context: SamplerContext) -> Sampling:
-    """IPNDM with weights for steps of unequal lengths, as Forge has them (see `_uneven`)."""
-    return _remembering(x, context, _uneven, 4, clean_end=True)
+    """IPNDM with weights for steps of unequal lengths, as Forge has them (see `uneven`)."""
+    return _remembering(x, context, uneven, 4, clean_end=True)
 
 
 @in_noise_ratio
@@ -47,16 +46,13 @@ def deis(x: Tensor, context: SamplerContext) -> Sampling:
     return _remembering(x, context, lambda levels, after: lagrange(levels, after, _deis_time), 3, clean_end=True)
 
 
+@in_own_scale
 @in_noise_ratio
 def plms(x: Tensor, context: SamplerContext) -> Sampling:
     """PLMS (Liu et al. 2022, arXiv 2202.09778): Adams-Bashforth on the noise; the first step asks twice, as Heun's.
 
     On the model's own timesteps; the final latent is in its own scale, as DDIM's.
     """
-    return _plms(x, context)
-
-
-def _plms(x: Tensor, context: SamplerContext) -> Sampling:
     sigmas = context.sigmas
     answer = yield Ask(x, sigmas[0], 0)
     first = slope(x, answer.denoised, sigmas[0])
@@ -67,8 +63,7 @@ def _plms(x: Tensor, context: SamplerContext) -> Sampling:
         answer = yield Ask(guess, sigmas[1], 0)
         mean = (first + slope(guess, answer.denoised, sigmas[1])) / 2
     x = x + mean * length
-    x = yield from _remembering(x, context, adams_bashforth, 4, known=[(sigmas[0], first)])
-    return in_own_scale(x, context)
+    return (yield from _remembering(x, context, adams_bashforth, 4, known=[(sigmas[0], first)]))
 
 
 def _remembering(
@@ -137,12 +132,11 @@ def _deis_time(sigma: float) -> float:
     return (math.sqrt(base * base + 2.0 * rise * math.log1p(sigma * sigma)) - base) / rise
 
 
-def _uneven(levels: Sequence[float], after: float) -> list[float]:
-    """IPNDM_V's weights. On steps of one length they are Adams and Bashforth's.
+def uneven(levels: Sequence[float], after: float) -> list[float]:
+    """IPNDM_V's weights for steps of unequal lengths.
 
-    Up to two slopes they are those of the variable-step method. For three and four they are what diff-sampler's and
-    Forge's IPNDM_V computes, which on uneven steps is not the variable-step method (that is LMS): pictures made there
-    come out the same here.
+    Of one and two slopes they are the variable-step method's, of three on even steps too. For more they are what the
+    diff-sampler toolbox and Forge compute, which is not that method (LMS is): pictures made there come out the same.
     """
     h = after - levels[0]
     back = [newer - older for newer, older in pairwise(levels)]

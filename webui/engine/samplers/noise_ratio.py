@@ -1,7 +1,8 @@
-"""Samplers that are written in the ratio of noise to picture, made to work for flow models too."""
+"""Samplers between scales: written in the ratio of noise to picture they work for flow models too."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -27,6 +28,20 @@ def in_noise_ratio(sampler: SamplerFunction) -> SamplerFunction:
         return _translated(sampler, x, context) if context.model.flow else sampler(x, context)
 
     return universal
+
+
+def in_own_scale(sampler: SamplerFunction) -> SamplerFunction:
+    """A sampler whose final latent is divided by what noise is left in it, as a model of unit variance has it.
+
+    A1111's samplers on timesteps end so. Flow models have one scale only.
+    """
+
+    @wraps(sampler)
+    def scaled(x: Tensor, context: SamplerContext) -> Sampling:
+        latent = yield from sampler(x, context)
+        return latent if context.model.flow else latent / math.hypot(1.0, context.sigmas[-1])
+
+    return scaled
 
 
 def _signal(sigma: float) -> float:

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from webui.core.errors import InvalidField
 from webui.engine.samplers.base import Ask, SamplerContext, Sampling
-from webui.engine.samplers.ddim import in_own_scale
-from webui.engine.samplers.noise_ratio import in_noise_ratio
+from webui.engine.samplers.noise_ratio import in_noise_ratio, in_own_scale
 from webui.engine.samplers.steps import towards
 
 VARIANTS = ("bh1", "bh2", "vary_coeff")
 
 
+@in_own_scale
 @in_noise_ratio
 def unipc(x: Tensor, context: SamplerContext) -> Sampling:
     """UniPC on clean pictures (Zhao et al. 2023, arXiv 2302.04867, algorithms 5 to 8), with A1111's options.
@@ -25,10 +25,6 @@ def unipc(x: Tensor, context: SamplerContext) -> Sampling:
     Options: uni_pc_variant ("bh1"), uni_pc_order (3), uni_pc_lower_order_final (on); uni_pc_skip_type is the
     schedule's (`schedules.unipc_levels`). The final latent is in the model's own scale, as DDIM's.
     """
-    return _unipc(x, context)
-
-
-def _unipc(x: Tensor, context: SamplerContext) -> Sampling:
     variant = _variant(context)
     steps = len(context.sigmas) - 1
     most = max(1, min(int(context.number("uni_pc_order", 3.0)), steps))
@@ -51,7 +47,7 @@ def _unipc(x: Tensor, context: SamplerContext) -> Sampling:
         # Asked with a tensor of its own, so that a hook's change can be seen.
         moved = predicted.clone()
         levels, answers = levels[:order], answers[:order]
-    return in_own_scale(moved, context)
+    return moved
 
 
 def _variant(context: SamplerContext) -> str:

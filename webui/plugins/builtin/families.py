@@ -93,8 +93,31 @@ _SDXL_REFINER = Family(
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL_REFINER",
 )
 
-# Those of the samplers that know how flow models add noise.
-_FLOW_SAMPLERS = ("Euler", "Heun")
+# Those of the samplers that know how flow models add noise, and that make sense with it.
+FLOW_SAMPLERS = (
+    "Euler",
+    "Heun",
+    "Euler a",
+    "DPM++ 2M",
+    "DPM++ SDE",
+    "DPM++ 2M SDE",
+    "DPM++ 2M SDE Heun",
+    "DPM++ 3M SDE",
+    "DPM++ 2S a",
+    "LMS",
+    "DPM2",
+    "DPM2 a",
+    "IPNDM",
+    "DEIS",
+    "UniPC",
+    "LCM",
+    "DPM-Solver++ (diffusers)",
+    "UniPC (diffusers)",
+    "Flow Euler (diffusers)",
+    "Flow Heun (diffusers)",
+    "Flow LCM (diffusers)",
+    "LTX Euler a (diffusers)",
+)
 # The transformer takes squares of two latent cells a side.
 _FLOW_MULTIPLE = 16
 
@@ -115,7 +138,7 @@ _SD3 = Family(
     size_multiple=_FLOW_MULTIPLE,
     steps=28,
     cfg_scale=5.0,
-    samplers=_FLOW_SAMPLERS,
+    samplers=FLOW_SAMPLERS,
     variants=(Variant("turbo", {}, {"steps": 4, "cfg_scale": 1.0}, names=("turbo",)),),
     tiny_decoder="taesd3",
     forms="webui.engine.checkpoints.forms.flow:SD3",
@@ -137,7 +160,7 @@ _FLUX = Family(
     size_multiple=_FLOW_MULTIPLE,
     steps=20,
     cfg_scale=1.0,
-    samplers=_FLOW_SAMPLERS,
+    samplers=FLOW_SAMPLERS,
     variants=(
         Variant("dev", {"guidance": True}, {"steps": 20, "cfg_scale": 1.0}, ("cfg", "distilled_cfg")),
         Variant("schnell", {"guidance": False}, {"steps": 4, "cfg_scale": 1.0}, ()),
@@ -161,7 +184,7 @@ _Z_IMAGE = Family(
     size_multiple=_FLOW_MULTIPLE,
     steps=30,
     cfg_scale=4.0,
-    samplers=_FLOW_SAMPLERS,
+    samplers=FLOW_SAMPLERS,
     # The weights of the two are of one form; the folders that were published differ in this.
     variants=(Variant("turbo", {}, {"steps": 8, "cfg_scale": 1.0}, scheduler={"shift": 3.0}, names=("turbo",)),),
     tiny_decoder="taef1",

@@ -1,0 +1,425 @@
+"""The samplers of second order, multistep and own control against their published formulas, in float64."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate
+
+from tests.engine.samplers.test_formulas import SIGMAS, compare
+from webui.engine.samplers.multistep import uneven
+
+LAMBDAS = [-math.log(sigma) if sigma else math.inf for sigma in SIGMAS]
+
+
+def down_up(sigma: float, following: float, eta: float) -> tuple[float, float]:
+    up = min(following, eta * math.sqrt(following**2 * (sigma**2 - following**2) / sigma**2))
+    return math.sqrt(following**2 - up**2), up
+
+
+def test_dpm_2(bench, start) -> None:
+    def formula(x, draws):
+        for sigma, following in pairwise(SIGMAS):
+            slope = (x - bench.bent(x, sigma)) / sigma
+            if following:
+                middle = math.exp(0.5 * math.log(sigma) + 0.5 * math.log(following))
+                guess = x + slope * (middle - sigma)
+                slope = (guess - bench.bent(guess, middle)) / middle
+            x = x + slope * (following - sigma)
+        return x
+
+    compare(bench, "DPM2", start, formula)
+
+
+@pytest.mark.parametrize("eta", [1.0, 0.4])
+def test_dpm_2_ancestral(bench, start, eta) -> None:
+    def formula(x, draws):
+        for sigma, following in pairwise(SIGMAS):
+            down, up = down_up(sigma, following, eta)
+            slope = (x - bench.bent(x, sigma)) / sigma
+            if down:
+                middle = math.sqrt(sigma * down)
+                guess = x + slope * (middle - sigma)
+                slope = (guess - bench.bent(guess, middle)) / middle
+            x = x + slope * (down - sigma)
+            if up:
+                x = x + next(draws) * up
+        return x
+
+    compare(bench, "DPM2 a", start, formula, options={"eta": eta})
+
+
+@pytest.mark.parametrize("eta", [1.0, 0.4])
+def test_dpmpp_2s_ancestral(bench, start, eta) -> None:
+    """Lu et al. 2022 (DPM-Solver++), algorithm 1 with r = 1/2, down to the ancestral level."""
+
+    def formula(x, draws):
+        for sigma, following in pairwise(SIGMAS):
+            down, up = down_up(sigma, following, eta)
+            clean = bench.bent(x, sigma)
+            if down == 0:
+                x = clean
+            else:
+                h = math.log(sigma / down)
+                u = math.exp(-h / 2) * x - math.expm1(-h / 2) * clean
+                x = math.exp(-h) * x - math.expm1(-h) * bench.bent(u, sigma * math.exp(-h / 2))
+            if up:
+                x = x + next(draws) * up
+        return x
+
+    compare(bench, "DPM++ 2S a", start, formula, options={"eta": eta})
+
+
+@pytest.mark.parametrize("eta", [1.0, 0.4])
+def test_dpmpp_sde(bench, start, eta) -> None:
+    def formula(x, draws):
+        for sigma, following in pairwise(SIGMAS):
+            clean = bench.bent(x, sigma)
+            if following == 0:
+                return clean
+            middle = math.exp(-(-math.log(sigma) + 0.5 * math.log(sigma / following)))
+            down, up = down_up(sigma, middle, eta)
+            u = down / sigma * x + (1 - down / sigma) * clean + up * next(draws)
+            clean = bench.bent(u, middle)
+            down, up = down_up(sigma, following, eta)
+            x = down / sigma * x + (1 - down / sigma) * clean + up * next(draws)
+        return x
+
+    compare(bench, "DPM++ SDE", start, formula, options={"eta": eta})
+
+
+@pytest.mark.parametrize("name, order", [("DPM++ 2M SDE Heun", 2), ("DPM++ 3M SDE", 3)])
+@pytest.mark.parametrize("eta", [1.0, 0.3])
+def test_the_sde_multistep_forms_integrate_a_polynomial_through_the_answers(bench, start, name, order, eta) -> None:
+    """x' = e^-z x + integral of e^(u - z) D(u) over u from 0 to z = (1 + eta) h, D a polynomial in u / z."""
+
+    def formula(x, draws):
+        known: list[tuple[float, torch.Tensor]] = []
+        for i, (sigma, following) in enumerate(pairwise(SIGMAS)):
+            known = [(LAMBDAS[i], bench.bent(x, sigma)), *known][:order]
+            if following == 0:
+                return known[0][1]
+            h = LAMBDAS[i + 1] - LAMBDAS[i]
+            z = (1 + eta) * h
+            x = math.exp(-z) * x
+            for k, derivative in enumerate(taylor(known)):
+                share = integrate.quad(lambda u, k=k, z=z: (u / z) ** k * math.exp(u - z), 0, z, epsabs=1e-13)[0]
+                x = x + share / math.factorial(k) * h**k * derivative
+            x = x + next(draws) * following * math.sqrt(1 - math.exp(-2 * eta * h))
+        return x
+
+    compare(bench, name, start, formula, options={"eta": eta})
+
+
+def taylor(known) -> list[torch.Tensor]:
+    """Value, slope and divided second difference over lambda at the newest of the known (lambda, answer).
+
+    Crowson's form takes the second difference where a Taylor series has the second derivative, twice as much.
+    """
+    if len(known) == 1:
+        return [known[0][1]]
+    (l0, d0), (l1, d1) = known[:2]
+    first = (d0 - d1) / (l0 - l1)
+    if len(known) == 2:
+        return [d0, first]
+    l2, d2 = known[2]
+    second = (first - (d1 - d2) / (l1 - l2)) / (l0 - l2)
+    return [d0, first + second * (l0 - l1), second]
+
+
+def lagrange_integrals(times, start: float, end: float, jacobian, time) -> list[float]:
+    def weight(j: int) -> float:
+        def integrand(level: float) -> float:
+            others = [k for k in range(len(times)) if k != j]
+            return jacobian * math.prod((time(level) - times[k]) / (times[j] - times[k]) for k in others)
+
+        return integrate.quad(integrand, start, end, epsabs=1e-12)[0]
+
+    return [weight(j) for j in range(len(times))]
+
+
+def multistep(bench, order, weights, clean_end):
+    def formula(x, draws):
+        slopes: list[torch.Tensor] = []
+        for i, (sigma, following) in enumerate(pairwise(SIGMAS)):
+            clean = bench.bent(x, sigma)
+            slopes = [(x - clean) / sigma, *slopes][:order]
+            if clean_end and following == 0:
+                return clean
+            levels = SIGMAS[max(i - order + 1, 0) : i + 1][::-1]
+            x = x + sum(w * d for w, d in zip(weights(levels, following), slopes, strict=True))
+        return x
+
+    return formula
+
+
+def test_lms(bench, start) -> None:
+    def weights(levels, following):
+        return lagrange_integrals(levels, levels[0], following, 1.0, lambda level: level)
+
+    compare(bench, "LMS", start, multistep(bench, 4, weights, False))
+
+
+def test_deis(bench, start) -> None:
+    """Time form: polynomials in the time of a variance-preserving process whose log alpha is quadratic in time."""
+    ends = np.log(np.array([0.002, 80.0]) ** 2 + 1)
+    slope, offset = np.linalg.solve([[0.5e-6, 1e-3], [0.5, 1.0]], ends)
+
+    def time(level: float) -> float:
+        roots = np.roots([0.5 * slope, offset, -math.log(level**2 + 1)])
+        return float(max(roots.real))
+
+    def weights(levels, following):
+        return lagrange_integrals([time(level) for level in levels], levels[0], following, 1.0, time)
+
+    compare(bench, "DEIS", start, multistep(bench, 3, weights, True))
+
+
+AB = [[1], [3 / 2, -1 / 2], [23 / 12, -4 / 3, 5 / 12], [55 / 24, -59 / 24, 37 / 24, -3 / 8]]
+
+
+def test_ipndm(bench, start) -> None:
+    def weights(levels, following):
+        return [w * (following - levels[0]) for w in AB[len(levels) - 1]]
+
+    compare(bench, "IPNDM", start, multistep(bench, 4, weights, True))
+
+
+def test_the_weights_of_ipndm_v() -> None:
+    for count in range(1, 4):
+        levels = [5.0 + place for place in range(count)]
+        assert uneven(levels, 4.0) == pytest.approx([-w for w in AB[count - 1]])
+    # With four slopes the third difference weighs 11/24, where Adams and Bashforth have 9/24.
+    third = 11 / 24
+    expected = [w + third * share for w, share in zip([*AB[2], 0.0], (1, -3, 3, -1), strict=True)]
+    assert uneven([5.0, 6.0, 7.0, 8.0], 4.0) == pytest.approx([-w for w in expected])
+    expected = lagrange_integrals([3.0, 5.5], 3.0, 1.2, 1.0, lambda level: level)
+    assert uneven([3.0, 5.5], 1.2) == pytest.approx(expected)
+    # Forge's numbers for uneven steps, worked out by hand from its description.
+    h, a, b = -1.8, -2.5, -3.5
+    third = (1 - h * h / (3 * a * (a + b))) / 2
+    r, q = h / a, a / b
+    assert uneven([3.0, 5.5, 9.0], 1.2) == pytest.approx(
+        [h * (1 + r / 2 + third), h * (-r / 2 - (1 + q) * third), h * q * third]
+    )
+
+
+def test_plms(bench, start) -> None:
+    """Liu et al. 2022, on the noise in the model's own scale: the first step is a pseudo Heun's."""
+    sigmas = SIGMAS[:-1]
+
+    def formula(x, draws):
+        alphas = [1 / (1 + sigma**2) for sigma in sigmas]
+        x = x * alphas[0] ** 0.5
+        noises: list[torch.Tensor] = []
+
+        def noise(x, a):
+            return (x - a**0.5 * bench.bent(x / a**0.5, ((1 - a) / a) ** 0.5)) / (1 - a) ** 0.5
+
+        def transfer(x, e, a, before):
+            return before**0.5 * (x - (1 - a) ** 0.5 * e) / a**0.5 + (1 - before) ** 0.5 * e
+
+        for a, before in pairwise(alphas):
+            e = noise(x, a)
+            noises = [e, *noises][:4]
+            mean = sum(w * d for w, d in zip(AB[len(noises) - 1], noises, strict=True))
+            if len(noises) == 1:
+                mean = (e + noise(transfer(x, e, a, before), before)) / 2
+            x = transfer(x, mean, a, before)
+        return x
+
+    compare(bench, "PLMS", start, formula, sigmas=sigmas)
+
+
+def test_heunpp2(bench, start) -> None:
+    def formula(x, draws):
+        top = SIGMAS[0]
+        for i, (sigma, following) in enumerate(pairwise(SIGMAS)):
+            one = (x - bench.bent(x, sigma)) / sigma
+            mean = one
+            if i < len(SIGMAS) - 2:
+                guess = x + one * (following - sigma)
+                two = (guess - bench.bent(guess, following)) / following
+                mean = one * (1 - following / (2 * top)) + two * following / (2 * top)
+            if i < len(SIGMAS) - 3:
+                third = SIGMAS[i + 2]
+                guess = guess + two * (third - following)
+                three = (guess - bench.bent(guess, third)) / third
+                shares = following / (3 * top), third / (3 * top)
+                mean = one * (1 - sum(shares)) + two * shares[0] + three * shares[1]
+            x = x + mean * (following - sigma)
+        return x
+
+    compare(bench, "HeunPP2", start, formula)
+
+
+@pytest.mark.parametrize("steps, ways", [(20, 1), (36, 2)])
+def test_restart(bench, start, steps, ways) -> None:
+    """A1111's restarts: from the level nearest 0.1 up to that nearest 2 and down again, on Karras's levels."""
+    row = bench.registry.samplers.get("Restart")
+    sigmas = bench.levels(row, steps)
+    length = 9 if steps < 36 else steps // 4
+
+    def karras(top, end, count):
+        return list(np.linspace(top ** (1 / 7), end ** (1 / 7), count) ** 7)
+
+    def formula(x, draws):
+        levels = [*karras(sigmas[0], sigmas[-2], steps - length * ways), 0.0]
+        low, high = (int(np.argmin(np.abs(np.array(levels) - level))) for level in (0.1, 2.0))
+        walk = list(pairwise(levels[: low + 1]))
+        for _ in range(ways):
+            walk += list(pairwise(karras(levels[high], levels[low], length + 1)))
+        walk += list(pairwise(levels[low:]))
+        assert len(walk) == steps
+        at = levels[0]
+        for sigma, following in walk:
+            if sigma > at:
+                x = x + math.sqrt(sigma**2 - at**2) * next(draws)
+            slope = (x - bench.bent(x, sigma)) / sigma
+            guess = x + slope * (following - sigma)
+            if following:
+                second = (guess - bench.bent(guess, following)) / following
+                guess = x + (slope + second) / 2 * (following - sigma)
+            x, at = guess, following
+        return x
+
+    compare(bench, "Restart", start, formula, sigmas=sigmas)
+
+
+def test_dpm_fast_of_third_order(bench, start) -> None:
+    """DPM-Solver-3 and -2 and -1 (Lu et al. 2022, algorithms 2 and 1), in the noise's own terms."""
+    row = bench.registry.samplers.get("DPM fast")
+    sigmas = bench.levels(row, 9)
+    assert len(sigmas) == 5
+
+    def noise(x, sigma):
+        return (x - bench.bent(x, sigma)) / sigma
+
+    expected = start.double() * sigmas[0]
+    for (sigma, following), order in zip(pairwise(sigmas), [3, 3, 2, 1], strict=True):
+        h = math.log(sigma / following)
+        e = noise(expected, sigma)
+        x = expected - following * math.expm1(h) * e
+        if order == 2:
+            middle = sigma * math.exp(-h / 2)
+            d = noise(expected - middle * math.expm1(h / 2) * e, middle) - e
+            x = x - following * math.expm1(h) * d
+        if order == 3:
+            s1, s2 = sigma * math.exp(-h / 3), sigma * math.exp(-2 * h / 3)
+            d1 = noise(expected - s1 * math.expm1(h / 3) * e, s1) - e
+            u = expected - s2 * math.expm1(2 * h / 3) * e - 2 * s2 * (math.expm1(2 * h / 3) / (2 * h / 3) - 1) * d1
+            d2 = noise(u, s2) - e
+            x = x - 1.5 * following * (math.expm1(h) / h - 1) * d2
+        expected = x
+    final, asks = bench.drive(row, start * sigmas[0], sigmas, bench.bent, options={"eta": 0.0}, steps=9)
+    assert len(asks) == 9
+    assert (final.double() - expected).abs().max() < 1e-4
+
+
+def test_dpm_adaptive_keeps_to_the_exact_path_with_steps_of_its_own(bench, start) -> None:
+    data = bench.Gaussian()
+    sigmas = [10.0, 3.0, 1.0, 0.5]
+    final, asks = bench.drive("DPM adaptive", start * 10.0, sigmas, data.denoise, options={"eta": 0.0})
+    assert (final - data.flow(start * 10.0, 10.0, 0.5)).abs().max() < 0.1
+    assert len(asks) % 3 == 0 and {ask.place for ask in asks} == {(0, 2), (1, 2)}
+
+
+@pytest.mark.parametrize("variant", ["bh1", "bh2", "vary_coeff"])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_unipc(bench, start, variant, order) -> None:
+    """Zhao et al. 2023 in their own variables: alpha, sigma and lambda of the unit-variance process."""
+    sigmas = SIGMAS[:-1]
+    steps = len(sigmas) - 1
+    lambdas = [-math.log(sigma) for sigma in sigmas]
+    alphas = [1 / math.hypot(1, sigma) for sigma in sigmas]
+
+    def phi(k: int, hh: float) -> float:
+        """hh phi_(k + 1)(hh), from the series that defines it."""
+        return sum(hh ** (n + 1) / math.factorial(n + k + 1) for n in range(60)) if k else math.expm1(hh)
+
+    def update(x, i, p, answers, new=None):
+        """From level i - 1 to i with order p; `new` is the answer there, for the corrector."""
+        h = lambdas[i] - lambdas[i - 1]
+        base = sigmas[i] * alphas[i] / (sigmas[i - 1] * alphas[i - 1]) * x - alphas[i] * math.expm1(-h) * answers[0]
+        places = [(lambdas[i - 1 - k] - lambdas[i - 1]) / h for k in range(1, p)] + ([1.0] if new is not None else [])
+        others = answers[1:p] + ([new] if new is not None else [])
+        differences = [(other - answers[0]) / place for other, place in zip(others, places, strict=True)]
+        if not places:
+            return base
+        count = len(places)
+        if variant == "vary_coeff":
+            inverse = np.linalg.inv([[r**k / math.factorial(k + 1) for k in range(count)] for r in places])
+            for k in range(count - (new is not None)):
+                base = base - alphas[i] * phi(k + 1, -h) * sum(
+                    inverse[k][j] * differences[j] for j in range(count - (new is not None))
+                )
+            if new is not None:
+                base = base - alphas[i] * phi(count, -h) * inverse[max(count - 2, 0)][-1] * differences[-1]
+            return base
+        b = -h if variant == "bh1" else math.expm1(-h)
+        matrix = [[r**k for r in places] for k in range(count)]
+        goal = [math.factorial(k + 1) * phi(k + 1, -h) / b for k in range(count)]
+        rho = [0.5] if count == 1 else np.linalg.solve(matrix, goal)
+        return base - alphas[i] * b * sum(r * d for r, d in zip(rho, differences, strict=True))
+
+    def formula(x, draws):
+        x = x * alphas[0]
+        answers = [bench.bent(x / alphas[0], sigmas[0])]
+        for i in range(1, steps + 1):
+            p = min(order, i, steps + 1 - i)
+            guess = update(x, i, p, answers)
+            if i == steps:
+                return guess
+            new = bench.bent(guess / alphas[i], sigmas[i])
+            x = update(x, i, p, answers, new)
+            answers = [new, *answers][:order]
+        return x
+
+    options = {"uni_pc_variant": variant, "uni_pc_order": order}
+    compare(bench, "UniPC", start, formula, sigmas=sigmas, options=options)
+
+
+def test_lcm_and_ddpm(bench, start) -> None:
+    def lcm(x, draws):
+        for sigma, following in pairwise(SIGMAS):
+            x = bench.bent(x, sigma)
+            x = x + following * next(draws) if following else x
+        return x
+
+    def ddpm(x, draws):
+        """Ho et al. 2020, algorithm 2, in alpha-bar."""
+        for sigma, following in pairwise(SIGMAS):
+            bar, before = 1 / (1 + sigma**2), 1 / (1 + following**2)
+            alpha = bar / before
+            noise = (x - bench.bent(x, sigma)) / sigma
+            mean = (x * bar**0.5 - (1 - alpha) / (1 - bar) ** 0.5 * noise) / alpha**0.5
+            if following:
+                mean = mean + ((1 - before) / (1 - bar) * (1 - alpha)) ** 0.5 * next(draws)
+            x = mean / before**0.5
+        return x
+
+    compare(bench, "LCM", start, lcm)
+    compare(bench, "DDPM", start, ddpm)
+
+
+def test_cfgpp_renoises_as_the_model_sees_it_without_the_prompt(bench, start) -> None:
+    """Chung et al. 2024, algorithm 2, lambda = cfg / 12.5; the loop's answer is guided by cfg itself."""
+    sigmas, cfg = SIGMAS[:-1], 5.0
+
+    def uncond(x, sigma):
+        return bench.bent(x, sigma) * 0.7
+
+    def guided(x, sigma):
+        return uncond(x, sigma) + cfg * (bench.bent(x, sigma) - uncond(x, sigma))
+
+    x = start.double() * sigmas[0]
+    for sigma, following in pairwise(sigmas):
+        free, cond = uncond(x, sigma), bench.bent(x, sigma)
+        x = free + cfg / 12.5 * (cond - free) + following * (x - free) / sigma
+    expected = x / math.hypot(1, sigmas[-1])
+    final, _ = bench.drive("DDIM CFG++", start * sigmas[0], sigmas, guided, uncond=uncond)
+    assert (final.double() - expected).abs().max() < 1e-4
