@@ -114,6 +114,10 @@ class Service:
         """The places of the waiting jobs in the line, from 0, by id."""
         return self._queue.positions()
 
+    def notes(self, job: Job) -> list[str]:
+        """Sentences about the job that stopped nothing, as a fallback that was taken; of jobs of this start only."""
+        return self._bus.notes(job.id)
+
     def line(self) -> dict[str, Any]:
         """The whole line in numbers, which everybody may know."""
         running, waiting = (self._queue.count(state) for state in (State.RUNNING, State.QUEUED))

@@ -55,6 +55,15 @@ async def test_a_late_follower_gets_the_state_so_far_in_order() -> None:
 
 
 @with_loop
+async def test_notes_are_told_once_each_in_order_while_the_job_is_remembered() -> None:
+    bus = Bus()
+    for event in (Queued(0), Note("b"), Step(1, 4), Note("a"), Note("b"), Finished(1)):
+        bus.publish("j", "ann", event)
+    assert bus.notes("j") == ["b", "a"]
+    assert bus.notes("another") == []
+
+
+@with_loop
 async def test_a_follower_that_keeps_up_sees_every_event_once_and_the_stream_ends() -> None:
     bus = Bus()
     seen: list[Envelope] = []

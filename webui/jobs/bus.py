@@ -110,6 +110,12 @@ class Bus:
         envelope = state.passing.get(name) if state else None
         return envelope.event if envelope else None
 
+    def notes(self, job_id: str) -> list[str]:
+        """The sentences that followers of the job were told, oldest first; none of a job that is forgotten."""
+        state = self._states.get(job_id)
+        events = (envelope.event for envelope in state.lasting) if state else ()
+        return list(dict.fromkeys(event.text for event in events if isinstance(event, Note)))
+
     def followed(self, job_id: str, owner: str) -> bool:
         """Whether anybody follows this job, by itself or among its owner's."""
         return any(self._followed.get(key) for key in (f"job {job_id}", f"owner {owner}", None))

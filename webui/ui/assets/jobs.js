@@ -45,7 +45,8 @@
     const known = jobs.get(json.id) || { pictures: [], notes: [] };
     // An answer may be older than an event that has overtaken it: a job never goes back from its end.
     const late = known.state && ended(known) && !ended(json);
-    const job = { ...known, ...(late ? {} : json), pictures: merge(known.pictures, json.pictures || []) };
+    const notes = [...new Set([...known.notes, ...(json.notes || [])])];
+    const job = { ...known, ...(late ? {} : json), notes, pictures: merge(known.pictures, json.pictures || []) };
     jobs.set(json.id, job);
     if (ended(job)) show(job);
     trim();
