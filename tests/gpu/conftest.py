@@ -1,4 +1,4 @@
-"""What the tests on a GPU share; `launch.py test --gpu` runs them alone. Without one each is skipped with the reason."""
+"""What the tests on a GPU share; without one each says why it is skipped. `launch.py test --gpu` runs them alone."""
 
 from pathlib import Path
 

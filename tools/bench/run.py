@@ -23,7 +23,19 @@ from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.config import EngineConfig, Precision
 
 STARTER = "darkroom-starter"
-PARTS = ("saving", "catalogue", "loading", "manager", "swapping", "start", "page", "one", "clients", "large")
+PARTS = (
+    "saving",
+    "catalogue",
+    "loading",
+    "manager",
+    "swapping",
+    "attention",
+    "start",
+    "page",
+    "one",
+    "clients",
+    "large",
+)
 LARGE = {"sd15": 512, "sdxl": 1024}
 """Models with random weights, timed where a GPU is, and their size in pixels."""
 MANAGED = {"sd15": 4, "sdxl": 3}
@@ -74,6 +86,7 @@ async def bench(plan: Plan, listener: Listener) -> None:
             "loading": ("Loading a file of SD1.5's size", lambda: _loading(folder, plan)),
             "manager": ("Pictures of SD1.5's and SDXL's size through the engine", lambda: _manager(folder, plan)),
             "swapping": ("Swapping to a model held in RAM", lambda: _swapping(folder, plan)),
+            "attention": ("Attention backends on the layers of SD1.5 and SDXL", lambda: _attention(plan)),
             "start": ("The first picture after a start", lambda: start(folder, work.request(0), plan.flags)),
             "page": ("The page, against a bare one", lambda: page(folder, 2 * work.rounds)),
         }
@@ -103,6 +116,10 @@ def _manager(folder: Path, plan: Plan) -> list[Row]:
         with tempfile.TemporaryDirectory(dir=folder) as own:
             rows += aside("tools.bench.manager:manager", label, Path(own), work, plan.threads)
     return rows
+
+
+def _attention(plan: Plan) -> list[Row]:
+    return aside("tools.bench.attention:attention", plan.work(0).pairs, plan.device, plan.precision, plan.threads)
 
 
 def _swapping(folder: Path, plan: Plan) -> list[Row]:
