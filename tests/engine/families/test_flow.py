@@ -13,7 +13,9 @@ from tests.engine.singles import tokenizer as clip_tokenizer
 from tests.engine.tiny_flow import KINDS, SCHEDULERS, flow, folder, tokenizer, write_tokenizer
 from webui.core.errors import ModelProblem
 from webui.core.model_folders import inside_models
-from webui.engine import attention
+from webui.engine.attention import products
+from webui.engine.attention.apply import apply
+from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.base import Purpose
@@ -228,15 +230,16 @@ def test_rows_of_different_noise_and_text_share_a_pass(root, registry, model):
 def test_attention_can_be_chosen(root, registry, model, monkeypatch):
     made = loaded(found(write(model.tensors(), root / "m.safetensors")), registry)
     calls = []
-    plain = attention._attend
-    monkeypatch.setattr(attention, "_attend", lambda *args, **more: calls.append(1) or plain(*args, **more))
+    plain = products._sliced
+    monkeypatch.setattr(products, "_sliced", lambda *args: calls.append(1) or plain(*args))
+    backends = Backends(registry.attention, resolve)
     answers = []
-    for function in (attention.sdpa, attention.math_products, attention.sdpa):
-        undo = function(made.denoiser)
+    for name in ("sdpa", "math", "sdpa"):
+        applied = apply(backends, name, made.denoiser)
         calls.clear()
         answers.append(predictions(made)[0])
-        assert bool(calls) == (function is attention.math_products)
-        undo()
+        assert bool(calls) == (name == "math")
+        applied.undo()
     assert torch.equal(answers[0], answers[2]) and torch.allclose(answers[0], answers[1], atol=1e-4)
 
 

@@ -13,7 +13,9 @@ from tests.engine.singles import SUFFIXES, write
 from tests.engine.tiny_z_image import folder, stock_tokenizer, tokenizer, write_tokenizer, z_image_model
 from webui.core.errors import ModelProblem
 from webui.core.model_folders import ModelFolders
-from webui.engine import attention
+from webui.engine.attention import products
+from webui.engine.attention.apply import apply
+from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.qwen3_tokens import LENGTH, count_prompt, prompt_tokens
 from webui.engine.families.base import Purpose
@@ -212,15 +214,16 @@ def test_lanes_of_different_texts_in_one_loop_come_out_as_each_alone(root, regis
 def test_attention_can_be_chosen(root, registry, model, monkeypatch):
     made = loaded(found(write(model.tensors(), root / "m.safetensors")), registry)
     calls = []
-    plain = attention._attend
-    monkeypatch.setattr(attention, "_attend", lambda *args, **more: calls.append(1) or plain(*args, **more))
+    plain = products._sliced
+    monkeypatch.setattr(products, "_sliced", lambda *args: calls.append(1) or plain(*args))
+    backends = Backends(registry.attention, resolve)
     answers = []
-    for function in (attention.sdpa, attention.math_products, attention.sdpa):
-        undo = function(made.denoiser)
+    for name in ("sdpa", "math", "sdpa"):
+        applied = apply(backends, name, made.denoiser)
         calls.clear()
         answers.append(predictions(made)[0])
-        assert bool(calls) == (function is attention.math_products)
-        undo()
+        assert bool(calls) == (name == "math")
+        applied.undo()
     assert torch.equal(answers[0], answers[2]) and torch.allclose(answers[0], answers[1], atol=1e-4)
 
 
