@@ -71,7 +71,7 @@ def test_controls_that_a_checkpoint_does_not_know_are_away(house: Path, serve: S
     expect(page.locator("#txt2img_sampling input")).to_have_value("Euler")
     assert (number(page, "distilled_cfg_scale"), number(page, "width")) == (3.5, 1024)
     page.click("#txt2img_sampling input")
-    assert listed(page, "#txt2img_sampling") == ["Euler", "Heun"]
+    assert {"Euler", "Heun", "DPM++ 2M"} <= set(listed(page, "#txt2img_sampling"))
     page.keyboard.press("Escape")
     choose(page, "flux-schnell")
     for hidden in ("#txt2img_distilled_cfg_scale", "#txt2img_cfg_scale", "#txt2img_neg_prompt"):

@@ -18,6 +18,12 @@ def model_and_side(request, tiny):
     return (tiny, 64) if request.param == "tiny" else (load_model(STARTER), 128)
 
 
+def in_step():
+    """Our own samplers and two of diffusers', without the one whose steps, and so whose passes, the model decides."""
+    ours = [row for row in samplers() if row.group == "Built in" and row.name != "DPM adaptive"]
+    return ours + [row for row in samplers() if row.name in ("UniPC (diffusers)", "DDPM (diffusers)")]
+
+
 def mixed(ask, side):
     """A request for each sampler row, each with steps, CFG, seed, schedule and text of its own."""
     schedules = itertools.cycle(["Karras", "Automatic", "Exponential", "Uniform", "Normal"])
@@ -25,10 +31,10 @@ def mixed(ask, side):
     return {
         row.name: ask(
             sampler_name=row.name, scheduler=schedule, steps=4 + place % 3, prompt=text, seed=100 + place,
-            cfg_scale=1.0 if place % 4 == 3 else 3.0 + place, negative_prompt="ugly " * (place % 3),
+            cfg_scale=1.0 if place % 4 == 3 else 3.0 + place % 8, negative_prompt="ugly " * (place % 3),
             batch_size=1 + place % 2, width=side, height=side,
         )
-        for place, (row, schedule, text) in enumerate(zip(samplers(), schedules, texts, strict=False))
+        for place, (row, schedule, text) in enumerate(zip(in_step()[:: 1 if side == 64 else 4], schedules, texts, strict=False))
     }  # fmt: skip
 
 
@@ -42,7 +48,7 @@ def test_every_sampler_in_a_mixed_batch_gives_its_own_picture(model_and_side, re
         alone |= single.run()
         assert set(single.rows) == {rows[name]} and rows[name] == request.batch_size * (1 + (request.cfg_scale != 1))
         asks[name] = len(single.rows)
-    together = Loop(model, registry)
+    together = Loop(model, registry, max_rows=128)
     for name, request in requests.items():
         together.add(name, request)
     pictures = together.run()

@@ -10,7 +10,14 @@ from webui.plugins.builtin.samplers import samplers
 from webui.plugins.manager import load_plugins
 
 # Those that add noise of their own keep the seed's noise in later steps.
-DETERMINISTIC = [row.name for row in samplers() if row.name != "Euler a" and "SDE" not in row.name]
+NOISY = {
+    *("Euler a", "DPM++ 2S a", "DPM2 a", "DPM fast", "DPM adaptive", "LCM", "DDPM"),
+    *("DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE"),
+    *(f"{name} (diffusers)" for name in ("SA-Solver", "Euler a", "DPM2 a", "DDPM", "DDPM parallel", "unCLIP")),
+    *(f"{name} (diffusers)" for name in ("Würstchen DDPM", "CogVideoX DPM", "LCM", "TCD", "SCM", "Consistency")),
+    *(f"{name} (diffusers)" for name in ("Flow LCM", "LTX Euler a")),
+}
+DETERMINISTIC = [row.name for row in samplers() if row.name not in NOISY]
 
 EXTENSION = """
 from webui.extend import hookimpl
