@@ -53,8 +53,11 @@ class Noise(Protocol):
 class ModelSchedule(Protocol):
     """The noise levels a model was trained on, and how they map to its timesteps."""
 
-    sigmas: Sequence[float]
-    """Rising, one for each training timestep (SD1: 1000 of them)."""
+    @property
+    def sigmas(self) -> Sequence[float]:
+        """Rising, one for each training timestep (SD1: 1000 of them)."""
+        ...
+
     sigma_min: float
     sigma_max: float
     flow: bool
