@@ -241,7 +241,7 @@ ROWS: tuple[Field, ...] = (
         "attention",
         "choice",
         "Attention",
-        "How attention is computed; all give the same picture within rounding.",
+        "How attention is computed; all but SageAttention give the same picture within rounding.",
         "sdpa",
         maximum=100,
         catalogue="attention",
