@@ -37,7 +37,8 @@ path; their mean and covariance are tested (`tests/engine/samplers/test_mixture.
 | Sampler | Order | Error at 40 steps | Calls |
 |---|---|---|---|
 {rows}
-The starter model's picture of "{PROMPT}", seed {SEED}, with each sampler under its own schedule:
+The starter model's picture of "{PROMPT}", seed {SEED}, with each sampler under its own schedule. Methods that carry
+slopes on (LMS, PLMS, IPNDM, DEIS) overshoot in few even steps; with 50 all of them draw the same circle:
 
 ![Built-in samplers](samplers/built-in.webp) ![Samplers of diffusers](samplers/diffusers.webp)
 
