@@ -41,6 +41,7 @@ PARTS = {
     "instance": "service",
     "model_works": "service",
     "serve": "app",
+    "workers": "service",
 }
 """Single modules that belong to a part of another name."""
 

@@ -28,12 +28,12 @@ from webui.engine.checkpoints.completion import PartFile
 from webui.engine.work.library import Library
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
-from webui.jobs.fleet import Worker
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
 from webui.model_works import ModelWorks
 from webui.plugins.manager import ExtensionReport, Plugins
 from webui.plugins.resolve import resolve
+from webui.workers import Workers
 
 
 class Service:
@@ -68,6 +68,7 @@ class Service:
         self._scheduler = scheduler
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
+        self.workers = Workers(scheduler)
 
     # Jobs
 
@@ -117,6 +118,11 @@ class Service:
     def notes(self, job: Job) -> list[str]:
         """Sentences about the job that stopped nothing, as a fallback that was taken; of jobs of this start only."""
         return self._bus.notes(job.id)
+
+    def reason(self, job: Job) -> str:
+        """Why an active job waits again, was passed, or went before others; "" where there is nothing to say."""
+        told = None if job.state.ended else self._bus.newest(job.id, Queued.name)
+        return told.reason if isinstance(told, Queued) else ""
 
     def line(self) -> dict[str, Any]:
         """The whole line in numbers, which everybody may know."""
@@ -267,7 +273,10 @@ class Service:
         if "attention" in values:
             values = {**values, "attention": self.registry.attention.get(str(values["attention"])).name}
         values = {**values, **{n: FIELDS[n].check(values[n]) for n in PRECISION_OF.values() if n in values}}
-        return self._settings.update(values)
+        settings = self._settings.update(values)
+        # It may be time for an idle worker's models to leave.
+        self._scheduler.wake()
+        return settings
 
     def public_settings(self) -> dict[str, Any]:
         """The few settings that everybody's page needs."""
@@ -282,13 +291,8 @@ class Service:
         }
 
     def status(self, who: Identity) -> dict[str, Any]:
-        """The workers' states and the line's numbers, for the head of the page; `worker` is the first of `workers`.
-
-        What is in memory, and why a worker does not work, is the owner's to know.
-        """
-        workers = [_worker(worker) for worker in self._scheduler.workers]
-        if not who.is_owner:
-            workers = [worker | _withheld(worker["state"]) for worker in workers]
+        """The workers' states and the line's numbers, for the head of the page; `worker` is the first of `workers`."""
+        workers = self.workers.views(who)
         return {"worker": workers[0], "workers": workers, "queue": self.line()}
 
     def messages(self, who: Identity) -> list[str]:
@@ -332,24 +336,6 @@ class Service:
             raise TooMany(
                 f"You have {waiting} jobs waiting, which is as many as a guest may have. Let one finish first."
             )
-
-
-def _worker(worker: Worker) -> dict[str, Any]:
-    status = worker.status
-    return {
-        "state": status.state,
-        "device": status.device,
-        "detail": status.detail,
-        "free_bytes": status.free,
-        "total_bytes": status.total,
-        "jobs": len(worker.jobs),
-    }
-
-
-def _withheld(state: str) -> dict[str, Any]:
-    """What everybody but the owner is told in place of what is the owner's to know."""
-    detail = "It makes no pictures until the owner has seen to it." if state == "failed" else ""
-    return {"detail": detail, "free_bytes": None, "total_bytes": None}
 
 
 def _theirs(picture: StoredPicture, who: Identity) -> StoredPicture:

@@ -11,6 +11,7 @@ from tests.engine import singles
 from tests.engine.helpers import write_checkpoint
 from webui.core.errors import ModelProblem, OutOfMemory
 from webui.core.model_folders import inside_models
+from webui.core.model_memory import Unloaded
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.pipelines import Pipelines
 from webui.engine.reading import cache
@@ -209,3 +210,57 @@ def test_another_vae_is_all_that_is_read_for_it(tmp_path, registry, monkeypatch,
     read.clear()
     with shelf.lend(whole):
         assert read == ([] if budget > 1 else ["vae"])
+
+
+def test_what_is_in_memory_is_told_with_its_size_and_what_loading_took(catalogue, registry):
+    size = catalogue.get("a").size_bytes
+
+    def slow(checkpoint, reader):
+        time.sleep(0.05)
+        return resolve("webui.engine.families.sd1:load")(checkpoint, reader)
+
+    shelf = pipelines(registry, budget=int(size * 1.5), load=slow)
+    assert shelf.describe() == {"detail": "no model loaded", "models": [], "held": (), "last_load": None}
+    shelf.prefetch(catalogue.get("a"))
+    (held,) = shelf.describe()["held"]
+    # The files' heads are no weights.
+    assert held.name == "a" and 0.9 * size < held.size_bytes <= size
+    first = shelf.last_load
+    assert (first.name, first.dropped) == ("a", False) and 0.05 <= first.seconds < 30
+    shelf.prefetch(catalogue.get("a"))
+    assert shelf.last_load is first
+    shelf.prefetch(catalogue.get("b"))
+    assert (shelf.last_load.name, shelf.last_load.dropped) == ("b", True)
+
+
+def test_waiting_for_a_job_is_no_part_of_what_loading_took(catalogue, registry):
+    shelves = []
+    shelf = pipelines(registry, load=one_at_a_time(shelves))
+    shelves.append(shelf)
+    back = threading.Timer(0.5, lambda: loan.__exit__(None, None, None))
+    loan = shelf.lend(catalogue.get("a"))
+    loan.__enter__()
+    back.start()
+    began = time.perf_counter()
+    with shelf.lend(catalogue.get("b")):
+        assert time.perf_counter() - began > shelf.last_load.seconds + 0.3
+    assert shelf.last_load.dropped
+
+
+def test_unload_drops_what_nobody_uses_and_it_comes_back_by_itself(catalogue, registry):
+    loads = []
+
+    def counted(checkpoint, reader):
+        loads.append(checkpoint.name)
+        return resolve("webui.engine.families.sd1:load")(checkpoint, reader)
+
+    shelf = pipelines(registry, load=counted)
+    assert shelf.unload() == Unloaded()
+    shelf.prefetch(catalogue.get("a"))
+    with shelf.lend(catalogue.get("b")):
+        assert shelf.unload() == Unloaded(("a",), ("b",))
+        assert shelf.names() == ["b"]
+    assert shelf.unload() == Unloaded(("b",))
+    assert shelf.names() == [] and not shelf.lend_resident([catalogue.get("b")])
+    shelf.prefetch(catalogue.get("b"))
+    assert loads == ["a", "b", "b"]

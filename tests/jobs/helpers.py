@@ -131,7 +131,7 @@ class Watched(FakeExecutor):
 
     async def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
         self.order.append(job.id)
-        if job.request.checkpoint not in self.status().models:
+        if not self.status().holds(job.request.checkpoint):
             self.loads.append(job.request.checkpoint)
         self._now.add(job.id)
         self.together.append(frozenset(self._now))

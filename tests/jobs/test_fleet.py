@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies
 
 from tests.jobs.helpers import MakeJob
 from webui.core.job import Job, State
+from webui.core.model_memory import HeldModel
 from webui.core.request import GenerationRequest
 from webui.jobs.executors.base import WorkerState
 from webui.jobs.executors.fake import FakeExecutor
@@ -21,7 +22,7 @@ class Still(FakeExecutor):
     """A worker that runs nothing: its state and memory are set."""
 
     def remember(self, *checkpoints: str) -> None:
-        self._status = type(self._status)("ready", models=checkpoints)
+        self._status = type(self._status)("ready", models=tuple(map(HeldModel, checkpoints)))
 
 
 def fleet(*rooms: int) -> Fleet:
@@ -45,8 +46,8 @@ def place(fleet: Fleet, ahead: Sequence[Job]) -> tuple[str, int] | None:
     chosen = fleet.choose(ahead, len(ahead))
     if chosen is None:
         return None
-    fleet.admit(*chosen)
-    return chosen[0].id, fleet.workers.index(chosen[1])
+    fleet.admit(chosen.job, chosen.worker)
+    return chosen.job.id, fleet.workers.index(chosen.worker)
 
 
 def job(id: str, checkpoint: str = "", *, alone: bool = False, place: float = 1.0) -> Job:
@@ -227,7 +228,7 @@ class Line:
                 worker, ended = pick([(worker, name) for worker in self.fleet.workers for name in worker.jobs])
                 del worker.jobs[ended]
                 continue
-            taken, worker = chosen
+            taken, worker, _ = chosen
             assert worker.takes(taken) and len(worker.jobs) < worker.executor.room()
             assert not (taken.alone and worker.jobs) and not any(other.alone for other in worker.jobs.values())
             loads += not worker.holds(taken)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from webui.core.model_memory import HeldModel
 from webui.engine.engine import Engine
 from webui.jobs.executors.base import WorkerStatus
 from webui.jobs.executors.process import Link
@@ -25,7 +26,8 @@ class Moody:
         if not self.asked.is_set():
             self.asked.set()
             raise RuntimeError("CUDA error: unknown error")
-        return {"device": "cuda:0", "detail": "m loaded", "free_bytes": 1, "total_bytes": 2, "models": ["m"]}
+        memory = {"free_bytes": 1, "total_bytes": 2, "held": (HeldModel("m", 3),), "last_load": None}
+        return {"device": "cuda:0", "detail": "m loaded", **memory}
 
 
 class Heard:
@@ -46,5 +48,5 @@ def test_a_device_that_once_does_not_answer_is_asked_again(caplog: pytest.LogCap
         news.set()
         assert engine.asked.wait(10)
         news.set()
-        assert heard.told.get(timeout=10).models == ("m",)
+        assert heard.told.get(timeout=10).holds("m")
     assert "CUDA error" in caplog.text

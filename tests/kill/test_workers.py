@@ -20,7 +20,7 @@ async def test_two_workers_share_the_line_and_a_death_costs_only_its_own(tmp_pat
     first, second = local_workers(one_each(tiny.config(threads=0, warm_checkpoint=""), ("cpu", "cpu")))
     assert isinstance(first, LocalExecutor) and isinstance(second, LocalExecutor)
     async with running_house(tmp_path, first, second) as house:
-        while first.status().models != ("tiny",) or second.status().models != ("tiny",):
+        while not (first.status().holds("tiny") and second.status().holds("tiny")):
             await asyncio.sleep(0.05)
         devices = [worker.status().device for worker in (first, second)]
         assert [device.partition(",")[0] for device in devices] == ["cpu (1)", "cpu (2)"]

@@ -157,6 +157,6 @@ def test_what_is_in_memory_and_why_a_worker_fails_is_the_owners_to_know(shared: 
     seen = {who: client.get("/api/v1/status").json() for who, client in
             (("owner", shared.owner()), ("visitor", shared.visitor()))}  # fmt: skip
     assert seen["visitor"]["worker"]["state"] == seen["owner"]["worker"]["state"] == "ready"
-    hidden = {"detail": "", "free_bytes": None, "total_bytes": None}
+    hidden = {"detail": "", "free_bytes": None, "total_bytes": None, "models": [], "last_load": None}
     assert seen["visitor"]["workers"] == [{**worker, **hidden} for worker in seen["owner"]["workers"]]
     assert "no model is used" in seen["owner"]["worker"]["detail"]

@@ -11,7 +11,7 @@ from webui.core.model_work import Made
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The job waits. `position` counts from 0 (next); `reason` says why a job that ran waits again."""
+    """The job waits. `position` counts from 0 (next); `reason`: why it waits again, goes first, or was passed."""
 
     name: ClassVar[str] = "queued"
     position: int = 0

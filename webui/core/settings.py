@@ -123,6 +123,14 @@ class Settings(BaseModel):
         le=MAX_SEED,
         json_schema_extra=_row(RUNNING),
     )
+    unload_after_minutes: float = Field(
+        0,
+        title="Unload models after so many idle minutes",
+        description="Gives the memory back while nobody makes pictures; the next job loads its model again. 0 never.",
+        ge=0,
+        le=10_080,
+        json_schema_extra=_row(MODELS),
+    )
     interrupt_after_current: bool = Field(
         True,
         title="Interrupt finishes the current picture",

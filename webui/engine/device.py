@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psutil
 import torch
@@ -72,6 +73,12 @@ def memory(device: torch.device) -> tuple[int, int]:
         return free + unused, total
     machine = psutil.virtual_memory()
     return machine.available, machine.total
+
+
+def state(device: torch.device) -> dict[str, Any]:
+    """The device in words, and `free_bytes` and `total_bytes` of its memory."""
+    free, total = memory(device)
+    return {"device": describe_device(device), "free_bytes": free, "total_bytes": total}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

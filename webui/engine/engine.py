@@ -15,6 +15,7 @@ import torch
 
 from webui.core.errors import DarkroomError, WorkerProblem, first_line
 from webui.core.events import Failed, Finished, Loading, Note, Output, Step
+from webui.core.model_memory import Unloaded
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine import device as devices
@@ -139,19 +140,18 @@ class Engine:
 
     def describe(self) -> dict[str, Any]:
         """The state of the engine in words and numbers: device, precision, memory, models, jobs, forward passes."""
-        free, total = devices.memory(self._device)
-        models = self._pipelines.names()
         return {
-            "device": devices.describe_device(self._device),
+            **devices.state(self._device),
             "precision": str(self._dtype).removeprefix("torch."),
-            "detail": f"{', '.join(models)} loaded" if models else "no model loaded",
-            "free_bytes": free,
-            "total_bytes": total,
-            "models": models,
+            **self._pipelines.describe(),
             "jobs": len(self._runs),
             "forwards": self._forwards,
             "rows": self._rows,
         }
+
+    def unload(self) -> Unloaded:
+        """Drop the models that no job uses; the next job loads its own again. Not at once: may take a moment."""
+        return self._pipelines.unload()
 
     def close(self) -> None:
         """Abandon all jobs and stop the threads; waits for what is being computed at this moment."""

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from webui.core.errors import ModelProblem, OutOfMemory
+from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 from webui.core.registry import Registry
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.device import free_cache, is_out_of_memory, memory
@@ -77,11 +78,32 @@ class Pipelines:
         self._lock = threading.Condition()
         self._loading = threading.Lock()
         self._waiting = False
+        self._evictions = 0
+        self._waited = 0.0
+        self.last_load: LastLoad | None = None
 
     def names(self) -> list[str]:
         """The checkpoints in memory."""
         with self._lock:
             return list(dict.fromkeys(resident.name for resident in self._resident.values()))
+
+    def describe(self) -> dict[str, Any]:
+        """What is in memory: `detail` in words, `models` by name, `held` with their sizes, and the `last_load`.
+
+        A model whose file was replaced may be held in both forms.
+        """
+        with self._lock:
+            held = tuple(HeldModel(resident.name, _size([resident])) for resident in self._resident.values())
+        models = list(dict.fromkeys(model.name for model in held))
+        detail = f"{', '.join(models)} loaded" if models else "no model loaded"
+        return {"detail": detail, "models": models, "held": held, "last_load": self.last_load}
+
+    def unload(self) -> Unloaded:
+        """Drop all idle models; those that are lent stay. May wait a moment until nothing refers to them any more."""
+        dropped = self._evict(-1)
+        with self._lock:
+            in_use = [resident.name for resident in self._resident.values() if resident.users]
+        return Unloaded(tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(in_use)))
 
     @contextmanager
     def lend(
@@ -151,9 +173,12 @@ class Pipelines:
                 return known
             # What it shares with a model that has to go for it must not be read again.
             shared = self._reader.held(checkpoint.parts.values())
+            began, self._waited, before = time.perf_counter(), 0.0, self._evictions
             self._evict(max(0, self._budget - checkpoint.size_bytes), shared)
             resident = _Resident(self._load(checkpoint, given_up, waits, held), checkpoint.name, users=1)
             del shared
+            seconds = time.perf_counter() - began - self._waited
+            self.last_load = LastLoad(checkpoint.name, round(seconds, 3), self._evictions > before)
             with self._lock:
                 self._resident[key] = resident
             self._changed()
@@ -210,21 +235,24 @@ class Pipelines:
             if over():
                 return bool(others()) and not given_up()
         waits(True)
+        began = time.perf_counter()
         with self._lock:
             self._waiting = True
             try:
                 self._lock.wait_for(over)
             finally:
                 self._waiting = False
+                self._waited += time.perf_counter() - began
             returned = bool(others()) and not given_up()
         waits(False)
         return returned
 
-    def _evict(self, budget: int, shared: Sequence[nn.Module] = ()) -> bool:
-        """Drop idle models, longest unused first, until the rest fits; whether any was dropped.
+    def _evict(self, budget: int, shared: Sequence[nn.Module] = ()) -> list[str]:
+        """Drop idle models, longest unused first, until the rest fits; the names of those that were dropped.
 
         shared: networks of which dropping frees nothing, as the model that is loaded next needs them too.
         """
+        names: list[str] = []
         dropped: list[weakref.ref[LoadedModel]] = []
         with self._lock:
             held = _size(self._resident.values(), shared)
@@ -235,8 +263,10 @@ class Pipelines:
                 resident = self._resident.pop(key)
                 held = _size(self._resident.values(), shared)
                 log.info("Dropped %s from memory.", resident.name)
+                names.append(resident.name)
                 dropped.append(weakref.ref(resident.model))
                 del resident
+            self._evictions += len(names)
         # Threads that were just done with a model may still refer to it, and its memory is free only after them.
         deadline = time.monotonic() + _FREEING_SECONDS
         while any(model() is not None for model in dropped) and time.monotonic() < deadline:
@@ -246,7 +276,7 @@ class Pipelines:
             gc.collect()
             free_cache(self._device)
             self._changed()
-        return bool(dropped)
+        return names
 
 
 def _size(residents: Iterable[_Resident], without: Iterable[nn.Module] = ()) -> int:

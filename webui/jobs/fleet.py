@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from webui.core.job import Job
 from webui.engine.checkpoints.catalogue import name_of
@@ -19,6 +20,11 @@ IMBALANCE = 2
 """With so many jobs more than another, a worker gets no more for its model's sake: the other loads that model too."""
 RESTART_SECONDS = 30.0
 """So long a part of the line is kept for a worker that restarts; for one that starts, until it is ready or fails."""
+
+GOES_FIRST = "It goes first, since its model is loaded."
+"""Said of a job that passes others."""
+WAS_PASSED = "A later job goes first, since its model is loaded."
+"""Said of those."""
 
 _BEST_FIRST: tuple[WorkerState, ...] = ("ready", "starting", "restarting", "failed")
 
@@ -34,6 +40,10 @@ class Worker:
     """Number of the admission that was its last."""
     changed: float = 0.0
     """When its state became another one, by the fleet's clock."""
+    idle_since: float = 0.0
+    """When its last job left it, or it was made, by the fleet's clock."""
+    rested: bool = False
+    """Whether its models were told to leave since then."""
 
     @property
     def status(self) -> WorkerStatus:
@@ -52,7 +62,19 @@ class Worker:
     def holds(self, job: Job) -> bool:
         """Whether it has the job's checkpoint in memory, or loads it for another job."""
         names = _names(job)
-        return any(name in self.status.models for name in names) or any(names == _names(j) for j in self.jobs.values())
+        return any(map(self.status.holds, names)) or any(names == _names(j) for j in self.jobs.values())
+
+    def uses(self, name: str) -> bool:
+        """Whether a job that runs on it needs the checkpoint of this name."""
+        return any(name in _names(job) for job in self.jobs.values())
+
+
+class Choice(NamedTuple):
+    """The next job, its worker, and why it goes before the jobs ahead of it, where a model is the reason."""
+
+    job: Job
+    worker: Worker
+    reason: str = ""
 
 
 class Fleets:
@@ -88,7 +110,7 @@ class Fleet:
     """The workers of one workplace. Belongs to the event loop's thread."""
 
     def __init__(self, executors: Iterable[Executor], clock: Callable[[], float] = time.monotonic) -> None:
-        self.workers = tuple(Worker(executor) for executor in executors)
+        self.workers = tuple(Worker(executor, idle_since=clock()) for executor in executors)
         self._clock = clock
         self._changed: Callable[[], None] = lambda: None
         self._passed = 0
@@ -110,12 +132,13 @@ class Fleet:
         """Have `changed` called whenever a worker's state becomes another one."""
         self._changed = changed
 
-    def choose(self, ahead: Sequence[Job], waiting: int) -> tuple[Job, Worker] | None:
+    def choose(self, ahead: Sequence[Job], waiting: int) -> Choice | None:
         """The next job and its worker; None while no job of `ahead`, the line from its head on, can be admitted.
 
-        The first job whose checkpoint a worker holds goes there, before the head at most LOOK_AHEAD times in a row;
-        else the head goes to the worker with the fewest jobs. `waiting`: the length of the whole line, of which
-        workers that are to be ready soon are left their part.
+        The first job whose checkpoint a worker holds goes there, as long as the head was passed less than LOOK_AHEAD
+        times in a row; else the head goes to the worker with the fewest jobs. While the head cannot be admitted, the
+        first that can is in its place. `waiting`: the length of the whole line, of which workers that are to be ready
+        soon are left their part.
         """
         workers = self._eligible()
         if ahead and ahead[0].alone and all(worker.jobs for worker in workers):
@@ -128,14 +151,21 @@ class Fleet:
         if not possible:
             return None
         job, worker = self._chosen(possible, workers)
-        self._passed = 0 if job is possible[0] else self._passed + 1
-        return job, worker
+        # Also a head that cannot be admitted yet was passed: when it can be, it has waited long enough.
+        self._passed = 0 if job is ahead[0] else self._passed + 1
+        return Choice(job, worker, "" if job is possible[0] else GOES_FIRST)
 
     def admit(self, job: Job, worker: Worker) -> None:
         """The job runs on the worker from now on."""
         self._turns += 1
         worker.turn = self._turns
         worker.jobs[job.id] = job
+
+    def leave(self, job: Job, worker: Worker) -> None:
+        """The job no longer runs on the worker."""
+        del worker.jobs[job.id]
+        if not worker.jobs:
+            worker.idle_since, worker.rested = self._clock(), False
 
     def patience(self) -> float | None:
         """Seconds until a restarting worker's part of the line is given to others; None when none is kept for one."""

@@ -6,8 +6,9 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 from webui.core.errors import Conflict, StorageProblem
 from webui.core.events import Queued
@@ -15,10 +16,11 @@ from webui.core.job import Job, State
 from webui.core.request import DEVICE
 from webui.core.settings import SettingsStore
 from webui.images.store import PictureStore
+from webui.jobs import idle
 from webui.jobs.bus import KEPT_ENDED, Bus
 from webui.jobs.ending import Ended, Outcome, Parts, aftermath, conclude
 from webui.jobs.executors.base import Executor
-from webui.jobs.fleet import LOOK_AHEAD, Fleet, Fleets, Worker
+from webui.jobs.fleet import LOOK_AHEAD, WAS_PASSED, Choice, Fleet, Fleets, Worker
 from webui.jobs.history import end_event, events_of
 from webui.jobs.queue import Queue
 from webui.jobs.runner import Runner
@@ -68,9 +70,9 @@ class Scheduler:
             while True:
                 self._woken.clear()
                 retry = await self._round()
+                self._rest()
                 try:
-                    patience = _DISK_RETRY_SECONDS if retry else self._fleets.patience()
-                    await asyncio.wait_for(self._woken.wait(), patience)
+                    await asyncio.wait_for(self._woken.wait(), _DISK_RETRY_SECONDS if retry else self._patience())
                 except TimeoutError:
                     continue
         finally:
@@ -89,6 +91,24 @@ class Scheduler:
     def has(self, workplace: str) -> bool:
         """Whether jobs of this place are ever done."""
         return workplace in self._fleets.places
+
+    def _rest(self) -> None:
+        """Have the models of workers that are idle for long leave their memory."""
+        for worker in idle.due(self.workers, self._idle_seconds, time.monotonic()):
+            self._spawn(self._unload(worker))
+
+    async def _unload(self, worker: Worker) -> None:
+        unloaded = await worker.executor.unload()
+        if unloaded.dropped:
+            log.info("Unloaded %s after %g idle minutes.", ", ".join(unloaded.dropped), self._idle_seconds / 60)
+
+    @property
+    def _idle_seconds(self) -> float:
+        return self._parts.settings.current.unload_after_minutes * 60
+
+    def _patience(self) -> float | None:
+        waits = self._fleets.patience(), idle.patience(self.workers, self._idle_seconds, time.monotonic())
+        return min((seconds for seconds in waits if seconds is not None), default=None)
 
     # Verbs
 
@@ -152,7 +172,11 @@ class Scheduler:
             for each in ended:
                 await aftermath(self._parts, each)
 
-        task = asyncio.create_task(follow(), name="aftermath")
+        self._spawn(follow())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done beside the line; a stop of the program waits for it."""
+        task = asyncio.create_task(work)
         self._aftermaths.add(task)
         task.add_done_callback(self._aftermaths.discard)
 
@@ -179,10 +203,11 @@ class Scheduler:
     def _fill(self, place: str, fleet: Fleet) -> None:
         """Admit what the workers of this place have room for."""
         while not self._queue.paused and fleet.has_room:
-            chosen = fleet.choose(self._ahead(place), self._waiting(place))
+            ahead = self._ahead(place)
+            chosen = fleet.choose(ahead, self._waiting(place))
             if chosen is None:
                 break
-            self._admit(fleet, *chosen)
+            self._admit(fleet, chosen, ahead)
 
     def _ahead(self, place: str) -> list[Job]:
         """The head of a place's line; jobs in it that cannot be read end here."""
@@ -203,15 +228,22 @@ class Scheduler:
         line = (job for job in self._queue.line() if job.workplace == place)
         return sum(self._only is None or job.id in self._only for job in line)
 
-    def _admit(self, fleet: Fleet, job: Job, worker: Worker) -> None:
+    def _admit(self, fleet: Fleet, chosen: Choice, ahead: Sequence[Job]) -> None:
+        job, worker, reason = chosen
+        if reason:
+            self._bus.publish(job.id, job.owner, Queued(0, reason))
         started = replace(self._queue.start(job.id), again=job.started is not None)
         runner = Runner(self._parts, started, worker, self._versions)
         fleet.admit(runner.job, worker)
         self._runners[job.id] = runner
+        if reason:
+            for passed in itertools.takewhile(lambda other: other is not job, ahead):
+                self._bus.publish(passed.id, passed.owner, Queued(self._queue.position(passed.id), WAS_PASSED))
         runner.start().add_done_callback(lambda task: self._left(runner, task))
 
     def _left(self, runner: Runner, task: asyncio.Task[None]) -> None:
-        del self._runners[runner.job.id], runner.worker.jobs[runner.job.id]
+        del self._runners[runner.job.id]
+        self._fleets.of(runner.job).leave(runner.job, runner.worker)
         if not task.cancelled() and (error := task.exception()):
             log.error("Job %s was left without an end", runner.job.id, exc_info=error)
         self._disk_full = self._disk_full or runner.storage_failed

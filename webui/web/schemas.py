@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from pydantic import Field as Describe
 
 from webui.core.fields import Field
+from webui.web.worker_schemas import WorkerOut
 
 _TYPES: dict[str, Any] = {"text": str, "choice": str, "int": int, "float": float, "bool": bool}
 
@@ -131,7 +132,8 @@ class JobOut(BaseModel):
     """A job. Times in Unix seconds; `position` counts from 0 and is null unless the job waits.
 
     summary: what it is about, in a line. result: of a work on models that is done. notes: sentences about what was
-    done otherwise than asked, as long as they are remembered.
+    done otherwise than asked, as long as they are remembered. reason: why it waits again, goes before others or was
+    passed by one; empty where there is nothing to say.
     """
 
     id: str
@@ -150,6 +152,7 @@ class JobOut(BaseModel):
     problem: ProblemOut | None
     timings: dict[str, float] | None
     position: int | None
+    reason: str
     notes: list[str]
     pictures: list[PictureOut]
 
@@ -324,17 +327,6 @@ class You(BaseModel):
     id: str
     level: str
     name: str
-
-
-class WorkerOut(BaseModel):
-    """A worker: how it is, its device, the device's memory in bytes once that is known, how many jobs run on it."""
-
-    state: str
-    device: str
-    detail: str
-    free_bytes: int | None
-    total_bytes: int | None
-    jobs: int
 
 
 class StatusOut(BaseModel):

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from webui.core.errors import WorkerProblem
 from webui.core.events import Output
 from webui.core.job import Job
+from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 
 
 class Verb(StrEnum):
@@ -92,8 +93,8 @@ WorkerState = Literal["ready", "starting", "restarting", "failed"]
 class WorkerStatus:
     """How the worker is. `device` is its name once known; `detail` a sentence; memory is the device's, in bytes.
 
-    `models`: the names of the checkpoints in its memory. `left_out`: the extensions that it could not load, each with
-    a sentence.
+    `models`: the checkpoints in its memory. `last_load`: the last of them that was loaded, and how long it took.
+    `left_out`: the extensions that it could not load, each with a sentence.
     """
 
     state: WorkerState
@@ -101,8 +102,13 @@ class WorkerStatus:
     detail: str = ""
     free: int | None = None
     total: int | None = None
-    models: tuple[str, ...] = ()
+    models: tuple[HeldModel, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
+    last_load: LastLoad | None = None
+
+    def holds(self, name: str) -> bool:
+        """Whether the checkpoint of this name is in its memory."""
+        return any(model.name == name for model in self.models)
 
 
 class Executor(Protocol):
@@ -131,6 +137,13 @@ class Executor(Protocol):
 
     def status(self) -> WorkerStatus:
         """How the worker is."""
+        ...
+
+    async def unload(self) -> Unloaded:
+        """Drop the models that no job uses; those in use stay. A job that needs one later loads it again by itself.
+
+        Says that nothing was dropped where there is no worker now.
+        """
         ...
 
     def room(self) -> int:

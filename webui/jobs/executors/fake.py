@@ -16,12 +16,15 @@ from webui.core import infotext
 from webui.core.errors import DarkroomError
 from webui.core.events import Failed, Finished, Loading, Output, Picture, Preview, Step
 from webui.core.job import Job
+from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 from webui.core.request import DEVICE, GenerationRequest
 from webui.engine.checkpoints.catalogue import name_of
 from webui.images.metadata import write_png
 from webui.jobs.executors.base import Controls, NoWorker, Verb, WorkerDied, WorkerState, WorkerStatus
 
 _CELLS = 16
+_MODEL_BYTES = 2 * 2**30
+_LOAD_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class FakeExecutor:
         self._capacity = capacity
         self._fault = fault
         self._faults_left = fault.times if fault else 0
+        self._running: dict[str, Job] = {}
         self._life = 0
         """Grows when the pretended worker dies."""
         self._status = WorkerStatus("ready", device, "Pictures are patterns; no model is used.")
@@ -90,7 +94,29 @@ class FakeExecutor:
         """See Executor.run."""
         if self._status.state == "failed":
             raise NoWorker(f"No pictures can be made: {self._status.detail}")
-        self._status = replace(self._status, models=(name_of(job.picture_request.checkpoint),))
+        self._hold(name_of(job.picture_request.checkpoint))
+        self._running[job.id] = job
+        try:
+            async for output in self._paint(job, controls, done):
+                yield output
+        finally:
+            del self._running[job.id]
+
+    async def unload(self) -> Unloaded:
+        """See Executor.unload."""
+        used = {name_of(job.picture_request.checkpoint) for job in self._running.values()}
+        names = [model.name for model in self._status.models]
+        self._status = replace(self._status, models=tuple(m for m in self._status.models if m.name in used))
+        return Unloaded(
+            tuple(name for name in names if name not in used), tuple(name for name in names if name in used)
+        )
+
+    def _hold(self, name: str) -> None:
+        if not self._status.holds(name):
+            load = LastLoad(name, _LOAD_SECONDS, dropped=bool(self._status.models))
+            self._status = replace(self._status, models=(HeldModel(name, _MODEL_BYTES),), last_load=load)
+
+    async def _paint(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
         run = _Run(job.picture_request, controls, self._life)
         request = run.request
         begun = time.perf_counter()

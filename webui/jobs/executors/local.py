@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from webui.core.events import Failed, Finished, Loading, Output, Step
 from webui.core.job import Job
+from webui.core.model_memory import Unloaded
 from webui.core.request import DEVICE
 from webui.jobs.executors.base import Controls, NoWorker, WorkerDied, WorkerStatus
-from webui.jobs.executors.messages import Cancel, Report, Said, Status, Submit, Tell
+from webui.jobs.executors.messages import Cancel, Gone, Report, Said, Status, Submit, Tell, Unload
 from webui.jobs.executors.process import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class LocalExecutor:
         """Set, and replaced, when the status changes."""
         self._worker: WorkerProcess | None = None
         self._runs: dict[str, _Run] = {}
+        self._numbers = itertools.count()
+        self._unloading: dict[int, asyncio.Future[Unloaded]] = {}
         self._born = 0.0
         self._deaths = 0
         self._unready_deaths = 0
@@ -79,6 +83,19 @@ class LocalExecutor:
     def status(self) -> WorkerStatus:
         """How the worker is."""
         return self._status
+
+    async def unload(self) -> Unloaded:
+        """See Executor.unload."""
+        if self._worker is None or self._status.state != "ready":
+            return Unloaded()
+        number = next(self._numbers)
+        answer: asyncio.Future[Unloaded] = asyncio.get_running_loop().create_future()
+        self._unloading[number] = answer
+        self._worker.send(Unload(number))
+        try:
+            return await answer
+        finally:
+            del self._unloading[number]
 
     def room(self) -> int:
         """How many jobs may run at once."""
@@ -136,6 +153,9 @@ class LocalExecutor:
             self._unready_deaths = 0
             device = ", ".join(filter(None, (self._label, report.status.device)))
             self._set_status(replace(report.status, device=device))
+        elif isinstance(report, Gone):
+            if (answer := self._unloading.get(report.number)) and not answer.done():
+                answer.set_result(report.unloaded)
         elif isinstance(report, Said) and (run := self._runs.get(report.job_id)):
             output = report.output()
             run.ran = run.ran or isinstance(output, Step)
@@ -147,6 +167,9 @@ class LocalExecutor:
         for run in self._runs.values():
             # Where lanes were running they are the suspects; else everything that the worker had begun with.
             run.outputs.put_nowait(WorkerDied(run.ran, taken=not suspects_ran, detail=sentence))
+        for answer in self._unloading.values():
+            if not answer.done():
+                answer.set_result(Unloaded())
         if self._closing:
             return
         was_ready = self._status.state == "ready"

@@ -8,6 +8,7 @@ from typing import Any
 
 from webui.core.errors import WorkerProblem
 from webui.core.events import Failed, Output
+from webui.core.model_memory import Unloaded
 from webui.jobs.executors.base import Verb, WorkerStatus
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -48,7 +49,14 @@ class Stop:
     """To the worker: end in order."""
 
 
-Command = Submit | Tell | Cancel | Stop
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """To the worker: drop the models that no job uses, and answer with `Gone` of this number."""
+
+    number: int
+
+
+Command = Submit | Tell | Cancel | Unload | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,14 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """From the worker: what became of its models."""
+
+    number: int
+    unloaded: Unloaded
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """From the worker: a record of its log."""
 
@@ -91,7 +107,7 @@ class Broken:
     known: bool = False
 
 
-Report = Said | Status | Log | Broken
+Report = Said | Status | Gone | Log | Broken
 
 
 def said(job_id: str, output: Output) -> Said:

@@ -11,7 +11,7 @@ from webui.core.events import Failed, Finished, Output
 from webui.engine.config import EngineConfig
 from webui.engine.engine import Engine
 from webui.jobs.executors.base import Verb, WorkerStatus
-from webui.jobs.executors.messages import Broken, Cancel, Submit, Tell
+from webui.jobs.executors.messages import Broken, Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link
 from webui.plugins.manager import build_registry, load_plugins
 
@@ -49,6 +49,8 @@ def main(link: Link, config: EngineConfig) -> None:
                 _tell(engine, command)
             case Cancel():
                 engine.cancel(command.job_id)
+            case Unload():
+                threading.Thread(target=_unload, args=(link, engine, command, left_out), name="unload").start()
     engine.close()
 
 
@@ -62,6 +64,13 @@ def _keep_status(link: Link, engine: Engine, left_out: LeftOut, news: threading.
         except Exception:
             # The next news find the thread alive; a device that is lost is told by the job that meets it.
             log.exception("The device does not say how it is")
+
+
+def _unload(link: Link, engine: Engine, command: Unload, left_out: LeftOut) -> None:
+    """Drop the models, on a thread of its own since that may take a while; the status comes before the answer."""
+    unloaded = engine.unload()
+    link.status(_status(engine, left_out))
+    link.report(Gone(command.number, unloaded))
 
 
 def _tell(engine: Engine, command: Tell) -> None:
@@ -78,6 +87,5 @@ def _tell(engine: Engine, command: Tell) -> None:
 
 def _status(engine: Engine, left_out: LeftOut) -> WorkerStatus:
     known = engine.describe()
-    models = tuple(known["models"])
     memory = known["free_bytes"], known["total_bytes"]
-    return WorkerStatus("ready", known["device"], known["detail"], *memory, models, left_out)
+    return WorkerStatus("ready", known["device"], known["detail"], *memory, known["held"], left_out, known["last_load"])

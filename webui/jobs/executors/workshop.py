@@ -12,6 +12,7 @@ from webui.core.errors import WorkerProblem
 from webui.core.events import Failed, Finished, Loading, Output
 from webui.core.job import Job
 from webui.core.model_folders import ModelFolders
+from webui.core.model_memory import Unloaded
 from webui.core.model_work import WORKSHOP
 from webui.jobs.executors.base import Controls, WorkerDied, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Report, Said, Submit, Tell
@@ -78,6 +79,10 @@ class Workshop:
     def status(self) -> WorkerStatus:
         """Always ready: the process is started for whoever comes."""
         return WorkerStatus("ready")
+
+    async def unload(self) -> Unloaded:
+        """It holds no models between works: its process ends by itself."""
+        return Unloaded()
 
     def room(self) -> int:
         """One work at a time: each may take all the memory and all of the disk's speed."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
-from webui.web.api import catalogues, events, jobs, model_works, models, owner, pictures, queue
+from webui.web.api import catalogues, events, jobs, model_works, models, owner, pictures, queue, workers
 from webui.web.schemas import ProblemOut
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def build_api(service: Service, access: Access, stop: Callable[[], None]) -> API
         catalogues.build(service),
         models.build(service),
         model_works.build(service),
+        workers.build(service),
         owner.build(service, access, stop),
     ):
         api.include_router(router)

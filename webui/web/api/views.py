@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def job_views(jobs: Sequence[Job], who: Identity, service: Service, request: Request) -> list[dict[str, Any]]:
     """See schemas.JobOut."""
     positions = service.positions() if any(job.state is State.QUEUED for job in jobs) else {}
-    return [_job_view(job, who, positions.get(job.id, 0), service.notes(job), request) for job in jobs]
+    return [_job_view(job, who, positions.get(job.id, 0), service, request) for job in jobs]
 
 
 def job_view(job: Job, who: Identity, service: Service, request: Request) -> dict[str, Any]:
@@ -30,13 +30,14 @@ def job_view(job: Job, who: Identity, service: Service, request: Request) -> dic
     return job_views([job], who, service, request)[0]
 
 
-def _job_view(job: Job, who: Identity, position: int, notes: list[str], request: Request) -> dict[str, Any]:
+def _job_view(job: Job, who: Identity, position: int, service: Service, request: Request) -> dict[str, Any]:
     return {
         **job.to_json(),
         "result": _result(job.result, who),
         "mine": job.owner == who.id,
         "position": position if job.state is State.QUEUED else None,
-        "notes": notes,
+        "reason": service.reason(job),
+        "notes": service.notes(job),
         "pictures": [picture_view(picture, request) for picture in job.pictures],
     }
 
