@@ -25,6 +25,9 @@ from webui.engine.checkpoints.refining import PARTS_HASH as REFINER_PARTS_HASH
 from webui.engine.checkpoints.refining import SWITCH_AT, choose_refiner, is_none, without_refiner
 from webui.engine.checkpoints.suits import abilities_of, kind_of, own_names, samplers_for, suiting
 
+_MOST_SAID = 6
+"""Of what would be right a sentence names no more."""
+
 _OURS = "Darkroom "
 """What the version in an infotext of our own begins with."""
 
@@ -131,7 +134,8 @@ def _suits(sampler: str, checkpoint: Checkpoint, registry: Registry) -> None:
     """Raise InvalidField for a sampler that is wrong for this checkpoint."""
     right = samplers_for(checkpoint, registry)
     if sampler not in right:
-        said = " or ".join(filter(None, (", ".join(right[:-1]), right[-1])))
+        shown = right if len(right) <= _MOST_SAID else (*right[:3], f"one of {len(right) - 3} more")
+        said = " or ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
         raise FIELDS["sampler_name"].refuse(
             f"{sampler} is not for {kind_of(checkpoint, registry)}, which takes {said}.",
             *(f"Use '{name}'" for name in right[:3]),

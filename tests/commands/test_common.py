@@ -75,8 +75,8 @@ def test_folders_that_are_not_there_are_said(home: Path, capsys: pytest.CaptureF
 
 
 def test_notices_are_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options(home, "--xformers", "--medvram")
-    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["--xformers", "--medvram"]
+    options(home, "--lowvram", "--medvram")
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["--medvram", "--lowvram"]
 
 
 def test_columns_stand_below_each_other() -> None:

@@ -238,7 +238,7 @@ def test_a_setting_that_a_flag_makes_reaches_the_request(home: Path, tmp_path: P
     out = tmp_path / "out.png"
     assert main(["--opt-sub-quad-attention", "generate", "x", "--data-dir", str(home), *SMALL, "-o", str(out)]) == 0
     request = read(out).request
-    assert request is not None and request["attention"] == "math"
+    assert request is not None and request["attention"] == "sub-quadratic"
 
 
 def test_values_reach_the_request_as_they_were_given(either: Path, tmp_path: Path) -> None:

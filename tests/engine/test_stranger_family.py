@@ -79,9 +79,6 @@ def build(config, facts):
 
 def load(checkpoint, reader):
     return Toy(reader.network(checkpoint.parts["toy"]), reader.device, reader.dtype)
-
-def plain(network):
-    return lambda: None
 """
 
 
@@ -90,9 +87,7 @@ def home(tmp_path):
     """A data folder with the extension and one model of its family."""
     extension = tmp_path / "extensions" / "toys"
     extension.mkdir(parents=True)
-    backend = '\n@hookimpl\ndef attention_backends():\n    return [AttentionBackend("none", "None", "worker:plain")]\n'
-    row = ROW.replace("import Architecture", "import Architecture, AttentionBackend") + backend
-    for name, text in (("extension.toml", MANIFEST), ("extension.py", row), ("files.py", FILES), ("worker.py", WORKER)):
+    for name, text in (("extension.toml", MANIFEST), ("extension.py", ROW), ("files.py", FILES), ("worker.py", WORKER)):
         (extension / name).write_text(text, "utf-8")
     models = tmp_path / "models" / "Stable-diffusion"
     models.mkdir(parents=True)
@@ -129,6 +124,6 @@ def test_the_engine_runs_a_family_of_an_extension(home, ask):
     plugins = load_plugins((home / "extensions",), "worker")
     with running(home / "models" / "Stable-diffusion", build_registry(plugins), plugins) as bench:
         request = ask(checkpoint="train.safetensors", prompt="bright", width=64, height=32, cfg_scale=1.0)
-        [made] = bench.make(request.but(attention="none"))
+        [made] = bench.make(request)
     picture = pixels(made[0])
     assert picture.shape == (32, 64, 3) and abs(picture - [50, 100, 200]).max() <= 1

@@ -6,10 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from diffusers import UNet2DConditionModel
-from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
-from webui.core.errors import DarkroomError
 from webui.engine.attention.backends import Backends
 from webui.engine.attention.base import DEFAULT
 from webui.engine.attention.reserve import WithReserve
@@ -30,14 +28,12 @@ Apply = Callable[[str, nn.Module], Applied]
 
 
 def apply(backends: Backends, name: str, network: nn.Module) -> Applied:
-    """Change how the network computes attention. Raises UnknownName, and DarkroomError for what is no model."""
+    """Change how the network computes attention; in one that never asks torch for it nothing. Raises UnknownName."""
     row = backends.row(name)
-    if not isinstance(network, ModelMixin):
-        raise DarkroomError(f"Attention cannot be chosen for a network of the kind {type(network).__name__}.")
     attend = WithReserve(row, backends)
     if isinstance(network, UNet2DConditionModel):
         return Applied(set_processors(network, attend), attend.notes)
     if row.name == DEFAULT:
-        # It is how diffusers' transformers compute by themselves.
+        # It is how transformers compute by themselves.
         return Applied(lambda: None)
     return Applied(replace_attention(network, attend), attend.notes)
