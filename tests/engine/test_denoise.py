@@ -28,13 +28,14 @@ def mixed(ask, side):
     """A request for each sampler row, each with steps, CFG, seed, schedule and text of its own."""
     schedules = itertools.cycle(["Karras", "Automatic", "Exponential", "Uniform", "Normal"])
     texts = itertools.cycle(["a red circle", "three blue stars, " * 30, "a green square"])
+    chosen = in_step()[:: 1 if side == 64 else 4]
     return {
         row.name: ask(
             sampler_name=row.name, scheduler=schedule, steps=4 + place % 3, prompt=text, seed=100 + place,
             cfg_scale=1.0 if place % 4 == 3 else 3.0 + place % 8, negative_prompt="ugly " * (place % 3),
             batch_size=1 + place % 2, width=side, height=side,
         )
-        for place, (row, schedule, text) in enumerate(zip(in_step()[:: 1 if side == 64 else 4], schedules, texts, strict=False))
+        for place, (row, schedule, text) in enumerate(zip(chosen, schedules, texts, strict=False))
     }  # fmt: skip
 
 
