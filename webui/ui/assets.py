@@ -36,6 +36,7 @@ SCRIPTS = (
     "cards.js",
     "cards_dialog.js",
     "queue.js",
+    "memory.js",
     "works.js",
     "settings.js",
     "keys.js",
@@ -43,6 +44,7 @@ SCRIPTS = (
 SHEETS = (
     "base.css",
     "head.css",
+    "memory.css",
     "form.css",
     "results.css",
     "lists.css",

@@ -10,7 +10,7 @@ from gradio.components.base import Component
 from webui.core.job import LOCAL_OWNER
 from webui.core.request import split_names
 from webui.core.settings import Settings
-from webui.ui.html import area, element, sign
+from webui.ui.html import area, element, named, sign
 from webui.ui.page import Page
 from webui.ui.setting_controls import is_list, setting_control
 from webui.ui.texts import EN, t
@@ -50,8 +50,9 @@ def build_head(page: Page) -> None:
             id="dk_worker",
             role="status",
         )
+        memory = element("button", _DOWN, type="button", id="dk_memory_open", **named("memory"))
         switch = element("button", _MOON, type="button", id="dk_theme", aria_label="Theme")
-        area(state + element("span", sign("?", "dk_help", "keys") + switch, class_="dk-tools"), "dk_state")
+        area(state + memory + element("span", sign("?", "dk_help", "keys") + switch, class_="dk-tools"), "dk_state")
 
 
 def _quicksettings(page: Page) -> None:
@@ -108,6 +109,10 @@ def _parts(page: Page) -> None:
     apply.click(None, None, parts, js="() => darkroom.modules.take()")
 
 
+_DOWN = (
+    '<svg viewBox="0 0 24 24" width="14" height="14" fill="none" stroke="currentColor" stroke-width="1.8" '
+    'aria-hidden="true"><path d="M5 9l7 7 7-7"/></svg>'
+)
 _MOON = (
     '<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width="1.6" '
     'aria-hidden="true"><path d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"/></svg>'

@@ -24,8 +24,12 @@ def button(key: str, elem_id: str, title: str = "", **attributes: Any) -> str:
 
 def sign(mark: str, elem_id: str, key: str) -> str:
     """A plain button with a sign on it; the catalogue's words are its name and its tooltip."""
-    words = {"title": EN[key], "data_t_title": key, "aria_label": EN[key], "data_t_label": key}
-    return element("button", escape(mark), type="button", id=elem_id, **words)
+    return element("button", escape(mark), type="button", id=elem_id, **named(key))
+
+
+def named(key: str) -> dict[str, str]:
+    """The attributes of an element without words whose name and tooltip are a catalogue string."""
+    return {"title": EN[key], "data_t_title": key, "aria_label": EN[key], "data_t_label": key}
 
 
 def element(tag: str, inner: str = "", **attributes: Any) -> str:

@@ -92,6 +92,9 @@
     known.node.dataset.state = job.state;
     known.state.dataset.mood = mood;
     setText(known.state.firstElementChild, word);
+    const why = D.jobs.ended(job) ? "" : job.reason || "";
+    setText(known.why, why);
+    known.why.hidden = !why;
     const share = job.state === "running" ? D.jobs.fraction(job) ?? 0 : null;
     known.bar.hidden = share === null;
     if (share !== null) D.bar(known.bar, share);
@@ -109,12 +112,13 @@
       : [job.task, D.size(request.width, request.height), t("steps_n", { n: request.steps }), n === 1 ? t("one_picture") : t("many_pictures", { n }), who];
     const image = el("div", { class: "dk-thumb", "data-work": D.jobs.isWork(job) });
     const bar = el("div", { class: "dk-bar", role: "progressbar", "aria-label": title.slice(0, 80), "aria-valuemin": "0", "aria-valuemax": "100" }, el("i"));
-    const state = el("div", { class: "dk-state" }, el("span"), bar);
+    const why = el("small", { class: "dk-why" });
+    const state = el("div", { class: "dk-state" }, el("span"), why, bar);
     const buttons = el("div", { class: "dk-row-acts" });
     const node = el("div", { role: "listitem", "data-id": job.id, class: "dk-row" }, image,
       el("div", { class: "dk-what" }, el("p", {}, title), el("p", { class: "dk-second" }, facts.join(" · "))),
       state, buttons);
-    return { node, image, state, bar, buttons };
+    return { node, image, state, why, bar, buttons };
   }
 
   const titleOf = (job) => (job.summary ?? job.request.prompt ?? "").trim() || t("no_prompt");

@@ -173,7 +173,7 @@
 
   function counter(job, state) {
     if (state === "waiting") {
-      const reason = job.reason ? t("again_after", { reason: job.reason }) : "";
+      const reason = job.reason && job.started ? t("again_after", { reason: job.reason }) : job.reason || "";
       if (!D.shell.state.queue.paused) return [D.jobs.place(job), reason];
       return [t("paused_said"), [D.jobs.place(job), reason].filter(Boolean).join(" · ")];
     }
