@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import shams
-from tests.web.helpers import Site
+from tests.web.helpers import Site, finished
 from webui.cli import main
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
@@ -137,3 +137,18 @@ def test_wrong_names_are_said(
 ) -> None:
     assert run(home, *arguments) == 2
     assert expected in capsys.readouterr().err
+
+
+def test_models_of_a_running_server_are_unloaded(home: Path, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "unload") == 0
+    assert capsys.readouterr().out.splitlines() == ["No model is loaded."]
+    client = site.owner()
+    job = client.post("/api/v1/jobs", json={"prompt": "red", "steps": 1}).raise_for_status().json()
+    finished(client, job["id"])
+    assert run(home, "unload") == 0
+    assert capsys.readouterr().out.splitlines() == ["Unloaded sham."]
+
+
+def test_without_a_server_there_is_nothing_to_unload(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "unload") == 1
+    assert "No Darkroom runs" in capsys.readouterr().err

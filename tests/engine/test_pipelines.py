@@ -220,7 +220,8 @@ def test_what_is_in_memory_is_told_with_its_size_and_what_loading_took(catalogue
         return resolve("webui.engine.families.sd1:load")(checkpoint, reader)
 
     shelf = pipelines(registry, budget=int(size * 1.5), load=slow)
-    assert shelf.describe() == {"detail": "no model loaded", "models": [], "held": (), "last_load": None}
+    empty = {"detail": "no model loaded", "models": [], "held": (), "last_load": None}
+    assert empty.items() <= shelf.describe().items()
     shelf.prefetch(catalogue.get("a"))
     (held,) = shelf.describe()["held"]
     # The files' heads are no weights.

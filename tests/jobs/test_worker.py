@@ -26,7 +26,13 @@ class Moody:
         if not self.asked.is_set():
             self.asked.set()
             raise RuntimeError("CUDA error: unknown error")
-        memory = {"free_bytes": 1, "total_bytes": 2, "held": (HeldModel("m", 3),), "last_load": None}
+        memory = {
+            "free_bytes": 1,
+            "total_bytes": 2,
+            "held": (HeldModel("m", 3),),
+            "last_load": None,
+            "besides_bytes": 4,
+        }
         return {"device": "cuda:0", "detail": "m loaded", **memory}
 
 

@@ -175,9 +175,10 @@ WORKS: Mapping[str, str] = MappingProxyType(
         "convert": "webui.commands.models_convert:convert",
         "prune": "webui.commands.models_convert:prune",
         "get": "webui.commands.models_get:run",
+        "unload": "webui.commands.models_unload:run",
     }
 )
-"""The works on models; what they need is imported when one is named."""
+"""The works on models, and what gives their memory back; what they need is imported when one is named."""
 
 
 async def _use(title: str, options: Options, settings: SettingsStore) -> None:

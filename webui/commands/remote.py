@@ -86,6 +86,11 @@ class RemoteSession:
         else:
             await self._send("POST", f"jobs/{job_id}/{verb}" if job_id else f"queue/{verb}")
 
+    async def unload(self) -> list[dict[str, Any]]:
+        """Have the workers drop the models that no job uses; for each what went (`unloaded`) and what is `in_use`."""
+        workers: list[dict[str, Any]] = (await self._ask("POST", "workers/unload"))["workers"]
+        return workers
+
     async def update_settings(self, values: Mapping[str, Any]) -> None:
         """Change settings of the server; all or none."""
         await self._send("PATCH", "settings", dict(values))

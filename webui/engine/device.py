@@ -75,6 +75,11 @@ def memory(device: torch.device) -> tuple[int, int]:
     return machine.available, machine.total
 
 
+def process_bytes() -> int:
+    """RAM that this process keeps."""
+    return psutil.Process().memory_info().rss
+
+
 def state(device: torch.device) -> dict[str, Any]:
     """The device in words, and `free_bytes` and `total_bytes` of its memory."""
     free, total = memory(device)

@@ -20,7 +20,7 @@ from webui.core.errors import ModelProblem, OutOfMemory
 from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 from webui.core.registry import Registry
 from webui.engine.checkpoints.catalogue import Checkpoint
-from webui.engine.device import free_cache, is_out_of_memory, memory
+from webui.engine.device import free_cache, is_out_of_memory, memory, process_bytes
 from webui.engine.families.base import LoadedModel
 from webui.engine.reading.cache import NetworkCache, OneTypeReader
 from webui.engine.reading.kept import size_of
@@ -90,13 +90,21 @@ class Pipelines:
     def describe(self) -> dict[str, Any]:
         """What is in memory: `detail` in words, `models` by name, `held` with their sizes, and the `last_load`.
 
-        A model whose file was replaced may be held in both forms.
+        A model whose file was replaced may be held in both forms. `besides_bytes`: RAM of the process that no model is.
         """
         with self._lock:
             held = tuple(HeldModel(resident.name, _size([resident])) for resident in self._resident.values())
+            in_ram = _size(self._resident.values()) if self._device.type == "cpu" else 0
         models = list(dict.fromkeys(model.name for model in held))
         detail = f"{', '.join(models)} loaded" if models else "no model loaded"
-        return {"detail": detail, "models": models, "held": held, "last_load": self.last_load}
+        besides = max(0, process_bytes() - in_ram)
+        return {
+            "detail": detail,
+            "models": models,
+            "held": held,
+            "last_load": self.last_load,
+            "besides_bytes": besides,
+        }
 
     def unload(self) -> Unloaded:
         """Drop all idle models; those that are lent stay. May wait a moment until nothing refers to them any more."""

@@ -94,7 +94,8 @@ class WorkerStatus:
     """How the worker is. `device` is its name once known; `detail` a sentence; memory is the device's, in bytes.
 
     `models`: the checkpoints in its memory. `last_load`: the last of them that was loaded, and how long it took.
-    `left_out`: the extensions that it could not load, each with a sentence.
+    `left_out`: the extensions that it could not load, each with a sentence. `besides`: RAM of its process that no
+    model is, in bytes.
     """
 
     state: WorkerState
@@ -105,6 +106,7 @@ class WorkerStatus:
     models: tuple[HeldModel, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     last_load: LastLoad | None = None
+    besides: int | None = None
 
     def holds(self, name: str) -> bool:
         """Whether the checkpoint of this name is in its memory."""

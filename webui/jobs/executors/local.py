@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 ENGINE_WORKER = "webui.jobs.executors.worker:main"
 CAPACITY = 16
 """Jobs in the worker at once; the engine groups their rows and lets groups take turns."""
+DRIFT = 2 * 2**30
+"""Bytes of RAM that a worker may gain over its life before it is replaced."""
 _RESTART_SECONDS = (0.1, 1.0, 2.0, 5.0, 15.0, 30.0)
 _STABLE_SECONDS = 60.0
 """A worker that lived so long is no sign of trouble when it dies."""
@@ -42,18 +44,28 @@ class _Run:
 class LocalExecutor:
     """Runs jobs in a worker process. `target` is the worker's main, "module:function", called there with `config`.
 
-    `label` tells it from other workers: it stands before the device's name.
+    `label` tells it from other workers: it stands before the device's name. `drift`: a process that keeps so many
+    bytes of RAM more than after its first job, its models not counted, is replaced by a fresh one between jobs.
     """
 
     workplace = DEVICE
 
     def __init__(
-        self, config: object, target: str = ENGINE_WORKER, capacity: int = CAPACITY, *, label: str = ""
+        self,
+        config: object,
+        target: str = ENGINE_WORKER,
+        capacity: int = CAPACITY,
+        *,
+        label: str = "",
+        drift: int = DRIFT,
     ) -> None:
         self._config = config
         self._target = target
         self._capacity = capacity
         self._label = label
+        self._drift = drift
+        self._usual: int | None = None
+        self._retired: asyncio.Task[None] | None = None
         self._status = WorkerStatus("starting", label, "The worker starts.")
         self._changed: Callable[[], None] = lambda: None
         self._news = asyncio.Event()
@@ -130,6 +142,7 @@ class LocalExecutor:
             del self._runs[job.id]
             if not run.over:
                 worker.send(Cancel(job.id))
+            self._look_for_drift()
 
     async def _ready_worker(self) -> WorkerProcess:
         while self._worker is None or self._status.state != "ready":
@@ -141,8 +154,23 @@ class LocalExecutor:
             await self._news.wait()
         return self._worker
 
+    def _look_for_drift(self) -> None:
+        """Replace the process where it keeps much more than it used to; only while it has no job."""
+        now = self._status.besides
+        if self._runs or self._worker is None or self._status.state != "ready" or not now or not self._status.models:
+            return
+        if self._usual is None:
+            self._usual = now
+        elif now - self._usual > self._drift:
+            sentence = (
+                f"The worker's memory grew by {(now - self._usual) / 2**30:.1f} GiB; a fresh one takes its place."
+            )
+            log.warning("%s%s", self._label and f"{self._label}: ", sentence)
+            self._set_status(WorkerStatus("restarting", self._status.device, sentence))
+            self._retired = asyncio.create_task(asyncio.to_thread(self._worker.stop, _STOP_SECONDS))
+
     def _spawn(self) -> None:
-        self._born = time.monotonic()
+        self._born, self._usual = time.monotonic(), None
         try:
             self._worker = WorkerProcess(self._target, self._config, self._heard, self._died)
         except OSError as error:
@@ -152,7 +180,9 @@ class LocalExecutor:
         if isinstance(report, Status):
             self._unready_deaths = 0
             device = ", ".join(filter(None, (self._label, report.status.device)))
-            self._set_status(replace(report.status, device=device))
+            if self._retired is None:
+                self._set_status(replace(report.status, device=device))
+                self._look_for_drift()
         elif isinstance(report, Gone):
             if (answer := self._unloading.get(report.number)) and not answer.done():
                 answer.set_result(report.unloaded)
@@ -171,6 +201,10 @@ class LocalExecutor:
             if not answer.done():
                 answer.set_result(Unloaded())
         if self._closing:
+            return
+        if self._retired is not None:
+            self._retired = None
+            self._spawn()
             return
         was_ready = self._status.state == "ready"
         self._unready_deaths += not was_ready

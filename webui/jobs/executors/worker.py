@@ -88,4 +88,13 @@ def _tell(engine: Engine, command: Tell) -> None:
 def _status(engine: Engine, left_out: LeftOut) -> WorkerStatus:
     known = engine.describe()
     memory = known["free_bytes"], known["total_bytes"]
-    return WorkerStatus("ready", known["device"], known["detail"], *memory, known["held"], left_out, known["last_load"])
+    return WorkerStatus(
+        "ready",
+        known["device"],
+        known["detail"],
+        *memory,
+        known["held"],
+        left_out,
+        known["last_load"],
+        known["besides_bytes"],
+    )
