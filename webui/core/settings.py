@@ -124,7 +124,7 @@ class Settings(BaseModel):
         json_schema_extra=_row(RUNNING),
     )
     unload_after_minutes: float = Field(
-        0,
+        0.0,
         title="Unload models after so many idle minutes",
         description="Gives the memory back while nobody makes pictures; the next job loads its model again. 0 never.",
         ge=0,
