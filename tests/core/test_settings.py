@@ -29,6 +29,7 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
     other: dict[type[Any], Any] = {
         bool: not field.default,
         int: 7,
+        float: 7.5,
         str: {"theme": "light", "show_progress_type": "Full"}.get(name, "x"),
         tuple: ("x",),
     }
