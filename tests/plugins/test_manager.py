@@ -46,6 +46,8 @@ def test_an_extensions_rows_stand_beside_the_built_in_ones(tmp_path: Path) -> No
     registry = build_registry(plugins)
     row = registry.samplers.get("K_SWIRL")
     assert (row.name, row.group) == ("Swirl", "The swirl")
+    names = registry.samplers.names()
+    assert names.index("DDIM") < names.index("Swirl") < names.index("DPM-Solver++ (diffusers)")
     assert resolve(row.function) == 7
     assert "serve" in registry.commands
     (report,) = plugins.reports

@@ -30,6 +30,7 @@ from webui.core.registry import (
     Work,
 )
 from webui.plugins import builtin, hooks
+from webui.plugins.builtin.samplers_diffusers import GROUP as DIFFUSERS
 from webui.plugins.manifest import Manifest, read_manifest
 from webui.plugins.resolve import split
 
@@ -212,7 +213,7 @@ def load_plugins(folders: Sequence[Path], process: Process, disabled: Collection
 def build_registry(plugins: Plugins) -> Registry:
     """All tables, from the rows that the plugins brought."""
     return Registry(
-        samplers=plugins.table("samplers"),
+        samplers=_diffusers_last(plugins.table("samplers")),
         schedules=plugins.table("schedules"),
         families=plugins.table("families"),
         architectures=plugins.table("architectures"),
@@ -221,6 +222,11 @@ def build_registry(plugins: Plugins) -> Registry:
         commands=plugins.table("commands"),
         works=plugins.table("works"),
     )
+
+
+def _diffusers_last(samplers: Table[Sampler]) -> Table[Sampler]:
+    """The same with diffusers' many classes at the end, behind those of extensions."""
+    return Table(samplers.kind, sorted(samplers, key=lambda row: row.group == DIFFUSERS), "sampler_name")
 
 
 def _extension_folders(folders: Sequence[Path]) -> Iterator[Path]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from webui.core.registry import Sampler
 
+GROUP = "diffusers"
+
 _CLASSES = "webui.engine.samplers.diffusers_classes:"
 
 # (what it is called here, the class, the schedule that is nearest to the class's own)
@@ -44,8 +46,8 @@ _ROWS = (
 
 
 def diffusers_samplers() -> list[Sampler]:
-    """Rows of the group "diffusers"; each has its class's name as an alias."""
+    """Rows of a group of their own; each has its class's name as an alias."""
     return [
-        Sampler(f"{name} (diffusers)", _CLASSES + kind, (kind,), schedule, group="diffusers")
+        Sampler(f"{name} (diffusers)", _CLASSES + kind, (kind,), schedule, group=GROUP)
         for name, kind, schedule in _ROWS
     ]
