@@ -96,11 +96,14 @@ class Service:
         limit: int = 50,
         before: float | None = None,
         everyone: bool = False,
+        workplace: str | None = None,
     ) -> list[Job]:
-        """The asker's jobs, newest first; `everyone` shows the owner all. `before`: created before this time."""
+        """The asker's jobs, newest first; `everyone` shows the owner all. `before`: created before this time;
+        `workplace`: only those that are done there, DEVICE's pictures or WORKSHOP's works on models.
+        """
         if everyone:
             _need_owner(who, "see other people's jobs")
-        return self._queue.list(None if everyone else who.id, tuple(states), limit, before)
+        return self._queue.list(None if everyone else who.id, tuple(states), limit, before, workplace)
 
     def jobs_in_line(self, who: Identity, limit: int = 200) -> list[Job]:
         """What runs, then what waits in its order, at most `limit`: everybody's for the owner, else the asker's own."""

@@ -67,6 +67,8 @@ def test_the_line_costs_the_same_however_many_jobs_have_ended(queue: Queue, make
         each.set_progress_handler(tick, 1000)
     asks = [queue.waiting, queue.line, lambda: queue.count(State.RUNNING), lambda: queue.list("bob", limit=5)]
     asks.append(lambda: queue.list(limit=5))
+    asks.append(lambda: queue.list("ann", limit=5, workplace=WORKSHOP))
+    asks.append(lambda: queue.list("ann", limit=5, workplace=DEVICE))
     before = [cost(ask) for ask in asks]
     connection.execute(
         """

@@ -97,16 +97,24 @@ class Queue:
         return found[0]
 
     def list(
-        self, owner: str | None = None, states: Collection[State] = (), limit: int = 100, before: float | None = None
+        self,
+        owner: str | None = None,
+        states: Collection[State] = (),
+        limit: int = 100,
+        before: float | None = None,
+        workplace: str | None = None,
     ) -> Jobs:
-        """Jobs, newest first; of one owner, in these states, created before `before`, where given."""
+        """Jobs, newest first; of one owner, in these states, created before `before`, of one workplace, where given."""
+        are_works = None if workplace is None else workplace == WORKSHOP
         values = {
+            "works": json.dumps(self._kinds.tasks(WORKSHOP)),
             "owner": owner,
             "states": json.dumps([str(state) for state in states]) if states else None,
             "limit": limit,
             "before": before,
         }
-        return self._with_pictures(self._database.search(sql.listing(owner is not None, bool(states)), values))
+        statement = sql.listing(owner is not None, bool(states), are_works)
+        return self._with_pictures(self._database.search(statement, values))
 
     def waiting(self, limit: int = 1000, owner: str | None = None, workplace: str | None = None) -> Jobs:
         """The waiting jobs in the order in which they will be taken up; one owner's, of one workplace, where given.

@@ -64,7 +64,9 @@ _VERSION_2: Migration = (
 
 _VERSION_3: Migration = ("ALTER TABLE jobs ADD COLUMN result TEXT",)
 
-MIGRATIONS: tuple[Migration, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4: Migration = ("CREATE INDEX jobs_by_task ON jobs (task, created)",)
+
+MIGRATIONS: tuple[Migration, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """Statements that lead from version n to n + 1. Only ever appended to: files of every age are out there."""
 
 

@@ -8,24 +8,28 @@ VALUES (:id, :owner, :task, :request, :state, :created, :place, :alone)
 GET = "SELECT * FROM jobs WHERE id = :id"
 
 
-def listing(owner: bool, states: bool) -> str:
-    """Jobs, newest first: of :owner, in :states, where these are asked for. A condition more would keep SQLite from
-    using its indexes.
+_IS_WORK = "task IN (SELECT value FROM json_each(:works))"
+
+
+def listing(owner: bool, states: bool, are_works: bool | None = None) -> str:
+    """Jobs, newest first: of :owner, in :states, those of :works or all others, where these are asked for. A condition
+    more would keep SQLite from using its indexes. Works are few among many jobs and found by their task.
     """
+    table = "jobs INDEXED BY jobs_by_task" if are_works else "jobs"
     conditions = ["(:before IS NULL OR created < :before)"]
     if owner:
         conditions.append("owner = :owner")
     if states:
         conditions.append("state IN (SELECT value FROM json_each(:states))")
-    return f"SELECT * FROM jobs WHERE {' AND '.join(conditions)} ORDER BY created DESC, rowid DESC LIMIT :limit"
+    if are_works is not None:
+        conditions.append(_IS_WORK if are_works else f"NOT {_IS_WORK}")
+    return f"SELECT * FROM {table} WHERE {' AND '.join(conditions)} ORDER BY created DESC, rowid DESC LIMIT :limit"
 
 
 # A place below zero was given by FRONT and outranks everybody's turn. Else turn by turn: an owner's k-th waiting job
 # comes with the k-th of the others, running jobs count as turns taken, and within a turn the owner who was served
 # longest ago goes first. Works and pictures are done at different places and take no turns from each other. The indexes
 # are named because without statistics SQLite prefers one that leads through all jobs there ever were.
-_IS_WORK = "task IN (SELECT value FROM json_each(:works))"
-
 _SERVED = f"""
 WITH taken AS (
     SELECT owner, {_IS_WORK} AS is_work, COUNT(*) AS turns FROM jobs INDEXED BY jobs_running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -41,9 +41,13 @@ def build(service: Service) -> APIRouter:
             float | None, Query(allow_inf_nan=False, description="Only jobs made before this time (Unix seconds)")
         ] = None,
         everyone: Annotated[bool, Query(description="Other people's too (the owner's right)")] = False,
+        workplace: Annotated[
+            Literal["device", "workshop"] | None,
+            Query(description="Only what is done there: pictures on the device, works on models in the workshop"),
+        ] = None,
     ) -> Any:
         """The asker's jobs, newest first."""
-        found = await asyncio.to_thread(service.jobs, who, state, limit, before, everyone)
+        found = await asyncio.to_thread(service.jobs, who, state, limit, before, everyone, workplace)
         return {
             "jobs": job_views(found, who, service, request),
             "next": found[-1].created if len(found) == limit else None,
