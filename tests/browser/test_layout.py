@@ -38,6 +38,18 @@ FOCUSED = """() => {
     const lit = field && /0px -2px/.test(getComputedStyle(field).boxShadow);
     return [node.id || node.closest('[id^=txt2img], [id^=setting]')?.id || node.tagName, Boolean(ring || lit)];
 }"""
+LONG_LABELS = """() => {
+    const values = [["Variation seed strength", "0.5"], ["Schedule type", "Automatic"], ["Size", ""]];
+    const rows = values.map(([label, value]) => ({ label, value }));
+    const picture = { prompt: "", values: rows, width: 1024, height: 128 };
+    document.getElementById("txt2img_results").dataset.state = "done";
+    darkroom.facts.draw(document.getElementById("html_info_txt2img"), picture);
+}"""
+LINES = """() => [...document.querySelectorAll("#html_info_txt2img dd")].map((node) => {
+    const text = document.createRange();
+    text.selectNodeContents(node);
+    return text.getClientRects().length;
+})"""
 MOVING = """() => [...document.querySelectorAll('.gradio-container *')].map((node) => getComputedStyle(node))
     .filter((style) => style.animationName !== 'none' || parseFloat(style.transitionDuration) > 0).length"""
 
@@ -51,6 +63,11 @@ def test_no_sideways_scroll_and_no_cut_label(serve: Serve, open_page: Open, widt
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         assert page.evaluate(NO_CUT_LABELS) == [], name
+
+
+def test_values_beside_the_picture_are_not_broken_by_long_labels(page: Page) -> None:
+    page.evaluate(LONG_LABELS)
+    assert page.evaluate(LINES) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

@@ -120,6 +120,18 @@ def test_a_message_over_other_controls_can_be_put_away(page: Page) -> None:
     expect(page.locator(".dk-field-error")).to_have_count(0)
 
 
+def test_a_message_above_the_tabs_leaves_them_in_reach_and_goes_with_the_tab(page: Page) -> None:
+    page.evaluate(FOREIGN, ["checkpoint", "This checkpoint is damaged."])
+    note = page.locator("#setting_sd_model_checkpoint .dk-field-error")
+    tabs = page.locator("#tabs > .tab-wrapper").bounding_box()
+    assert tabs and note.bounding_box()["y"] >= tabs["y"] + tabs["height"]
+    set_number(page, "steps", 0)
+    tab(page, "queue")
+    expect(note).to_have_count(0)
+    tab(page, "txt2img")
+    expect(page.locator("#txt2img_steps .dk-field-error")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "said"),
     [

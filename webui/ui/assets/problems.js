@@ -130,5 +130,10 @@
     });
   }
 
+  // A problem above the tabs would stand over what another one shows; those inside a tab go and come with it.
+  D.on("tab", () => {
+    for (const note of document.querySelectorAll("#quicksettings .dk-field-error")) clear(note.dataset.field);
+  });
+
   D.problems = { look, changed, any, report, clear, remedy };
 })();
