@@ -46,7 +46,8 @@ def test_a_merge_is_named_as_a1111_names_it_and_listed(
     assert (recipe["bake_in_vae"], recipe["multiplier"], recipe["save_as_half"]) == ("nice.safetensors", 0.25, True)
     assert run(home, "show", path.name) == 0
     assert run(home, "merge", "one", "two", "-M", "0.25") == 1
-    assert "is there already" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "is there already" in told and "(overwrite)" in told
 
 
 def test_what_one_file_cannot_hold_is_merged_as_a_folder(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +56,7 @@ def test_what_one_file_cannot_hold_is_merged_as_a_folder(home: Path, capsys: pyt
     for command in (["merge", "own", "own", "--name", "second"], ["convert", "own", "--form", "safetensors"]):
         assert run(home, *command) == 1
         said = capsys.readouterr().err
-        assert "own cannot be one file: its text encoder has" in said and "Write it as a folder: form" in said
+        assert "own cannot be one file: its text encoder has" in said and "Write it as a folder (diffusers)" in said
     assert not list(folder.glob("*.safetensors"))
     assert run(home, "merge", "own", "own", "--format", "diffusers", "--name", "second") == 0
     assert capsys.readouterr().out.strip() == str(folder / "second")
@@ -72,6 +73,8 @@ def test_a_conversion_and_a_pruning(home: Path, models: Path, capsys: pytest.Cap
     assert "Stable Diffusion 1" in capsys.readouterr().out
     assert run(home, "prune", "one", "--keep-ema") == 1
     assert "no averaged" in capsys.readouterr().err
+    assert run(home, "prune", "folder") == 1
+    assert "folder is a folder, which holds nothing that could be left out" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import make_sham
+from tests.engine import singles
 from tests.engine.helpers import load_model, write_checkpoint
 from tests.jobs.helpers import with_loop
 from tests.jobs.workshop import MADE, MERGE, Works, works, write_models
@@ -203,6 +204,8 @@ async def test_only_the_owner_works_on_models(tmp_path: Path) -> None:
         ("convert", {"checkpoint": "one", "form": "onnx"}, "form is one of"),
         ("convert", {"checkpoint": "one", "precision": {"wheel": "fp16"}}, "precision is one of"),
         ("prune", {"checkpoint": "one", "name": "..."}, "can be no file's name"),
+        ("prune", {"checkpoint": "sham"}, r"sham is a folder, .*; only \.safetensors and \.ckpt files can be pruned"),
+        ("prune", {"checkpoint": "few"}, r"few\.gguf is a GGUF file, which holds nothing that could be left out"),
         ("prune", {"checkpoint": "one", "nmae": "x"}, "Unknown field 'nmae'"),
         ("download", {"address": "word"}, "neither an address"),
         ("download", {"address": "https://me:secret@example.org/a"}, "password or token"),
@@ -216,6 +219,7 @@ async def test_what_cannot_be_done_is_refused_with_a_sentence(
     folder = tmp_path / "models" / "Stable-diffusion"
     (folder / "broken.safetensors").write_bytes(b"no model")
     make_sham(folder / "sham")
+    singles.write({n: t for n, t in singles.sd("sd1").tensors().items() if t.dim()}, folder / "few.gguf")
     async with works(tmp_path) as shop:
         with pytest.raises(DarkroomError, match=sentence):
             await shop.submit(name, **values)

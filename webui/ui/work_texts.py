@@ -60,6 +60,8 @@ WORK_TEXTS = {
     "convert_button": "Convert",
     # prune
     "prune_says": "Leaves out what nothing reads: averaged weights, what a training program left.",
+    "prune_none": "Nothing here can be pruned: only .safetensors and .ckpt files can. "
+    "Folders and GGUF files hold nothing that could be left out.",
     "prune_ema": "Keep the averaged (EMA) weights in place of the others",
     "prune_button": "Prune",
     # get

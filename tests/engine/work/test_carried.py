@@ -59,6 +59,33 @@ def test_its_good_settings_go_with_it(shelf, told, made):
     assert json.loads((shelf.folder / "new.darkroom.json").read_text()) == said
 
 
+def prefer(path, skip):
+    """Have A1111's card beside a model prefer a clip skip."""
+    path.write_text(json.dumps({"clip skip": skip}))
+
+
+@pytest.mark.parametrize("form", ["safetensors", "diffusers"])
+def test_what_only_a_card_prefers_is_left_to_the_new_card(shelf, told, made, form):
+    source = shelf.put("a.safetensors", made("sd1"), torch.float16)
+    prefer(source.path.with_suffix(".json"), 2)
+    source = shelf.find("a.safetensors")
+    assert source.defaults["clip_skip"] == 2
+    target = shelf.folder / ("new.safetensors" if form == "safetensors" else "new")
+    convert(Convert(form), WorkFiles(source, target), told.progress, told.should_stop)
+    prefer(target.with_name("new.json"), 1)
+    assert shelf.find(target.name).defaults["clip_skip"] == 1
+
+
+@pytest.mark.parametrize("form", ["safetensors", "diffusers"])
+def test_a_clip_skip_of_its_own_sidecar_goes_with_it(shelf, told, made, form):
+    source = shelf.put("a.safetensors", made("sd1"), torch.float16)
+    prefer(source.path.with_suffix(".json"), 3)
+    source.path.with_name("a.darkroom.json").write_text('{"clip_skip": 2}')
+    target = shelf.folder / ("new.safetensors" if form == "safetensors" else "new")
+    convert(Convert(form), WorkFiles(shelf.find("a.safetensors"), target), told.progress, told.should_stop)
+    assert shelf.find(target.name).defaults["clip_skip"] == 2
+
+
 def test_nothing_is_said_any_more_of_what_was_there_before(shelf, told, velocity, made):
     ears = told.progress, told.should_stop
     target = shelf.folder / "mix.safetensors"

@@ -51,7 +51,7 @@ def test_a_form_that_no_tensor_shows_is_named(shelf, told, folder, part, setting
         with pytest.raises(ModelProblem, match=said) as refused:
             as_file(work, shelf, told, "own")
         assert refused.value.field == field
-        assert refused.value.remedies == (f"Write it as a folder: {field} diffusers",)
+        assert refused.value.remedies == ("Write it as a folder (diffusers)",)
     assert shelf.listed() == ["own"] and shelf.left() == [] and told.said == []
 
 

@@ -51,6 +51,20 @@ def test_a_merge_from_the_body_to_the_list(site: Site) -> None:
     assert any(title.startswith(MADE) for title in titles)
     again = owner.post("/api/v1/models/works/merge", json=MERGE)
     assert again.status_code == 409 and "is there already" in again.json()["detail"]
+    assert again.json()["field"] == "target"
+
+
+def test_works_and_pictures_are_listed_by_their_workplace(site: Site) -> None:
+    owner = site.owner()
+    work = owner.post("/api/v1/models/convert", json={"checkpoint": "one", "form": "diffusers", "name": "own"}).json()
+    picture = owner.post("/api/v1/jobs", json={"prompt": "red", "steps": 1}).raise_for_status().json()
+
+    def listed(workplace: str) -> list[str]:
+        return [job["id"] for job in owner.get(f"/api/v1/jobs?limit=1&workplace={workplace}").json()["jobs"]]
+
+    assert (listed("workshop"), listed("device")) == ([work["id"]], [picture["id"]])
+    assert owner.get("/api/v1/jobs?workplace=attic").json()["field"] == "workplace"
+    assert {finished(owner, job["id"])["state"] for job in (work, picture)} == {"done"}
 
 
 def test_progress_comes_as_events(site: Site) -> None:
@@ -118,6 +132,7 @@ def test_guests_work_on_nothing_and_see_no_work(site: Site) -> None:
         ("convert", {"checkpoint": 5}, "checkpoint", "is a text"),
         ("convert", {"checkpoint": "one", "precision": {"vae": "fp7"}}, "precision", "is one of"),
         ("prune", {"checkpoint": "one", "keep_ema": "yes"}, "keep_ema", "true or false"),
+        ("prune", {"checkpoint": "sham"}, "checkpoint", "sham is a folder, which holds nothing that could be left out"),
         ("prune", {"chekpoint": "one"}, "chekpoint", "Did you mean 'checkpoint'"),
         ("download", {"address": ""}, "address", "Say what to get"),
         ("look", {"address": "https://example.org/x?token=abc"}, None, "password or token"),

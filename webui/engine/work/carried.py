@@ -19,6 +19,9 @@ _FACTS = (
     *("shift", "native_size", "sizes", "steps", "cfg_scale", "distilled_cfg_scale", "sampler_name", "scheduler"),
     "clip_skip",
 )
+_ON_CARDS = "clip_skip"
+"""What a card says too. The new model has a card of its own, over which its darkroom.json would count."""
+
 _SCHEDULER = {"zero_snr": "rescale_betas_zero_snr"}
 """What a scheduler's configuration calls what is called otherwise here."""
 
@@ -70,6 +73,8 @@ def _write(path: Path, facts: Mapping[str, Any]) -> None:
 
 def _facts(source: Checkpoint) -> dict[str, Any]:
     facts = {name: source.defaults[name] for name in _FACTS if name in source.defaults}
+    if _ON_CARDS in facts and _ON_CARDS not in _own(source):
+        del facts[_ON_CARDS]
     # A folder says it in its scheduler's configuration.
     prediction = source.prediction_type
     if prediction and (prediction != _PLAIN or "prediction_type" in facts):
@@ -77,3 +82,12 @@ def _facts(source: Checkpoint) -> dict[str, Any]:
     if source.scheduler.get("rescale_betas_zero_snr"):
         facts["zero_snr"] = True
     return facts
+
+
+def _own(source: Checkpoint) -> dict[str, Any]:
+    """What our own sidecar of the source says; nothing where there is none that can be read."""
+    path = source.path
+    try:
+        return read_json(path / OWN_SIDECAR if path.is_dir() else path.with_name(f"{path.stem}.{OWN_SIDECAR}"))
+    except ModelProblem:
+        return {}

@@ -112,11 +112,15 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     """Raises Conflict when something is there and may not be replaced, StorageProblem for a name that none can have."""
     if len(os.fsencode(target.name)) > MAX_NAME_BYTES:
         raise StorageProblem(
-            f"The name {target.name[:40]}... is longer than a file's name may be.", remedies=("Choose a shorter name",)
+            f"The name {target.name[:40]}... is longer than a file's name may be.",
+            field="target",
+            remedies=("Choose a shorter name",),
         )
     if os.path.lexists(target) and not overwrite:
         raise Conflict(
-            f"{target.name} is there already.", remedies=("Choose another name", "Ask for it to be replaced")
+            f"{target.name} is there already.",
+            field="target",
+            remedies=("Choose another name", "Ask for it to be replaced (overwrite)"),
         )
 
 

@@ -23,6 +23,7 @@ from webui.engine.work.merging import MergeFiles, merged
 from webui.engine.work.names import safe_name
 from webui.engine.work.naming import merged_name
 from webui.engine.work.only_folders import check_words
+from webui.engine.work.prunable import check_prunable
 
 # A1111's word for it, besides none at all.
 _NO_VAE = ("", "None")
@@ -101,6 +102,7 @@ def accept_convert(request: Convert, library: Library) -> Convert:
 def prune_files(request: Prune, library: Library) -> WorkFiles:
     """The checkpoint and the place of what is left of it. Raises UnknownName, ModelProblem, InvalidField."""
     source = _source(request.checkpoint, library)
+    check_prunable(source)
     made = f"{stem(source)}-{'ema' if request.keep_ema else 'pruned'}"
     target = library.place(request.target or request.name or made, f".{request.format}")
     return WorkFiles(source, target, library.catalogue.kinds)

@@ -38,5 +38,5 @@ def no_file(source: Checkpoint, reasons: Iterable[str], field: str) -> ModelProb
     return ModelProblem(
         f"{source.name} cannot be one file: {'; '.join(reasons)}.",
         field=field,
-        remedies=(f"Write it as a folder: {field} {DIFFUSERS}",),
+        remedies=(f"Write it as a folder ({DIFFUSERS})",),
     )

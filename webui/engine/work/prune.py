@@ -17,6 +17,7 @@ from webui.engine.checkpoints.parts import Part
 from webui.engine.work.base import Progress, ShouldStop, Steps
 from webui.engine.work.carried import carry_facts
 from webui.engine.work.files import WorkFiles
+from webui.engine.work.prunable import check_prunable
 from webui.engine.work.tensors import Piece, is_scale, kept, open_parts, parameters_of, row_of, unchanged
 from webui.engine.work.weights import WeightFile
 from webui.engine.work.writing import content_of, write_file
@@ -34,11 +35,7 @@ def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: Sho
     Raises DarkroomError: it is a folder or a GGUF file, which hold nothing else; there are no averaged weights to keep.
     """
     source = files.source
-    if source.kind != "single" or source.format == "gguf":
-        raise ModelProblem(
-            f"{source.name} is no .safetensors or .ckpt file; others hold nothing that could be left out.",
-            field="checkpoint",
-        )
+    check_prunable(source)
     if not source.family:
         raise ModelProblem(f"{source.name} cannot be pruned. {source.problem or ''}".rstrip(), field="checkpoint")
     if files.target.suffix.lstrip(".") not in FORMATS:

@@ -4,17 +4,27 @@
   const { t, el, byId, setText } = D;
   const NAMES = ["primary_model_name", "secondary_model_name", "tertiary_model_name"];
   const SAYS = { "Weighted sum": "merge_says_weighted_sum", "Add difference": "merge_says_add_difference", "No interpolation": "merge_says_no_interpolation" };
-  const lists = { models: [], vaes: [] };
+  const lists = { models: [], prunable: [], vaes: [] };
+  const PRUNABLE = ["safetensors", "ckpt"];
   const cards = new Map();
   const open = () => D.shell.state.tab === "tab_modelmerger" && byId("modelworks_list");
 
   // What there is to choose from. One that the page knows of stays chosen where it still is there.
   async function load() {
     const [models, modules] = await Promise.all([D.api("GET", "checkpoints"), D.api("GET", "modules")].map((one) => one.catch(() => null)));
-    if (models) lists.models = models.checkpoints.filter((model) => model.family).map((model) => model.title);
+    if (models) {
+      const fit = models.checkpoints.filter(workable);
+      lists.models = fit.map((model) => model.title);
+      lists.prunable = fit.filter((model) => PRUNABLE.includes(model.format)).map((model) => model.title);
+      // Gradio draws the form only once its tab is opened: works.css shows there that nothing can be pruned.
+      D.toggle(document.documentElement, "data-nothing-to-prune", !lists.prunable.length);
+    }
     if (modules) lists.vaes = modules.modules.filter((file) => file.role === "vae").map((file) => file.name);
     byId("modelworks_fill")?.click();
   }
+
+  // A file that lacks but parts beside it can be worked on; nothing else that cannot be used can.
+  const workable = (model) => model.family && (!model.problem || (model.format !== "diffusers" && model.missing.length));
 
   const bare = (title) => title.replace(/ \[[0-9a-f]{10}\]$/, "");
 
@@ -60,19 +70,26 @@
     }
   }
 
-  // A refusal stands at its field.
+  // Where fields stand that a form has under another name. The target is what the name leads to.
+  const placeOf = (ids, field) => byId(ids[field]
+    || { precision: ids["precision.denoiser"], checkpoint: ids[NAMES[0]], name: ids.custom_name, target: ids.custom_name || ids.name, vae: ids.bake_in_vae }[field] || "");
+
+  // A refusal stands at its field, and one that has none above the button, until the next try.
   function refuse(work, problem) {
     const ids = D.boot.works[work];
     for (const fault of problem.errors?.length ? problem.errors : [problem]) {
-      const name = fault.field === "precision" ? "precision.denoiser" : fault.field === "checkpoint" && work === "merge" ? NAMES[0] : fault.field;
-      const place = byId(ids[name] || "");
-      if (!place?.offsetParent) { D.shell.notice(fault.detail, "err"); continue; }
+      const place = placeOf(ids, fault.field);
       const ways = (fault.remedies || []).length ? el("span", { class: "dk-second" }, ` ${fault.remedies.join(". ")}.`) : null;
       const note = el("div", { class: "dk-field-error", role: "alert" }, el("span", {}, fault.detail), ways,
         el("button", { type: "button", class: "dk-close-note", "aria-label": t("close"), onclick: () => forget(note) }, "×"));
-      place.append(note);
-      place.classList.add("dk-invalid");
-      place.scrollIntoView({ block: "nearest" });
+      if (place?.offsetParent) {
+        place.append(note);
+        place.classList.add("dk-invalid");
+      } else {
+        const button = byId(ids.button);
+        (button.closest("#modelget_buttons") || button).before(note);
+      }
+      note.scrollIntoView({ block: "nearest" });
     }
   }
 

@@ -53,7 +53,7 @@ def _refresh() -> str:
 
 
 def _send(work: str, button: gr.Button, controls: Mapping[str, Component], method: str = "send") -> dict[str, str]:
-    """Have a button send its form's values; returns where each field stands."""
+    """Have a button send its form's values; returns where each field stands, and the button."""
     names = json.dumps(list(controls))
     button.click(
         None,
@@ -61,7 +61,7 @@ def _send(work: str, button: gr.Button, controls: Mapping[str, Component], metho
         None,
         js=f"(...v) => darkroom.works.{method}({json.dumps(work)}, darkroom.form.named({names}, v))",
     )
-    return {name: str(control.elem_id) for name, control in controls.items()}
+    return {name: str(control.elem_id) for name, control in (*controls.items(), ("button", button))}
 
 
 def _merge(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
@@ -127,8 +127,10 @@ def _convert(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
 
 def _prune(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
     controls: dict[str, Component] = {}
-    area(said("prune_says", "p", class_="dk-second"), "modelprune_description")
-    controls["checkpoint"] = lists["models:prune"] = _list("works_checkpoint", "modelprune_checkpoint")
+    says = said("prune_says", "p", class_="dk-second")
+    none = said("prune_none", "p", id="modelprune_none", class_="dk-warned")
+    area(says + none, "modelprune_description")
+    controls["checkpoint"] = lists["prunable:prune"] = _list("works_checkpoint", "modelprune_checkpoint")
     controls["format"] = _choice("works_format", "modelprune_format", FORMATS)
     controls["name"] = _text("works_name", "modelprune_name")
     controls["keep_ema"] = _check("prune_ema", "modelprune_keep_ema")
