@@ -68,6 +68,7 @@ class ModelWorks:
             if getattr(job.request, "writes", "") == request.writes:
                 raise Conflict(
                     f"A job in the line writes the same already: {job.request.summary}.",
+                    field="target",
                     remedies=("Choose another name", "Wait for it, or cancel it"),
                 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open, Serve
+from tests.browser.conftest import Open, Serve, ready
 from tests.browser.helpers import tab
 from tests.browser.server import PageServer
 from tests.engine.helpers import write_checkpoint
@@ -104,7 +105,47 @@ def test_refusals_stand_at_their_fields(tmp_path: Path, serve: Serve, open_page:
     page.click("#tab_modelworks_get-button")
     page.fill("#modelget_address textarea, #modelget_address input", "word")
     page.click("#modelget_look")
-    expect(page.locator("#dk_notices")).to_contain_text("neither an address")
+    told = page.locator("#tab_modelworks_get .dk-field-error")
+    expect(told).to_contain_text("neither an address")
+    expect(page.locator(".dk-field-error + #modelget_buttons")).to_be_visible()
+    page.fill("#modelget_address textarea, #modelget_address input", "")
+    page.click("#modelget_look")
+    expect(told).to_contain_text("Say what to get")
+    expect(told).to_have_count(1)
+
+
+def test_a_name_that_is_taken_is_told_at_the_name_with_the_ways_out(
+    tmp_path: Path, serve: Serve, open_page: Open
+) -> None:
+    page = open_page(works_server(serve, tmp_path / "data"))
+    tab(page, "modelmerger")
+    choose(page, "#modelmerger_primary_model_name", "one.safetensors")
+    choose(page, "#modelmerger_secondary_model_name", "two.safetensors")
+    page.fill("#modelmerger_custom_name textarea, #modelmerger_custom_name input", "two")
+    page.click("#modelmerger_merge")
+    told = page.locator("#modelmerger_custom_name .dk-field-error")
+    expect(told).to_contain_text("two.safetensors is there already.")
+    expect(told).to_contain_text("Choose another name. Ask for it to be replaced")
+    expect(page.locator("#dk_notices > *")).to_have_count(0)
+
+
+def test_pictures_do_not_push_works_out_of_their_list(serve: Serve, open_page: Open) -> None:
+    shop = Stubborn()
+    server = serve(others=[shop])
+    page = open_page(server)
+    server.do(shop.done.set)
+    page.evaluate("darkroom.api('POST', 'models/download', { address: 'https://example.org/new.safetensors' })")
+    page.wait_for_function("[...darkroom.jobs.all.values()].some((job) => job.state === 'done')")
+    page.evaluate("""async () => {
+        for (let n = 0; n < 22; n += 1) await darkroom.api('POST', 'jobs', { prompt: 'red', steps: 1 });
+        for (let n = 0; n < 80; n += 1) darkroom.jobs.adopt({ id: `p${n}`, state: 'done', request: { prompt: '' } });
+    }""")
+    tab(page, "modelmerger")
+    expect(page.locator(CARD)).to_have_count(1)
+    page.reload()
+    ready(page)
+    tab(page, "modelmerger")
+    expect(page.locator(CARD)).to_have_count(1)
 
 
 def test_what_one_file_cannot_hold_is_told_with_the_way_out(tmp_path: Path, serve: Serve, open_page: Open) -> None:
@@ -117,12 +158,43 @@ def test_what_one_file_cannot_hold_is_told_with_the_way_out(tmp_path: Path, serv
     page.click("#modelmerger_merge")
     told = page.locator("#modelmerger_checkpoint_format .dk-field-error")
     expect(told).to_contain_text("own cannot be one file: its text encoder has a vocabulary of its own")
-    expect(told).to_contain_text("Write it as a folder: format diffusers")
+    expect(told).to_contain_text("Write it as a folder (diffusers)")
     page.click("#modelmerger_checkpoint_format label:has-text('Folder (diffusers)')")
     page.click("#modelmerger_merge")
     expect(page.locator(f"{CARD} .dk-state")).to_contain_text("Done in")
     made = folder.with_name("0.7(own) + 0.3(own)")
     assert (made / "tokenizer" / "vocab.json").read_bytes() == (folder / "tokenizer" / "vocab.json").read_bytes()
+
+
+def offers(page: Page, field: str, *names: str) -> None:
+    """Expect a list to offer these, after what stands for nothing."""
+    page.click(f"{field} input")
+    options = page.locator(f"{field} [role=option]")
+    expect(options).to_have_count(len(names) + 1)
+    for option, name in zip(options.all()[1:], names, strict=True):
+        expect(option).to_contain_text(name)
+    page.keyboard.press("Escape")
+
+
+def test_only_what_a_work_takes_can_be_picked(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    server = works_server(serve, tmp_path / "data")
+    folder = tmp_path / "data" / "models" / "Stable-diffusion"
+    write_checkpoint(folder / "own")
+    shutil.rmtree(write_checkpoint(folder / "headless") / "unet")
+    page = open_page(server)
+    tab(page, "modelmerger")
+    expect(page.locator("#modelworks_list_area")).to_be_visible()
+    page.click("#tab_modelworks_prune-button")
+    expect(page.locator("#modelprune_none")).to_be_hidden()
+    offers(page, "#modelprune_checkpoint", "one.safetensors", "two.safetensors")
+    page.click("#tab_modelworks_convert-button")
+    offers(page, "#modelconvert_checkpoint", "one.safetensors", "own", "two.safetensors")
+    for name in ("one", "two"):
+        (folder / f"{name}.safetensors").unlink()
+    page.click("#modelworks_refresh")
+    page.click("#tab_modelworks_prune-button")
+    expect(page.locator("#modelprune_none")).to_contain_text("only .safetensors and .ckpt files")
+    offers(page, "#modelprune_checkpoint")
 
 
 def test_guests_do_not_see_the_tab(tmp_path: Path, serve: Serve, open_page: Open) -> None:

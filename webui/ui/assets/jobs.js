@@ -5,6 +5,8 @@
   // Parts of the time left: how near two estimates must be, and how far a new one moves the old.
   const AGREES = 0.25;
   const FOLLOWS = 0.3;
+  // Jobs of each workplace that are kept.
+  const KEPT = 60;
   const jobs = new Map();
   let shown = null;
 
@@ -34,10 +36,12 @@
     return active() || (shown && jobs.get(shown)) || null;
   }
 
+  // Pictures are many and works few: each have a list of their own, so that neither pushes the others out of it.
   async function load() {
-    const answer = await D.api("GET", "jobs?limit=20").catch(() => null);
-    if (!answer) return;
-    for (const json of (answer.jobs || answer).reverse()) adopt(json);
+    const answers = await Promise.all(["device", "workshop"].map((place) =>
+      D.api("GET", `jobs?limit=20&workplace=${place}`).catch(() => null)));
+    if (!answers.some(Boolean)) return;
+    for (const answer of answers) for (const json of (answer?.jobs || []).reverse()) adopt(json);
     D.emit("jobs");
   }
 
@@ -49,7 +53,7 @@
     const job = { ...known, ...(late ? {} : json), notes, pictures: merge(known.pictures, json.pictures || []) };
     jobs.set(json.id, job);
     if (ended(job)) show(job);
-    trim();
+    trim(isWork(job));
     return job;
   }
 
@@ -65,11 +69,10 @@
     if (!before || (before.ended || 0) <= (job.ended || Infinity)) shown = job.id;
   }
 
-  function trim() {
-    for (const [id, job] of jobs) {
-      if (jobs.size <= 60) return;
-      if (ended(job) && id !== shown) jobs.delete(id);
-    }
+  function trim(works) {
+    const kind = [...jobs.values()].filter((job) => isWork(job) === works);
+    const spare = kind.filter((job) => ended(job) && job.id !== shown);
+    for (const job of spare.slice(0, Math.max(0, kind.length - KEPT))) jobs.delete(job.id);
   }
 
   async function take(name, data) {
