@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Open, Serve
 from tests.browser.helpers import GENERATE, PROMPT, SLOW, generate, set_number, tab
@@ -122,6 +122,26 @@ def test_the_delete_key_pressed_twice_in_a_hurry_asks_once(page: Page) -> None:
     page.wait_for_timeout(500)
     assert asked.count("DELETE") == 1
     expect(page.locator("#dk_notices > div")).to_have_text([re.compile("is in the bin")])
+
+
+def test_a_list_that_was_asked_for_before_a_picture_was_deleted_does_not_bring_it_back(page: Page) -> None:
+    for _ in range(2):
+        make_many(page, 1, 1)
+    tab(page, "gallery")
+    cells = page.locator("#gallery_grid [role=listitem]")
+    expect(cells).to_have_count(2)
+    held: list[Route] = []
+    page.route(re.compile(r"/api/v1/pictures\?"), lambda route: held.append(route))
+    make_many(page, 1, 1)
+    while not held:
+        page.wait_for_timeout(50)
+    late = held[0].fetch()
+    page.locator("#gallery_detail").get_by_role("button", name="Delete").click()
+    expect(cells).to_have_count(1)
+    held[0].fulfill(response=late)
+    expect(cells).to_have_count(2)
+    page.wait_for_timeout(300)
+    expect(cells).to_have_count(2)
 
 
 @pytest.mark.parametrize("where", ["txt2img", "gallery"])

@@ -6,6 +6,8 @@
   const narrow = matchMedia("(max-width: 720px)");
   const told = new Set();
   const leaving = new Set();
+  // When pictures went into the bin: a list that was asked for before still has them.
+  const gone = new Map();
   let pictures = [];
   let chosen = null;
   let loaded = false;
@@ -52,10 +54,11 @@
   // New pictures come in front of those that are there: the pages, the choice and what one looks at stay.
   async function merge() {
     stale = false;
+    const asked = performance.now();
     const found = await page();
     if (!found) { stale = true; return; }
     const newest = pictures[0]?.created ?? -Infinity;
-    const fresh = found.filter((picture) => picture.created > newest);
+    const fresh = found.filter((picture) => picture.created > newest && !(gone.get(picture.id) > asked));
     if (fresh.length === PAGE) { load(); return; }
     pictures = [...fresh, ...pictures];
     if (fresh.length) keepSight(draw);
@@ -144,6 +147,7 @@
     } finally {
       leaving.delete(picture.id);
     }
+    gone.set(picture.id, performance.now());
     const at = pictures.findIndex((one) => one.id === picture.id);
     const inGrid = byId("gallery_grid")?.contains(document.activeElement);
     pictures = pictures.filter((one) => one.id !== picture.id);
