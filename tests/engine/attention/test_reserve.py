@@ -6,9 +6,9 @@ import torch
 from tests.engine import tiny
 from tests.engine.attention.conftest import CPU
 from tests.engine.helpers import Loop, running
-from webui.core.errors import DarkroomError
 from webui.core.events import Note
 from webui.core.registry import AttentionBackend
+from webui.engine.attention import products
 from webui.engine.attention.apply import apply
 from webui.engine.attention.backends import Backends, Ready
 from webui.engine.attention.reserve import WithReserve
@@ -96,9 +96,25 @@ def test_a_unets_mask_counts(backends):
         applied.undo()
 
 
-def test_a_network_of_another_kind_is_refused(backends):
-    with pytest.raises(DarkroomError, match="Linear"):
-        apply(backends, "sdpa", torch.nn.Linear(2, 2))
+class Stranger(torch.nn.Module):
+    """A network of an extension's own, which asks torch for attention."""
+
+    def forward(self, x):
+        return torch.nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+def test_a_network_of_another_kind_takes_what_is_chosen(backends, monkeypatch):
+    network, x, calls = Stranger(), torch.randn(1, 2, 5, 4), []
+    plain = products._sliced
+    monkeypatch.setattr(products, "_sliced", lambda *args: calls.append(1) or plain(*args))
+    before = network(x)
+    for name in ("sdpa", "math"):
+        applied = apply(backends, name, network)
+        calls.clear()
+        assert torch.allclose(network(x), before, atol=1e-6) and bool(calls) == (name == "math")
+        applied.undo()
+    calls.clear()
+    assert torch.equal(network(x), before) and not calls
 
 
 def test_jobs_with_different_backends_each_get_their_own(tiny, registry, ask, monkeypatch):
