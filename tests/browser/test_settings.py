@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open, Serve
+from tests.browser.conftest import Open, Serve, ready
 from tests.browser.helpers import tab
 
 pytestmark = pytest.mark.browser
@@ -47,7 +47,7 @@ def test_settings_are_found_saved_and_refused_beside_their_row(serve: Serve, ope
     assert json.loads(server.house.paths.settings.read_text("utf-8"))["max_waiting_visitor"] == 7
     page.fill("#settings_search", "")
     page.reload()
-    page.wait_for_selector("#tab_settings-button")
+    ready(page)
     tab(page, "settings")
     expect(limit).to_have_value("7")
 
