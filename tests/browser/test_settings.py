@@ -26,6 +26,8 @@ def test_settings_are_found_saved_and_refused_beside_their_row(serve: Serve, ope
     limit = page.locator("#setting_max_waiting_visitor input")
     expect(limit).to_have_value("4")
     limit.fill("0")
+    limit.press("Tab")
+    expect(limit).to_have_value("0")
     page.click("#settings_submit")
     expect(page.locator("#row_max_waiting_visitor .dk-field-error")).to_contain_text("greater than or equal to 1")
     page.fill("#settings_search", "guest")
