@@ -1,24 +1,68 @@
 """A sampler that makes the pictures of a batch one after the other, in a lane of the loop."""
 
-from tests.engine.helpers import Loop
+import pytest
+import torch
+
+from tests.engine.helpers import Loop, load_model, write_checkpoint
+
+HANDS_OVER = {"refiner_checkpoint": "other", "refiner_switch_at": 0.5, "abilities": "cfg,refiner"}
 
 
-def test_dpm_adaptive_makes_each_picture_as_it_would_alone(tiny, registry, ask):
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """Another model, to refine with."""
+    return load_model(write_checkpoint(tmp_path_factory.mktemp("refiner") / "other", seed=5))
+
+
+@pytest.mark.parametrize("asked", [{}, HANDS_OVER], ids=["one model", "with a refiner"])
+def test_dpm_adaptive_makes_each_picture_as_it_would_alone(tiny, other, registry, ask, asked):
+    refiner = other if asked else None
     batch = Loop(tiny, registry)
-    batch.add("both", ask(sampler_name="DPM adaptive", steps=4, batch_size=2, seed=5))
+    batch.add("both", ask(sampler_name="DPM adaptive", steps=4, batch_size=2, seed=5, **asked), refiner=refiner)
     pictures = batch.run()["both"]
     # Two rows a forward pass, one picture with and without the prompt.
     assert set(batch.rows) == {2} and len(pictures) == 2
     assert batch.steps["both"] == sorted(batch.steps["both"])
     for place in (0, 1):
         alone = Loop(tiny, registry)
-        alone.add("one", ask(sampler_name="DPM adaptive", steps=4, seed=5 + place))
+        alone.add("one", ask(sampler_name="DPM adaptive", steps=4, seed=5 + place, **asked), refiner=refiner)
         assert abs(alone.run()["one"][0] - pictures[place]).max() <= 1
 
 
-def test_a_stopped_batch_has_all_its_places(tiny, registry, ask):
+def test_a_stopped_batch_has_the_pictures_that_were_begun(tiny, registry, ask):
     loop = Loop(tiny, registry)
-    lane = loop.add("both", ask(sampler_name="DPM adaptive", steps=4, batch_size=2))
+    lane = loop.add("three", ask(sampler_name="DPM adaptive", steps=6, batch_size=3))
     loop.turn(4)
+    assert lane.newest.shape[0] == len(lane.denoised) == 1
+    while lane.ask.place[0] == 0:
+        loop.turn()
+    loop.turn()
+    first, second = lane.denoised
+    assert torch.equal(lane.newest[0], second) and not torch.equal(first, second)
     lane.stop()
-    assert loop.ends["both"].latents.shape[0] == 2
+    assert torch.equal(loop.ends["three"].latents, torch.stack([first, second]))
+
+
+def test_hooks_are_given_each_picture_alone_and_once_a_step(tiny, registry, ask):
+    told = []
+
+    class Hooks:
+        def before_step(self, latents, step):
+            told.append(("before", len(latents), step))
+            return latents
+
+        def after_step(self, latents, step):
+            told.append(("after", len(latents), step))
+            return latents + 1.0 if step == 3 else latents
+
+    loop = Loop(tiny, registry, hooks=Hooks())
+    loop.add("both", ask(sampler_name="DPM adaptive", steps=4, batch_size=2, seed=5))
+    pictures = loop.run()["both"]
+    assert {count for _, count, _ in told} == {1}
+    assert sorted(step for what, _, step in told if what == "before") == [0, 1, 2, 3]
+    assert sorted(step for what, _, step in told if what == "after") == [0, 1, 2, 3]
+    plain = Loop(tiny, registry)
+    plain.add("both", ask(sampler_name="DPM adaptive", steps=4, batch_size=2, seed=5))
+    others = plain.run()["both"]
+    assert abs(pictures[0] - others[0]).max() <= 1, "the last step of the second picture is not the first's"
+    assert abs(pictures[1] - others[1]).max() > 1

@@ -57,7 +57,7 @@ class Handover:
 class LaneEnd:
     """How a lane ended: latents (batch, channels, height/8, width/8), cut short at `stopped_at`, or an error.
 
-    images: the batch's pictures themselves, in order, perhaps without the last, from where latents are decoded as part
+    latents: of fewer pictures than the batch has where it was cut short before the last ones were begun. images: the batch's pictures themselves, in order, perhaps without the last, from where latents are decoded as part
     of the computing (engine/stock).
     """
 
@@ -93,11 +93,11 @@ class Lane:
         self.steps = steps
         self.done_steps = 0
         self.denoised: Tensor | None = None
-        """The newest guided prediction of the clean latents."""
+        """The newest guided predictions of the clean latents, of those pictures of the batch that have one."""
         self.ended = False
         self._sampling = sampling
-        self._guide = guide
-        self._handover = handover
+        self._beginning = (guide, handover)
+        self._guide, self._handover = self._beginning
         self._cfg_scale = cfg_scale
         self._alone = alone
         self._hooks = hooks
@@ -105,6 +105,15 @@ class Lane:
         self._on_end = on_end
         self._on_note = on_note
         self._ask: Ask | None = None
+        self._last_steps: dict[int, int] = {}
+        """Of each picture that was made alone, the number of its newest step."""
+
+    @property
+    def newest(self) -> Tensor | None:
+        """The prediction that shows best how far the lane is: of the picture being made, (1, channels, ...)."""
+        if self.denoised is None:
+            return None
+        return self.denoised[:1] if self._ask is None or self._ask.place is None else self.denoised[-1:]
 
     @property
     def model(self) -> LoadedModel:
@@ -161,10 +170,8 @@ class Lane:
         """The batch's newest predictions, where only one of its pictures was asked about."""
         if self.ask.place is None:
             return denoised
-        index, count = self.ask.place
-        whole = denoised.new_zeros((count, *denoised.shape[1:])) if self.denoised is None else self.denoised.clone()
-        whole[index : index + 1] = denoised
-        return whole
+        before = denoised[:0] if self.denoised is None else self.denoised
+        return torch.cat([before[: self.ask.place[0]], denoised])
 
     def stop(self) -> None:
         """End at this step with the picture as far as it got; without one when nothing was predicted yet."""
@@ -190,10 +197,16 @@ class Lane:
             self.fail(error)
             return
         self._ask = ask
+        another = before is not None and before.place is not None and before.place != ask.place
+        if another:
+            self._guide, self._handover = self._beginning
+        if ask.place is not None:
+            self._last_steps[ask.place[0]] = ask.step
         if self._handover is not None and ask.sigma <= self._handover.sigma:
             self._guide, self._handover = self._handover.guide, None
-        if before is None or ask.step > before.step:
-            self._boundary(ask, None if before is None else before.step)
+        if before is None or another or ask.step > before.step:
+            # The latents that a picture ends with come with those of all others, at the end.
+            self._boundary(ask, None if before is None or another else before.step)
 
     def _boundary(self, ask: Ask, finished: int | None) -> None:
         if self._hooks is not None:
@@ -210,13 +223,19 @@ class Lane:
     def _finish(self, latents: Tensor) -> None:
         if self._hooks is not None and self._ask is not None:
             try:
-                latents = self._hooks.after_step(latents, self._ask.step)
+                latents = self._after_last(self._hooks, latents, self._ask)
             except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
                 self.fail(error)
                 return
         self.done_steps = self.steps
         self._on_step(self)
         self._end(LaneEnd(latents))
+
+    def _after_last(self, hooks: StepHooks, latents: Tensor, ask: Ask) -> Tensor:
+        if ask.place is None:
+            return hooks.after_step(latents, ask.step)
+        rows = enumerate(latents.split(1))
+        return torch.cat([hooks.after_step(row, self._last_steps[index]) for index, row in rows])
 
     def _end(self, end: LaneEnd) -> None:
         if not self.ended:

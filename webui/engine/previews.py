@@ -41,7 +41,7 @@ class Previewer:
         """
         if time.perf_counter() < run.preview_due:
             return
-        denoised = lane.denoised
+        denoised = lane.newest
         if denoised is not None and self._busy.acquire(blocking=False):
             self._pool.submit(self._make, run, lane, denoised, sharers)
 

@@ -58,6 +58,7 @@ class WorkerHooks:
     def before_step(self, latents: Any, step: int) -> Any:
         """Called before step `step` (from 0) of a lane with its latents, (batch, channels, height/8, width/8) float32.
 
+        A sampler that makes the pictures of a batch one after the other (DPM adaptive) hands over each alone.
         Return latents of the same shape to go on with, or None to leave them.
         """
 
