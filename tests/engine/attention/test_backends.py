@@ -111,6 +111,40 @@ def test_slices_hold_no_more_scores_than_their_share(name, monkeypatch):
     assert max(largest) <= 70 * 300 and len(largest) >= 4 * 2 * 300 / 70
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_kernels_that_hold_all_scores_are_given_slices(masked):
+    from webui.engine.attention.slices import in_slices
+
+    query, key, value = torch.randn(3, 2, 4, 300, 8)
+    mask = torch.rand(2, 1, 300, 300) > 0.3 if masked else None
+    held = []
+
+    def kernel(query, key, value, mask, scale):
+        held.append(query.shape[:3].numel() * key.shape[2])
+        return functional.scaled_dot_product_attention(query, key, value, mask, scale=scale)
+
+    answer = in_slices(kernel, 2 * 70 * 300)(query, key, value, mask)
+    assert torch.allclose(answer, functional.scaled_dot_product_attention(query, key, value, mask), atol=1e-5)
+    assert max(held) <= 2 * 70 * 300 and len(held) > 1
+    held.clear()
+    in_slices(kernel, 2 * 4 * 300 * 300)(query, key, value, mask)
+    assert len(held) == 1
+
+
+@pytest.mark.parametrize("name", ["sdpa-math", "flex"])
+def test_torchs_kernels_without_bound_are_among_them(name, monkeypatch):
+    from webui.engine.attention import slices
+
+    taken = []
+    monkeypatch.setattr(slices, "rows_of", lambda mask, first, count: taken.append(count))
+    attend = attend_of(name).attend
+    query = torch.randn(1, 1, 8200, 8)
+    taken.clear()
+    whole = functional.scaled_dot_product_attention(query, query, query)
+    assert torch.allclose(attend(query, query, query), whole, atol=1e-4)
+    assert len(taken) == 2, "8200 x 8200 scores are more than may be held at once"
+
+
 class TestBroken:
     """A package that is missing, broken, wrong or refuses is said so in a sentence."""
 
@@ -151,6 +185,13 @@ class TestBroken:
         assert self.reason() == (
             "it refuses to compute here (NotImplementedError: No operator found for this attention.)"
         )
+
+    def test_what_names_files_of_this_machine_is_not_for_those_who_send_jobs(self, monkeypatch):
+        def refuse(*_, **__):
+            raise ImportError("/home/ann/flash_cuda.so: undefined symbol")
+
+        self.install(monkeypatch, refuse)
+        assert self.reason() == "it refuses to compute here (ImportError)"
 
     @pytest.mark.parametrize("number", [0.0, float("nan")])
     def test_computing_nonsense(self, monkeypatch, number):

@@ -71,9 +71,9 @@ def test_torchs_own_stays_unless_another_is_clearly_faster():
 
 def test_classes_go_by_powers_of_two_and_the_heads_of_the_whole_batch():
     query, key = torch.empty(2, 8, 4096, 40), torch.empty(2, 8, 77, 40)
-    assert ShapeClass.of(query, key) == ShapeClass(16, 4096, 128, 40)
-    assert ShapeClass.of(query[:, :, 1:], query) == ShapeClass(16, 4096, 4096, 40)
-    assert ShapeClass.of(query[:1, :5], query) == ShapeClass(8, 4096, 4096, 40)
+    assert ShapeClass.of(query, key) == ShapeClass("cross", 16, 4096, 128, 40)
+    assert ShapeClass.of(query[:, :, 1:], query) == ShapeClass("cross", 16, 4096, 4096, 40)
+    assert ShapeClass.of(query[:1, :5], query[:1, :5]) == ShapeClass("self", 8, 4096, 4096, 40)
 
 
 @torch.inference_mode()

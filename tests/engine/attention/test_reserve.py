@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from tests.engine import tiny
 from tests.engine.attention.conftest import CPU
@@ -12,6 +13,7 @@ from webui.engine.attention import products
 from webui.engine.attention.apply import apply
 from webui.engine.attention.backends import Backends, Ready
 from webui.engine.attention.reserve import WithReserve
+from webui.engine.attention.transformers import replace_attention
 
 
 def stub(attend, **options):
@@ -164,3 +166,15 @@ def test_a_job_is_told_once_and_ends_well(tiny_checkpoint, registry, plugins, as
         [],
     ]
     assert len(pictures[0]) == 2
+
+
+def test_a_forward_that_somebody_put_before_the_classs_stays_theirs():
+    network = torch.nn.Linear(2, 2)
+    theirs = network.forward = lambda x: x + 1
+    take_back = replace_attention(network, functional.scaled_dot_product_attention)
+    assert network.forward is not theirs and torch.equal(network(torch.zeros(2)), torch.ones(2))
+    take_back()
+    assert network.forward is theirs
+    del network.forward
+    replace_attention(network, functional.scaled_dot_product_attention)()
+    assert "forward" not in network.__dict__

@@ -12,9 +12,8 @@ from types import MappingProxyType
 
 import torch
 
-from webui.core.errors import first_line
 from webui.core.registry import AttentionBackend, Resolver, Table
-from webui.engine.attention.base import AUTO, DEFAULT, Attend, Place, sdpa
+from webui.engine.attention.base import AUTO, DEFAULT, Attend, Place, said, sdpa
 from webui.engine.attention.choices import Measured
 from webui.engine.config import Chunks
 from webui.engine.device import DTYPES, is_out_of_memory
@@ -88,7 +87,7 @@ class Backends:
             attend: Attend = self._resolve(row.function)(place)
         except Exception as error:  # noqa: BLE001 an import of a broken package raises whatever it likes
             what = f"the package {row.package} is broken" if row.package else "it is broken"
-            return Ready(None, f"{what} ({type(error).__name__}: {first_line(error)})")
+            return Ready(None, f"{what} ({said(error)})")
         return _tried(row, place, attend)
 
 
@@ -122,7 +121,7 @@ def _tried(row: AttentionBackend, place: Place, attend: Attend) -> Ready:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        return Ready(None, f"it refuses to compute here ({type(error).__name__}: {first_line(error)})")
+        return Ready(None, f"it refuses to compute here ({said(error)})")
     # Written so that NaN is unsound too.
     if not off < _SOUND * value.abs().max().item():
         return Ready(None, "it computes wrong numbers here")

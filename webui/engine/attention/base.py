@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from webui.core.errors import first_line
 from webui.engine.config import Chunks
+
+log = logging.getLogger(__name__)
 
 DEFAULT = "sdpa"
 """The row that stands in for all others; it serves everywhere."""
@@ -73,3 +77,12 @@ def aligned_bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
     seen = key.shape[2]
     bias = query.new_empty(batch, heads, tokens, -(-seen // 16) * 16)[..., :seen]
     return bias.copy_(additive(mask, query.dtype).expand(batch, heads, tokens, seen))
+
+
+def said(error: Exception) -> str:
+    """An error's kind and words, for whoever sent a job: words that name files of this machine go into the log."""
+    kind, words = type(error).__name__, first_line(error)
+    if "/" in words or "\\" in words:
+        log.warning("%s: %s", kind, words)
+        return kind
+    return f"{kind}: {words}"

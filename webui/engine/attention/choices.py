@@ -43,6 +43,8 @@ _HOPELESS = 1.5
 class ShapeClass:
     """Shapes that are taken for equally fast: counts rounded up to a power of two."""
 
+    kind: str
+    """"self" where the keys are of the same tokens as the queries, as their counts tell, else "cross"."""
     heads: int
     """Of the whole batch."""
     queries: int
@@ -53,7 +55,11 @@ class ShapeClass:
     def of(cls, query: Tensor, key: Tensor) -> ShapeClass:
         """The class of (batch, heads, tokens, width) each."""
         batch, heads, queries, width = query.shape
-        return cls(_bucket(batch * heads), _bucket(queries), _bucket(key.shape[2]), width)
+        kind = "self" if queries == key.shape[2] else "cross"
+        return cls(kind, _bucket(batch * heads), _bucket(queries), _bucket(key.shape[2]), width)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.heads} x {self.queries} x {self.keys} x {self.width}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,8 @@ class Measured:
             log.info("Attention of the shape %s was not measured: %s", task.key, error)
             times = {}
         self._running = None
+        # Other workers may share the card, and they see what lies in the cache as taken.
+        free_cache(task.device)
         self._learn(task, fastest(times))
         return True
 
@@ -144,9 +152,7 @@ class Measured:
         self._save(machine)
 
     def _look_up(self, query: Tensor, key: Tensor, shape: ShapeClass) -> Attend:
-        kind = "self" if query.shape[2] == key.shape[2] else "cross"
-        dtype = str(query.dtype).removeprefix("torch.")
-        name = f"{dtype} {kind} {shape.heads} x {shape.queries} x {shape.keys} x {shape.width}"
+        name = f"{str(query.dtype).removeprefix('torch.')} {shape}"
         chosen = self._known.get(self._machine(query.device), {}).get(name)
         if chosen is None:
             self._wanted.setdefault(name, _Task(name, query.device, query.dtype, tuple(query.shape), tuple(key.shape)))

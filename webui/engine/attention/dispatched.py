@@ -6,6 +6,7 @@ from diffusers.models import attention_dispatch
 from torch import Tensor
 
 from webui.engine.attention.base import Attend, Make, Place
+from webui.engine.attention.slices import LARGEST_SCORES, in_slices
 
 
 def _of(name: str) -> Make:
@@ -19,10 +20,13 @@ def _of(name: str) -> Make:
         compute = attention_dispatch.dispatch_attention_fn
         return compute(*turned, attn_mask=mask, scale=scale, backend=backend).transpose(1, 2)
 
+    # Uncompiled, as here, flex holds the whole score matrix.
+    bounded = in_slices(attend, LARGEST_SCORES) if name == "flex" else attend
+
     def make(_: Place) -> Attend:
         # Of a missing, old or broken package it says which, and what to install.
         attention_dispatch._check_attention_backend_requirements(backend)
-        return attend
+        return bounded
 
     return make
 

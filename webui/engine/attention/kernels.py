@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from webui.engine.attention.base import Attend, Place, additive, aligned_bias, sdpa
+from webui.engine.attention.slices import LARGEST_SCORES, in_slices
 
 _OPERATORS = torch.ops.aten
 _HALF = (torch.float16, torch.bfloat16)
@@ -52,7 +53,7 @@ def cudnn(_: Place) -> Attend:
 
 
 def mathematical(_: Place) -> Attend:
-    """torch's own plain products, which hold the whole score matrix."""
+    """torch's own plain products, which hold the whole score matrix; a very large one is computed in slices."""
     return _math
 
 
@@ -87,6 +88,11 @@ def _flash_cpu(
 
 
 def _math(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, scale: float | None = None) -> Tensor:
+    # Without bound it would not fail where memory is short but, on the CPU, have the system kill the worker.
+    return in_slices(_math_whole, LARGEST_SCORES)(query, key, value, mask, scale)
+
+
+def _math_whole(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float | None) -> Tensor:
     # This operator takes True and False for numbers.
     bias = None if mask is None else additive(mask, query.dtype)
     return _OPERATORS._scaled_dot_product_attention_math(query, key, value, bias, scale=scale)[0]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from webui.engine.attention.base import Attend, Place, additive
+from webui.engine.attention.slices import LARGEST_SCORES, in_slices, rows_of
 from webui.engine.config import Chunks
 from webui.engine.device import memory
 
 # Largest score matrix that `math` holds at once, in elements.
-_SCORES = 2**26
+_SCORES = LARGEST_SCORES
 # `split` never takes less than this at once, or slices would cost more than they save.
 _LEAST_SCORES = 2**20
-# Slices with fewer queries than this are slow, so then the heads are computed one by one first.
-_FEW_ROWS = 64
 # The part of the free memory that `split` may fill with scores; they stand there twice while softmax is computed.
 _SPLIT_SHARE = 0.125
 # The part that the scores may fill before `sub-quadratic` cuts the keys too, where no threshold is given.
@@ -65,7 +64,7 @@ def sub_quadratic(place: Place) -> Attend:
         parts = []
         for first in range(0, query.shape[2], chunks.query):
             part = scaled[:, :, first : first + chunks.query]
-            rows = _rows(bias, first, chunks.query)
+            rows = rows_of(bias, first, chunks.query)
             if keys >= key.shape[2]:
                 scores = part @ key.transpose(-1, -2)
                 parts.append(_weights(scores, rows) @ value)
@@ -121,35 +120,16 @@ def _running(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, chu
 
 
 def _sliced(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float | None, most: int) -> Tensor:
-    """Attention with at most about `most` scores at once: by queries, and by batch and heads where one row is more."""
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    rows = max(1, most // (query.shape[0] * query.shape[1] * key.shape[2]))
-    if rows < min(_FEW_ROWS, query.shape[2]) and query.shape[1] > 1:
-        masks = _heads(mask, query.shape[1])
-        heads = zip(query.split(1, 1), key.split(1, 1), value.split(1, 1), masks, strict=True)
-        return torch.cat([_sliced(*head, scale, most) for head in heads], dim=1)
-    turned = key.transpose(-1, -2)
+    """Attention with at most about `most` scores at once."""
+    return in_slices(_whole, most)(query, key, value, mask, scale)
+
+
+def _whole(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float | None) -> Tensor:
     bias = None if mask is None else additive(mask, query.dtype)
-    parts = []
-    for first in range(0, query.shape[2], rows):
-        scores = (query[:, :, first : first + rows] * scale) @ turned
-        some = _rows(bias, first, rows)
-        parts.append(_weights(scores, some) @ value)
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
-
-
-def _heads(mask: Tensor | None, count: int) -> Sequence[Tensor | None]:
-    """The part of each head of a mask, which may be the same for all."""
-    if mask is None or mask.ndim < 3 or mask.shape[-3] == 1:
-        return [mask] * count
-    return mask.split(1, -3)
+    scores = (query * (query.shape[-1] ** -0.5 if scale is None else scale)) @ key.transpose(-1, -2)
+    return _weights(scores, bias) @ value
 
 
 def _weights(scores: Tensor, bias: Tensor | None) -> Tensor:
     """softmax; a query that may look at nothing gets 0 as torch's attention gives it, and no NaN."""
     return scores.softmax(dim=-1) if bias is None else torch._safe_softmax(scores + bias, dim=-1)
-
-
-def _rows(bias: Tensor | None, first: int, count: int) -> Tensor | None:
-    """What belongs to these queries of a bias, which may be the same for all."""
-    return bias if bias is None or bias.shape[-2] == 1 else bias[..., first : first + count, :]

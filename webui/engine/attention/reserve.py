@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from webui.core.errors import first_line
 from webui.core.registry import AttentionBackend
 from webui.engine.attention.backends import Backends
-from webui.engine.attention.base import DEFAULT, Attend, sdpa
+from webui.engine.attention.base import DEFAULT, Attend, said, sdpa
 from webui.engine.device import is_out_of_memory
 
 
@@ -37,7 +36,7 @@ class WithReserve:
             # A device's fault shows up late and anywhere, so it must not be taken for this backend's refusal.
             if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
                 raise
-            refusal = f"it refused a call ({type(error).__name__}: {first_line(error)})"
+            refusal = f"it refused a call ({said(error)})"
         self._chosen[kind] = self._reserve(refusal)
         return sdpa(query, key, value, mask, scale)
 

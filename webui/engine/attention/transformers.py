@@ -54,10 +54,18 @@ class _Replaced(TorchFunctionMode):
 def replace_attention(network: nn.Module, attend: Attend) -> Callable[[], None]:
     """Have the network's forward compute attention by `attend`; what is returned takes it back."""
     forward = network.forward
+    # Somebody else may have put a forward of its own before the class's.
+    own = network.__dict__.get("forward")
 
     def with_attention(*args: Any, **kwargs: Any) -> Any:
         with _Replaced(attend):
             return forward(*args, **kwargs)
 
+    def take_back() -> None:
+        if own is None:
+            del network.forward
+        else:
+            network.forward = own
+
     network.forward = with_attention
-    return lambda: network.__delattr__("forward")
+    return take_back
