@@ -26,7 +26,7 @@ def fields_page() -> str:
 
 
 def _row(row: Field) -> str:
-    flags = ", ".join(f"`{flag}`" for flag in (row.flag, *row.flags))
+    flags = ", ".join(f"`{flag}`" for flag in row.spellings)
     infotext = row.infotext or ("Size" if row.name in _SIZE else "")
     default = f"`{row.default}`" if row.default != "" else "empty"
     cells = (f"`{row.name}`", row.label, _accepted(row), default, flags, infotext, row.help)

@@ -71,7 +71,8 @@ def _add_field(group: Any, field: Field) -> None:
     names = [field.flag, *field.flags]
     text = field.help.replace("%", "%%")
     if field.kind == "bool":
-        group.add_argument(*names, dest=field.name, action="store_true", default=argparse.SUPPRESS, help=text)
+        yes_or_no = argparse.BooleanOptionalAction
+        group.add_argument(*names, dest=field.name, action=yes_or_no, default=argparse.SUPPRESS, help=text)
         return
     if field.kind in ("int", "float") and field.minimum is not None:
         text += f" From {field.minimum:g} to {field.maximum:.10g}."

@@ -53,6 +53,12 @@ class Field:
         """The field's own flag on the command line."""
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """All its flags; a truth value has one for no beside each."""
+        names = (self.flag, *self.flags)
+        return names if self.kind != "bool" else (*names, *("--no-" + name.removeprefix("--") for name in names))
+
     def check(self, value: Any) -> Any:
         """The value in the field's own type; raises InvalidField with a sentence when it cannot be accepted."""
         return _CHECKS[self.kind](self, value)
