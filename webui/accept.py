@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from webui.core.noise_fields import NOISE
 from webui.core.noise_sources import CPU, GPU, NV
 from webui.core.registry import Registry
 from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
+from webui.core.sampler_fields import OPTIONS, check_ends_of_flow, setting_of
+from webui.core.sampler_options import counting
 from webui.core.settings import Settings
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import choose, does_fit, is_automatic
@@ -46,7 +48,7 @@ def resolve(
     with faults.gathered():
         check_schema(values.pop("schema", SCHEMA))
     wanted = {name: values.pop(name, "") for name in RESOLVED}
-    checkpoint, chosen = None, None
+    checkpoint, chosen, given = None, None, frozenset(values)
     with faults.gathered():
         checkpoint = _wanted(wanted, values.get("checkpoint", ""), catalogue, settings)
     # Without a checkpoint nothing will be made; what else is wrong is told by the rows' own limits.
@@ -58,6 +60,8 @@ def resolve(
         values.pop("checkpoint", None)
     checked = gather_values(values, faults, fields)
     _name(checked, registry, checkpoint, faults)
+    with faults.gathered():
+        _keep_what_counts(checked, given, registry, checkpoint)
     if checkpoint:
         _understood(checked, suit, checkpoint, registry, faults)
     if checkpoint and {"vae", "text_encoders"} <= checked.keys():
@@ -116,9 +120,6 @@ def _name(checked: dict[str, Any], registry: Registry, checkpoint: Checkpoint | 
     if "sampler_name" in checked:
         with faults.gathered():
             checked["sampler_name"], schedule = registry.split_sampler(checked["sampler_name"])
-            if not registry.samplers.get(checked["sampler_name"]).uses_ensd:
-                # As in A1111: it is said of the pictures that it changes.
-                checked["eta_noise_seed_delta"] = 0
             if checkpoint:
                 _suits(checked["sampler_name"], checkpoint, registry)
     if "scheduler" in checked:
@@ -128,6 +129,30 @@ def _name(checked: dict[str, Any], registry: Registry, checkpoint: Checkpoint | 
     if "attention" in checked:
         with faults.gathered():
             checked["attention"] = registry.attention.get(checked["attention"]).name
+
+
+def _keep_what_counts(
+    checked: dict[str, Any], given: Collection[str], registry: Registry, checkpoint: Checkpoint | None
+) -> None:
+    """Give options of samplers and schedules their defaults where nothing would come of them.
+
+    So they are said, as in A1111, of the pictures that they change. given: names of what the person set. Raises
+    InvalidField for ends that a flow model cannot have.
+    """
+    sampler_name, scheduler = checked.get("sampler_name", ""), checked.get("scheduler", "")
+    if sampler_name not in registry.samplers or scheduler not in registry.schedules:
+        return
+    sampler, schedule = registry.samplers.get(sampler_name), registry.schedules.get(scheduler)
+    if "eta_ddim" in sampler.options and "eta" in given and "eta_ddim" not in given and "eta" in checked:
+        # A1111's API has one eta for all.
+        checked["eta_ddim"] = checked["eta"]
+    flow = checkpoint is not None and registry.families.get(checkpoint.family).flow
+    names = counting(sampler, schedule, registry, flow=flow)
+    checked |= {name: row.default for name, row in OPTIONS.items() if name in checked and name not in names}
+    if not sampler.uses_ensd or checked.get("eta") == 0:
+        checked["eta_noise_seed_delta"] = 0
+    if flow:
+        check_ends_of_flow(checked)
 
 
 def _suits(sampler: str, checkpoint: Checkpoint, registry: Registry) -> None:
@@ -150,10 +175,15 @@ def _understood(
     for name in [name for name in checked if not FIELDS[name].is_known_to(abilities)]:
         row, off = FIELDS[name], suit[name]
         if checked[name] not in (off, row.default):
-            way = "Leave it empty" if row.kind == "text" else f"Use {off if isinstance(off, str) else f'{off:g}'}"
+            way = "Leave it empty" if row.kind == "text" else f"Use {_said(off)}"
             kind = kind_of(checkpoint, registry)
             faults.add(InvalidField(f"{kind} has no {row.label}, so it cannot be set.", field=name, remedies=(way,)))
         checked[name] = off
+
+
+def _said(value: Any) -> str:
+    """A field's value as JSON has it."""
+    return str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else f"{value:g}"
 
 
 def _sized(fields: Sequence[Field], multiple: int) -> list[Field]:
@@ -246,7 +276,7 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
             except DarkroomError:
                 unknown["Model"] = known
     if parsed.found:
-        values = _unsaid(parsed) | values
+        values = _unsaid(parsed) | _unsaid_options(values, registry) | values
     if not is_none(values.get(REFINER, "")):
         try:
             values[REFINER] = catalogue.get(values[REFINER]).title
@@ -265,6 +295,15 @@ def _unsaid(parsed: Parsed) -> dict[str, Any]:
     off = ("clip_skip", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "eta_noise_seed_delta")
     # GPU is unsaid. Elsewhere that is a CUDA card, whose noise every machine can draw.
     return {name: FIELDS[name].default for name in off} | {"randn_source": GPU if ours else NV}
+
+
+def _unsaid_options(values: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """The same of the options that count for its sampler; both etas, since each is another kind of sampler's."""
+    names: Collection[str] = OPTIONS
+    if "sampler_name" in values and "scheduler" in values and values["sampler_name"] in registry.samplers:
+        sampler, schedule = registry.samplers.get(values["sampler_name"]), registry.schedules.get(values["scheduler"])
+        names = {"eta", "eta_ddim", *counting(sampler, schedule, registry, flow=False)}
+    return {name: row.default for name, row in OPTIONS.items() if name in names}
 
 
 def known_parts(setting: str, names: str, files: Sequence[PartFile]) -> str:
@@ -314,6 +353,7 @@ def _defaults_of(
         "vae_precision": settings.vae_precision,
         "randn_source": settings.randn_source,
         "eta_noise_seed_delta": settings.eta_noise_seed_delta,
+        **{name: getattr(settings, setting_of(name)) for name in OPTIONS},
         **suiting(checkpoint, registry),
     }
     # The settings' parts are of one family; for the others the program chooses.

@@ -22,6 +22,7 @@ from webui.core.job_request import JobRequest
 from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
+from webui.core.sampler_fields import OPTIONS, setting_of
 from webui.core.settings import Settings, SettingsStore
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
@@ -282,7 +283,7 @@ class Service:
         return settings
 
     def public_settings(self) -> dict[str, Any]:
-        """The few settings that everybody's page needs."""
+        """The few settings that everybody's page needs; those of samplers by the names of the fields they are for."""
         current = self._settings.current
         return {
             "sd_model_checkpoint": current.sd_model_checkpoint,
@@ -291,6 +292,7 @@ class Service:
             "live_previews_enable": current.live_previews_enable,
             "randn_source": current.randn_source,
             "eta_noise_seed_delta": current.eta_noise_seed_delta,
+            **{name: getattr(current, setting_of(name)) for name in OPTIONS},
         }
 
     def status(self, who: Identity) -> dict[str, Any]:

@@ -126,6 +126,10 @@ def test_what_json_cannot_carry_is_refused_in_a_sentence(
         (["x", "--size", "64"], "--size is written as 512x768"),
         (["x", "--size", "65x64"], "multiple of 8"),
         (["x", "--steps", "0"], "between 1 and 150"),
+        (["x", "--eta", "5"], "Eta is 5; it must be between 0 and 1"),
+        (["x", "--sigma-min", "9", "--sigma-max", "2"], "must be above 0 and below sigma max, which is 2"),
+        (["x", "--uni-pc-variant", "bh3"], "must be one of bh1, bh2, vary_coeff"),
+        (["x", "--s-chrun", "3"], "There is no flag --s-chrun. Did you mean --s-churn?"),
         (["x", "--steps", "many"], "Sampling steps must be a number, not 'many'"),
         (["x", "--sampler", "Eular a"], "Did you mean 'Euler a'"),
         (["x", "--model", "nothing"], "Unknown checkpoint 'nothing'"),
@@ -231,7 +235,7 @@ def test_every_field_has_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert left.value.code == 0
     text = capsys.readouterr().out
     for field in ROWS:
-        assert field.name == "prompt" or all(name in text for name in (field.flag, *field.flags))
+        assert field.name == "prompt" or all(name in text for name in field.spellings)
 
 
 def test_a_setting_that_a_flag_makes_reaches_the_request(home: Path, tmp_path: Path) -> None:
@@ -250,3 +254,14 @@ def test_values_reach_the_request_as_they_were_given(either: Path, tmp_path: Pat
     assert request is not None
     names = ("negative_prompt", "cfg_scale", "scheduler", "attention", "alone")
     assert [request[name] for name in names] == ["blur", 4.5, "Karras", "math", True]
+
+
+def test_options_of_the_sampler_reach_the_request_and_the_picture_says_so(either: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    flags = ["--sampler", "UniPC", "--uni-pc-order", "2", "--no-uni-pc-lower-order-final"]
+    assert run(either, "x", *SMALL, *flags, "--always-discard-next-to-last-sigma", "-o", str(out)) == 0
+    picture = read(out)
+    assert picture.request is not None
+    names = ("uni_pc_order", "uni_pc_lower_order_final", "always_discard_next_to_last_sigma")
+    assert [picture.request[name] for name in names] == [2, False, True]
+    assert "UniPC order: 2, UniPC lower order final: False" in picture.infotext

@@ -41,7 +41,7 @@ def test_a_choice_among_words_is_taken_without_case_and_refused_with_the_list() 
 def test_names_are_given_once(attribute: str) -> None:
     given_names = [value for row in ROWS if (value := getattr(row, attribute))]
     assert len(set(given_names)) == len(given_names)
-    flags = [flag for row in ROWS for flag in (row.flag, *row.flags)]
+    flags = [flag for row in ROWS for flag in row.spellings]
     assert len(set(flags)) == len(flags)
 
 
@@ -103,6 +103,29 @@ def test_noise_of_another_size_needs_both_sides(given_side: str, missing: str) -
         check_values({f"seed_resize_from_{given_side}": 512})
     assert caught.value.field == f"seed_resize_from_{missing}"
     assert check_values({"seed_resize_from_w": 512, "seed_resize_from_h": 8})["seed_resize_from_h"] == 8
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "words"),
+    [
+        ({"eta": 5}, "eta", "Eta is 5; it must be between 0 and 1"),
+        (
+            {"sigma_min": 15, "sigma_max": 0.03},
+            "sigma_min",
+            "is 15; it must be above 0 and below sigma max, which is 0.03",
+        ),
+        ({"sigma_min": 1, "sigma_max": 1}, "sigma_min", "below sigma max"),
+        ({"rho": 0.001}, "rho", "is 0.001; it must be 0, which takes the schedule's own, or at least 0.1"),
+        ({"uni_pc_variant": "bh3"}, "uni_pc_variant", "must be one of bh1, bh2, vary_coeff, not 'bh3'"),
+        ({"uni_pc_order": 2.5}, "uni_pc_order", "must be a whole number"),
+        ({"sgm_noise_multiplier": "yes"}, "sgm_noise_multiplier", "must be true or false"),
+        ({"s_churm": 1}, "s_churm", "Did you mean 's_churn'"),
+    ],
+)
+def test_options_that_no_sampler_could_take_are_refused(values: dict[str, Any], field: str, words: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        check_values(values)
+    assert refused.value.field == field and words in refused.value.detail
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, MAX_SEED, ROWS, Field
 from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, field_names, join_names, split_names
+from webui.core.sampler_fields import LEAST_RHO, OPTIONS
 
 
 def values_of(row: Field) -> st.SearchStrategy[Any]:
@@ -36,6 +37,8 @@ def values_of(row: Field) -> st.SearchStrategy[Any]:
 REQUESTS = (
     st.fixed_dictionaries({row.name: values_of(row) for row in ROWS})
     .map(lambda values: values | ({} if values["seed_resize_from_w"] else {"seed_resize_from_h": 0}))
+    .map(lambda values: values | ({} if values["sigma_min"] < values["sigma_max"] else {"sigma_max": 0.0}))
+    .map(lambda values: values | ({} if values["rho"] >= LEAST_RHO else {"rho": 0.0}))
     .filter(lambda values: not values["seed_resize_from_w"] or values["seed_resize_from_h"])
     .map(GenerationRequest.from_values)
 )
@@ -63,7 +66,16 @@ def test_every_row_is_a_field_and_every_field_a_row_or_resolved() -> None:
 def test_a_request_of_an_older_version_reads() -> None:
     old = GenerationRequest(prompt="a").to_json()
     noise = ("subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "randn_source")
-    for name in ("vae", "text_encoders", "distilled_cfg_scale", "vae_hash", "text_encoders_hash", "abilities", *noise):
+    for name in (
+        "vae",
+        "text_encoders",
+        "distilled_cfg_scale",
+        "vae_hash",
+        "text_encoders_hash",
+        "abilities",
+        *noise,
+        *OPTIONS,
+    ):
         del old[name]
     assert GenerationRequest.from_json(old) == GenerationRequest(prompt="a")
     assert GenerationRequest().knows("cfg_scale") and not GenerationRequest().knows("distilled_cfg_scale")

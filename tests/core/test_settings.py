@@ -12,7 +12,10 @@ import pytest
 
 from webui.core.errors import InvalidField, NotAllowed, StorageProblem
 from webui.core.paths import PROGRAM_DIR
+from webui.core.sampler_fields import OPTIONS, setting_of
 from webui.core.settings import Settings, SettingsStore, check_settings, environment_values
+
+OF_SAMPLERS = {setting_of(name): row for name, row in OPTIONS.items()}
 
 
 @pytest.fixture
@@ -37,14 +40,23 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
         other[str] = "fp8"
     if name == "randn_source":
         other[str] = "NV"
+    row = OF_SAMPLERS.get(name)
+    other |= (
+        {str: row.choices[-1]}
+        if row and row.choices
+        else {float: row.minimum if row.default == row.maximum else row.maximum}
+        if row
+        else {}
+    )
     value = other[type(field.default)]
     SettingsStore(path).update({name: value})
     assert getattr(SettingsStore(path).current, name) == value
     assert list(json.loads(path.read_text("utf-8"))) == [name]
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name not in OF_SAMPLERS])
 def test_each_setting_is_read_by_the_program(name: str) -> None:
+    """Those of samplers are read as one: tests/test_accept_options.py."""
     texts = [path.read_text("utf-8") for path in (PROGRAM_DIR / "webui").rglob("*.py") if path.name != "settings.py"]
     assert any(f"urrent.{name}" in text or f"ettings.{name}" in text for text in texts)
 
@@ -58,6 +70,8 @@ def test_each_setting_is_read_by_the_program(name: str) -> None:
         ({"sd_model_checkpoint": "x" * 501}, "sd_model_checkpoint", "Checkpoint is wrong: .* 500"),
         ({"png_compres_level": 1}, "png_compres_level", "Did you mean 'png_compress_level'"),
         ({"theme": "dark", "max_waiting_visitor": 0}, "max_waiting_visitor", "greater than or equal to 1"),
+        ({"eta_ancestral": 5}, "eta_ancestral", "Eta for k-diffusion samplers must be less than or equal to 1"),
+        ({"sigma_min": 2, "sigma_max": 1}, "sigma_min", "Sigma min is 2; it must be above 0 and below sigma max"),
     ],
 )
 def test_a_wrong_value_changes_nothing(path: Path, values: dict[str, Any], field: str, expected: str) -> None:

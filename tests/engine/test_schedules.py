@@ -160,7 +160,7 @@ def test_the_ends_can_be_moved() -> None:
 
 @pytest.mark.parametrize("ends", [{"sigma_min": 20.0}, {"sigma_min": 2.0, "sigma_max": 1.0}, {"sigma_min": -1.0}])
 def test_ends_that_cross_are_refused(ends: dict[str, float]) -> None:
-    with pytest.raises(InvalidField, match="sigma min"):
+    with pytest.raises(InvalidField, match="Sigma min is"):
         chosen("Karras", **ends)
 
 

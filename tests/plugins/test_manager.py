@@ -103,6 +103,14 @@ def test_a_reference_to_the_house_stays_what_it_is(tmp_path: Path) -> None:
         (rows("samplers", "Schedule('S', 'worker:s')"), "must return a list of Sampler rows"),
         (rows("samplers", "Sampler('S', 'no reference')"), "module:function"),
         (rows("samplers", "Sampler('S', 'nowhere_at_all:s')"), "'nowhere_at_all', which does not exist"),
+        (
+            rows("samplers", "Sampler('S', 'extension:s', options=('s_churm',))"),
+            "The sampler 'S' names the option 's_churm', which it cannot have. Did you mean 's_churn'?",
+        ),
+        (
+            rows("schedules", "Schedule('S', 'extension:s', options=('eta',))"),
+            "The schedule 'S' names the option 'eta', which it cannot have.",
+        ),
         (rows("commands", "Command('serve', 'extension:x', 'Mine.')"), "claim the name 'serve'"),
         (rows("samplers", "Sampler('S', 'extension:s')", "Sampler('s', 'extension:s')"), "claim the name 's'"),
     ],

@@ -10,6 +10,7 @@ from webui.core.errors import MOST_UNKNOWN, Faults, InvalidField, nearest
 from webui.core.field import Field, Kind
 from webui.core.noise_fields import MAX_SEED, NOISE_ROWS
 from webui.core.precisions import AUTOMATIC, CHOICES, FORGE_KEY
+from webui.core.sampler_fields import SAMPLER_ROWS, check_ends, check_rho
 
 __all__ = ["FIELDS", "MAX_PIXELS", "MAX_SEED", "ROWS", "Field", "Kind", "check_values", "gather_values"]
 
@@ -162,6 +163,7 @@ ROWS: tuple[Field, ...] = (
         elem_id="seed",
     ),
     *NOISE_ROWS,
+    *SAMPLER_ROWS,
     Field(
         "checkpoint",
         "choice",
@@ -319,7 +321,7 @@ def gather_values(values: Mapping[str, Any], faults: Faults, known: Iterable[Fie
     for name, row in rows.items():
         with faults.gathered():
             checked[name] = row.check(values.get(name, row.default))
-    for check in (_check_pixels, _check_resize):
+    for check in (_check_pixels, _check_resize, check_ends, check_rho):
         with faults.gathered():
             check(checked)
     return checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -14,6 +14,7 @@ from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, ROWS
 from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.request import GenerationRequest, join_names, split_names
+from webui.core.sampler_fields import SAMPLER_ROWS
 
 ORDER = (
     "Steps",
@@ -66,6 +67,8 @@ _SPELLINGS = {
     "checkpoint": "Model",
     "model name": "Model",
     "resolution": "Size",
+    "beta scheduler alpha": "Beta schedule alpha",
+    "beta scheduler beta": "Beta schedule beta",
 }
 RESIZED = "Seed resize from"
 _SIZES = {"Size": ("width", "height"), RESIZED: ("seed_resize_from_w", "seed_resize_from_h")}
@@ -177,6 +180,7 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         "VAE": "" if request.vae in _NO_FILE else file_name(request.vae),
         "Clip skip": request.clip_skip if request.clip_skip > 1 and request.knows("clip_skip") else "",
         **_noise(request, index),
+        **_options(request),
         "Refiner": _refiner(request),
         "Refiner switch at": request.refiner_switch_at if _refiner(request) else "",
         **{FIELDS[name].infotext or "": _precision(request, name) for name in PRECISION_OF.values()},
@@ -200,6 +204,15 @@ def _noise(request: GenerationRequest, index: int) -> dict[str, Any]:
         "ENSD": request.eta_noise_seed_delta or "" if known else "",
         "RNG": noise_sources.written(request.randn_source),
     }
+
+
+def _options(request: GenerationRequest) -> dict[str, Any]:
+    """What is said of its sampler's and schedule's options: what was changed; acceptance keeps it where it counts."""
+    said = {}
+    for row in SAMPLER_ROWS:
+        value = getattr(request, row.name)
+        said[row.infotext or ""] = value if value != row.default and request.knows(row.name) else ""
+    return said
 
 
 def _refiner(request: GenerationRequest) -> str:
@@ -303,7 +316,7 @@ def _understand(key: str, value: str) -> dict[str, Any] | None:
     elif key in _HASHES:
         return {_HASHES[key]: value.strip().lower()} if re.fullmatch(r"[0-9a-fA-F]{6,64}", value.strip()) else None
     elif key in _BY_KEY:
-        found = {_BY_KEY[key]: _number(value) if FIELDS[_BY_KEY[key]].kind in ("int", "float") else value}
+        found = {_BY_KEY[key]: _READERS.get(FIELDS[_BY_KEY[key]].kind, str)(value)}
     else:
         return None
     try:
@@ -321,6 +334,13 @@ def _number(value: str) -> Any:
         return float(value)
     except ValueError:
         return value
+
+
+def _truth(value: str) -> Any:
+    return {"true": True, "false": False}.get(value.strip().lower(), value)
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {"int": _number, "float": _number, "bool": _truth}
 
 
 def _pairs(line: str) -> Iterator[tuple[str, str]]:

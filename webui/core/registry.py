@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from webui.core.errors import DarkroomError, UnknownName
+from webui.core.errors import DarkroomError, UnknownName, nearest
 from webui.core.job_request import RequestKinds
 from webui.core.model_work import ModelWork
+from webui.core.sampler_fields import OF_LEVELS, OPTIONS
 
 
 class Row(Protocol):
@@ -36,7 +37,11 @@ class Sampler:
     order: int = 1
     """2 for those that A1111 marks as second order: they ask twice in most steps, and prompts switch by their calls."""
     options: tuple[str, ...] = ()
-    """What it reads of `SamplerContext.options` (A1111's names: eta, s_churn, ...); no field of a request sets them."""
+    """What it reads of `SamplerContext.options`: fields of a request (core/sampler_fields.py), by name.
+
+    A row that names anything else is refused; there are no options of an extension's own yet. What a row does not name
+    is not handed to it, and not said of its pictures. Those of levels are handed to the function in `levels`.
+    """
     uses_timesteps: bool = False
     """True for samplers that walk the model's own timesteps (DDIM), whose first sigma need not be sigma_max."""
     levels: str = ""
@@ -49,6 +54,10 @@ class Sampler:
     """Whether the eta noise seed delta counts for its noise."""
     group: str = "Built in"
 
+    def __post_init__(self) -> None:
+        """Raise DarkroomError for an option that no request has."""
+        _check_options(f"sampler '{self.name}'", self.options, OPTIONS)
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -58,7 +67,22 @@ class Schedule:
     function: str
     aliases: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    """What of `ScheduleOptions` (engine/schedules.py) the function takes, by name."""
+    """Fields of a request (core/sampler_fields.py) that shape its levels; a row that names others is refused.
+
+    The function takes them by name, but for sigma_min and sigma_max, which are the ends of the `model` that it gets.
+    """
+
+    def __post_init__(self) -> None:
+        """Raise DarkroomError for an option that shapes no levels."""
+        _check_options(f"schedule '{self.name}'", self.options, OF_LEVELS)
+
+
+def _check_options(what: str, names: Collection[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f" Did you mean '{near}'?" if near else ""
+            raise DarkroomError(f"The {what} names the option '{name}', which it cannot have.{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +171,8 @@ class Family:
 
     A name that is no row's means that its models compute their steps themselves, with a sampler of their own.
     """
+    flow: bool = False
+    """Whether its models are flow models, whose noise levels go from 0 to 1."""
     abilities: tuple[str, ...] = ("cfg",)
     """What its models understand besides a prompt: "cfg" (a scale and a negative prompt), "cfg_scale" (a
     scale alone), "distilled_cfg"."""

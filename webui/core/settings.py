@@ -1,4 +1,4 @@
-"""The settings: one model that the page draws itself from, and the file that keeps what a person has set."""
+"""The settings in force, and the file that keeps what a person has set; the rows are in core/setting_rows.py."""
 
 from __future__ import annotations
 
@@ -10,197 +10,19 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Any, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from webui.core.errors import Faults, InvalidField, NotAllowed, StorageProblem, UnknownName
-from webui.core.noise_fields import MAX_SEED
-from webui.core.noise_sources import CHOICES as SOURCES
-from webui.core.noise_sources import Source
-from webui.core.precisions import CHOICES, Precision
+from webui.core.sampler_fields import ENDS, check_ends
+from webui.core.setting_rows import Settings
+
+__all__ = ["ENVIRONMENT_PREFIX", "Settings", "SettingsStore", "check_settings", "environment_values"]
 
 log = logging.getLogger(__name__)
 
 ENVIRONMENT_PREFIX = "DARKROOM_"
-
-MODELS = "Models"
-SAVING = "Saving pictures"
-PREVIEWS = "Live previews"
-RUNNING = "Making pictures"
-GUESTS = "Guests"
-PAGE = "Page"
-EXTENSIONS = "Extensions"
-
-_PRECISIONS = dict(zip(CHOICES, ("Automatic", "32 bits", "16 bits (fp16)", "16 bits (bf16)", "8 bits"), strict=True))
-
-
-def _row(
-    section: str,
-    catalogue: str | None = None,
-    *,
-    labels: Mapping[str, str] | None = None,
-    inverted: bool = False,
-    restart: bool = False,
-) -> dict[str, Any]:
-    """What the page needs besides title, help and limits: a section, the catalogue that the values are names of or
-    the labels of the values themselves, whether the page ticks the names that are not in the list, and whether a
-    change waits for the next start.
-    """
-    return {
-        "section": section,
-        **({"catalogue": catalogue} if catalogue else {}),
-        **({"labels": dict(labels)} if labels else {}),
-        **({"inverted": True} if inverted else {}),
-        **({"restart": True} if restart else {}),
-    }
-
-
-class Settings(BaseModel):
-    """All settings with their defaults. Names are A1111's option names where it has one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    sd_model_checkpoint: str = Field(
-        "",
-        title="Checkpoint",
-        description="The model that new pictures are made with; empty takes the first one found.",
-        max_length=500,
-        json_schema_extra=_row(MODELS, "checkpoints"),
-    )
-    sd_vae: str = Field(
-        "Automatic",
-        title="VAE",
-        description="The VAE of new pictures: a file's name, Automatic, or None for the one inside the checkpoint. "
-        "A checkpoint that it does not fit takes its own.",
-        max_length=500,
-        json_schema_extra=_row(MODELS, "vaes"),
-    )
-    sd_text_encoders: str = Field(
-        "",
-        title="Text encoders",
-        description="Files with text encoders for new pictures, with commas between them; empty takes what fits.",
-        max_length=2000,
-        json_schema_extra=_row(MODELS),
-    )
-    attention: str = Field(
-        "sdpa",
-        title="Attention",
-        description="How attention is computed where a request names nothing else.",
-        max_length=100,
-        json_schema_extra=_row(RUNNING, "attention"),
-    )
-    denoiser_precision: Precision = Field(
-        "Automatic",
-        title="Denoiser precision",
-        description="What the denoiser's weights are kept in where a request says nothing else.",
-        json_schema_extra=_row(RUNNING, labels=_PRECISIONS),
-    )
-    text_encoder_precision: Precision = Field(
-        "Automatic",
-        title="Text encoder precision",
-        description="The same for the text encoders.",
-        json_schema_extra=_row(RUNNING, labels=_PRECISIONS),
-    )
-    vae_precision: Precision = Field(
-        "Automatic",
-        title="VAE precision",
-        description="The same for the VAE.",
-        json_schema_extra=_row(RUNNING, labels=_PRECISIONS),
-    )
-    randn_source: Source = Field(
-        "CPU",
-        title="Random number source",
-        description="Where noise is drawn. CPU: one picture on every device. NV: what CUDA cards draw, also without "
-        "one, as most pictures of A1111 were made. GPU: the device's own.",
-        json_schema_extra=_row(RUNNING, labels={source: source for source in SOURCES}),
-    )
-    eta_noise_seed_delta: int = Field(
-        0,
-        title="Eta noise seed delta",
-        description="Added to the seed for the noise of the steps of ancestral samplers (ENSD).",
-        ge=0,
-        le=MAX_SEED,
-        json_schema_extra=_row(RUNNING),
-    )
-    unload_after_minutes: float = Field(
-        0.0,
-        title="Unload models after so many idle minutes",
-        description="Gives the memory back while nobody makes pictures; the next job loads its model again. 0 never.",
-        ge=0,
-        le=10_080,
-        json_schema_extra=_row(MODELS),
-    )
-    interrupt_after_current: bool = Field(
-        True,
-        title="Interrupt finishes the current picture",
-        description="Off: the first press of Interrupt already ends at this step and keeps the picture as it is.",
-        json_schema_extra=_row(RUNNING),
-    )
-    png_compress_level: int = Field(
-        1,
-        title="PNG compression",
-        description="0 writes fastest, 9 makes the smallest files; the picture is the same.",
-        ge=0,
-        le=9,
-        json_schema_extra=_row(SAVING, restart=True),
-    )
-    live_previews_enable: bool = Field(
-        True,
-        title="Show live previews",
-        description="Show the picture while it is made; costs a little time for each preview.",
-        json_schema_extra=_row(PREVIEWS),
-    )
-    show_progress_type: Literal["Full", "TAESD"] = Field(
-        "TAESD",
-        title="Live preview method",
-        description="TAESD uses the small decoders in models/VAE-approx, and the model's VAE where there is none.",
-        json_schema_extra=_row(PREVIEWS, labels={"Full": "Full", "TAESD": "TAESD"}, restart=True),
-    )
-    show_progress_every_n_steps: int = Field(
-        1,
-        title="Preview every so many steps",
-        description="1 previews each step.",
-        ge=1,
-        le=150,
-        json_schema_extra=_row(PREVIEWS, restart=True),
-    )
-    max_waiting_visitor: int = Field(
-        4,
-        title="Waiting jobs of a guest",
-        description="How many jobs one guest of a shared page may have waiting.",
-        ge=1,
-        le=1000,
-        json_schema_extra=_row(GUESTS),
-    )
-    max_pictures_visitor: int = Field(
-        16,
-        title="Pictures in a guest's job",
-        description="How many pictures one job of a guest may make.",
-        ge=1,
-        le=1600,
-        json_schema_extra=_row(GUESTS),
-    )
-    theme: Literal["system", "light", "dark"] = Field(
-        "system",
-        title="Theme",
-        description="What the page begins with; the switch in its head is kept in each browser.",
-        json_schema_extra=_row(PAGE, labels={"system": "System", "light": "Light", "dark": "Dark"}),
-    )
-    quicksettings_list: tuple[str, ...] = Field(
-        ("sd_model_checkpoint", "sd_vae"),
-        title="Quicksettings",
-        description="The settings that stand in the head of the page. The checkpoint always does.",
-        max_length=100,
-        json_schema_extra=_row(PAGE, "quicksettings", restart=True),
-    )
-    disabled_extensions: tuple[str, ...] = Field(
-        (),
-        title="Extensions",
-        description="Each is loaded unless it is switched off.",
-        max_length=1000,
-        json_schema_extra=_row(EXTENSIONS, "extensions", inverted=True, restart=True),
-    )
 
 
 def environment_values(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -282,10 +104,12 @@ class SettingsStore:
             if not changed:
                 return self._current
             saved = {**self._saved, **changed}
+            current = self._combine(saved)
+            if changed.keys() & set(ENDS):
+                check_ends({name: getattr(current, name) for name in ENDS})
             write_atomically(self.path, json.dumps(saved, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
-            self._saved = saved
-            self._current = self._combine(saved)
-            return self._current
+            self._saved, self._current = saved, current
+            return current
 
     def _combine(self, saved: Mapping[str, Any]) -> Settings:
         # Names of a newer version stay in the file untouched, so that going back and forth loses nothing.

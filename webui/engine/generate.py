@@ -21,7 +21,7 @@ from webui.engine.families.base import LoadedModel
 from webui.engine.lanes import Guide, Handover, Lane, LaneEnd, StepHooks
 from webui.engine.noise import Drawing, LaneNoise
 from webui.engine.samplers.base import SamplerContext
-from webui.engine.schedules import handover_sigma, noise_levels, start_scale
+from webui.engine.schedules import ScheduleOptions, handover_sigma, noise_levels, start_scale
 from webui.engine.stock.lane import Post, StockLane
 from webui.engine.stock.model import StockModel
 from webui.images.metadata import write_png
@@ -97,13 +97,15 @@ def make_lane(
     sampler = registry.samplers.get(request.sampler_name)
     schedule = registry.schedules.get(request.scheduler)
     levels = model.schedule_at(request.width, request.height)
-    sigmas = noise_levels(sampler, schedule, request.steps, levels, registry, resolve)
+    options = ScheduleOptions.of(request)
+    sigmas = noise_levels(sampler, schedule, request.steps, levels, registry, resolve, options)
     seeds = _seeds(run)
     factor = model.latent_factor
     shape = (model.latent_channels, request.height // factor, request.width // factor)
     noise = LaneNoise(seeds, shape, model.device, _drawing(run, sampler, factor))
-    start = noise.start() * start_scale(sampler, sigmas[0], levels)
-    context = SamplerContext(sigmas, request.steps, noise, levels)
+    start = noise.start() * start_scale(sampler, sigmas[0], levels, options)
+    asked = {name: getattr(request, name) for name in sampler.options}
+    context = SamplerContext(sigmas, request.steps, noise, levels, asked)
     handover = Handover(handover_sigma(levels, request.refiner_switch_at), run.guides[1]) if run.guides[1:] else None
     return Lane(
         guide,

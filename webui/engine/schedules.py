@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 from webui.core.errors import InvalidField
 from webui.core.registry import Registry, Sampler, Schedule
+from webui.core.request import GenerationRequest
+from webui.core.sampler_fields import ENDS, OF_LEVELS, OPTIONS, SKIP_TYPES, check_ends, check_ends_of_flow
+from webui.core.sampler_options import is_of_flow, walked
 from webui.engine.samplers.base import ModelSchedule, Option
 
 KARRAS_RHO = 7.0
 
-AUTOMATIC = "Automatic"
-UNIFORM = "Uniform"
-SKIP_TYPES = ("time_uniform", "time_quadratic", "logSNR")
-
 
 @dataclass(frozen=True, slots=True)
 class ScheduleOptions:
-    """What a person may change about schedules, by A1111's names; a 0 leaves the model's or the schedule's own value.
+    """What a request says of schedules, by its fields' names; a 0 leaves the model's or the schedule's own value.
 
     sigma_min, sigma_max: ends in place of the model's, for schedules that look at them; in the model's own scale. rho:
     of Karras and Polyexponential. beta_dist_alpha, beta_dist_beta: of Beta, above 0. always_discard_next_to_last_sigma:
@@ -37,10 +37,15 @@ class ScheduleOptions:
     sgm_noise_multiplier: bool = False
     uni_pc_skip_type: str = SKIP_TYPES[0]
 
+    @classmethod
+    def of(cls, request: GenerationRequest) -> Self:
+        """Those that the request says."""
+        return cls(**{field.name: getattr(request, field.name) for field in fields(cls)})
+
     def chosen(self, names: Collection[str]) -> dict[str, Option]:
-        """Those of the named options that are no 0, for a function that knows them."""
+        """Those of the named options that are no 0, for a function that takes them; ends come with its model."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name in names}
-        return {name: value for name, value in values.items() if value != 0.0}
+        return {name: value for name, value in values.items() if value != 0.0 and name not in ENDS}
 
 
 NO_OPTIONS = ScheduleOptions()
@@ -62,19 +67,28 @@ def noise_levels(
     schedules. `resolve` turns "module:function" into the function. The list has one entry more than there are steps to
     walk. Raises InvalidField for options that fit neither each other nor the model.
     """
-    bounded = within(model, options)
     drops = sampler.drops_next_to_last or options.always_discard_next_to_last_sigma
-    if sampler.ignores_schedule:
-        return list(resolve(sampler.levels)(steps, model, **options.chosen(sampler.options)))
-    if schedule.name == AUTOMATIC and model.flow:
+    drops = drops and not sampler.ignores_schedule
+    row = walked(sampler, schedule, registry, flow=model.flow)
+    if is_of_flow(sampler, schedule, flow=model.flow):
         return _dropped(flow(steps + drops, model), drops)
-    if schedule.name == AUTOMATIC:
-        schedule = registry.schedules.get(sampler.schedule)
-    if sampler.levels and schedule.name in (AUTOMATIC, UNIFORM):
-        # A1111 counts the step that is to be dropped here too, and drops nothing.
-        return list(resolve(sampler.levels)(steps + drops, model, **options.chosen(sampler.options)))
-    made = resolve(schedule.function)(steps + drops, bounded, **options.chosen(schedule.options))
-    return _dropped(list(made), drops)
+    function, names = (row.function, row.options) if row else (sampler.levels, sampler.options)
+    bounded = within(model, options) if set(ENDS) & set(names) else model
+    made = list(resolve(function)(steps + drops, bounded, **options.chosen(names)))
+    _check_falling(made, options, names)
+    # Of its own levels A1111 counts the step that is to be dropped too, and drops nothing.
+    return _dropped(made, drops and row is not None)
+
+
+def _check_falling(levels: list[float], options: ScheduleOptions, names: Collection[str]) -> None:
+    """Raise InvalidField where options have put two levels onto each other, which is no step."""
+    changed = [name for name in OF_LEVELS if name in names and getattr(options, name) != getattr(NO_OPTIONS, name)]
+    if changed and any(after >= before for before, after in pairwise(levels)):
+        said = " and ".join(OPTIONS[name].label for name in changed)
+        raise OPTIONS[changed[0]].refuse(
+            f"is so far from its default that two noise levels of the schedule are one (changed: {said}).",
+            *(f"Set {OPTIONS[name].label} to {OPTIONS[name].default}" for name in changed),
+        )
 
 
 def _dropped(levels: list[float], drops: bool) -> list[float]:
@@ -86,19 +100,9 @@ def within(model: ModelSchedule, options: ScheduleOptions) -> ModelSchedule:
     low, high = options.sigma_min or model.sigma_min, options.sigma_max or model.sigma_max
     if (low, high) == (model.sigma_min, model.sigma_max):
         return model
-    if not 0.0 < low < high:
-        raise InvalidField(
-            f"The schedule's lowest noise level (sigma min, {low:g}) must be above 0 and below its highest "
-            f"(sigma max, {high:g}).",
-            field="sigma_min",
-            remedies=("Set both to 0 to take the model's own",),
-        )
-    if model.flow and high > 1.0:
-        raise InvalidField(
-            f"The noise of this model ends at 1, so its schedule cannot start at {high:g}.",
-            field="sigma_max",
-            remedies=("Set sigma max to 0 or to at most 1",),
-        )
+    check_ends({"sigma_min": low, "sigma_max": high})
+    if model.flow:
+        check_ends_of_flow({"sigma_max": high})
     return _Bounded(model, low, high)
 
 
@@ -256,7 +260,8 @@ def _evenly(start: float, end: float, count: int) -> list[float]:
     """`count` values from start to end, both included; the start alone when count is 1."""
     if count == 1:
         return [start]
-    return [start + (end - start) * index / (count - 1) for index in range(count)]
+    # The end itself, which a sum of a great start and its opposite would miss.
+    return [*(start + (end - start) * index / (count - 1) for index in range(count - 1)), end]
 
 
 def _at_timesteps(places: list[float], model: ModelSchedule) -> list[float]:

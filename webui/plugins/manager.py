@@ -325,6 +325,8 @@ def _ask(module: ModuleType, kind: _Kind) -> list[Any]:
         return []
     try:
         rows = getattr(module, kind.hook)()
+    except DarkroomError:
+        raise
     except Exception as error:
         log.debug("The hook %s of %s failed.", kind.hook, module.__name__, exc_info=True)
         raise DarkroomError(f"Its {kind.hook}() failed: {_sentence(error)}") from error

@@ -187,12 +187,13 @@ class ClearedOut(BaseModel):
 
 
 class SamplerOut(BaseModel):
-    """A sampling method."""
+    """A sampling method; `options` are the fields that count for it."""
 
     name: str
     aliases: list[str]
     schedule: str
     order: int
+    options: list[str]
     group: str
 
 
@@ -203,10 +204,11 @@ class SamplersOut(BaseModel):
 
 
 class SchedulerOut(BaseModel):
-    """A schedule type."""
+    """A schedule type; `options` are the fields that shape it."""
 
     name: str
     aliases: list[str]
+    options: list[str]
 
 
 class SchedulersOut(BaseModel):

@@ -247,7 +247,9 @@ def test_attention_can_be_chosen(root, registry, model, monkeypatch):
     ("kind", "small", "large"), [("sd3", 3.0, 3.0), ("flux-schnell", 1.0, 1.0), ("flux-dev", 1.6487, 3.1582)]
 )
 def test_shifts(root, registry, kind, small, large):
-    made = loaded(found(write(flow(kind).tensors(), root / "m.safetensors")), registry)
+    checkpoint = found(write(flow(kind).tensors(), root / "m.safetensors"))
+    made = loaded(checkpoint, registry)
+    assert made.schedule_at(256, 256).flow and registry.families.get(checkpoint.family).flow
     assert made.schedule_at(256, 256).shift == pytest.approx(small, abs=1e-4)
     assert made.schedule_at(1024, 1024).shift == pytest.approx(large, abs=1e-4)
 

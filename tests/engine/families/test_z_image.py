@@ -167,6 +167,7 @@ def test_the_folder_s_own_schedule_counts_and_the_sidecar_s_more(root, registry,
     assert_same(ours(loaded(found(path), registry), registry, request), stock(model, request, 6.0))
     (path / "darkroom.json").write_text(json.dumps({"shift": 2}))
     assert loaded(found(path), registry).schedule_at(64, 64).shift == 2.0
+    assert registry.families.get("z-image").flow
     single = write(model.tensors(), root / "base.safetensors")
     single.with_suffix(".darkroom.json").write_text(json.dumps({"shift": 6}))
     assert loaded(found(single), registry).schedule_at(64, 64).shift == 6.0

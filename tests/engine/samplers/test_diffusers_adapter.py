@@ -66,7 +66,7 @@ def test_ddim_is_ddimscheduler_on_the_same_timesteps(bench, start, eta) -> None:
     assert timesteps == list(range(951, 0, -50))
 
     noise = bench.CountedNoise(tuple(start.shape))
-    final, asks = bench.drive(row, start * math.hypot(1.0, sigmas[0]), sigmas, bench.bent, noise, {"eta": eta})
+    final, asks = bench.drive(row, start * math.hypot(1.0, sigmas[0]), sigmas, bench.bent, noise, {"eta_ddim": eta})
     assert len(asks) == 19
 
     sample = start

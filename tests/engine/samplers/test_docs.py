@@ -8,6 +8,7 @@ from pathlib import Path
 import diffusers
 import pytest
 
+from webui.core.sampler_fields import OPTIONS
 from webui.engine.schedules import start_scale
 from webui.plugins.builtin.samplers import samplers, schedules
 
@@ -30,6 +31,11 @@ def test_the_samplers_are_as_the_page_says(bench, start) -> None:
         calls = "its own" if row.name == "DPM adaptive" else str(len(asks))
         actual.append([row.name, row.schedule, calls, ", ".join(row.options)])
     assert [cells[:4] for cells in table("Samplers")] == actual
+
+
+def test_the_options_are_those_of_the_page() -> None:
+    said = [name for cells in table("Options") for name in re.findall(r"`(\w+)`", cells[0])]
+    assert sorted(said) == sorted(OPTIONS)
 
 
 def scheduler_classes() -> set[str]:

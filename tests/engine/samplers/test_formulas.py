@@ -151,7 +151,7 @@ def test_ddim(bench, start, eta) -> None:
                 x = x + fresh * next(draws)
         return x
 
-    compare(bench, "DDIM", start, formula, sigmas=sigmas, options={"eta": eta})
+    compare(bench, "DDIM", start, formula, sigmas=sigmas, options={"eta_ddim": eta})
 
 
 @pytest.mark.parametrize("name, other", [("Euler a", "Euler"), ("DPM++ 2M SDE", "DPM++ 2M"), ("DDIM", "Euler")])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields
 
 import pytest
 import torch
 
 from webui.core.registry import Sampler
+from webui.core.sampler_fields import OF_LEVELS
 from webui.engine.noise import LaneNoise
 from webui.engine.samplers.base import Answer, Option, SamplerContext
-from webui.engine.schedules import ScheduleOptions, start_scale
+from webui.engine.schedules import start_scale
 from webui.plugins.builtin.samplers import samplers
 from webui.plugins.resolve import resolve
 
@@ -73,7 +73,7 @@ def test_any_number_of_steps_is_told_step_by_step(row: Sampler, steps: int, benc
 def test_any_eta_gives_numbers(row: Sampler, eta: float, bench) -> None:
     sigmas = bench.levels(row, 20)
     x = LaneNoise((3, 4), (4, 8, 8)).normal() * start_scale(row, sigmas[0], bench.model)
-    final, _ = bench.drive(row, x, sigmas, bench.Gaussian().denoise, options={"eta": eta}, steps=20)
+    final, _ = bench.drive(row, x, sigmas, bench.Gaussian().denoise, options={"eta": eta, "eta_ddim": eta}, steps=20)
     assert torch.isfinite(final).all() and final.abs().max() < 20.0
 
 
@@ -167,16 +167,15 @@ def test_lanes_that_take_turns_do_not_disturb_each_other(row: Sampler, bench, st
 
 @each_row
 def test_every_option_that_the_row_names_is_read_and_no_other(row: Sampler, bench, start) -> None:
-    base = {"eta": 0.5, "s_churn": 3.0, "s_tmin": 0.0, "s_tmax": 0.0, "s_noise": 1.0}
-    other = {"eta": 0.9, "s_churn": 6.0, "s_tmin": 5.0, "s_tmax": 5.0, "s_noise": 1.1}
+    base = {"eta": 0.5, "eta_ddim": 0.5, "s_churn": 3.0, "s_tmin": 0.0, "s_tmax": 0.0, "s_noise": 1.0}
+    other = {"eta": 0.9, "eta_ddim": 0.9, "s_churn": 6.0, "s_tmin": 5.0, "s_tmax": 5.0, "s_noise": 1.1}
     words = {"uni_pc_variant": "bh2", "uni_pc_order": 2, "uni_pc_lower_order_final": False}
 
     def run(options: dict[str, Option]) -> torch.Tensor:
         return bench.drive(row, start * 10.0, geometric(24), bench.bent, options=options)[0]
 
     expected = run(base)
-    of_schedule = {field.name for field in fields(ScheduleOptions)}
-    assert set(row.options) - of_schedule <= {*other, *words}
+    assert set(row.options) - set(OF_LEVELS) <= {*other, *words}
     for name, value in {**other, **words}.items():
         changed = not torch.equal(run({**base, name: value}), expected)
         assert changed == (name in row.options), name

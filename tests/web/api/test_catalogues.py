@@ -15,7 +15,8 @@ def test_samplers_and_schedulers_are_the_registrys(alone: Site) -> None:
     assert [row["name"] for row in samplers] == registry.samplers.names()
     assert next(row for row in samplers if row["name"] == "Heun")["order"] == 2
     # Nothing is promised that no request could ask for.
-    assert set(samplers[0]) == {"name", "aliases", "schedule", "order", "group"}
+    assert set(samplers[0]) == {"name", "aliases", "schedule", "order", "options", "group"}
+    assert {option for row in samplers for option in row["options"]} < {row.name for row in ROWS}
     names = [row["name"] for row in client.get("/api/v1/schedulers").json()["schedulers"]]
     assert names == registry.schedules.names()
 

@@ -83,7 +83,7 @@ class SamplerContext:
     """All that a sampler may use besides its latents.
 
     sigmas: falling noise levels as host floats; the last is usually 0. steps: what the person asked for.
-    options: the sampler's own options by A1111's names (eta, s_churn, s_tmin, s_tmax, s_noise, uni_pc_order, ...).
+    options: fields of the request, those that the sampler's row names (eta, s_churn, uni_pc_order, ...).
     """
 
     sigmas: Sequence[float]

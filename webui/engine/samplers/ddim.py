@@ -18,12 +18,12 @@ CFGPP_SCALE = 12.5
 @in_own_scale
 @in_noise_ratio
 def ddim(x: Tensor, context: SamplerContext) -> Sampling:
-    """DDIM (Song et al. 2021, equation 12). Options: eta (0; 1 is DDPM), s_noise (1).
+    """DDIM (Song et al. 2021, equation 12). Options: eta_ddim (0; 1 is DDPM), s_noise (1).
 
     In sigma space its step is the ancestral one. The final latent is in the model's own scale, in which A1111
     decodes it: its steps end at timestep 1, where a little noise is left.
     """
-    eta = context.number("eta", 0.0)
+    eta = context.number("eta_ddim", 0.0)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         answer = yield Ask(x, sigma, step)
         down, up = ancestral(sigma, following, eta)
@@ -36,10 +36,10 @@ def ddim(x: Tensor, context: SamplerContext) -> Sampling:
 def ddim_cfgpp(x: Tensor, context: SamplerContext) -> Sampling:
     """DDIM with CFG++ (Chung et al. 2024, arXiv 2406.08070): noise goes on in the direction without the prompt.
 
-    The guided answer counts with a 12.5th of the CFG scale, as in A1111. Without guidance it is DDIM. Options: eta
-    (0), s_noise (1).
+    The guided answer counts with a 12.5th of the CFG scale, as in A1111. Without guidance it is DDIM. Options:
+    eta_ddim (0), s_noise (1).
     """
-    eta = context.number("eta", 0.0)
+    eta = context.number("eta_ddim", 0.0)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         answer = yield Ask(x, sigma, step)
         free = answer.denoised if answer.uncond is None else answer.uncond

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from webui.core.errors import InvalidField
+from webui.core.sampler_fields import VARIANTS
 from webui.engine.samplers.base import Ask, SamplerContext, Sampling
 from webui.engine.samplers.noise_ratio import in_noise_ratio, in_own_scale
 from webui.engine.samplers.steps import towards
-
-VARIANTS = ("bh1", "bh2", "vary_coeff")
 
 
 @in_own_scale

@@ -139,6 +139,7 @@ _SD3 = Family(
     steps=28,
     cfg_scale=5.0,
     samplers=FLOW_SAMPLERS,
+    flow=True,
     variants=(Variant("turbo", {}, {"steps": 4, "cfg_scale": 1.0}, names=("turbo",)),),
     tiny_decoder="taesd3",
     forms="webui.engine.checkpoints.forms.flow:SD3",
@@ -161,6 +162,7 @@ _FLUX = Family(
     steps=20,
     cfg_scale=1.0,
     samplers=FLOW_SAMPLERS,
+    flow=True,
     variants=(
         Variant("dev", {"guidance": True}, {"steps": 20, "cfg_scale": 1.0}, ("cfg", "distilled_cfg")),
         Variant("schnell", {"guidance": False}, {"steps": 4, "cfg_scale": 1.0}, ()),
@@ -185,6 +187,7 @@ _Z_IMAGE = Family(
     steps=30,
     cfg_scale=4.0,
     samplers=FLOW_SAMPLERS,
+    flow=True,
     # The weights of the two are of one form; the folders that were published differ in this.
     variants=(Variant("turbo", {}, {"steps": 8, "cfg_scale": 1.0}, scheduler={"shift": 3.0}, names=("turbo",)),),
     tiny_decoder="taef1",

@@ -9,6 +9,8 @@ from webui.plugins.hooks import hookimpl
 _HERE = "webui.engine.samplers."
 _CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 _ETA = ("eta", "s_noise")
+_ETA_DDIM = ("eta_ddim", "s_noise")
+_ENDS = ("sigma_min", "sigma_max")
 _LEVELS = "webui.engine.schedules"
 _TIMESTEPS = _LEVELS + ":timesteps"
 _UNIPC = ("uni_pc_variant", "uni_pc_skip_type", "uni_pc_order", "uni_pc_lower_order_final")
@@ -82,13 +84,13 @@ _SAMPLERS = (
     Sampler("IPNDM", _HERE + "multistep:ipndm"),
     Sampler("IPNDM_V", _HERE + "multistep:ipndm_v"),
     Sampler("DEIS", _HERE + "multistep:deis"),
-    Sampler("DDIM", _HERE + "ddim:ddim", schedule="Uniform", options=_ETA, uses_timesteps=True, levels=_TIMESTEPS),
+    Sampler("DDIM", _HERE + "ddim:ddim", schedule="Uniform", options=_ETA_DDIM, uses_timesteps=True, levels=_TIMESTEPS),
     Sampler(
         "DDIM CFG++",
         _HERE + "ddim:ddim_cfgpp",
         ("ddim_cfgpp",),
         "Uniform",
-        options=_ETA,
+        options=_ETA_DDIM,
         uses_timesteps=True,
         levels=_TIMESTEPS,
     ),
@@ -118,16 +120,16 @@ def schedules() -> list[Schedule]:
     return [
         Schedule("Automatic", _LEVELS + ":uniform"),
         Schedule("Uniform", _LEVELS + ":uniform"),
-        Schedule("Karras", _LEVELS + ":karras", options=("rho",)),
-        Schedule("Exponential", _LEVELS + ":exponential"),
-        Schedule("Polyexponential", _LEVELS + ":polyexponential", options=("rho",)),
-        Schedule("SGM Uniform", _LEVELS + ":sgm_uniform", ("sgm_uniform", "SGMUniform")),
-        Schedule("KL Optimal", _LEVELS + ":kl_optimal", ("kl_optimal",)),
+        Schedule("Karras", _LEVELS + ":karras", options=(*_ENDS, "rho")),
+        Schedule("Exponential", _LEVELS + ":exponential", options=_ENDS),
+        Schedule("Polyexponential", _LEVELS + ":polyexponential", options=(*_ENDS, "rho")),
+        Schedule("SGM Uniform", _LEVELS + ":sgm_uniform", ("sgm_uniform", "SGMUniform"), _ENDS),
+        Schedule("KL Optimal", _LEVELS + ":kl_optimal", ("kl_optimal",), _ENDS),
         Schedule("Align Your Steps", _LEVELS + "_published:align_your_steps", ("align_your_steps", "AYS")),
         Schedule("Simple", _LEVELS + ":simple"),
-        Schedule("Normal", _LEVELS + ":normal"),
+        Schedule("Normal", _LEVELS + ":normal", options=_ENDS),
         Schedule("DDIM", _LEVELS + ":ddim"),
-        Schedule("Beta", _LEVELS + "_beta:beta", options=("beta_dist_alpha", "beta_dist_beta")),
+        Schedule("Beta", _LEVELS + "_beta:beta", options=(*_ENDS, "beta_dist_alpha", "beta_dist_beta")),
         Schedule("Turbo", _LEVELS + ":turbo"),
         Schedule("AYS GITS", _LEVELS + "_published:ays_gits", ("align_your_steps_GITS", "Align Your Steps GITS")),
         Schedule("AYS 11", _LEVELS + "_published:align_your_steps", ("align_your_steps_11", "Align Your Steps 11")),

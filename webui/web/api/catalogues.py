@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends
 from webui.core.errors import DarkroomError
 from webui.core.fields import Field
 from webui.core.job import Identity
+from webui.core.registry import Sampler, Schedule
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE
 from webui.engine.checkpoints.facts import facts_of, facts_of_file
 from webui.engine.checkpoints.suits import abilities_of
@@ -45,7 +46,7 @@ def build(service: Service) -> APIRouter:
     @router.get("/schedulers", response_model=SchedulersOut)
     async def list_schedulers() -> Any:
         """All schedule types, in order."""
-        return {"schedulers": [{"name": row.name, "aliases": list(row.aliases)} for row in service.registry.schedules]}
+        return {"schedulers": [_schedule(row) for row in service.registry.schedules]}
 
     @router.get("/checkpoints", response_model=CheckpointsOut)
     async def list_checkpoints(who: Who) -> Any:
@@ -93,12 +94,17 @@ def build(service: Service) -> APIRouter:
     return router
 
 
-def _sampler(row: Any) -> dict[str, Any]:
+def _schedule(row: Schedule) -> dict[str, Any]:
+    return {"name": row.name, "aliases": list(row.aliases), "options": list(row.options)}
+
+
+def _sampler(row: Sampler) -> dict[str, Any]:
     return {
         "name": row.name,
         "aliases": list(row.aliases),
         "schedule": row.schedule,
         "order": row.order,
+        "options": list(row.options),
         "group": row.group,
     }
 
