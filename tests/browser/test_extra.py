@@ -8,13 +8,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, Serve, ready
-from tests.browser.helpers import GENERATE, PROMPT, generate, number, set_number, state
+from tests.browser.helpers import GENERATE, PROMPT, generate, number, set_number, state, tab
 
 pytestmark = pytest.mark.browser
 
 VARIED = (
     "a blue heart\nSteps: 4, Sampler: Euler a, CFG scale: 7, Seed: 4294967294, Size: 128x128, "
     "Variation seed: 4294967295, Variation seed strength: 0.25, Seed resize from: 512x768, ENSD: 31337, Version: v1.10"
+)
+CHANGED = (
+    "a blue heart\nSteps: 4, Sampler: Euler a, Schedule type: Karras, CFG scale: 7, Seed: 5, Size: 128x128, RNG: CPU, "
+    "Eta: 0.5, Schedule rho: 5, Discard penultimate sigma: True, Version: v1.10.1"
 )
 PLAIN = "a red circle\nSteps: 4, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 128x128, RNG: CPU, Version: v1.10.1"
 NOISE = {
@@ -114,3 +118,30 @@ def test_a_model_that_draws_its_own_noise_has_no_extra(page: Page) -> None:
     page.evaluate("document.documentElement.dataset.without = 'subseed subseed_strength'")
     expect(page.locator("#txt2img_seed_extras")).to_be_hidden()
     expect(page.locator("#txt2img_subseed_show")).to_be_hidden()
+
+
+def test_options_of_a_text_are_chips_and_what_is_not_said_is_the_setting(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    chips = page.locator("#txt2img_override_settings .dk-chip")
+    paste(page, CHANGED)
+    expect(chips).to_have_text(["Eta: 0.5 ×", "Rho: 5 ×", "Discard next-to-last sigma: true ×"])
+    page.click(GENERATE)
+    state(page, "done")
+    changed = {"eta": 0.5, "rho": 5, "always_discard_next_to_last_sigma": True}
+    assert asked(page).items() >= changed.items()
+    assert "Eta: 0.5, Schedule rho: 5, Discard penultimate sigma: True" in picture(page)
+    tab(page, "settings")
+    page.fill("#settings_search", "k-diffusion")
+    expect(page.locator("#row_eta_ancestral")).to_be_visible()
+    expect(page.locator("#row_s_churn")).to_be_hidden()
+    page.fill("#setting_eta_ancestral input", "0.25")
+    page.click("#settings_submit")
+    expect(page.locator("#dk_notices")).to_contain_text("Settings are saved")
+    tab(page, "txt2img")
+    paste(page, PLAIN)
+    expect(chips).to_have_text(["Eta: 1 ×"])
+    chips.click()
+    expect(chips).to_have_count(0)
+    generate(page, "a red circle")
+    assert asked(page).items() >= {"eta": 0.25, "rho": 0, "always_discard_next_to_last_sigma": False}.items()
+    assert "Eta: 0.25" in picture(page)
