@@ -165,8 +165,18 @@ SAMPLER_ROWS: tuple[Field, ...] = (
         False,
         "SGM noise multiplier",
     ),
-    _choice("uni_pc_variant", "UniPC variant", "The form of UniPC's corrector.", VARIANTS),
-    _choice("uni_pc_skip_type", "UniPC skip type", "How UniPC spreads its own noise levels.", SKIP_TYPES),
+    _choice(
+        "uni_pc_variant",
+        "UniPC variant",
+        "The form of UniPC's steps: B1(h) (bh1), B2(h) (bh2) or coefficients that vary (vary_coeff).",
+        VARIANTS,
+    ),
+    _choice(
+        "uni_pc_skip_type",
+        "UniPC skip type",
+        "UniPC's own noise levels are even in time, in the root of time (time_quadratic) or in log SNR.",
+        SKIP_TYPES,
+    ),
     Field(
         "uni_pc_order",
         "int",
@@ -182,7 +192,7 @@ SAMPLER_ROWS: tuple[Field, ...] = (
     _switch(
         "uni_pc_lower_order_final",
         "UniPC lower order final",
-        "UniPC's last steps are of lower order, which few steps need.",
+        "UniPC's last steps are of lower order: steadier where there are few steps.",
         True,
         "UniPC lower order final",
     ),

@@ -25,7 +25,7 @@ EXTENSIONS = "Extensions"
 _PRECISIONS = dict(zip(CHOICES, ("Automatic", "32 bits", "16 bits (fp16)", "16 bits (bf16)", "8 bits"), strict=True))
 
 _VARIANTS = {"bh1": "B1(h)", "bh2": "B2(h)", "vary_coeff": "Varying"}
-_SKIP_TYPES = {"time_uniform": "Time", "time_quadratic": "Time squared", "logSNR": "Log SNR"}
+_SKIP_TYPES = {"time_uniform": "Time", "time_quadratic": "Root of time", "logSNR": "Log SNR"}
 
 
 def _row(

@@ -13,6 +13,8 @@ from webui.core.registry import Registry
 
 _GREATEST_SLIDER = 200
 _MOST_SEGMENTS = 3
+_GREATEST_SMALL = 2
+"""The arrows of numbers that stay below it go by hundredths."""
 
 _Choices = list[str | int | float | tuple[str | I18nData, str | int | float]]
 
@@ -44,7 +46,9 @@ def setting_control(name: str, info: FieldInfo, registry: Registry, *, labelled:
     elif isinstance(default, int) and low is not None and high is not None and high <= _GREATEST_SLIDER:
         component = gr.Slider(low, high, step=1, value=default, buttons=[], **common)
     elif isinstance(default, int | float):
-        component = gr.Number(value=default, precision=0 if isinstance(default, int) else None, **common)
+        small = isinstance(default, float) and high is not None and high < _GREATEST_SMALL
+        precision = 0 if isinstance(default, int) else None
+        component = gr.Number(value=default, precision=precision, step=0.01 if small else 1, **common)
     else:
         component = gr.Textbox(value=str(default), lines=1, max_lines=1, **common)
     return component
