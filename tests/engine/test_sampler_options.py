@@ -144,3 +144,12 @@ def test_the_engines_options_of_schedules_are_the_fields() -> None:
     shared = {name: getattr(NO_OPTIONS, name) for name in OPTIONS if hasattr(NO_OPTIONS, name)}
     assert shared == {name: OPTIONS[name].default for name in shared}
     assert set(OF_LEVELS) < set(shared)
+
+
+def test_levels_that_options_put_onto_each_other_are_refused_by_name(registry: Any) -> None:
+    euler, schedule = registry.samplers.get("Euler"), registry.schedules.get("Polyexponential")
+    with pytest.raises(
+        InvalidField, match=r"With Rho 60\.0 two noise levels of this many steps are the same"
+    ) as refused:
+        noise_levels(euler, schedule, 20, SD1, registry, resolve, ScheduleOptions(rho=60.0))
+    assert refused.value.field == "rho" and refused.value.remedies == ("Set Rho to 0.0",)

@@ -84,10 +84,11 @@ def _check_falling(levels: list[float], options: ScheduleOptions, names: Collect
     """Raise InvalidField where options have put two levels onto each other, which is no step."""
     changed = [name for name in OF_LEVELS if name in names and getattr(options, name) != getattr(NO_OPTIONS, name)]
     if changed and any(after >= before for before, after in pairwise(levels)):
-        said = " and ".join(OPTIONS[name].label for name in changed)
-        raise OPTIONS[changed[0]].refuse(
-            f"is so far from its default that two noise levels of the schedule are one (changed: {said}).",
-            *(f"Set {OPTIONS[name].label} to {OPTIONS[name].default}" for name in changed),
+        said = " and ".join(f"{OPTIONS[name].label} {getattr(options, name)}" for name in changed)
+        raise InvalidField(
+            f"With {said} two noise levels of this many steps are the same, so that there is no step between them.",
+            field=changed[0],
+            remedies=[f"Set {OPTIONS[name].label} to {OPTIONS[name].default}" for name in changed],
         )
 
 
