@@ -13,9 +13,10 @@ from typing import Any
 
 from webui.core.errors import WorkerProblem
 from webui.core.events import Finished, Loading, Note, Picture, Step
+from webui.core.model_memory import HeldModel, Unloaded
 from webui.jobs.executors import messages
 from webui.jobs.executors.base import WorkerStatus
-from webui.jobs.executors.messages import Cancel, Submit, Tell
+from webui.jobs.executors.messages import Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link
 
 
@@ -37,6 +38,8 @@ def main(link: Link, config: dict[str, Any]) -> None:
                 link.output("cancelled", Note(command.job_id))
             case Tell():
                 link.output(command.job_id, Note(str(command.verb)))
+            case Unload() if config.get("tells_of_unloads"):
+                link.report(Gone(command.number, Unloaded(("x",))))
 
 
 def _job(link: Link, job: Submit, gone: set[str]) -> None:
@@ -68,7 +71,17 @@ def _job(link: Link, job: Submit, gone: set[str]) -> None:
     for index in set(range(request.pictures)) - job.done:
         text = f"alone={job.alone}"
         link.output(job.job_id, Picture(index, request.seed_of(index), b"data", request.width, request.height, text))
+    if "busy meanwhile" in request.prompt:
+        _grown(link, 2**40)
     link.output(job.job_id, Finished(request.pictures))
+    if "keeps" in request.prompt:
+        _grown(link, int(request.prompt.split("keeps ")[1]))
+
+
+def _grown(link: Link, besides: int) -> None:
+    """A status that says how much RAM the process holds besides a model."""
+    held = (HeldModel("x", 1),)
+    link.status(WorkerStatus("ready", f"Fake {os.getpid()}", "", 1, 2, held, besides=besides))
 
 
 def dies_at_start(link: Link, config: Any) -> None:

@@ -87,8 +87,13 @@ class Simulation:
 
     def _admit(self) -> None:
         while chosen := self.fleet.choose(self.line[:LOOK_AHEAD], len(self.line)):
-            job, worker, reason = chosen
-            assert not reason or (reason == GOES_FIRST and job is not self.line[0] and worker.holds(job))
+            job, worker, reason, passed = chosen
+            assert bool(reason) == bool(passed)
+            if passed:
+                assert reason == GOES_FIRST and worker.holds(job)
+                place = self.line.index(job)
+                assert all(self.line.index(other) < place for other in passed)
+                assert not any(other.alone and all(each.jobs for each in self.fleet.workers) for other in passed)
             self._start(job, worker)
 
     def _start(self, job: Job, worker: Worker) -> None:

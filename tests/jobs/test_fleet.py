@@ -228,7 +228,7 @@ class Line:
                 worker, ended = pick([(worker, name) for worker in self.fleet.workers for name in worker.jobs])
                 del worker.jobs[ended]
                 continue
-            taken, worker, _ = chosen
+            taken, worker = chosen[:2]
             assert worker.takes(taken) and len(worker.jobs) < worker.executor.room()
             assert not (taken.alone and worker.jobs) and not any(other.alone for other in worker.jobs.values())
             loads += not worker.holds(taken)

@@ -8,8 +8,9 @@ from pathlib import Path
 from tests.jobs.helpers import QUICK, MakeJob, Watched, at_step, running_house, with_loop
 from webui.core.events import Queued
 from webui.core.model_memory import Unloaded
+from webui.jobs import idle
 from webui.jobs.executors.fake import FakeExecutor
-from webui.jobs.fleet import GOES_FIRST, WAS_PASSED
+from webui.jobs.fleet import GOES_FIRST, WAS_PASSED, Fleet
 
 
 @with_loop
@@ -73,3 +74,19 @@ async def test_a_job_that_runs_longer_than_that_keeps_its_model(tmp_path: Path, 
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.2)
         assert unloads == before + 1, "once for each time that it is idle"
+
+
+def test_a_fresh_process_is_idle_from_its_start_on_and_one_that_is_not_ready_never() -> None:
+    now = 0.0
+    executor = FakeExecutor(QUICK)
+    (worker,) = Fleet([executor], clock=lambda: now).workers
+    executor.become("starting")
+    assert idle.due([worker], 10.0, 100.0) == [] and idle.patience([worker], 10.0, 100.0) is None
+    now = 100.0
+    executor.become("ready")
+    assert idle.patience([worker], 10.0, 104.0) == 6.0
+    assert idle.due([worker], 10.0, 110.0) == [worker] and idle.due([worker], 10.0, 111.0) == []
+    executor.become("restarting")
+    now = 200.0
+    executor.become("ready")
+    assert idle.due([worker], 10.0, 205.0) == [] and idle.due([worker], 10.0, 210.0) == [worker]

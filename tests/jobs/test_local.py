@@ -22,6 +22,7 @@ from tests.jobs.helpers import MakeJob, running_house, with_loop
 from webui.core.errors import WorkerProblem
 from webui.core.events import Failed, Finished, Loading, Note, Output, Picture, Queued, Step
 from webui.core.job import Job, State
+from webui.core.model_memory import Unloaded
 from webui.jobs.executors.base import Controls, WorkerDied
 from webui.jobs.executors.local import LocalExecutor
 
@@ -263,3 +264,35 @@ async def test_a_job_that_kills_the_worker_while_it_loads_fails_in_the_end(
         end = await house.end(bad.id)
         assert isinstance(end, Failed) and "SIGKILL" in end.problem.detail
         assert isinstance(await house.end(good.id), Finished)
+
+
+async def has_come(executor: LocalExecutor, besides: int) -> None:
+    """Wait until the status says so."""
+    while executor.status().besides != besides and executor.status().state == "ready":
+        await asyncio.sleep(0.01)
+
+
+@with_loop
+async def test_a_worker_that_has_grown_twice_in_a_row_is_replaced(make_job: MakeJob) -> None:
+    gib = 2**30
+    async with worker() as executor:
+        await ready(executor)
+        for number, kept in enumerate([3 * gib, 6 * gib, 4 * gib, 6 * gib]):
+            prompt = f"busy meanwhile, keeps {kept}"
+            await outputs(executor, make_job("ann", f"job{number}", prompt=prompt))
+            await has_come(executor, kept)
+            assert executor.status().state == "ready", "neither what it held in a job nor one reading counts"
+        first = executor.pid
+        await outputs(executor, make_job("ann", "last", prompt=f"keeps {6 * gib + 1}"))
+        while executor.pid == first or executor.status().state != "ready":
+            await asyncio.sleep(0.01)
+
+
+@with_loop
+async def test_who_asks_a_worker_to_unload_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webui.jobs.executors.local._UNLOAD_SECONDS", 0.1)
+    async with worker() as deaf, worker(tells_of_unloads=True) as hears:
+        await ready(deaf)
+        await ready(hears)
+        assert await hears.unload() == Unloaded(("x",))
+        assert await deaf.unload() == Unloaded()

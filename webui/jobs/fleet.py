@@ -41,7 +41,7 @@ class Worker:
     changed: float = 0.0
     """When its state became another one, by the fleet's clock."""
     idle_since: float = 0.0
-    """When its last job left it, or it was made, by the fleet's clock."""
+    """When its last job left it, or its process was ready, by the fleet's clock."""
     rested: bool = False
     """Whether its models were told to leave since then."""
 
@@ -70,11 +70,12 @@ class Worker:
 
 
 class Choice(NamedTuple):
-    """The next job, its worker, and why it goes before the jobs ahead of it, where a model is the reason."""
+    """The next job, its worker, and why it goes before the jobs `passed`, where a model is the reason."""
 
     job: Job
     worker: Worker
     reason: str = ""
+    passed: Sequence[Job] = ()
 
 
 class Fleets:
@@ -153,7 +154,8 @@ class Fleet:
         job, worker = self._chosen(possible, workers)
         # Also a head that cannot be admitted yet was passed: when it can be, it has waited long enough.
         self._passed = 0 if job is ahead[0] else self._passed + 1
-        return Choice(job, worker, "" if job is possible[0] else GOES_FIRST)
+        passed = possible[: possible.index(job)]
+        return Choice(job, worker, GOES_FIRST if passed else "", passed)
 
     def admit(self, job: Job, worker: Worker) -> None:
         """The job runs on the worker from now on."""
@@ -189,6 +191,9 @@ class Fleet:
 
     def _note_change(self, worker: Worker) -> None:
         worker.changed = self._clock()
+        if worker.status.state == "ready":
+            # A fresh process loads a model by itself, which is to leave in its time too.
+            worker.idle_since, worker.rested = self._clock(), False
         self._changed()
 
     def _eligible(self) -> list[Worker]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from webui.jobs.fleet import Worker
@@ -16,10 +17,11 @@ def due(workers: Iterable[Worker], seconds: float, now: float) -> list[Worker]:
 
 
 def patience(workers: Iterable[Worker], seconds: float, now: float) -> float | None:
-    """Seconds until the next of them is due; None when none will be before it has had another job."""
-    waits = [_left(worker, seconds, now) for worker in workers if seconds and not worker.rested and not worker.jobs]
-    return max(0.0, min(waits)) if waits else None
+    """Seconds until the next of them is due; None when none will be before it has had another job or start."""
+    wait = min((_left(worker, seconds, now) for worker in workers if seconds), default=math.inf)
+    return None if wait == math.inf else max(0.0, wait)
 
 
 def _left(worker: Worker, seconds: float, now: float) -> float:
-    return float("inf") if worker.rested or worker.jobs else worker.idle_since + seconds - now
+    busy = worker.rested or worker.jobs or worker.status.state != "ready"
+    return math.inf if busy else worker.idle_since + seconds - now

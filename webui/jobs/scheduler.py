@@ -53,7 +53,7 @@ class Scheduler:
         self._bus = bus
         self._runners: dict[str, Runner] = {}
         self._woken = asyncio.Event()
-        self._aftermaths: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
         self._disk_full = False
         self._silent_until = 0.0
         self._announcing: asyncio.TimerHandle | None = None
@@ -95,7 +95,7 @@ class Scheduler:
     def _rest(self) -> None:
         """Have the models of workers that are idle for long leave their memory."""
         for worker in idle.due(self.workers, self._idle_seconds, time.monotonic()):
-            self._spawn(self._unload(worker))
+            self._beside(self._unload(worker), "idle unload")
 
     async def _unload(self, worker: Worker) -> None:
         unloaded = await worker.executor.unload()
@@ -172,13 +172,13 @@ class Scheduler:
             for each in ended:
                 await aftermath(self._parts, each)
 
-        self._spawn(follow())
+        self._beside(follow(), "aftermath")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Have something done beside the line; a stop of the program waits for it."""
-        task = asyncio.create_task(work)
-        self._aftermaths.add(task)
-        task.add_done_callback(self._aftermaths.discard)
+        task = asyncio.create_task(work, name=name)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     # Admission
 
@@ -207,7 +207,7 @@ class Scheduler:
             chosen = fleet.choose(ahead, self._waiting(place))
             if chosen is None:
                 break
-            self._admit(fleet, chosen, ahead)
+            self._admit(fleet, chosen)
 
     def _ahead(self, place: str) -> list[Job]:
         """The head of a place's line; jobs in it that cannot be read end here."""
@@ -228,8 +228,8 @@ class Scheduler:
         line = (job for job in self._queue.line() if job.workplace == place)
         return sum(self._only is None or job.id in self._only for job in line)
 
-    def _admit(self, fleet: Fleet, chosen: Choice, ahead: Sequence[Job]) -> None:
-        job, worker, reason = chosen
+    def _admit(self, fleet: Fleet, chosen: Choice) -> None:
+        job, worker, reason = chosen.job, chosen.worker, chosen.reason
         if reason:
             self._bus.publish(job.id, job.owner, Queued(0, reason))
         started = replace(self._queue.start(job.id), again=job.started is not None)
@@ -237,7 +237,7 @@ class Scheduler:
         fleet.admit(runner.job, worker)
         self._runners[job.id] = runner
         if reason:
-            for passed in itertools.takewhile(lambda other: other is not job, ahead):
+            for passed in chosen.passed:
                 self._bus.publish(passed.id, passed.owner, Queued(self._queue.position(passed.id), WAS_PASSED))
         runner.start().add_done_callback(lambda task: self._left(runner, task))
 
@@ -287,4 +287,4 @@ class Scheduler:
 
     async def _leave(self) -> None:
         tasks = [task for runner in self._runners.values() if (task := runner.leave())]
-        await asyncio.gather(*tasks, *self._aftermaths, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._errands, return_exceptions=True)

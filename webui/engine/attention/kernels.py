@@ -92,7 +92,9 @@ def _math(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None,
     return in_slices(_math_whole, LARGEST_SCORES)(query, key, value, mask, scale)
 
 
-def _math_whole(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float | None) -> Tensor:
+def _math_whole(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, scale: float | None = None
+) -> Tensor:
     # This operator takes True and False for numbers.
     bias = None if mask is None else additive(mask, query.dtype)
     return _OPERATORS._scaled_dot_product_attention_math(query, key, value, bias, scale=scale)[0]

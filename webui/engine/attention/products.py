@@ -124,7 +124,7 @@ def _sliced(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scal
     return in_slices(_whole, most)(query, key, value, mask, scale)
 
 
-def _whole(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float | None) -> Tensor:
+def _whole(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, scale: float | None = None) -> Tensor:
     bias = None if mask is None else additive(mask, query.dtype)
     scores = (query * (query.shape[-1] ** -0.5 if scale is None else scale)) @ key.transpose(-1, -2)
     return _weights(scores, bias) @ value

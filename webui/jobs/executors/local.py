@@ -30,14 +30,16 @@ _STABLE_SECONDS = 60.0
 _TRIES = 3
 """Deaths in a row before a worker was ever ready, after which jobs fail instead of waiting for it."""
 _STOP_SECONDS = 10.0
+_UNLOAD_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class _Run:
-    """A job in the worker; `ran` once its lanes were running."""
+    """A job in the worker; `ran` once its lanes were running, `ended` once the worker has said so."""
 
     outputs: asyncio.Queue[Output | WorkerDied] = field(default_factory=asyncio.Queue)
     ran: bool = False
+    ended: bool = False
     over: bool = False
 
 
@@ -45,7 +47,8 @@ class LocalExecutor:
     """Runs jobs in a worker process. `target` is the worker's main, "module:function", called there with `config`.
 
     `label` tells it from other workers: it stands before the device's name. `drift`: a process that keeps so many
-    bytes of RAM more than after its first job, its models not counted, is replaced by a fresh one between jobs.
+    bytes of RAM more than after its first job, its models not counted, is replaced by a fresh one between jobs, when
+    it was found so twice in a row.
     """
 
     workplace = DEVICE
@@ -65,6 +68,9 @@ class LocalExecutor:
         self._label = label
         self._drift = drift
         self._usual: int | None = None
+        """Bytes of RAM besides the models, after the process's first job."""
+        self._has_worked = False
+        self._has_grown = False
         self._retired: asyncio.Task[None] | None = None
         self._status = WorkerStatus("starting", label, "The worker starts.")
         self._changed: Callable[[], None] = lambda: None
@@ -105,7 +111,10 @@ class LocalExecutor:
         self._unloading[number] = answer
         self._worker.send(Unload(number))
         try:
-            return await answer
+            return await asyncio.wait_for(answer, _UNLOAD_SECONDS)
+        except TimeoutError:
+            log.warning("%sThe worker does not say what it unloaded.", self._label and f"{self._label}: ")
+            return Unloaded()
         finally:
             del self._unloading[number]
 
@@ -142,7 +151,6 @@ class LocalExecutor:
             del self._runs[job.id]
             if not run.over:
                 worker.send(Cancel(job.id))
-            self._look_for_drift()
 
     async def _ready_worker(self) -> WorkerProcess:
         while self._worker is None or self._status.state != "ready":
@@ -155,13 +163,19 @@ class LocalExecutor:
         return self._worker
 
     def _look_for_drift(self) -> None:
-        """Replace the process where it keeps much more than it used to; only while it has no job."""
+        """Replace the process where the status that came just now says that it keeps much more than it used to.
+
+        Only while it has no job. A job that was cancelled may still be at work then, so one reading is not believed.
+        """
         now = self._status.besides
-        if self._runs or self._worker is None or self._status.state != "ready" or not now or not self._status.models:
+        busy = any(not run.ended for run in self._runs.values())
+        if busy or not self._has_worked or self._worker is None or not now or not self._status.models:
             return
         if self._usual is None:
             self._usual = now
-        elif now - self._usual > self._drift:
+            return
+        had_grown, self._has_grown = self._has_grown, now - self._usual > self._drift
+        if had_grown and self._has_grown:
             sentence = (
                 f"The worker's memory grew by {(now - self._usual) / 2**30:.1f} GiB; a fresh one takes its place."
             )
@@ -170,7 +184,7 @@ class LocalExecutor:
             self._retired = asyncio.create_task(asyncio.to_thread(self._worker.stop, _STOP_SECONDS))
 
     def _spawn(self) -> None:
-        self._born, self._usual = time.monotonic(), None
+        self._born, self._usual, self._has_worked, self._has_grown = time.monotonic(), None, False, False
         try:
             self._worker = WorkerProcess(self._target, self._config, self._heard, self._died)
         except OSError as error:
@@ -189,6 +203,8 @@ class LocalExecutor:
         elif isinstance(report, Said) and (run := self._runs.get(report.job_id)):
             output = report.output()
             run.ran = run.ran or isinstance(output, Step)
+            run.ended = isinstance(output, Finished | Failed)
+            self._has_worked = self._has_worked or run.ended
             run.outputs.put_nowait(output)
 
     def _died(self, sentence: str, known: bool) -> None:

@@ -8,6 +8,7 @@ import threading
 
 from webui.core.errors import first_line
 from webui.core.events import Failed, Finished, Output
+from webui.core.model_memory import Unloaded
 from webui.engine.config import EngineConfig
 from webui.engine.engine import Engine
 from webui.jobs.executors.base import Verb, WorkerStatus
@@ -68,9 +69,15 @@ def _keep_status(link: Link, engine: Engine, left_out: LeftOut, news: threading.
 
 def _unload(link: Link, engine: Engine, command: Unload, left_out: LeftOut) -> None:
     """Drop the models, on a thread of its own since that may take a while; the status comes before the answer."""
-    unloaded = engine.unload()
-    link.status(_status(engine, left_out))
-    link.report(Gone(command.number, unloaded))
+    unloaded = Unloaded()
+    try:
+        unloaded = engine.unload()
+        link.status(_status(engine, left_out))
+    except Exception:
+        # A device that is lost is told by the job that meets it; whoever asked must not wait for it.
+        log.exception("The device does not give its memory back")
+    finally:
+        link.report(Gone(command.number, unloaded))
 
 
 def _tell(engine: Engine, command: Tell) -> None:
