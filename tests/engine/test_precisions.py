@@ -114,7 +114,7 @@ def test_a_refiners_parts_are_kept_the_same(folder, registry, plugins, ask, coun
 def test_what_is_loaded_ahead_is_kept_as_the_settings_say(folder, registry, plugins, ask, counted):
     warm = {"warm_checkpoint": "full", "warm_precisions": dict.fromkeys(FIELD_OF, "Automatic") | {"denoiser": "fp8"}}
     with running(folder, registry, plugins, **warm) as made:
-        made.engine._loader.submit(lambda: None).result()
+        made.engine._intake._loader.submit(lambda: None).result()
         assert len(counted) == 3
         made.make(ask(checkpoint="full", denoiser_precision="fp8"))
         assert len(counted) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ from torch import Tensor
 
 from webui.core.errors import OutOfMemory
 from webui.engine.attention.apply import Applied, Apply
-from webui.engine.device import free_cache, is_out_of_memory
+from webui.engine.device import is_fatal, ran_short
 from webui.engine.families.base import Conditioning, LoadedModel
 from webui.engine.lanes import GroupKey, Lane
-
-log = logging.getLogger(__name__)
+from webui.engine.memory.ladder import Climb, Rung, Shape, kind_of
+from webui.engine.memory.rungs import ATTENTION, CHEAP_ATTENTION, HALVE, Evict, Relief, evicting, freeing
 
 # Turns without running out of memory after which a group that was halved may grow again.
 _CALM_TURNS = 64
@@ -59,6 +58,44 @@ class _Group:
     lanes: list[Lane] = field(default_factory=list)
     calm: int = 0
     stacked: tuple[list[Conditioning], Any] | None = None
+    tried: int = 0
+    """Rows of the forward pass that was made last, or that failed."""
+    climb: Climb = field(init=False)
+
+    def rungs(self, evict: Evict) -> tuple[Rung, ...]:
+        """What may be done when its forward passes run out of memory, in order."""
+        return (
+            freeing(self.device),
+            evicting(evict),
+            Rung(
+                HALVE,
+                "Memory is short, so fewer pictures are computed at once; each is the same as before.",
+                self._halve,
+                self._begin_with,
+            ),
+            Rung(
+                ATTENTION,
+                f"Memory is short, so attention is computed by {CHEAP_ATTENTION}.",
+                self._cheapen,
+                lambda _: bool(self._cheapen()),
+            ),
+        )
+
+    def _halve(self) -> int:
+        if self.tried < 2:
+            return 0
+        self.limit = self.tried // 2
+        return self.limit
+
+    def _begin_with(self, limit: int) -> bool:
+        self.limit = min(self.limit, limit)
+        return True
+
+    def _cheapen(self) -> int:
+        if self.attention == CHEAP_ATTENTION:
+            return 0
+        self.attention = CHEAP_ATTENTION
+        return 1
 
     @property
     def device(self) -> torch.device:
@@ -100,9 +137,15 @@ class Denoiser:
         attention: Apply,
         max_rows: int,
         observer: Callable[[ForwardPass], None] | None = None,
+        *,
+        relief: Relief | None = None,
     ) -> None:
-        """attention: applies a backend to a network, by its name. observer: told of each forward pass."""
+        """attention: applies a backend to a network, by its name. observer: told of each forward pass.
+
+        relief: what is done when a forward pass runs out of memory, beside smaller groups and cheaper attention.
+        """
         self._attention = attention
+        self._relief = relief or Relief()
         self._max_rows = max_rows
         self._observer = observer
         self._groups: dict[GroupKey, _Group] = {}
@@ -126,6 +169,9 @@ class Denoiser:
         group = self._groups.get(lane.key)
         if group is None:
             group = self._groups[lane.key] = _Group(lane.model, lane.attention, self._max_rows, self._least())
+            height, width = _size(lane)
+            shape = Shape("denoise", kind_of(lane.model.denoiser), height * width)
+            group.climb = Climb(self._relief.ladder, shape, group.rungs(self._relief.evict))
         group.lanes.append(lane)
 
     def welcome(self, guest: Guest) -> None:
@@ -203,6 +249,7 @@ class Denoiser:
         for lane in lanes:
             last = first + lane.rows
             lane.tell(notes)
+            lane.tell(group.climb.notes)
             if any(first <= row < last for row in lacking):
                 lane.fail(_no_memory(lane))
             else:
@@ -216,22 +263,23 @@ class Denoiser:
         """(predictions, rows for which there was not enough memory even alone)."""
         rows = len(sigmas)
         if rows <= group.limit:
+            group.tried = rows
             try:
+                group.climb.trying()
                 answer = group.model.predict(x, sigmas, group.context(conditionings))
                 if self._observer is not None:
                     self._observer(ForwardPass(rows, lanes))
                 return answer, []
             except Exception as error:
-                if not is_out_of_memory(error) or is_fatal(error):
+                if not ran_short(error):
                     raise
             # Outside the handler, so that nothing of the failed pass is kept alive by its traceback.
             group.stacked = None
             group.calm = 0
-            free_cache(group.model.device)
-            if rows == 1:
-                return x, [0]
-            group.limit = rows // 2
-            log.warning("Out of memory with %d rows; going on with %d at a time.", rows, group.limit)
+            if not group.climb.up():
+                return x, list(range(rows))
+            self._apply_attention(group)
+            return self._predict(group, x, sigmas, conditionings, lanes)
         half = rows // 2
         first, lacking = self._predict(group, x[:half], sigmas[:half], conditionings[:half], lanes)
         second, more = self._predict(group, x[half:], sigmas[half:], conditionings[half:], lanes)
@@ -241,6 +289,7 @@ class Denoiser:
         group.calm += 1
         if group.limit < self._max_rows and group.calm >= _CALM_TURNS:
             group.limit = min(self._max_rows, 2 * group.limit)
+            group.climb.learn(HALVE, group.limit if group.limit < self._max_rows else 0)
             group.calm = 0
 
     def _apply_attention(self, group: _Group) -> None:
@@ -274,15 +323,16 @@ class _Pace:
             self._marks.pop(0).synchronize()
 
 
-def is_fatal(error: BaseException) -> bool:
-    """Whether the device itself is broken, so that nothing in this process will work any more."""
-    return isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError)
+def _size(lane: Lane) -> tuple[int, int]:
+    """(height, width) in pixels of the lane's pictures."""
+    height, width = lane.ask.x.shape[-2:]
+    return height * lane.model.latent_factor, width * lane.model.latent_factor
 
 
 def _no_memory(lane: Lane) -> OutOfMemory:
-    height, width = (side * lane.model.latent_factor for side in lane.ask.x.shape[-2:])
+    height, width = _size(lane)
     return OutOfMemory(
-        f"There is not enough memory for a picture of this size ({width} × {height}).",
+        f"There is not enough memory for a picture of this size ({width} × {height}), not even for one by itself.",
         field="width",
         remedies=("Lower the size", "Close other programs that use the device"),
     )

@@ -95,6 +95,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def is_fatal(error: BaseException) -> bool:
+    """Whether the device itself is broken, so that nothing in this process will work any more."""
+    return isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError)
+
+
+def ran_short(error: BaseException) -> bool:
+    """Whether memory ran out on a device that works, so that something thriftier may be tried."""
+    return is_out_of_memory(error) and not is_fatal(error)
+
+
 def free_cache(device: torch.device) -> None:
     """Give cached memory back, after something large was dropped or an allocation failed."""
     if device.type == "cuda":

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -14,25 +14,24 @@ from typing import Any
 import torch
 
 from webui.core.errors import DarkroomError, WorkerProblem, first_line
-from webui.core.events import Failed, Finished, Loading, Note, Output, Step
+from webui.core.events import Failed, Finished, Note, Output, Step
 from webui.core.model_memory import Unloaded
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine import device as devices
 from webui.engine.attention.apply import apply
 from webui.engine.attention.backends import Backends
-from webui.engine.checkpoints.accepted import find_accepted
-from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
-from webui.engine.checkpoints.chosen import kept_in
+from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
-from webui.engine.checkpoints.refining import find_refiner
-from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardPass
-from webui.engine.families.base import Purpose
 from webui.engine.generate import Run, finish_batch, make_lane, make_stock_lane, missing_batches
 from webui.engine.hooks import PluginStepHooks
-from webui.engine.lanes import Guide, Lane, LaneEnd
+from webui.engine.intake import Intake, Means, Told
+from webui.engine.lanes import Lane, LaneEnd
+from webui.engine.memory.decoding import decode_within
+from webui.engine.memory.ladder import Ladder, Shape
+from webui.engine.memory.rungs import Relief
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
 from webui.engine.problems import problem_of
@@ -64,11 +63,13 @@ class Engine:
         on_fatal: Callable[[BaseException], None] | None = None,
         on_models: Callable[[], None] = lambda: None,
         observer: Callable[[ForwardPass], None] | None = None,
+        on_try: Callable[[Shape], None] = lambda shape: None,
     ) -> None:
         """emit: called with a job's id and what happened, one call at a time, from the engine's threads.
 
         on_fatal: called when the device itself broke; the process should end then. on_models: called when a model has
-        come or gone. observer: told of forward passes. Raises WorkerProblem when there is no such device.
+        come or gone. observer: told of forward passes. on_try: see `Ladder`. Raises WorkerProblem when there is no
+        such device.
         """
         devices.set_threads(config.threads, config.sharers)
         self.config = config
@@ -82,18 +83,20 @@ class Engine:
         self._catalogue = Catalogue(*folders, kinds=kinds, hash_large=False, known_only=known_only)
         place = self._device, self._dtype, config.model_budget_bytes, config.sharers
         precisions = devices.precisions_of({"vae": config.vae_precision})
-        self._pipelines = Pipelines(registry, resolve, *place, precisions=precisions, changed=on_models)
-        self._conditioner = Conditioner()
+        ladder = Ladder(on_try)
+        self._pipelines = Pipelines(registry, resolve, *place, precisions=precisions, changed=on_models, ladder=ladder)
+        self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
-        self._denoiser = Denoiser(partial(apply, self._backends), config.max_rows, self._count)
+        self._denoiser = Denoiser(partial(apply, self._backends), config.max_rows, self._count, relief=self._relief)
         self._hooks = PluginStepHooks.of(plugins)
         self._runs: dict[str, Run] = {}
         self._telling = threading.Lock()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed = False
         self._forwards = self._rows = 0
-        self._loader = ThreadPoolExecutor(1, "engine-load")
-        self._encoder = ThreadPoolExecutor(1, "engine-encode")
+        means = Means(self._catalogue, self._pipelines, self._backends, ladder, self._device, self._dtype)
+        told = Told(self._emit, self._note, self._ready, self._gone, self._failed)
+        self._intake = Intake(means, told)
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
         self._decoder = ThreadPoolExecutor(1 if self._device.type == "cpu" else 2, "engine-decode")
         # Stock pipelines: one batch at a time, in turns with the loop.
@@ -102,7 +105,7 @@ class Engine:
         self._thread = threading.Thread(target=self._loop, name="engine-loop", daemon=True)
         self._thread.start()
         if config.warm_checkpoint is not None:
-            self._loader.submit(self._warm, config.warm_checkpoint)
+            self._intake.warm(config.warm_checkpoint, config.warm_precisions)
 
     def submit(
         self, job_id: str, request: GenerationRequest, done: frozenset[int] = frozenset(), alone: bool = False
@@ -110,7 +113,7 @@ class Engine:
         """Take a job up. `done`: numbers of its pictures that are there already. `alone`: share no forward pass."""
         run = Run(job_id, request, done, alone, missing_batches(request, done))
         self._runs[job_id] = run
-        self._encoder.submit(self._guarded, run, self._take_up, run)
+        self._intake.take(run)
 
     def interrupt(self, job_id: str) -> None:
         """Finish the current batch of pictures, then end the job."""
@@ -150,7 +153,11 @@ class Engine:
         }
 
     def unload(self) -> Unloaded:
-        """Drop the models that no job uses; the next job loads its own again. Not at once: may take a moment."""
+        """Drop the models that no job uses; the next job loads its own again. Not at once: may take a moment.
+
+        What was learnt of memory that ran short is forgotten too: there may be more by now.
+        """
+        self._relief.ladder.forget()
         return self._pipelines.unload()
 
     def close(self) -> None:
@@ -159,80 +166,22 @@ class Engine:
             self.cancel(job_id)
         self._inbox.put(self._set_closed)
         self._thread.join()
-        for pool in (self._loader, self._encoder, self._stock, self._decoder):
+        self._intake.close()
+        for pool in (self._stock, self._decoder):
             pool.shutdown(wait=True, cancel_futures=True)
         self._previewer.close()
 
-    # On the encoder's and the loader's thread
-
-    def _take_up(self, run: Run) -> None:
-        if run.cancelled or run.ended:
-            return
-        refiner = find_refiner(self._catalogue, run.request)
-        checkpoints = [find_accepted(self._catalogue, run.request), *([refiner] if refiner else [])]
-        run.family = checkpoints[0].family
-        resident = self._pipelines.lend_resident(checkpoints)
-        if resident:
-            run.models = [run.loan.enter_context(model) for model in resident]
-            self._prepare(run)
-        else:
-            self._tell_loading(run, checkpoints[0])
-            self._loader.submit(self._guarded, run, self._load, run, checkpoints)
-
-    def _load(self, run: Run, checkpoints: Sequence[Checkpoint]) -> None:
-        if run.cancelled or run.ended:
-            return
-        started = time.perf_counter()
-        for place, checkpoint in enumerate(checkpoints):
-            if run.cancelled or run.ended:
-                # What was lent meanwhile goes back; who ended the job did not know of it.
-                self._inbox.put(partial(self._close_run, run))
-                return
-            tell = partial(self._tell_loading, run, checkpoint)
-            if place:
-                tell()
-            given_up, beside = (lambda: run.cancelled or run.ended), checkpoints[:place]
-            model = self._pipelines.lend(checkpoint, given_up, tell, beside)
-            run.models.append(run.loan.enter_context(model))
-        run.spend("loaded", time.perf_counter() - started)
-        self._encoder.submit(self._guarded, run, self._prepare, run)
-
-    def _tell_loading(self, run: Run, checkpoint: Checkpoint, waits: bool = False) -> None:
-        waiting = f"Waiting for memory. {checkpoint.name} is loaded as soon as another model is no longer in use."
-        self._emit(run, Loading(waiting if waits else f"Loading {checkpoint.name}"))
-
-    @torch.inference_mode()
-    def _prepare(self, run: Run) -> None:
-        started = time.perf_counter()
-        request = run.request
-        purpose = Purpose(
-            request.width,
-            request.height,
-            distilled_cfg_scale=request.distilled_cfg_scale,
-            clip_skip=request.clip_skip,
-        )
-        negative = None if request.cfg_scale == 1 else request.negative_prompt
-        run.guides = [
-            Guide(model, *self._conditioner.encode(model, request.prompt, negative, purpose))
-            for model in run.models
-            if not isinstance(model, StockModel)
-        ]
-        # Here, since packages may be imported for it, which would hold up everybody's steps.
-        self._backends.ready(request.attention, self._device, self._dtype)
-        run.spend("encoded", time.perf_counter() - started)
+    def _ready(self, run: Run) -> None:
         self._inbox.put(partial(self._join, run))
 
-    def _warm(self, title: str) -> None:
-        try:
-            self._pipelines.prefetch(kept_in(self._catalogue.default(title), self.config.warm_precisions))
-        except DarkroomError as error:
-            log.warning("No checkpoint was loaded ahead: %s", error)
+    def _gone(self, run: Run) -> None:
+        self._inbox.put(partial(self._close_run, run))
 
-    def _guarded(self, run: Run, function: Callable[..., None], *arguments: Any) -> None:
-        try:
-            function(*arguments)
-        except Exception as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
-            self._inbox.put(partial(self._fail, run, error))
+    def _note(self, run: Run, text: str) -> None:
+        self._inbox.put(partial(self._noted, run, text))
+
+    def _failed(self, run: Run, error: BaseException) -> None:
+        self._inbox.put(partial(self._fail, run, error))
 
     # On the loop's thread
 
@@ -282,13 +231,12 @@ class Engine:
             self._finish(run)
 
     def _start_lane(self, run: Run) -> None:
-        told = partial(self._stepped, run), partial(self._lane_ended, run)
+        told = partial(self._stepped, run), partial(self._lane_ended, run), partial(self._noted, run)
         if isinstance(run.model, StockModel):
-            run.lane = make_stock_lane(run, self._inbox.put, self._denoiser.welcome, *told)
+            run.lane = make_stock_lane(run, self._inbox.put, self._denoiser.welcome, *told, self._relief)
             self._stock.submit(run.lane.run)
         else:
-            noted = partial(self._noted, run)
-            run.lane = lane = make_lane(run, self._registry, resolve, self._hooks, *told, noted)
+            run.lane = lane = make_lane(run, self._registry, resolve, self._hooks, *told)
             self._denoiser.add(lane)
 
     def _stepped(self, run: Run, lane: Lane | StockLane) -> None:
@@ -309,7 +257,7 @@ class Engine:
             return
         if end.latents is not None or end.images is not None:
             run.decoding += 1
-            self._decoder.submit(self._guarded, run, self._decode, run, run.batch, end)
+            self._decoder.submit(self._decode, run, run.batch, end)
         self._next_batch(run)
 
     def _decoded(self, run: Run, pictures: int, seconds: float) -> None:
@@ -385,12 +333,18 @@ class Engine:
     def _decode(self, run: Run, batch: int, end: LaneEnd) -> None:
         started = time.perf_counter()
         pictures = 0
-        for picture in finish_batch(run, batch, end, self._plugins, self.config.png_compress_level):
-            if run.ended or run.cancelled:
-                return
-            pictures += 1
-            self._emit(run, picture)
-        self._inbox.put(partial(self._decoded, run, pictures, time.perf_counter() - started))
+        model: Any = run.model
+        decode = partial(decode_within, self._relief, model, tell=partial(self._note, run))
+        try:
+            for picture in finish_batch(run, batch, end, decode, self._plugins, self.config.png_compress_level):
+                if run.ended or run.cancelled:
+                    return
+                pictures += 1
+                self._emit(run, picture)
+        except Exception as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
+            self._failed(run, error)
+        else:
+            self._inbox.put(partial(self._decoded, run, pictures, time.perf_counter() - started))
 
     def _emit(self, run: Run, output: Output) -> None:
         with self._telling:

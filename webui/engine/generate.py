@@ -16,9 +16,9 @@ from webui.core.errors import InvalidField
 from webui.core.events import Picture
 from webui.core.registry import Registry, Sampler
 from webui.core.request import GenerationRequest
-from webui.engine import latents as latent_space
 from webui.engine.families.base import LoadedModel
 from webui.engine.lanes import Guide, Handover, Lane, LaneEnd, StepHooks
+from webui.engine.memory.rungs import Relief
 from webui.engine.noise import Drawing, LaneNoise
 from webui.engine.samplers.base import SamplerContext
 from webui.engine.schedules import ScheduleOptions, handover_sigma, noise_levels, start_scale
@@ -128,6 +128,8 @@ def make_stock_lane(
     welcome: Callable[[StockLane], None],
     on_step: Callable[[StockLane], None],
     on_end: Callable[[LaneEnd], None],
+    on_note: Callable[[str], None] = lambda _: None,
+    relief: Relief | None = None,
 ) -> StockLane:
     """The same where the run's model is a stock pipeline; its `run` is to be called on a thread of its own.
 
@@ -141,7 +143,17 @@ def make_stock_lane(
             field="sampler_name",
             remedies=(f"Set sampler and schedule to {STOCK_SAMPLER}",),
         )
-    return StockLane(model, request, _seeds(run), post=post, welcome=welcome, on_step=on_step, on_end=on_end)
+    return StockLane(
+        model,
+        request,
+        _seeds(run),
+        post=post,
+        welcome=welcome,
+        on_step=on_step,
+        on_end=on_end,
+        on_note=on_note,
+        relief=relief,
+    )
 
 
 def _seeds(run: Run) -> list[int]:
@@ -162,19 +174,20 @@ def _drawing(run: Run, sampler: Sampler, factor: int) -> Drawing:
     )
 
 
-def _decoded(model: LoadedModel | StockModel, latents: Tensor | None, place: int) -> Image.Image:
-    assert latents is not None
-    return latent_space.decode(model, latents[place : place + 1])[0]
+def finish_batch(
+    run: Run, batch: int, end: LaneEnd, decode: Callable[[Tensor], Image.Image], plugins: Plugins, compress_level: int
+) -> Iterator[Picture]:
+    """The pictures of a batch that are not there yet, decoded and encoded one by one.
 
-
-def finish_batch(run: Run, batch: int, end: LaneEnd, plugins: Plugins, compress_level: int) -> Iterator[Picture]:
-    """The pictures of a batch that are not there yet, decoded and encoded one by one. Raises BadNumbers."""
-    request = run.request
+    decode: the picture of a latent (1, channels, height/8, width/8). What it raises comes through.
+    """
+    request, images = run.request, end.images or ()
     for place in range(request.batch_size):
         index = batch * request.batch_size + place
-        if index in run.done or (end.images is not None and place >= len(end.images)):
+        # A batch that was cut short need not have all its pictures.
+        if index in run.done or place >= len(images if end.latents is None else end.latents):
             continue
-        image = end.images[place] if end.images is not None else _decoded(run.model, end.latents, place)
+        image = images[place] if end.latents is None else decode(end.latents[place : place + 1])
         image = plugins.transform("image_ready", image, request=request)
         extras = {} if end.stopped_at is None else {"Stopped at step": end.stopped_at}
         text = infotext.write(request, index, f"Darkroom {__version__}", extras)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from PIL import Image
@@ -23,6 +23,15 @@ class Decoder(Protocol):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents as pictures (batch, height, width, 3) uint8 on the host."""
+        ...
+
+
+@runtime_checkable
+class TiledDecoder(Protocol):
+    """What can also do so with less memory."""
+
+    def decode_tiled(self, latents: Tensor, side: int) -> Tensor:
+        """The same by tiles of so many latent cells along each side."""
         ...
 
 
@@ -48,7 +57,17 @@ def check(latents: Tensor) -> None:
 def decode(model: Decoder, latents: Tensor) -> list[Image.Image]:
     """The pictures of a batch of latents (batch, channels, height/8, width/8). Raises BadNumbers."""
     check(latents)
-    return [Image.fromarray(picture.numpy()) for picture in model.decode(latents)]
+    return _pictures(model.decode(latents))
+
+
+def decode_tiled(model: TiledDecoder, latents: Tensor, side: int) -> list[Image.Image]:
+    """The same by tiles of so many latent cells along each side: with less memory, and a shade off the whole."""
+    check(latents)
+    return _pictures(model.decode_tiled(latents, side))
+
+
+def _pictures(pixels: Tensor) -> list[Image.Image]:
+    return [Image.fromarray(picture.numpy()) for picture in pixels]
 
 
 def preview(model: Decoder, denoised: Tensor) -> bytes:

@@ -20,8 +20,10 @@ from webui.core.errors import ModelProblem, OutOfMemory
 from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 from webui.core.registry import Registry
 from webui.engine.checkpoints.catalogue import Checkpoint
-from webui.engine.device import free_cache, is_out_of_memory, memory, process_bytes
+from webui.engine.device import free_cache, memory, process_bytes, ran_short
 from webui.engine.families.base import LoadedModel
+from webui.engine.memory.ladder import Climb, Ladder, Shape
+from webui.engine.memory.rungs import evicting, freeing
 from webui.engine.reading.cache import NetworkCache, OneTypeReader
 from webui.engine.reading.kept import size_of
 
@@ -43,6 +45,16 @@ class _Resident:
     used: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How whoever borrows a model waits for memory: see `Pipelines.lend`. held: what it holds itself."""
+
+    given_up: Callable[[], bool]
+    waits: Callable[[bool], None]
+    held: Collection[Key]
+    note: Callable[[str], None]
+
+
 class Pipelines:
     """The models of one device; safe to use from several threads. One model is loaded at a time.
 
@@ -62,11 +74,12 @@ class Pipelines:
         *,
         precisions: Mapping[str, torch.dtype] = MappingProxyType({}),
         changed: Callable[[], None] = lambda: None,
+        ladder: Ladder | None = None,
     ) -> None:
         """budget_bytes: what all models together may keep; models that are lent stay even above it.
 
         sharers: how many processes keep models on this device. precisions: see `NetworkCache`.
-        changed: called when a model has come or gone.
+        changed: called when a model has come or gone. ladder: remembers which loads ran out of memory.
         """
         self._registry = registry
         self._resolve = resolve
@@ -74,6 +87,7 @@ class Pipelines:
         self._reader = NetworkCache(registry, resolve, device, dtype, precisions)
         self._budget = budget_bytes or int(memory(device)[1] * _SHARE / sharers)
         self._changed = changed
+        self._ladder = ladder or Ladder()
         self._resident: dict[Key, _Resident] = {}
         self._lock = threading.Condition()
         self._loading = threading.Lock()
@@ -113,6 +127,10 @@ class Pipelines:
             in_use = [resident.name for resident in self._resident.values() if resident.users]
         return Unloaded(tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(in_use)))
 
+    def make_room(self) -> list[str]:
+        """Drop idle models because memory ran out: the names of those that went. May take a moment, as `unload`."""
+        return self._evict(0)
+
     @contextmanager
     def lend(
         self,
@@ -120,15 +138,16 @@ class Pipelines:
         given_up: Callable[[], bool] = lambda: False,
         waits: Callable[[bool], None] = lambda waiting: None,
         beside: Sequence[Checkpoint] = (),
+        note: Callable[[str], None] = lambda text: None,
     ) -> Iterator[LoadedModel]:
         """The loaded model, kept in memory until the block ends; loads it first, which may take minutes.
 
         given_up: whether there is no use in waiting for other models to come back; asked again after `wake`.
         waits: told True when that waiting begins, and False when it is over. beside: what the caller holds already; it
-        does not wait for those. Raises ModelProblem, OutOfMemory.
+        does not wait for those. note: hears what was done because memory ran out. Raises ModelProblem, OutOfMemory.
         """
-        held = [_key(each) for each in beside]
-        with self._loan(self._borrow(checkpoint, given_up, waits, held)) as model:
+        patience = _Patience(given_up, waits, [_key(each) for each in beside], note)
+        with self._loan(self._borrow(checkpoint, patience)) as model:
             yield model
 
     def lend_resident(self, checkpoints: Sequence[Checkpoint]) -> list[AbstractContextManager[LoadedModel]]:
@@ -163,13 +182,7 @@ class Pipelines:
                 resident.used = time.monotonic()
                 self._lock.notify_all()
 
-    def _borrow(
-        self,
-        checkpoint: Checkpoint,
-        given_up: Callable[[], bool],
-        waits: Callable[[bool], None],
-        held: Collection[Key],
-    ) -> _Resident:
+    def _borrow(self, checkpoint: Checkpoint, patience: _Patience) -> _Resident:
         key = _key(checkpoint)
         known = self._take(key)
         if known is not None:
@@ -183,7 +196,7 @@ class Pipelines:
             shared = self._reader.held(checkpoint.parts.values())
             began, self._waited, before = time.perf_counter(), 0.0, self._evictions
             self._evict(max(0, self._budget - checkpoint.size_bytes), shared)
-            resident = _Resident(self._load(checkpoint, given_up, waits, held), checkpoint.name, users=1)
+            resident = _Resident(self._load(checkpoint, patience), checkpoint.name, users=1)
             del shared
             seconds = time.perf_counter() - began - self._waited
             self.last_load = LastLoad(checkpoint.name, round(seconds, 3), self._evictions > before)
@@ -199,42 +212,36 @@ class Pipelines:
                 known.users += 1
             return known
 
-    def _load(
-        self,
-        checkpoint: Checkpoint,
-        given_up: Callable[[], bool],
-        waits: Callable[[bool], None],
-        held: Collection[Key],
-    ) -> LoadedModel:
+    def _load(self, checkpoint: Checkpoint, patience: _Patience) -> LoadedModel:
         family = self._registry.families.get(checkpoint.family)
         load = self._resolve(family.function)
         reader = OneTypeReader(self._reader) if self._registry.own_sampler(family) else self._reader
+        rungs = freeing(self._device), evicting(self.make_room)
+        climb = Climb(self._ladder, Shape("load", checkpoint.name), rungs)
         while True:
+            for sentence in climb.notes:
+                patience.note(sentence)
             try:
+                climb.trying()
                 model: LoadedModel = load(checkpoint, reader)
                 return model
             except Exception as error:
-                if not is_out_of_memory(error):
+                if not ran_short(error):
                     raise
             # Outside the handler, so that nothing of the failed load is kept alive by its traceback.
-            log.warning("Not enough memory to load %s beside what is in memory.", checkpoint.name)
-            if not self._evict(0) and not (self._wait_for_return(given_up, waits, held) and self._evict(0)):
+            if not climb.up() and not (self._wait_for_return(patience) and self._evict(0)):
                 raise OutOfMemory(
                     f"There is not enough memory to load {checkpoint.name}.",
                     field="checkpoint",
                     remedies=("Choose a smaller checkpoint", "Close other programs that use the device"),
                 )
 
-    def _wait_for_return(
-        self, given_up: Callable[[], bool], waits: Callable[[bool], None], held: Collection[Key]
-    ) -> bool:
-        """Wait until a model that is lent is idle; False when none can be that, or the waiting was given up.
-
-        held: what the one who waits holds itself.
-        """
+    def _wait_for_return(self, patience: _Patience) -> bool:
+        """Wait until a model that is lent is idle; False when none can be that, or the waiting was given up."""
+        given_up, waits = patience.given_up, patience.waits
 
         def others() -> list[_Resident]:
-            return [resident for key, resident in self._resident.items() if key not in held]
+            return [resident for key, resident in self._resident.items() if key not in patience.held]
 
         def over() -> bool:
             return given_up() or not others() or any(resident.users == 0 for resident in others())

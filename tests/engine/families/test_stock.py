@@ -11,8 +11,9 @@ from PIL import Image
 
 from tests.engine import tiny_stock
 from tests.engine.helpers import Loop, load_model, pixels, running
+from tests.engine.memory.shortage import Shortage
 from tests.engine.tiny_stock import Watch
-from webui.core.events import Failed, Finished, Loading, Preview, Step
+from webui.core.events import Failed, Finished, Loading, Note, Preview, Step
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.stock.lane import StockLane
 from webui.engine.stock.model import StockModel
@@ -267,6 +268,28 @@ def test_a_failure_ends_its_own_job_only(stock, ask_stock, monkeypatch):
         end = stock.heard.end("poor")
     assert isinstance(end, Failed) and end.problem.type == "out-of-memory"
     assert len(stock.make(ask_stock(checkpoint="sana"))[0]) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_when_memory_runs_out_it_begins_anew_by_tiles(stock, ask_stock, times):
+    request = ask_stock(checkpoint="sana", seed=11)
+    [right] = stock.make(request)
+    stock.engine.unload()
+    ladder = stock.engine._relief.ladder
+    ladder.on_try, before = Shortage("draw", times), ladder.on_try
+    try:
+        stock.engine.submit(f"short {times}", request)
+        end = stock.heard.end(f"short {times}")
+    finally:
+        ladder.on_try = before
+    notes = [note.text for note in stock.heard.of(f"short {times}", Note)]
+    assert notes == ["Memory is short, so the VAE decodes the picture by tiles."]
+    if times == 1:
+        [picture] = stock.heard.pictures("short 1").values()
+        assert np.array_equal(pixels(picture), pixels(right[0]))
+    else:
+        assert isinstance(end, Failed) and end.problem.type == "out-of-memory"
+    stock.engine.unload()
 
 
 def test_bad_numbers_are_told(tmp_path, registry, plugins, ask_stock):

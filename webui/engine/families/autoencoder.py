@@ -1,8 +1,7 @@
-"""The autoencoders of Stable Diffusion and its kin: latents to pictures, by tiles when memory is short."""
+"""The autoencoders of Stable Diffusion and its kin: latents to pictures, whole or by tiles."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import torch
@@ -10,10 +9,11 @@ from torch import Tensor, nn
 
 from webui.core.errors import BadNumbers
 from webui.engine.checkpoints.parts import Part
-from webui.engine.device import free_cache, is_out_of_memory
+from webui.engine.memory.tiles import decode_tiled
 from webui.engine.reading.base import Reader
 
-log = logging.getLogger(__name__)
+# Pixels of a latent cell, along each side.
+_FACTOR = 8
 
 
 class Autoencoder:
@@ -43,11 +43,15 @@ class Autoencoder:
         encoded: Tensor = self.network.encode(grey).latent_dist.mode().float()
         return (encoded - self.shift) * self.scaling
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents as pictures (batch, height, width, 3) uint8 on the host. Raises BadNumbers."""
+    def decode(self, latents: Tensor, tile: int = 0) -> Tensor:
+        """Latents as pictures (batch, height, width, 3) uint8 on the host. Raises BadNumbers.
+
+        tile: side in latent cells of the tiles that the picture is decoded by; 0 decodes the whole.
+        """
         pictures = []
         for latent in torch.split(latents, 1):
-            decoded = self._one((latent / self.scaling + self.shift).to(self.network.dtype)).float()
+            cells = (latent / self.scaling + self.shift).to(self.network.dtype)
+            decoded = self._whole(cells) if tile == 0 else decode_tiled(self._whole, cells, tile, _FACTOR)
             if not bool(torch.isfinite(decoded).all()):
                 raise BadNumbers(
                     "The autoencoder answered with values that are no numbers.",
@@ -57,15 +61,6 @@ class Autoencoder:
             pictures.append(scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(pictures)
 
-    def _one(self, latent: Tensor) -> Tensor:
-        """The decoder's answer; by tiles when memory runs out, which costs time and, at seams, a shade."""
-        try:
-            whole: Tensor = self.network.decode(latent, return_dict=False)[0]
-            return whole
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        log.warning("Out of memory while decoding; going on by tiles.")
-        free_cache(self.network.device)
-        tiled: Tensor = self.network.tiled_decode(latent, return_dict=False)[0]
-        return tiled
+    def _whole(self, latent: Tensor) -> Tensor:
+        picture: Tensor = self.network.decode(latent, return_dict=False)[0]
+        return picture.float()

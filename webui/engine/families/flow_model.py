@@ -87,6 +87,9 @@ class FlowModel:
     def decode(self, latents: Tensor) -> Tensor:
         return self.vae.decode(latents)
 
+    def decode_tiled(self, latents: Tensor, side: int) -> Tensor:
+        return self.vae.decode(latents, side)
+
     def _velocity(self, x: Tensor, sigmas: Tensor, context: Stacked) -> Tensor:
         """From the clean latents to the noise, shaped as x (rows, channels, height/8, width/8); sigmas (rows,)."""
         raise NotImplementedError

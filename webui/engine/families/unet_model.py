@@ -111,6 +111,9 @@ class UNetModel:
     def decode(self, latents: Tensor) -> Tensor:
         return self.vae.decode(latents)
 
+    def decode_tiled(self, latents: Tensor, side: int) -> Tensor:
+        return self.vae.decode(latents, side)
+
     def _ask(self, x: Tensor, timesteps: Tensor, context: Tensor, added: Any) -> Tensor:
         answer: Tensor = self._unet(
             x, timesteps, encoder_hidden_states=context, added_cond_kwargs=added, return_dict=False

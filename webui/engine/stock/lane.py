@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from PIL import Image
 from torch import Tensor
 
+from webui.core.errors import OutOfMemory
 from webui.core.request import GenerationRequest
 from webui.engine import latents as latent_space
-from webui.engine.denoise import is_fatal
-from webui.engine.device import free_cache, is_out_of_memory
+from webui.engine.device import is_fatal
 from webui.engine.lanes import LaneEnd
+from webui.engine.memory.ladder import Rung, Shape
+from webui.engine.memory.rungs import TILES, Relief, evicting, freeing
 from webui.engine.stock.model import StockModel
 from webui.engine.stock.turns import Abandoned, Turns
 
@@ -37,8 +40,13 @@ class StockLane:
         welcome: Callable[[StockLane], None],
         on_step: Callable[[StockLane], None],
         on_end: Callable[[LaneEnd], None],
+        on_note: Callable[[str], None] = lambda _: None,
+        relief: Relief | None = None,
     ) -> None:
-        """post: see `Post`. welcome: called on the loop's thread when the computation waits for a turn."""
+        """post: see `Post`. welcome: called on the loop's thread when the computation waits for a turn.
+
+        relief: what is done when memory runs out. on_note: hears of it, on the loop's thread.
+        """
         self.model = model
         self._stages = model.stages(request.steps, len(seeds))
         self.steps = sum(self._stages)
@@ -47,11 +55,13 @@ class StockLane:
         """Seconds of the device, as the denoiser counts them."""
         self.ended = False
         self._request, self._seeds = request, tuple(seeds)
-        self._post, self._on_step, self._on_end = post, on_step, on_end
+        self._post, self._on_step, self._on_end, self._on_note = post, on_step, on_end, on_note
+        self._relief = relief or Relief()
         self._turns = Turns(lambda: post(lambda: welcome(self)))
         self._latents: Tensor | None = None
         self._fatal: BaseException | None = None
         # The run's thread's own:
+        self._tiled = False
         self._cut = False
         self._begun = False
         self._before, self._done = 0, 0
@@ -63,7 +73,7 @@ class StockLane:
         return self.model.device
 
     @property
-    def denoised(self) -> Tensor | None:
+    def newest(self) -> Tensor | None:
         """The first picture's newest predicted latents for a preview; None when there are none that can be shown."""
         if self._latents is None or self.done_steps >= self.steps:
             return None
@@ -97,7 +107,7 @@ class StockLane:
         if self.ended:
             return
         try:
-            images = tuple(self.model.draw(self._request, self._seeds, self))
+            images = self._drawn()
         except Abandoned:
             pass
         except Exception as error:  # noqa: BLE001 whatever a pipeline raises ends its own batch only
@@ -107,6 +117,42 @@ class StockLane:
             self._post(lambda: self._finish(LaneEnd(None, stopped, images=images)))
         finally:
             self._turns.give()
+
+    def _drawn(self) -> Sequence[Image.Image]:
+        """The pictures, begun anew after each time that memory ran out."""
+        request = self._request
+        rungs = (
+            freeing(self.device),
+            evicting(self._relief.evict),
+            Rung(
+                TILES,
+                "Memory is short, so the VAE decodes the picture by tiles.",
+                self._tile,
+                lambda _: bool(self._tile()),
+            ),
+        )
+        return self._relief.ladder.run(
+            Shape("draw", self.model.row.runs, request.width * request.height),
+            rungs,
+            self._attempt,
+            lambda note: self._post(lambda: self._on_note(note)),
+            lambda: OutOfMemory(
+                f"There is not enough memory for pictures of this size ({request.width} × {request.height}).",
+                field="width",
+                remedies=("Lower the size or batch size", "Close other programs that use the device"),
+            ),
+        )
+
+    def _attempt(self) -> Sequence[Image.Image]:
+        self._stages = self.model.stages(self._request.steps, len(self._seeds))
+        self._before, self._done, self._newest = 0, 0, None
+        return tuple(self.model.draw(self._request, self._seeds, self, tiled=self._tiled))
+
+    def _tile(self) -> int:
+        if self._tiled or not self.model.tiles:
+            return 0
+        self._tiled = True
+        return 1
 
     def before_forward(self) -> bool:
         """See `Watcher`."""
@@ -138,10 +184,6 @@ class StockLane:
     def _failed(self, error: Exception) -> None:
         if is_fatal(error):
             self._fatal = error
-        if is_out_of_memory(error):
-            # The traceback keeps alive what was computed when memory ran out.
-            error = error.with_traceback(None)
-            free_cache(self.device)
         end = LaneEnd(None, error=error)
         self._post(lambda: self._finish(end))
 

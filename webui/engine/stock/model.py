@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -55,8 +56,17 @@ class StockModel:
         # What such pipelines draw noise for at once is not one for each picture, so each is made by itself.
         return ([steps, more] if self.row.steps_as.startswith("prior_") else [more, steps]) * pictures
 
-    def draw(self, request: GenerationRequest, seeds: Sequence[int], watcher: Watcher) -> list[Image.Image]:
+    @property
+    def tiles(self) -> bool:
+        """Whether its autoencoder can decode by tiles."""
+        return hasattr(self._vae, "enable_tiling")
+
+    def draw(
+        self, request: GenerationRequest, seeds: Sequence[int], watcher: Watcher, *, tiled: bool = False
+    ) -> list[Image.Image]:
         """A batch of pictures, one for each seed; what happens on the way is told to `watcher`. One call at a time.
+
+        tiled: its autoencoder decodes by tiles, and one picture after the other.
 
         A run that is cut short may give fewer: the first ones. Raises InvalidField for what the class refuses, and
         whatever the watcher and the networks raise.
@@ -65,11 +75,23 @@ class StockModel:
             # A component's own value; it is the same object for all runs, which come one after the other.
             self.parts[_GUIDER].guidance_scale = scale(self.row, request.cfg_scale)
         images: list[Image.Image] = []
-        with watched(self.parts, watcher, self._decoding) as is_cut:
+        with self._by_tiles(tiled), watched(self.parts, watcher, self._decoding) as is_cut:
             for some in [[seed] for seed in seeds] if self.row.more_steps else [seeds]:
                 if not is_cut():
                     images += self._call(arguments(self.row, self._takes, request, some, self.device))
         return [image.convert("RGB") for image in images]
+
+    @contextmanager
+    def _by_tiles(self, wanted: bool) -> Iterator[None]:
+        ways = ("tiling", "slicing") if wanted else ()
+        known = [way for way in ways if hasattr(self._vae, f"enable_{way}")]
+        for way in known:
+            getattr(self._vae, f"enable_{way}")()
+        try:
+            yield
+        finally:
+            for way in known:
+                getattr(self._vae, f"disable_{way}")()
 
     def _call(self, given: dict[str, Any]) -> Sequence[Image.Image]:
         try:

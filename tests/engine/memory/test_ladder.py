@@ -1,0 +1,127 @@
+"""The ladder: rungs in order, what is remembered and forgotten, and nothing of a failed attempt kept alive."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+
+from tests.engine.memory.shortage import ERRORS, Shortage
+from webui.core.errors import OutOfMemory
+from webui.engine.memory.ladder import Ladder, Rung, Shape
+from webui.engine.memory.rungs import Tiles, evicting, freeing
+
+SHAPE = Shape("decode", "a model", 4096)
+
+
+def problem():
+    return OutOfMemory("There is not enough memory.", remedies=("Lower the size",))
+
+
+class Steps:
+    """Rungs that can be taken so many times each, and what happened to them."""
+
+    def __init__(self, **times):
+        self.times, self.taken, self.begun = times, [], []
+
+    def rungs(self):
+        return [Rung(name, f"{name}.", lambda n=name: self._take(n), lambda amount, n=name: self._begin(n, amount))
+                for name in self.times]  # fmt: skip
+
+    def _take(self, name):
+        if not self.times[name]:
+            return 0
+        self.times[name] -= 1
+        self.taken.append(name)
+        return len(self.taken)
+
+    def _begin(self, name, amount):
+        self.begun.append((name, amount))
+        return True
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_rungs_are_taken_from_below_each_as_often_as_it_helps(error):
+    shortage, steps, notes = Shortage("decode", 3, error), Steps(free=1, halve=2, tiles=1), []
+    assert Ladder(shortage).run(SHAPE, steps.rungs(), lambda: "made", notes.append, problem) == "made"
+    assert steps.taken == ["free", "halve", "halve"] and list(dict.fromkeys(notes)) == ["free.", "halve."]
+
+
+def test_the_next_of_this_shape_begins_there_and_others_do_not():
+    shortage = Shortage("decode", 2)
+    ladder = Ladder(shortage)
+    ladder.run(SHAPE, Steps(free=0, halve=2).rungs(), lambda: 0, lambda note: None, problem)
+    again, other, notes = Steps(free=1, halve=1), Steps(free=1, halve=1), []
+    ladder.run(SHAPE, again.rungs(), lambda: 0, notes.append, problem)
+    ladder.run(Shape("decode", "a model", 64), other.rungs(), lambda: 0, notes.append, problem)
+    assert again.begun == [("halve", 2)] and notes == ["halve."] and not again.taken
+    assert not other.begun and len(shortage.tries) == 5
+
+
+def test_at_the_top_it_is_a_sentence_and_nothing_is_remembered():
+    ladder = Ladder(Shortage("decode", 4))
+    for _ in range(2):
+        steps = Steps(free=1)
+        with pytest.raises(OutOfMemory) as caught:
+            ladder.run(SHAPE, steps.rungs(), lambda: 0, lambda note: None, problem)
+        # The error itself holds its traceback's tensors no more.
+        assert caught.value.__cause__ is None and caught.value.__context__ is None
+        assert steps.taken == ["free"] and not steps.begun
+
+
+def test_other_errors_are_no_matter_of_memory():
+    steps = Steps(free=1)
+    for error in (ValueError("no"), torch.AcceleratorError("CUDA error: an illegal memory access")):
+        with pytest.raises(type(error)):
+            Ladder(Shortage("decode", 1, error)).run(SHAPE, steps.rungs(), lambda: 0, lambda note: None, problem)
+    assert not steps.taken
+
+
+def test_what_a_failed_attempt_had_computed_is_gone_before_the_next():
+    class Large:
+        pass
+
+    alive = []
+
+    def attempt():
+        if not alive:
+            large = Large()
+            alive.append(weakref.ref(large))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return alive[0]()
+
+    gc.disable()
+    try:
+        assert Ladder().run(SHAPE, Steps(free=1).rungs(), attempt, lambda note: None, problem) is None
+    finally:
+        gc.enable()
+
+
+def test_forgetting_begins_at_the_bottom():
+    ladder = Ladder(Shortage("decode"))
+    ladder.run(SHAPE, Steps(halve=1).rungs(), lambda: 0, lambda note: None, problem)
+    assert ladder.known(SHAPE) == {"halve": 1}
+    ladder.forget()
+    assert ladder.known(SHAPE) == {}
+
+
+def test_freeing_helps_once_and_only_where_memory_is_kept_in_reserve():
+    assert [freeing(torch.device("cpu")).take() for _ in range(2)] == [0, 0]
+    rung = freeing(torch.device("cuda:0"))
+    # Without a card torch has nothing to free, which is no error.
+    assert [rung.take(), rung.take()] == [1, 0]
+
+
+def test_evicting_helps_as_long_as_there_is_something():
+    idle = ["b", "a"]
+    rung = evicting(lambda: [idle.pop()] if idle else [])
+    assert [rung.take() for _ in range(3)] == [1, 1, 0] and not rung.begin(1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sides"), [(0, []), (8, []), (32, []), (33, [32]), (64, [32]), (65, [64, 32]), (256, [64, 32])]
+)
+def test_tiles_become_smaller_while_the_picture_is_larger(cells, sides):
+    tiles = Tiles(cells)
+    taken = [tiles.rung().take() for _ in range(3)]
+    assert [side for side in taken if side] == sides and tiles.side == (sides or [0])[-1]

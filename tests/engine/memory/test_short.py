@@ -1,0 +1,134 @@
+"""An engine whose memory runs out, once or always, at each stage: the picture comes, is the same, and it is said."""
+
+import pytest
+import torch
+
+from tests.engine.helpers import load_model, pixels, running, write_checkpoint
+from tests.engine.memory.shortage import ERRORS, Shortage
+from webui.core.events import Failed, Note
+from webui.engine.memory.decoding import decode_within
+from webui.engine.memory.rungs import Relief
+
+EVICTED = "Memory ran out, so models that nobody uses made room."
+HALVED = "Memory is short, so fewer pictures are computed at once; each is the same as before."
+CHEAPER = "Memory is short, so attention is computed by sub-quadratic."
+TILED = "Memory is short, so the VAE decodes the picture by tiles."
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_checkpoint(folder / "tiny")
+    write_checkpoint(folder / "other", seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plenty(folder, registry, plugins):
+    """An engine with enough memory."""
+    with running(folder, registry, plugins) as made:
+        yield made
+
+
+def notes(bench, job):
+    return [note.text for note in bench.heard.of(job, Note)]
+
+
+def made(bench, job, request):
+    """The job's pictures."""
+    bench.engine.submit(job, request)
+    return [pixels(picture) for _, picture in sorted(bench.heard.pictures(job).items())]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    ("stage", "said"), [("load", EVICTED), ("encode", EVICTED), ("denoise", EVICTED), ("decode", EVICTED)]
+)
+def test_at_each_stage_idle_models_go_first(folder, registry, plugins, ask, plenty, stage, said, error):
+    [right] = made(plenty, f"{stage} {error}", ask(checkpoint="other"))
+    shortage = Shortage(stage, 0, error)
+    with running(folder, registry, plugins, on_try=shortage) as bench:
+        made(bench, "first", ask())
+        shortage.left = 1
+        [picture] = made(bench, "second", ask(checkpoint="other"))
+        assert notes(bench, "second") == [said] and bench.engine.describe()["models"] == ["other"]
+        assert (picture == right).all()
+        if stage == "load":
+            # Remembered: when it is loaded again, room is made before anything fails.
+            made(bench, "third", ask())
+            bench.engine._pipelines.make_room()
+            made(bench, "fourth", ask())
+            made(bench, "fifth", ask(checkpoint="other"))
+            assert notes(bench, "fifth") == [said] and bench.engine.describe()["models"] == ["other"]
+
+
+def test_a_step_without_memory_takes_fewer_pictures_at_once_then_cheaper_attention(
+    folder, registry, plugins, ask, plenty
+):
+    request = ask(batch_size=2, sampler_name="Euler a")
+    right = made(plenty, "halved", request)
+    shortage = Shortage("denoise", 2)
+    with running(folder, registry, plugins, on_try=shortage) as bench:
+        pictures = made(bench, "a", request)
+        # Four rows fail, then two; from then on there are eight forward passes of one row less those that fail.
+        assert [p.rows for p in bench.gate.passes] == [1] * 16 and notes(bench, "a") == [HALVED]
+        assert max(abs(one - other).max() for one, other in zip(pictures, right, strict=True)) <= 1
+        # Remembered: nothing has to fail again, and it is said again.
+        made(bench, "b", request)
+        assert [p.rows for p in bench.gate.passes[16:]] == [1] * 16 and notes(bench, "b") == [HALVED]
+        shortage.left = 1
+        pictures = made(bench, "c", request)
+        assert notes(bench, "c") == [HALVED, CHEAPER]
+        assert max(abs(one - other).max() for one, other in zip(pictures, right, strict=True)) <= 1
+        # A button of the page's forgets it all.
+        bench.engine.unload()
+        made(bench, "d", request)
+        assert bench.gate.passes[-1].rows == 4 and not notes(bench, "d")
+
+
+def test_a_picture_that_does_not_decode_at_once_is_decoded_by_tiles(folder, registry, plugins, ask, plenty):
+    request = ask(width=320, steps=2)
+    [right] = made(plenty, "tiles", request)
+    shortage = Shortage("decode")
+    with running(folder, registry, plugins, on_try=shortage) as bench:
+        for job in "ab":
+            [picture] = made(bench, job, request)
+            assert notes(bench, job) == [TILED] and picture.shape == right.shape
+            # Far from the seam the tile's picture is the whole's, but for norms over less of it.
+            assert abs(picture - right).mean() < 12
+        assert len(shortage.tries) == 3
+
+
+@pytest.mark.parametrize("stage", ["load", "encode", "denoise", "decode"])
+def test_when_nothing_helps_it_is_a_sentence_and_the_next_job_runs_as_ever(
+    folder, registry, plugins, ask, plenty, stage
+):
+    [right] = made(plenty, f"right {stage}", ask())
+    shortage = Shortage(stage, 10**6)
+    with running(folder, registry, plugins, on_try=shortage) as bench:
+        bench.engine.submit("a", ask())
+        end = bench.heard.end("a")
+        assert isinstance(end, Failed) and end.problem.type == "out-of-memory"
+        assert "not enough memory" in end.problem.detail and end.problem.remedies
+        shortage.left = 0
+        [picture] = made(bench, "b", ask())
+        assert (picture == right).all() and not notes(bench, "b")
+        assert {p.rows for p in bench.gate.passes} == {2}
+
+
+@torch.inference_mode()
+def test_a_model_that_knows_no_tiles_is_decoded_whole_or_not_at_all(folder):
+    class Whole:
+        """A family of an extension's own, from before there were tiles."""
+
+        latent_factor, device = 8, torch.device("cpu")
+
+        def __init__(self, model):
+            self.decode, self.denoiser = model.decode, model.denoiser
+
+    model = Whole(load_model(folder / "tiny"))
+    relief = Relief()
+    relief.ladder.on_try = Shortage("decode")
+    with pytest.raises(Exception, match="not enough memory to decode it \\(320 × 64\\)"):
+        decode_within(relief, model, torch.zeros(1, 4, 8, 40), lambda note: None)
+    assert decode_within(relief, model, torch.zeros(1, 4, 8, 40), lambda note: None).size == (320, 64)

@@ -1,0 +1,161 @@
+"""A job's way into the loop: its models are found and lent, and its texts encoded, on two threads of their own."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from webui.core.errors import DarkroomError, OutOfMemory
+from webui.core.events import Loading, Output
+from webui.engine.attention.backends import Backends
+from webui.engine.checkpoints.accepted import find_accepted
+from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.chosen import kept_in
+from webui.engine.checkpoints.refining import find_refiner
+from webui.engine.conditioning import Conditioner
+from webui.engine.families.base import LoadedModel, Purpose
+from webui.engine.generate import Run
+from webui.engine.lanes import Guide
+from webui.engine.memory.ladder import Ladder, Shape, kind_of
+from webui.engine.memory.rungs import evicting, freeing
+from webui.engine.pipelines import Pipelines
+from webui.engine.stock.model import StockModel
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who hears of runs; all return at once, whatever thread calls them."""
+
+    emit: Callable[[Run, Output], None]
+    note: Callable[[Run, str], None]
+    """A sentence for the person, perhaps again."""
+    ready: Callable[[Run], None]
+    """It can join the loop."""
+    gone: Callable[[Run], None]
+    """It ended meanwhile; what was lent to it is to go back."""
+    failed: Callable[[Run, BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What runs are made ready with."""
+
+    catalogue: Catalogue
+    pipelines: Pipelines
+    backends: Backends
+    ladder: Ladder
+    device: torch.device
+    dtype: torch.dtype
+
+
+class Intake:
+    """All public methods return at once and may be called from any thread."""
+
+    def __init__(self, means: Means, told: Told) -> None:
+        self._means, self._told = means, told
+        self._conditioner = Conditioner()
+        self._loader = ThreadPoolExecutor(1, "engine-load")
+        self._encoder = ThreadPoolExecutor(1, "engine-encode")
+
+    def take(self, run: Run) -> None:
+        """Make a run ready; ends in `ready`, `gone` or `failed`, or in nothing if it has ended."""
+        self._encoder.submit(self._guarded, run, self._take_up, run)
+
+    def warm(self, title: str, precisions: Mapping[str, str]) -> None:
+        """Load a checkpoint before anybody asks. precisions: what its parts' weights are kept in, by role."""
+        self._loader.submit(self._warm, title, precisions)
+
+    def close(self) -> None:
+        """Stop the threads; waits for what they are at."""
+        for pool in (self._loader, self._encoder):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _take_up(self, run: Run) -> None:
+        if run.cancelled or run.ended:
+            return
+        catalogue, pipelines = self._means.catalogue, self._means.pipelines
+        refiner = find_refiner(catalogue, run.request)
+        checkpoints = [find_accepted(catalogue, run.request), *([refiner] if refiner else [])]
+        run.family = checkpoints[0].family
+        resident = pipelines.lend_resident(checkpoints)
+        if resident:
+            run.models = [run.loan.enter_context(model) for model in resident]
+            self._prepare(run)
+        else:
+            self._tell_loading(run, checkpoints[0])
+            self._loader.submit(self._guarded, run, self._load, run, checkpoints)
+
+    def _load(self, run: Run, checkpoints: Sequence[Checkpoint]) -> None:
+        if run.cancelled or run.ended:
+            return
+        started = time.perf_counter()
+        for place, checkpoint in enumerate(checkpoints):
+            if run.cancelled or run.ended:
+                # Who ended the job did not know of what was lent meanwhile.
+                self._told.gone(run)
+                return
+            waits = partial(self._tell_loading, run, checkpoint)
+            if place:
+                waits()
+            given_up, beside = (lambda: run.cancelled or run.ended), checkpoints[:place]
+            note = partial(self._told.note, run)
+            model = self._means.pipelines.lend(checkpoint, given_up, waits, beside, note)
+            run.models.append(run.loan.enter_context(model))
+        run.spend("loaded", time.perf_counter() - started)
+        self._encoder.submit(self._guarded, run, self._prepare, run)
+
+    def _tell_loading(self, run: Run, checkpoint: Checkpoint, waits: bool = False) -> None:
+        waiting = f"Waiting for memory. {checkpoint.name} is loaded as soon as another model is no longer in use."
+        self._told.emit(run, Loading(waiting if waits else f"Loading {checkpoint.name}"))
+
+    @torch.inference_mode()
+    def _prepare(self, run: Run) -> None:
+        started = time.perf_counter()
+        request = run.request
+        purpose = Purpose(
+            request.width,
+            request.height,
+            distilled_cfg_scale=request.distilled_cfg_scale,
+            clip_skip=request.clip_skip,
+        )
+        run.guides = [self._encoded(run, model, purpose) for model in run.models if not isinstance(model, StockModel)]
+        # Here, since packages may be imported for it, which would hold up everybody's steps.
+        self._means.backends.ready(request.attention, self._means.device, self._means.dtype)
+        run.spend("encoded", time.perf_counter() - started)
+        self._told.ready(run)
+
+    def _encoded(self, run: Run, model: LoadedModel, purpose: Purpose) -> Guide:
+        request, pipelines = run.request, self._means.pipelines
+        negative = None if request.cfg_scale == 1 else request.negative_prompt
+        return self._means.ladder.run(
+            Shape("encode", kind_of(model.denoiser)),
+            (freeing(model.device), evicting(pipelines.make_room)),
+            lambda: Guide(model, *self._conditioner.encode(model, request.prompt, negative, purpose)),
+            partial(self._told.note, run),
+            lambda: OutOfMemory(
+                "There is not enough memory to read the prompt beside the model.",
+                field="prompt",
+                remedies=("Choose a smaller checkpoint", "Close other programs that use the device"),
+            ),
+        )
+
+    def _warm(self, title: str, precisions: Mapping[str, str]) -> None:
+        try:
+            self._means.pipelines.prefetch(kept_in(self._means.catalogue.default(title), precisions))
+        except DarkroomError as error:
+            log.warning("No checkpoint was loaded ahead: %s", error)
+
+    def _guarded(self, run: Run, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
+            self._told.failed(run, error)

@@ -1,0 +1,149 @@
+"""Out of memory climbs a ladder: each rung makes room or does with less, and the next of its shape begins there."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from torch import nn
+
+from webui.core.errors import DarkroomError
+from webui.engine.device import ran_short
+from webui.engine.reading.kept import size_of
+
+log = logging.getLogger(__name__)
+
+_Made = TypeVar("_Made")
+
+Stage = Literal["load", "encode", "denoise", "decode", "draw"]
+"""draw: the whole of it, where a pipeline of diffusers computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What runs out of memory alike. How many rows or cells it may take at once is what is remembered of it.
+
+    kind: of the model, as `kind_of` has it; at loading the checkpoint. pixels: of one picture; 0 where there is none.
+    """
+
+    stage: Stage
+    kind: Hashable
+    pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way out. `note`: the sentence that says it was taken.
+
+    take: does it when memory has just run out; 0 when it cannot help (any more), else what is to be remembered.
+    begin: does it with what was remembered, before anything is tried; whether it is to be said.
+    """
+
+    name: str
+    note: str
+    take: Callable[[], int]
+    begin: Callable[[int], bool] = lambda _: True
+
+
+class Climb:
+    """How far up one computation of a shape is. Belongs to one thread."""
+
+    def __init__(self, ladder: Ladder, shape: Shape, rungs: Sequence[Rung]) -> None:
+        """Begins where the last of this shape got to."""
+        self.shape = shape
+        self.notes: dict[str, None] = {}
+        """The sentences of all rungs that were taken, in order."""
+        self._ladder, self._rungs = ladder, rungs
+        known = ladder.known(shape)
+        for rung in rungs:
+            if rung.name in known and rung.begin(known[rung.name]):
+                self.notes[rung.note] = None
+
+    def trying(self) -> None:
+        """To be called before each attempt, where running out of memory is waited for."""
+        self._ladder.on_try(self.shape)
+
+    def up(self) -> bool:
+        """Take the lowest rung that can help; False when there is none, and then nothing is remembered.
+
+        To be called outside the handler of the error, whose traceback keeps alive what the attempt had computed.
+        """
+        for rung in self._rungs:
+            amount = rung.take()
+            if amount:
+                log.warning("Out of memory (%s). %s", self.shape.stage, rung.note)
+                self.notes[rung.note] = None
+                self._ladder.learn(self.shape, rung.name, amount)
+                return True
+        self._ladder.forget(self.shape)
+        return False
+
+    def learn(self, name: str, amount: int) -> None:
+        """Remember another amount of a rung that was taken, 0 that it is not needed any more."""
+        if name in self._ladder.known(self.shape):
+            self._ladder.learn(self.shape, name, amount)
+
+
+class Ladder:
+    """What is remembered of all shapes of a worker; safe to use from several threads."""
+
+    def __init__(self, on_try: Callable[[Shape], None] = lambda shape: None) -> None:
+        """on_try: told of each attempt before it is made; what it raises counts as the attempt's own."""
+        self.on_try = on_try
+        self._known: dict[Shape, dict[str, int]] = {}
+        self._lock = threading.Lock()
+
+    def run(
+        self,
+        shape: Shape,
+        rungs: Sequence[Rung],
+        attempt: Callable[[], _Made],
+        tell: Callable[[str], None],
+        problem: Callable[[], DarkroomError],
+    ) -> _Made:
+        """What `attempt` makes, tried again after each rung. tell: hears each rung's sentence, perhaps again.
+
+        Raises `problem` when memory runs out at the top, and whatever else the attempt raises.
+        """
+        climb = Climb(self, shape, rungs)
+        while True:
+            for note in climb.notes:
+                tell(note)
+            try:
+                climb.trying()
+                return attempt()
+            except Exception as error:
+                if not ran_short(error):
+                    raise
+            # Outside the handler, so that nothing of the failed attempt is kept alive by its traceback.
+            if not climb.up():
+                raise problem()
+
+    def known(self, shape: Shape) -> dict[str, int]:
+        """What is remembered of a shape: the amount of each rung, by name."""
+        with self._lock:
+            return dict(self._known.get(shape, {}))
+
+    def learn(self, shape: Shape, name: str, amount: int) -> None:
+        """Remember how far a shape had to go; 0 forgets the rung."""
+        with self._lock:
+            known = self._known.setdefault(shape, {})
+            known[name] = amount
+            if not amount:
+                del known[name]
+
+    def forget(self, shape: Shape | None = None) -> None:
+        """Begin at the bottom again, with this shape or with all."""
+        with self._lock:
+            if shape is None:
+                self._known.clear()
+            else:
+                self._known.pop(shape, None)
+
+
+def kind_of(network: nn.Module) -> str:
+    """What networks that take the same memory have in common: all checkpoints of one kind in one precision."""
+    return f"{type(network).__name__}, {size_of(network.parameters())} bytes"

@@ -1,0 +1,89 @@
+"""The rungs that most stages share: caches are freed, models that nobody uses go, a picture is decoded by tiles."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from webui.engine.device import free_cache
+from webui.engine.memory.ladder import Ladder, Rung
+
+Evict = Callable[[], Sequence[str]]
+"""Drops the models that nobody uses; the names of those that went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """What makes room, and what is remembered of it."""
+
+    ladder: Ladder = field(default_factory=Ladder)
+    evict: Evict = tuple
+
+
+HALVE, TILES, ATTENTION = "halve", "tiles", "attention"
+
+CHEAP_ATTENTION = "sub-quadratic"
+"""The row of the attention that takes least memory."""
+
+_LARGEST_TILE, _LEAST_TILE = 64, 32
+
+
+def freeing(device: torch.device) -> Rung:
+    """Free what torch keeps of memory for later. Once in a climb; where nothing is kept it is no help."""
+    freed = False
+
+    def free() -> int:
+        nonlocal freed
+        if freed or device.type == "cpu":
+            return 0
+        freed = True
+        # What refers to itself in circles goes too.
+        gc.collect()
+        free_cache(device)
+        return 1
+
+    def begin(_: int) -> bool:
+        free_cache(device)
+        return False
+
+    return Rung("free", "Memory ran out, so memory that was kept in reserve was freed.", free, begin)
+
+
+def evicting(evict: Evict) -> Rung:
+    """Drop the models that nobody uses."""
+    return Rung(
+        "evict",
+        "Memory ran out, so models that nobody uses made room.",
+        lambda: int(bool(evict())),
+        lambda _: bool(evict()),
+    )
+
+
+class Tiles:
+    """How large the tiles are that a picture is decoded by."""
+
+    def __init__(self, cells: int) -> None:
+        """cells: of the picture's longer side, a latent's; 0 where there is nothing that decodes by tiles."""
+        self.cells = cells
+        self.side = 0
+        """Latent cells along each side of a tile; 0 decodes the whole."""
+
+    def rung(self) -> Rung:
+        """By tiles, then by smaller ones."""
+        return Rung(TILES, "Memory is short, so the VAE decodes the picture by tiles.", self._take, self._begin)
+
+    def _take(self) -> int:
+        smaller = self.side // 2 if self.side else _LARGEST_TILE
+        if smaller >= self.cells:
+            smaller = _LEAST_TILE
+        if smaller < _LEAST_TILE or smaller >= self.cells:
+            return 0
+        self.side = smaller
+        return smaller
+
+    def _begin(self, side: int) -> bool:
+        self.side = side
+        return True
