@@ -168,7 +168,7 @@ class Bench:
 @contextmanager
 def running(folder, registry, plugins, **options):
     """An engine on the checkpoints of a folder."""
-    names = ("max_rows", "preview_every", "warm_checkpoint", "warm_precisions", "sharers")
+    names = ("max_rows", "precision", "preview_every", "sharers", "vae_precision", "warm_checkpoint", "warm_precisions")
     config = EngineConfig(ModelFolders((folder,)), device="cpu", **{n: options.pop(n) for n in names if n in options})
     bench = Bench(config, registry, plugins, **options)
     try:

@@ -69,7 +69,7 @@ def test_while_one_is_made_others_are_declined_and_then_it_rests():
     begun = time.perf_counter()
     run = SimpleNamespace(job_id="a", preview_due=0.0, family="sd1", model=model)
     for number in range(5):
-        previewer.offer(run, SimpleNamespace(model=model, denoised=torch.full((1, 4, 8, 8), float(number))), 1)
+        previewer.offer(run, SimpleNamespace(model=model, newest=torch.full((1, 4, 8, 8), float(number))), 1)
     time.sleep(0.05)
     model.may.set()
     wait(lambda: shown and not previewer._busy.locked())
@@ -77,7 +77,7 @@ def test_while_one_is_made_others_are_declined_and_then_it_rests():
     # It took 0.05 s at least, so the next is due nine times that later.
     assert run.preview_due - begun > 9 * 0.05
     run.preview_due = time.perf_counter() + 60
-    previewer.offer(run, SimpleNamespace(model=model, denoised=torch.ones(1, 4, 8, 8)), 1)
+    previewer.offer(run, SimpleNamespace(model=model, newest=torch.ones(1, 4, 8, 8)), 1)
     previewer.close()
     assert model.decoded == [0.0]
 
@@ -92,7 +92,7 @@ def test_a_failing_preview_stops_nothing():
     shown = []
     previewer = Previewer(lambda run, output: shown.append(output), NONE)
     run = SimpleNamespace(job_id="a", preview_due=0.0, family="sd1", model=Poor())
-    previewer.offer(run, SimpleNamespace(model=run.model, denoised=torch.zeros(1, 4, 8, 8)), 1)
+    previewer.offer(run, SimpleNamespace(model=run.model, newest=torch.zeros(1, 4, 8, 8)), 1)
     wait(lambda: not previewer._busy.locked())
     previewer.close()
     assert not shown

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from webui.core.errors import DarkroomError, WorkerProblem, first_line
+from webui.core.errors import BadNumbers, DarkroomError, WorkerProblem, first_line
 from webui.core.events import Failed, Finished, Note, Output, Step
 from webui.core.model_memory import Unloaded
 from webui.core.registry import Registry
@@ -29,9 +29,11 @@ from webui.engine.generate import Run, finish_batch, make_lane, make_stock_lane,
 from webui.engine.hooks import PluginStepHooks
 from webui.engine.intake import Intake, Means, Told
 from webui.engine.lanes import Lane, LaneEnd
+from webui.engine.latents import BadLatents
 from webui.engine.memory.decoding import decode_within
 from webui.engine.memory.ladder import Ladder, Shape
 from webui.engine.memory.rungs import Relief
+from webui.engine.overflows import Overflows, Role, can_widen
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
 from webui.engine.problems import problem_of
@@ -94,7 +96,10 @@ class Engine:
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed = False
         self._forwards = self._rows = 0
-        means = Means(self._catalogue, self._pipelines, self._backends, ladder, self._device, self._dtype)
+        self._overflows = Overflows()
+        means = Means(
+            self._catalogue, self._pipelines, self._backends, ladder, self._overflows, self._device, self._dtype
+        )
         told = Told(self._emit, self._note, self._ready, self._gone, self._failed)
         self._intake = Intake(means, told)
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
@@ -216,10 +221,13 @@ class Engine:
         if run.cancelled or run.ended:
             self._close_run(run)
             return
+        run.ready = True
         self._next_batch(run)
 
     def _next_batch(self, run: Run) -> None:
         if run.batches and not run.ending:
+            if not run.ready:
+                return
             run.batch = run.batches.pop(0)
             run.lane_started = time.perf_counter()
             try:
@@ -257,12 +265,43 @@ class Engine:
             return
         if end.latents is not None or end.images is not None:
             run.decoding += 1
-            self._decoder.submit(self._decode, run, run.batch, end)
+            self._decode_later(run, run.batch, end)
         self._next_batch(run)
 
-    def _decoded(self, run: Run, pictures: int, seconds: float) -> None:
+    def _decode_later(self, run: Run, batch: int, end: LaneEnd) -> None:
+        self._decoder.submit(self._decode, run, batch, end, run.model)
+
+    def _overflowed(self, run: Run, batch: int, end: LaneEnd, model: Any, error: BadNumbers) -> None:
+        """Make a batch, or only decode it, once more in 32 bits, as the answer was no numbers in fewer."""
+        role: Role = "denoiser" if isinstance(error, BadLatents) else "vae"
+        if run.ended or not can_widen(model, role):
+            self._fail(run, error)
+            return
+        self._noted(run, self._overflows.learn(run.request, role))
+        if role == "vae":
+            self._intake.take_vae(run, lambda: self._inbox.put(lambda: self._decode_later(run, batch, end)))
+            return
         run.decoding -= 1
-        run.pictures += pictures
+        if run.ready:
+            self._begin_again(run)
+        run.batches.insert(0, batch)
+        self._next_batch(run)
+
+    def _begin_again(self, run: Run) -> None:
+        """Give its models back and have the run made ready anew; a batch that is not done comes first then."""
+        run.ready = False
+        if run.lane is not None:
+            run.lane.abandon()
+            run.lane = None
+            self._denoiser.discard_ended()
+            run.batches.insert(0, run.batch)
+        run.models, run.guides = [], []
+        run.loan.close()
+        self._pipelines.wake()
+        self._intake.take(run)
+
+    def _decoded(self, run: Run, seconds: float) -> None:
+        run.decoding -= 1
         run.spend("decoded", seconds)
         if run.lane is None and not run.ended and not run.cancelled:
             self._next_batch(run)
@@ -291,8 +330,8 @@ class Engine:
     def _finish(self, run: Run) -> None:
         timings = {stage: round(seconds, 4) for stage, seconds in run.timings.items()}
         # The scheduler logs the job's one line, with these timings in it.
-        log.debug("Job %s: %d pictures; %s", run.job_id, run.pictures, timings)
-        self._emit(run, Finished(len(run.done) + run.pictures, run.interrupted, timings))
+        log.debug("Job %s: %d pictures; %s", run.job_id, len(run.made), timings)
+        self._emit(run, Finished(len(run.done) + len(run.made), run.interrupted, timings))
         self._close_run(run)
 
     def _fail(self, run: Run, error: BaseException) -> None:
@@ -330,21 +369,22 @@ class Engine:
     # On the decoder's threads, and from all
 
     @torch.inference_mode()
-    def _decode(self, run: Run, batch: int, end: LaneEnd) -> None:
+    def _decode(self, run: Run, batch: int, end: LaneEnd, model: Any) -> None:
         started = time.perf_counter()
-        pictures = 0
-        model: Any = run.model
         decode = partial(decode_within, self._relief, model, tell=partial(self._note, run))
         try:
             for picture in finish_batch(run, batch, end, decode, self._plugins, self.config.png_compress_level):
                 if run.ended or run.cancelled:
                     return
-                pictures += 1
+                run.made.add(picture.index)
                 self._emit(run, picture)
+        except BadNumbers as error:
+            told = error.with_traceback(None)
+            self._inbox.put(partial(self._overflowed, run, batch, end, model, told))
         except Exception as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
             self._failed(run, error)
         else:
-            self._inbox.put(partial(self._decoded, run, pictures, time.perf_counter() - started))
+            self._inbox.put(partial(self._decoded, run, time.perf_counter() - started))
 
     def _emit(self, run: Run, output: Output) -> None:
         with self._telling:

@@ -16,6 +16,7 @@ from webui.core.errors import InvalidField
 from webui.core.events import Picture
 from webui.core.registry import Registry, Sampler
 from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.families.base import LoadedModel
 from webui.engine.lanes import Guide, Handover, Lane, LaneEnd, StepHooks
 from webui.engine.memory.rungs import Relief
@@ -46,13 +47,18 @@ class Run:
     loan: ExitStack = field(default_factory=ExitStack)
     models: list[LoadedModel | StockModel] = field(default_factory=list)
     """Lent to it: the checkpoint's, then the refiner's where there is one."""
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    """What they were loaded from."""
     guides: list[Guide] = field(default_factory=list)
     """Of those that the loop computes, with the texts as they understand them."""
     lane: Lane | StockLane | None = None
     batch: int = 0
     decoding: int = 0
     """Batches whose pictures are being decoded and encoded."""
-    pictures: int = 0
+    made: set[int] = field(default_factory=set)
+    """Numbers of the pictures that were told."""
+    ready: bool = False
+    """Whether it has its models and texts, and has joined the loop."""
     ending: bool = False
     interrupted: bool = False
     cancelled: bool = False
@@ -185,7 +191,7 @@ def finish_batch(
     for place in range(request.batch_size):
         index = batch * request.batch_size + place
         # A batch that was cut short need not have all its pictures.
-        if index in run.done or place >= len(images if end.latents is None else end.latents):
+        if index in run.done or index in run.made or place >= len(images if end.latents is None else end.latents):
             continue
         image = images[place] if end.latents is None else decode(end.latents[place : place + 1])
         image = plugins.transform("image_ready", image, request=request)

@@ -25,6 +25,7 @@ from webui.engine.generate import Run
 from webui.engine.lanes import Guide
 from webui.engine.memory.ladder import Ladder, Shape, kind_of
 from webui.engine.memory.rungs import evicting, freeing
+from webui.engine.overflows import Overflows
 from webui.engine.pipelines import Pipelines
 from webui.engine.stock.model import StockModel
 
@@ -53,6 +54,7 @@ class Means:
     pipelines: Pipelines
     backends: Backends
     ladder: Ladder
+    overflows: Overflows
     device: torch.device
     dtype: torch.dtype
 
@@ -70,6 +72,10 @@ class Intake:
         """Make a run ready; ends in `ready`, `gone` or `failed`, or in nothing if it has ended."""
         self._encoder.submit(self._guarded, run, self._take_up, run)
 
+    def take_vae(self, run: Run, then: Callable[[], None]) -> None:
+        """Lend the run its model again, with the autoencoder as it is known by now to be needed; then call `then`."""
+        self._loader.submit(self._guarded, run, self._load_vae, run, then)
+
     def warm(self, title: str, precisions: Mapping[str, str]) -> None:
         """Load a checkpoint before anybody asks. precisions: what its parts' weights are kept in, by role."""
         self._loader.submit(self._warm, title, precisions)
@@ -82,9 +88,12 @@ class Intake:
     def _take_up(self, run: Run) -> None:
         if run.cancelled or run.ended:
             return
-        catalogue, pipelines = self._means.catalogue, self._means.pipelines
-        refiner = find_refiner(catalogue, run.request)
-        checkpoints = [find_accepted(catalogue, run.request), *([refiner] if refiner else [])]
+        catalogue, pipelines, overflows = self._means.catalogue, self._means.pipelines, self._means.overflows
+        request = overflows.applied(run.request)
+        for sentence in overflows.sentences(run.request):
+            self._told.note(run, sentence)
+        refiner = find_refiner(catalogue, request)
+        run.checkpoints = checkpoints = [find_accepted(catalogue, request), *([refiner] if refiner else [])]
         run.family = checkpoints[0].family
         resident = pipelines.lend_resident(checkpoints)
         if resident:
@@ -112,6 +121,20 @@ class Intake:
             run.models.append(run.loan.enter_context(model))
         run.spend("loaded", time.perf_counter() - started)
         self._encoder.submit(self._guarded, run, self._prepare, run)
+
+    def _load_vae(self, run: Run, then: Callable[[], None]) -> None:
+        if run.cancelled or run.ended:
+            return
+        checkpoint = find_accepted(self._means.catalogue, self._means.overflows.applied(run.request))
+        # It holds a model already, so it must not wait for those of others.
+        model = self._means.pipelines.lend(
+            checkpoint, given_up=lambda: True, beside=run.checkpoints, note=partial(self._told.note, run)
+        )
+        run.models[:1] = [run.loan.enter_context(model)]
+        if run.cancelled or run.ended:
+            self._told.gone(run)
+        else:
+            then()
 
     def _tell_loading(self, run: Run, checkpoint: Checkpoint, waits: bool = False) -> None:
         waiting = f"Waiting for memory. {checkpoint.name} is loaded as soon as another model is no longer in use."

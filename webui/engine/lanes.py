@@ -57,8 +57,9 @@ class Handover:
 class LaneEnd:
     """How a lane ended: latents (batch, channels, height/8, width/8), cut short at `stopped_at`, or an error.
 
-    latents: of fewer pictures than the batch has where it was cut short before the last ones were begun. images: the batch's pictures themselves, in order, perhaps without the last, from where latents are decoded as part
-    of the computing (engine/stock).
+    latents: of fewer pictures than the batch has where it was cut short before the last ones were begun. images: the
+    batch's pictures themselves, in order, perhaps without the last, from where latents are decoded as part of the
+    computing (engine/stock).
     """
 
     latents: Tensor | None

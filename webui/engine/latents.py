@@ -35,15 +35,19 @@ class TiledDecoder(Protocol):
         ...
 
 
+class BadLatents(BadNumbers):
+    """The denoiser's answers are no numbers, not the autoencoder's."""
+
+
 # Side of a preview at most, in pixels.
 _PREVIEW_SIDE = 256
 _JPEG_QUALITY = 80
 
 
 def check(latents: Tensor) -> None:
-    """Raise BadNumbers when the latents hold a NaN or an infinity; waits for the device."""
+    """Raise BadLatents when the latents hold a NaN or an infinity; waits for the device."""
     if not bool(torch.isfinite(latents).all()):
-        raise BadNumbers(
+        raise BadLatents(
             "The model answered with values that are no numbers, so there is no picture to show.",
             remedies=(
                 "Compute in full precision (--no-half)",
