@@ -87,6 +87,7 @@ def test_a_text_means_what_it_leaves_unsaid(catalogue: Catalogue, registry: Regi
     assert read(FROM_A1111).items() >= (plain | {"randn_source": "NV"}).items(), "its GPU is a CUDA card"
     assert read(f"{FROM_A1111}, RNG: CPU, Version: v1.10.1")["randn_source"] == "CPU"
     assert "randn_source" not in read("only a prompt")
+    assert read(f"{FROM_A1111}, Version: Darkroom 0.1.0")["randn_source"] == "CPU", "before it was always said"
     for source in ("CPU", "GPU", "NV"):
         made = accepted(
             sampler_name="Euler a", randn_source=source, subseed=3, subseed_strength=0.5, seed=1,

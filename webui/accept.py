@@ -12,7 +12,7 @@ from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem,
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
 from webui.core.infotext import Parsed
 from webui.core.noise_fields import NOISE
-from webui.core.noise_sources import CPU, GPU, NV
+from webui.core.noise_sources import CPU, NV
 from webui.core.registry import Registry
 from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
 from webui.core.sampler_fields import OPTIONS, check_ends_of_flow, setting_of
@@ -25,7 +25,7 @@ from webui.engine.checkpoints.refining import CHECKPOINT as REFINER
 from webui.engine.checkpoints.refining import HASH as REFINER_HASH
 from webui.engine.checkpoints.refining import PARTS_HASH as REFINER_PARTS_HASH
 from webui.engine.checkpoints.refining import SWITCH_AT, choose_refiner, is_none, without_refiner
-from webui.engine.checkpoints.suits import abilities_of, kind_of, own_names, samplers_for, suiting
+from webui.engine.checkpoints.suits import abilities_of, kind_of, own_names, samplers_for, schedules_for, suiting
 
 _MOST_SAID = 6
 """Of what would be right a sentence names no more."""
@@ -126,6 +126,10 @@ def _name(checked: dict[str, Any], registry: Registry, checkpoint: Checkpoint | 
         with faults.gathered():
             chosen = registry.schedules.get(checked["scheduler"]).name
             checked["scheduler"] = schedule if schedule and chosen == "Automatic" else chosen
+            if checkpoint and checked["scheduler"] not in schedules_for(checkpoint, registry):
+                raise FIELDS["scheduler"].refuse(
+                    f"{checked['scheduler']} has no levels for {kind_of(checkpoint, registry)}.", "Use 'Automatic'"
+                )
     if "attention" in checked:
         with faults.gathered():
             checked["attention"] = registry.attention.get(checked["attention"]).name
@@ -276,7 +280,11 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
             except DarkroomError:
                 unknown["Model"] = known
     if parsed.found:
-        values = _unsaid(parsed) | _unsaid_options(values, registry) | values
+        unsaid = _unsaid(parsed) | _unsaid_options(values, registry)
+        if "checkpoint" in values and NOISE not in abilities_of(catalogue.get(values["checkpoint"]), registry):
+            # It draws its noise itself and refuses what another program may have meant.
+            del unsaid["randn_source"]
+        values = unsaid | values
     if not is_none(values.get(REFINER, "")):
         try:
             values[REFINER] = catalogue.get(values[REFINER]).title
@@ -293,8 +301,9 @@ def _unsaid(parsed: Parsed) -> dict[str, Any]:
     """What a line of parameters means that does not say it: what A1111 writes only where it is used."""
     ours = parsed.unknown.get("Version", "").startswith(_OURS)
     off = ("clip_skip", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "eta_noise_seed_delta")
-    # GPU is unsaid. Elsewhere that is a CUDA card, whose noise every machine can draw.
-    return {name: FIELDS[name].default for name in off} | {"randn_source": GPU if ours else NV}
+    # Elsewhere that is the GPU, most often a CUDA card, whose noise every machine can draw. Our own texts say it, but
+    # for the oldest, of pictures whose noise was the CPU's.
+    return {name: FIELDS[name].default for name in off} | {"randn_source": CPU if ours else NV}
 
 
 def _unsaid_options(values: Mapping[str, Any], registry: Registry) -> dict[str, Any]:

@@ -119,7 +119,6 @@ def expect_noise(request_: GenerationRequest, index: int, expected: dict[str, An
     unsaid = [] if known and all(expected[name] for name in sides) else [*sides]
     unsaid += [] if known and request_.subseed_strength else ["subseed", "subseed_strength"]
     unsaid += [] if known and request_.eta_noise_seed_delta else ["eta_noise_seed_delta"]
-    unsaid += ["randn_source"] if request_.randn_source == "GPU" else []
     for name in unsaid:
         del expected[name]
 

@@ -9,8 +9,7 @@ from webui.core.request import GenerationRequest
 def test_noise_is_told_in_a1111s_order_and_where_it_is_used() -> None:
     request_ = GenerationRequest(seed=4, subseed=8, abilities="noise", clip_skip=2, randn_source="GPU")
     assert (
-        not {"Variation seed", "ENSD", "RNG", infotext.RESIZED}
-        & dict(infotext.parse(infotext.write(request_)).pairs).keys()
+        not {"Variation seed", "ENSD", infotext.RESIZED} & dict(infotext.parse(infotext.write(request_)).pairs).keys()
     )
     used = request_.but(
         subseed_strength=0.25, seed_resize_from_w=512, seed_resize_from_h=768, randn_source="NV",

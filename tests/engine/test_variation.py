@@ -46,4 +46,4 @@ def test_each_source_draws_its_own(bench, ask):
     cpu, gpu, nv = (pictures[0] for pictures in bench.make(*(ask(randn_source=name) for name in ("CPU", "GPU", "NV"))))
     assert difference(cpu, gpu) <= 1, "a machine without a GPU"
     assert difference(cpu, nv) > 8
-    assert "RNG: NV" in nv.infotext and "RNG" not in gpu.infotext
+    assert "RNG: NV" in nv.infotext and "RNG: GPU" in gpu.infotext

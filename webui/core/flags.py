@@ -89,7 +89,7 @@ def _later(name: str, kind: Kind, group: str, what: str, metavar: str = "") -> F
 
 def _attention(name: str, backend: str, what: str) -> Flag:
     """It sets the setting, which a request may pass by; see plugins/builtin/attention.py for the names."""
-    return Flag(name, "switch", MACHINE, f"Attention by {what}.", sets={"setting:attention": backend})
+    return Flag(name, "switch", MACHINE, what, sets={"setting:attention": backend})
 
 
 FLAGS: tuple[Flag, ...] = (
@@ -177,11 +177,15 @@ FLAGS: tuple[Flag, ...] = (
         "DEVICES",
         option="device_id",
     ),
-    _attention("--opt-sdp-attention", "sdpa", "torch's scaled dot product, which is the default"),
-    _attention("--opt-sdp-no-mem-attention", "sdp-no-mem", "the same without its memory-efficient kernel"),
-    _attention("--xformers", "xformers", "xFormers where it is installed and has a card"),
-    _attention("--force-enable-xformers", "xformers", "xFormers, as with --xformers: it is tried before it is used"),
-    _attention("--opt-sub-quad-attention", "sub-quadratic", "chunks that never take much memory"),
+    _attention("--opt-sdp-attention", "sdpa", "Attention by torch's scaled dot product, which is the default."),
+    _attention(
+        "--opt-sdp-no-mem-attention",
+        "sdp-no-mem",
+        "Attention by torch's scaled dot product without its memory-efficient kernel.",
+    ),
+    _attention("--xformers", "xformers", "Attention by xFormers where it is installed and has a card."),
+    _attention("--force-enable-xformers", "xformers", "The same as --xformers: it is tried before it is used."),
+    _attention("--opt-sub-quad-attention", "sub-quadratic", "Attention in chunks that never take much memory."),
     Flag(
         "--sub-quad-q-chunk-size",
         "int",
@@ -206,9 +210,11 @@ FLAGS: tuple[Flag, ...] = (
         "PERCENT",
         option="sub_quad_chunk_threshold",
     ),
-    _attention("--opt-split-attention", "split", "as many slices as the free memory needs"),
-    _attention("--opt-split-attention-v1", "split", "the same; its older form in A1111"),
-    _attention("--opt-split-attention-invokeai", "split", "the same; InvokeAI's form in A1111"),
+    _attention("--opt-split-attention", "split", "Attention in as many slices as the free memory needs."),
+    _attention("--opt-split-attention-v1", "split", "The same as --opt-split-attention (its older form in A1111)."),
+    _attention(
+        "--opt-split-attention-invokeai", "split", "The same as --opt-split-attention (InvokeAI's form in A1111)."
+    ),
     Flag(
         "--disable-opt-split-attention",
         "switch",
@@ -216,14 +222,16 @@ FLAGS: tuple[Flag, ...] = (
         "Without effect: split attention computes only where it is chosen.",
         notice="split attention is never chosen by itself, only by --opt-split-attention, a setting or a request.",
     ),
-    _attention("--use-sage-attention", "sage", "SageAttention where it is installed and has a card"),
-    _attention("--use-flash-attention", "flash", "the package flash-attn where it is installed and has a card"),
-    _attention("--use-pytorch-cross-attention", "sdpa", "ComfyUI's name for --opt-sdp-attention"),
-    _attention("--use-split-cross-attention", "split", "ComfyUI's name for --opt-split-attention"),
-    _attention("--use-quad-cross-attention", "sub-quadratic", "ComfyUI's name for --opt-sub-quad-attention"),
-    _attention("--attention-pytorch", "sdpa", "Forge's name for --opt-sdp-attention"),
-    _attention("--attention-split", "split", "Forge's name for --opt-split-attention"),
-    _attention("--attention-quad", "sub-quadratic", "Forge's name for --opt-sub-quad-attention"),
+    _attention("--use-sage-attention", "sage", "Attention by SageAttention where it is installed and has a card."),
+    _attention(
+        "--use-flash-attention", "flash", "Attention by the package flash-attn where it is installed and has a card."
+    ),
+    _attention("--use-pytorch-cross-attention", "sdpa", "The same as --opt-sdp-attention (ComfyUI's name)."),
+    _attention("--use-split-cross-attention", "split", "The same as --opt-split-attention (ComfyUI's name)."),
+    _attention("--use-quad-cross-attention", "sub-quadratic", "The same as --opt-sub-quad-attention (ComfyUI's name)."),
+    _attention("--attention-pytorch", "sdpa", "The same as --opt-sdp-attention (Forge's name)."),
+    _attention("--attention-split", "split", "The same as --opt-split-attention (Forge's name)."),
+    _attention("--attention-quad", "sub-quadratic", "The same as --opt-sub-quad-attention (Forge's name)."),
     _later(
         "--upcast-sampling", "switch", MACHINE, "sampling is in fp32 already; only the network is in half precision."
     ),

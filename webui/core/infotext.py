@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from webui.core import noise_sources, precisions
+from webui.core import precisions
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, ROWS
 from webui.core.precisions import FIELD_OF as PRECISION_OF
@@ -202,7 +202,7 @@ def _noise(request: GenerationRequest, index: int) -> dict[str, Any]:
         "Variation seed strength": request.subseed_strength if varied else "",
         RESIZED: f"{width}x{height}" if known and width and height else "",
         "ENSD": request.eta_noise_seed_delta or "" if known else "",
-        "RNG": noise_sources.written(request.randn_source),
+        "RNG": request.randn_source,
     }
 
 

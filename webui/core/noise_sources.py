@@ -1,4 +1,4 @@
-"""Where a request wants its noise drawn: A1111's names of the sources, and what infotexts say of them."""
+"""Where a request wants its noise drawn: A1111's names of the sources."""
 
 from __future__ import annotations
 
@@ -15,8 +15,3 @@ NV: Final = "NV"
 
 Source = Literal["GPU", "CPU", "NV"]
 CHOICES: Final[tuple[str, ...]] = get_args(Source)
-
-
-def written(source: str) -> str:
-    """What an infotext says: A1111's writes all but GPU."""
-    return "" if source == GPU else source

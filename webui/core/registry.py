@@ -35,7 +35,7 @@ class Sampler:
     schedule: str = "Automatic"
     """The schedule that 'Automatic' means for this sampler."""
     order: int = 1
-    """2 for those that A1111 marks as second order: they ask twice in most steps, and prompts switch by their calls."""
+    """2 for those that A1111 marks as second order: they ask twice in most steps. Programs read it over the API."""
     options: tuple[str, ...] = ()
     """What it reads of `SamplerContext.options`: fields of a request (core/sampler_fields.py), by name.
 
@@ -71,6 +71,8 @@ class Schedule:
 
     The function takes them by name, but for sigma_min and sigma_max, which are the ends of the `model` that it gets.
     """
+    flow: bool = True
+    """Whether it can be computed for flow models, whose noise levels end at 1."""
 
     def __post_init__(self) -> None:
         """Raise DarkroomError for an option that shapes no levels."""

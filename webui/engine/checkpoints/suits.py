@@ -40,7 +40,9 @@ def schedules_for(checkpoint: Checkpoint, registry: Registry) -> list[str]:
     """The schedules that it can be run with."""
     family = registry.families.get(checkpoint.family) if checkpoint.family in registry.families else None
     own = registry.own_sampler(family) if family else None
-    return [own] if own else registry.schedules.names()
+    if own:
+        return [own]
+    return [row.name for row in registry.schedules if row.flow or not (family and family.flow)]
 
 
 def abilities_of(checkpoint: Checkpoint, registry: Registry) -> tuple[str, ...]:

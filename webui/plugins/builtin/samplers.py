@@ -125,13 +125,20 @@ def schedules() -> list[Schedule]:
         Schedule("Polyexponential", _LEVELS + ":polyexponential", options=(*_ENDS, "rho")),
         Schedule("SGM Uniform", _LEVELS + ":sgm_uniform", ("sgm_uniform", "SGMUniform"), _ENDS),
         Schedule("KL Optimal", _LEVELS + ":kl_optimal", ("kl_optimal",), _ENDS),
-        Schedule("Align Your Steps", _LEVELS + "_published:align_your_steps", ("align_your_steps", "AYS")),
+        Schedule("Align Your Steps", _LEVELS + "_published:align_your_steps", ("align_your_steps", "AYS"), flow=False),
         Schedule("Simple", _LEVELS + ":simple"),
         Schedule("Normal", _LEVELS + ":normal", options=_ENDS),
         Schedule("DDIM", _LEVELS + ":ddim"),
         Schedule("Beta", _LEVELS + "_beta:beta", options=(*_ENDS, "beta_dist_alpha", "beta_dist_beta")),
         Schedule("Turbo", _LEVELS + ":turbo"),
-        Schedule("AYS GITS", _LEVELS + "_published:ays_gits", ("align_your_steps_GITS", "Align Your Steps GITS")),
-        Schedule("AYS 11", _LEVELS + "_published:align_your_steps", ("align_your_steps_11", "Align Your Steps 11")),
-        Schedule("AYS 32", _LEVELS + "_published:ays_32", ("align_your_steps_32", "Align Your Steps 32")),
+        Schedule(
+            "AYS GITS", _LEVELS + "_published:ays_gits", ("align_your_steps_GITS", "Align Your Steps GITS"), flow=False
+        ),
+        Schedule(
+            "AYS 11",
+            _LEVELS + "_published:align_your_steps",
+            ("align_your_steps_11", "Align Your Steps 11"),
+            flow=False,
+        ),
+        Schedule("AYS 32", _LEVELS + "_published:ays_32", ("align_your_steps_32", "Align Your Steps 32"), flow=False),
     ]

@@ -5,7 +5,7 @@
   let values = D.kept.get("overrides", sessionStorage) || D.kept.get("overrides") || {};
 
   const setting = (name) => D.shell.state.settings?.[name] ?? D.boot.defaults[name];
-  const shown = () => Object.entries(values).filter(([name, value]) => setting(name) !== value && !D.models.unknown().includes(name));
+  const shown = () => Object.entries(values).filter(([name, value]) => setting(name) !== value && !D.models.unknown().includes(name) && !refused([name, value]));
 
   function set(now) {
     values = now;
@@ -34,5 +34,8 @@
   D.on("start", draw);
   D.on("tab", draw);
   D.on("models", draw);
-  D.overrides = { use, request: () => values };
+  // Models that draw their noise themselves refuse that of NV, which the program draws.
+  const refused = ([name, value]) => name === "randn_source" && value === "NV" && D.models.unknown().includes("subseed");
+  const request = () => Object.fromEntries(Object.entries(values).filter((entry) => !refused(entry)));
+  D.overrides = { use, request };
 })();
