@@ -12,6 +12,8 @@ _FACTORS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _WORD = 2**32
 _LOW, _HIGH = np.uint64(_WORD - 1), np.uint64(32)
+# Counters that are computed at once: their words stay in a core's cache.
+_BLOCK = 8192
 
 Words = NDArray[np.uint32]
 
@@ -21,16 +23,28 @@ def philox4x32(counter: Words, key: tuple[int, int]) -> Words:
 
     Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, with ten rounds.
     """
-    first, second, third, fourth = counter
+    words = np.empty_like(counter)
+    for first in range(0, counter.shape[1], _BLOCK):
+        block = slice(first, first + _BLOCK)
+        words[:, block] = _ten_rounds(counter[:, block].astype(np.uint64), key)
+    return words
+
+
+def _ten_rounds(words: NDArray[np.uint64], key: tuple[int, int]) -> NDArray[np.uint64]:
+    """The words, (4, n), each below 2^32, after the rounds; the argument is overwritten."""
+    first, second, third, fourth = words
+    left, right = np.empty_like(first), np.empty_like(first)
     for number in range(ROUNDS):
-        here, there = (np.uint32((word + number * weyl) % _WORD) for word, weyl in zip(key, _WEYL, strict=True))
-        left, right = first * _FACTORS[0], third * _FACTORS[1]
-        first, second, third, fourth = (
-            (right >> _HIGH).astype(np.uint32) ^ second ^ here,
-            (right & _LOW).astype(np.uint32),
-            (left >> _HIGH).astype(np.uint32) ^ fourth ^ there,
-            (left & _LOW).astype(np.uint32),
-        )
+        here, there = (np.uint64((word + number * weyl) % _WORD) for word, weyl in zip(key, _WEYL, strict=True))
+        np.multiply(first, _FACTORS[0], out=left)
+        np.multiply(third, _FACTORS[1], out=right)
+        # The new first and third are made of the old second and fourth, whose place the low halves then take.
+        second ^= right >> _HIGH
+        second ^= here
+        fourth ^= left >> _HIGH
+        fourth ^= there
+        first, second, third, fourth = second, np.bitwise_and(right, _LOW, out=first), fourth, third
+        np.bitwise_and(left, _LOW, out=fourth)
     return np.stack([first, second, third, fourth])
 
 
