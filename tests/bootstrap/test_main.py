@@ -95,10 +95,11 @@ def test_tests_run_in_the_programs_folder_without_the_slow_ones(
     start.main(str(tmp_path), ["test", "--all", "--skip-install"], {})
     start.main(str(tmp_path), ["test", "-m", "not browser", "--skip-install"], {})
     start.main(str(tmp_path), ["test", "--gpu", "-x", "--skip-install"], {})
-    (first, environ), (every, _), (unbrowsed, without), (gpu, of_gpu) = handed
+    (first, environ), (every, of_all), (unbrowsed, without), (gpu, of_gpu) = handed
     assert first[1:] == ["-m", "pytest", "-m", "not slow", "-k", "name"]
     assert environ["DARKROOM_CHROMIUM"] == "/x/chromium"
-    assert every[1:] == ["-m", "pytest"]
+    assert every[1:4] == ["-m", "pytest", "-n"] and of_all["OMP_NUM_THREADS"] == "1"
+    assert "OMP_NUM_THREADS" not in environ, "a few run as pytest would run them"
     assert unbrowsed[-2:] == ["-m", "not browser"]
     assert gpu[1:] == ["-m", "pytest", "-m", "gpu", "-x"]
     assert "DARKROOM_CHROMIUM" not in {**without, **of_gpu}

@@ -24,5 +24,6 @@ def test_the_head_counts_the_workers_that_are_ready_and_tells_of_each(serve: Ser
     assert [line[:2] for line in lines] == [["cuda:0", "Ready"], ["cuda:1", "Restarting"]]
     assert lines[1][2] == "It was hit."
     server.do(lambda: second.become("ready"))
+    page.evaluate("window.darkroom.shell.refresh()")
     expect(head).to_contain_text("2 of 2 devices")
     expect(head).to_have_attribute("data-mood", "ok")

@@ -18,6 +18,9 @@ from webui.bootstrap.lock import only_one
 from webui.bootstrap.shell import Shell, say
 from webui.bootstrap.trouble import Trouble
 
+_MOST_PROCESSES = 4
+"""Of the test suite at once; each takes up to 3 GiB of memory."""
+
 HELP = """\
 Darkroom is not installed yet. `python launch.py` does that once (some minutes) and starts the page.
 
@@ -107,6 +110,10 @@ def _test(
     ours = ("--all", "--gpu", "--skip-install", "--reinstall-torch")
     rest = [argument for argument in arguments if argument not in ours]
     chosen = _with_root(root, environ)
+    if not gpu and not rest:
+        # All of them: in as many processes as help, each of which computes on one core.
+        marked += ["-n", "logical", "--maxprocesses", str(_MOST_PROCESSES), "--dist", "loadfile"]
+        chosen.setdefault("OMP_NUM_THREADS", "1")
     if not gpu and "not browser" not in " ".join(rest):
         chosen[browser.VARIABLE] = browser.find_or_install(environment)
     os.chdir(root)

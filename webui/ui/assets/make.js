@@ -15,6 +15,7 @@
     if (D.problems.any(known)) { setForever(false); return; }
     sending += 1;
     D.emit("jobs");
+    const before = ids();
     const request = { ...known, ...D.modules.request(), seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
     try {
       const another = D.jobs.active() !== null;
@@ -24,7 +25,7 @@
       D.results.bringIntoView();
     } catch (problem) {
       setForever(false);
-      refused(problem, request, () => byId("txt2img_generate").click());
+      refused(problem, request, before, () => byId("txt2img_generate").click());
     } finally {
       sending -= 1;
       D.emit("jobs");
@@ -34,11 +35,12 @@
   async function again(job) {
     forget();
     const { schema, ...request } = job.request;
+    const before = ids();
     try {
       D.jobs.adopt(await D.api("POST", "jobs", request));
       D.emit("jobs");
     } catch (problem) {
-      refused(problem, request, () => again(job));
+      refused(problem, request, before, () => again(job));
     }
   }
 
@@ -48,10 +50,18 @@
     unsent = null;
   }
 
+  const ids = () => new Set(D.jobs.all.keys());
+
   // Why a job was not taken. That nothing answered is said beside what is shown, which goes on, until it is sent.
-  function refused(problem, request, send) {
+  // before: the jobs that were there when it was sent; the stream may have told of this one before its answer was lost.
+  function refused(problem, request, before, send) {
     if (problem.type !== "unreachable") { D.problems.report(problem, send); return; }
-    unsent = { request, send, known: new Set(D.jobs.all.keys()), note: D.shell.notice(t("not_sent"), "warn") };
+    unsent = { request, send, before, note: D.shell.notice(t("not_sent"), "warn") };
+    if (hasArrived(unsent)) forget();
+  }
+
+  function hasArrived({ request, before }) {
+    return [...D.jobs.all.values()].some((job) => !before.has(job.id) && job.request.prompt === request.prompt);
   }
 
   // What was not sent can be once the server is back. It may be the answer alone that was lost: then the job is there.
@@ -60,8 +70,7 @@
     const mine = unsent;
     if (online) await D.jobs.load();
     if (mine !== unsent) return;
-    const arrived = [...D.jobs.all.values()].some((job) => !mine.known.has(job.id) && job.request.prompt === mine.request.prompt);
-    if (arrived || !mine.note.isConnected) { forget(); return; }
+    if (hasArrived(mine) || !mine.note.isConnected) { forget(); return; }
     mine.note.remove();
     const act = { text: t(D.jobs.active() ? "queue_another" : "generate"), call: mine.send };
     mine.note = online ? D.shell.notice(t("not_sent_yet"), "warn", act) : D.shell.notice(t("not_sent"), "warn");
