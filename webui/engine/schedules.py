@@ -171,8 +171,12 @@ def simple(steps: int, model: ModelSchedule) -> list[float]:
 
 def karras(steps: int, model: ModelSchedule, rho: float = KARRAS_RHO) -> list[float]:
     """Evenly spaced in sigma^(1/rho) between the model's ends (Karras et al. 2022, equation 5), then 0."""
-    ends = model.sigma_max ** (1 / rho), model.sigma_min ** (1 / rho)
-    return [root**rho for root in _evenly(*ends, steps)] + [0.0]
+    return [*karras_levels(model.sigma_max, model.sigma_min, steps, rho), 0.0]
+
+
+def karras_levels(top: float, end: float, count: int, rho: float = KARRAS_RHO) -> list[float]:
+    """`count` levels from top to end, evenly spaced in sigma^(1/rho)."""
+    return [root**rho for root in _evenly(top ** (1 / rho), end ** (1 / rho), count)]
 
 
 def exponential(steps: int, model: ModelSchedule) -> list[float]:

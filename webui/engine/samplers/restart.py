@@ -10,6 +10,7 @@ from torch import Tensor
 from webui.engine.samplers.base import SamplerContext, Sampling
 from webui.engine.samplers.heun import heun_step
 from webui.engine.samplers.steps import renewal, renewed
+from webui.engine.schedules import karras_levels
 
 LOW, HIGH = 0.1, 2.0
 """The levels between which A1111 restarts; each the nearest that the schedule has."""
@@ -54,11 +55,3 @@ def _ways(sigmas: Sequence[float]) -> list[tuple[float, float]]:
 def _nearest(levels: Sequence[float], level: float) -> int:
     """The place of the level that is nearest."""
     return min(range(len(levels)), key=lambda place: abs(levels[place] - level))
-
-
-def karras_levels(top: float, end: float, count: int, rho: float = 7.0) -> list[float]:
-    """`count` levels from top to end, evenly spaced in sigma^(1/rho)."""
-    if count == 1:
-        return [top]
-    roots = top ** (1 / rho), end ** (1 / rho)
-    return [(roots[0] + (roots[1] - roots[0]) * place / (count - 1)) ** rho for place in range(count)]

@@ -26,7 +26,8 @@ _SCHEDULER = {"zero_snr": "rescale_betas_zero_snr"}
 """What a scheduler's configuration calls what is called otherwise here."""
 
 _PLAIN = "epsilon"
-_MARKS = ("v_pred", "ztsnr")
+MARKS = ("v_pred", "ztsnr")
+"""Names of tensors that hold nothing: their being there says what an SDXL model predicts."""
 
 
 def carry_facts(
@@ -39,7 +40,7 @@ def carry_facts(
     not be written: the weights are there, so that is no reason to fail.
     """
     facts = _facts(source)
-    if any(name.rpartition(".")[2] in _MARKS for name in names):
+    if any(name.rpartition(".")[2] in MARKS for name in names):
         facts = {name: fact for name, fact in facts.items() if name not in _MARKED}
     beside = target.with_name(f"{target.stem}.{OWN_SIDECAR}")
     try:

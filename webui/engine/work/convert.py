@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from webui.core.errors import InvalidField, ModelProblem
+from webui.core.errors import InvalidField
 from webui.core.model_work import DIFFUSERS, Convert
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import single_form
@@ -21,17 +21,16 @@ from webui.engine.work.files import WorkFiles
 from webui.engine.work.folder import (
     FolderPart,
     as_in_folders,
-    check_whole,
     content_of_parts,
     folder_layout,
     write_folder,
 )
 from webui.engine.work.one_file import check_form
-from webui.engine.work.only_folders import check_words
 from webui.engine.work.tensors import Piece, as_single, is_scale, network_of, open_parts, renamed, row_of, unchanged
+from webui.engine.work.workable import check_convertible
 from webui.engine.work.writing import content_of, kept_in, write_file
 
-_MARKS = ("", "model.diffusion_model.")
+_PLACES = ("", "model.diffusion_model.")
 """Where programs look for the marks that say of an SDXL model what it predicts."""
 
 
@@ -44,12 +43,9 @@ def convert(request: Convert, files: WorkFiles, progress: Progress, should_stop:
     """
     request.check()
     source = files.source
-    if not source.family:
-        raise ModelProblem(f"{source.name} cannot be converted. {source.problem or ''}".rstrip(), field="checkpoint")
+    check_convertible(source, request.form, files.kinds)
     if request.form != DIFFUSERS and files.target.suffix != f".{request.form}":
         raise InvalidField(f"{files.target.name} does not end in .{request.form}.", field="target")
-    if request.form != DIFFUSERS:
-        check_words(source, "form")
     with torch.inference_mode():
         write = _to_folder if request.form == DIFFUSERS else _to_file
         return write(request, files, progress, should_stop)
@@ -83,7 +79,6 @@ def _to_file(request: Convert, files: WorkFiles, progress: Progress, should_stop
 
 def _to_folder(request: Convert, files: WorkFiles, progress: Progress, should_stop: ShouldStop) -> Path:
     source, kinds = files.source, files.kinds
-    check_whole(source, source.missing)
     parts = {name: as_in_folders(source, part) for name, part in source.parts.items()}
     with open_parts(parts) as opened:
         casts, made = {}, {}
@@ -105,7 +100,7 @@ def _marks(source: Checkpoint) -> dict[str, Piece]:
         return {}
     names = ["v_pred", *(["ztsnr"] if source.scheduler.get("rescale_betas_zero_snr") else [])]
     empty = Piece(torch.float32, (0,), lambda dtype: torch.zeros(0))
-    return {f"{place}{name}": empty for place in _MARKS for name in names}
+    return {f"{place}{name}": empty for place in _PLACES for name in names}
 
 
 class _Cast:

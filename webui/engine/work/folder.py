@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import FolderForm, folder_form
 from webui.engine.checkpoints.identify import Kinds
@@ -57,17 +56,6 @@ def folder_layout(part: Part, kinds: Kinds) -> Layout:
     row = row_of(part, kinds)
     found: Layout = resolve(next(row.layouts[known] for known in _LAYOUTS if known in row.layouts))
     return found
-
-
-def check_whole(source: Checkpoint, missing: Iterable[str]) -> None:
-    """Raises ModelProblem when parts are missing, without which it can be no folder."""
-    lacking = ", ".join(missing)
-    if lacking:
-        raise ModelProblem(
-            f"{source.name} is not whole, so it can be no folder: {lacking} is missing.",
-            field="checkpoint",
-            remedies=("Put the missing part into models/VAE or models/text_encoder",),
-        )
 
 
 def content_of_parts(parts: Mapping[str, FolderPart]) -> int:

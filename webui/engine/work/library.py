@@ -19,15 +19,14 @@ from webui.engine.work.download.found import Found
 from webui.engine.work.download.look import Wanted, check_wanted, look
 from webui.engine.work.download.tokens import TokenFile
 from webui.engine.work.files import WorkFiles, check_target
-from webui.engine.work.merging import MergeFiles, merged
+from webui.engine.work.merging import FIELDS, MergeFiles, merged
 from webui.engine.work.names import safe_name
 from webui.engine.work.naming import merged_name
-from webui.engine.work.only_folders import check_words
 from webui.engine.work.prunable import check_prunable
+from webui.engine.work.workable import check_convertible, check_known
 
 # A1111's word for it, besides none at all.
 _NO_VAE = ("", "None")
-_MERGED_NAMES = ("primary_model_name", "secondary_model_name", "tertiary_model_name")
 _ENDINGS = {"inpainting": ".inpainting", "pix2pix": ".instruct-pix2pix"}
 """By the variant of A, so that A1111 knows the result too."""
 
@@ -58,9 +57,9 @@ class Library:
 
 def merge_files(request: Merge, library: Library) -> MergeFiles:
     """The checkpoints, the VAE and the place. Raises UnknownName, InvalidField, ModelProblem."""
-    a, b, c = (_named(request, field, library) for field in _MERGED_NAMES)
+    a, b, c = (_named(request, field, library) for field in FIELDS.values())
     if a is None:
-        raise InvalidField("A merge needs A, its first model.", field=_MERGED_NAMES[0])
+        raise InvalidField("A merge needs A, its first model.", field=FIELDS["A"])
     names = [stem(model) if model else "" for model in (a, b, c)]
     made = merged_name(request, *names) + _ENDINGS.get(a.variant, "")
     target = library.place(request.target or request.custom_name or made, suffix_of(request.format))
@@ -87,8 +86,7 @@ def convert_files(request: Convert, library: Library) -> WorkFiles:
     """The checkpoint and the place of its new form. Raises UnknownName, ModelProblem, InvalidField."""
     source = _source(request.checkpoint, library)
     target = library.place(request.target or request.name or stem(source), suffix_of(request.form))
-    if request.form != DIFFUSERS:
-        check_words(source, "form")
+    check_convertible(source, request.form, library.catalogue.kinds)
     return WorkFiles(source, target, library.catalogue.kinds)
 
 
@@ -157,8 +155,7 @@ def _source(name: str, library: Library) -> Checkpoint:
     if not name.strip():
         raise InvalidField("Say which checkpoint it is about.", field="checkpoint")
     source = _found(name, library, "checkpoint")
-    if not source.family:
-        raise ModelProblem(f"{source.name} cannot be worked on. {source.problem or ''}".rstrip(), field="checkpoint")
+    check_known(source, "checkpoint", "worked on")
     return source
 
 

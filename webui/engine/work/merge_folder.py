@@ -13,7 +13,7 @@ from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import Place, single_form
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
-from webui.engine.work.folder import FolderPart, as_in_folders, check_whole, folder_layout
+from webui.engine.work.folder import FolderPart, as_in_folders, folder_layout
 from webui.engine.work.tensors import Piece, network_of, rearranged, row_of
 from webui.plugins.resolve import resolve
 
@@ -48,13 +48,12 @@ def folder_parts(
 def parts_of(named: Mapping[str, Checkpoint], baked: Part | None, *, joins: bool) -> dict[str, Part]:
     """The parts of a merge, in the form of the model that each is in: A, then B if it `joins`, then what A lacks.
 
-    named: the models by their letters. baked: the VAE that is put in. Raises ModelProblem when one is missing.
+    named: the models by their letters. baked: the VAE that is put in.
     """
     a = named["A"]
     found = {"vae": baked} if baked else {}
     for parts in (a.inside, named["B"].inside if joins else {}, a.parts):
         found |= {name: part for name, part in parts.items() if name not in found}
-    check_whole(a, [name for name in a.missing if name not in found])
     return found
 
 

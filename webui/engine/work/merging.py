@@ -11,6 +11,10 @@ from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import forms_of
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.work.only_folders import check_words
+from webui.engine.work.workable import REMEDIES, check_whole
+
+FIELDS = {"A": "primary_model_name", "B": "secondary_model_name", "C": "tertiary_model_name"}
+"""Where a request names each, by its letter."""
 
 _LETTERS = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}
 
@@ -44,18 +48,24 @@ def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
         raise InvalidField(f"There is no {request.metadata_from} whose metadata to take.", field="metadata_from")
     for letter, checkpoint in found.items():
         _check_family(letter, checkpoint, files)
-    if request.format != DIFFUSERS:
+    if request.format == DIFFUSERS:
+        joins = found["B"].inside if "B" in found and request.interp_method != ADD_DIFFERENCE else {}
+        given_parts = {*joins, *(["vae"] if files.vae else [])}
+        check_whole(files.a, [part for part in files.a.missing if part not in given_parts], FIELDS["A"])
+    else:
         check_words(files.a, "format")
     return found
 
 
 def _check_family(letter: str, checkpoint: Checkpoint, files: MergeFiles) -> None:
+    field = FIELDS[letter]
     if not forms_of(files.kinds.families, checkpoint.family).merges:
         why = checkpoint.problem or "It is of a family that is not merged here: SD1, SD2 and SDXL are."
-        raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field="checkpoint")
+        raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field=field, remedies=REMEDIES)
     if checkpoint.family != files.a.family:
         raise ModelProblem(
             f"{letter}, {checkpoint.name}, is of the family {checkpoint.family} and A of {files.a.family}; only models "
             "of one family can be merged.",
-            field="checkpoint",
+            field=field,
+            remedies=("Choose models of one family",),
         )

@@ -15,7 +15,7 @@ from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.parts import Part
 from webui.engine.work.base import Progress, ShouldStop, Steps
-from webui.engine.work.carried import carry_facts
+from webui.engine.work.carried import MARKS, carry_facts
 from webui.engine.work.files import WorkFiles
 from webui.engine.work.prunable import check_prunable
 from webui.engine.work.tensors import Piece, is_scale, kept, open_parts, parameters_of, row_of, unchanged
@@ -26,7 +26,6 @@ from webui.plugins.resolve import resolve
 _UNET = "model.diffusion_model."
 # The program that trained SD keeps averages of what is inside `model.`, under names without their points.
 _EMA, _AVERAGED = "model_ema.", "model."
-_MARKS = ("v_pred", "ztsnr")
 
 
 def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: ShouldStop) -> Path:
@@ -68,7 +67,7 @@ def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: Sho
 
 def _needed(source: Checkpoint, file: WeightFile, kinds: Kinds) -> set[str]:
     """The names of the tensors that the family's parts read, with what belongs to them."""
-    needed = {mark for mark in (*_MARKS, *(_UNET + mark for mark in _MARKS)) if mark in file}
+    needed = {mark for mark in (*MARKS, *(_UNET + mark for mark in MARKS)) if mark in file}
     for part in source.inside.values():
         needed |= _of_part(part, kinds)
     return needed | {name for name in file.names if is_scale(name)}
