@@ -36,6 +36,9 @@ _SIGNS = {
 }
 _PREFIXES = ("", "model.diffusion_model.", "model.", "net.", "transformer.")
 
+_DENOISERS = ("unet", "transformer")
+"""The folders of the denoisers of all models that families read."""
+
 _PROBLEMS = {
     "control": "It needs a control picture beside the prompt, which cannot be given yet.",
     "picture": "It changes pictures that it is given and makes none from a prompt alone.",
@@ -83,7 +86,10 @@ def stock_of(folder: Path) -> Stock:
     if row.problem:
         return Stock(problem=f"It is a model of the kind {title_of(name)}. {_PROBLEMS[row.problem]}")
     try:
-        return Stock(row.runs, dict(_parts(folder, row)), adapted=row.adapted)
+        parts = dict(_parts(folder, row))
+        if row.adapted:
+            _check_denoiser(folder)
+        return Stock(row.runs, parts, adapted=row.adapted)
     except ModelProblem as error:
         return Stock(row.runs, problem=error.detail, adapted=row.adapted)
 
@@ -110,6 +116,14 @@ def _parts(folder: Path, row: StockClass) -> Iterator[tuple[str, Part]]:
             raise ModelProblem(_missing(name, where, value), field="checkpoint")
         if (inside / "config.json").is_file():
             yield name, _network(inside)
+
+
+def _check_denoiser(folder: Path) -> None:
+    """Raises ModelProblem where no network is there that makes pictures, as an index that names no parts allows."""
+    if not any((folder / name / "config.json").is_file() for name in _DENOISERS):
+        raise ModelProblem(
+            "It has no denoiser: a folder unet or transformer with a config.json and weights.", field="checkpoint"
+        )
 
 
 def _folder_of(name: str, value: Any) -> str | None:

@@ -64,7 +64,9 @@ def single_form(families: tuple[Family, ...], name: str) -> Mapping[str, Place]:
     single = forms_of(families, name).single
     if not single:
         raise ModelProblem(
-            f"Models of the family '{name}' have no form as a single file that is known here.", field="checkpoint"
+            f"Models of the family '{name}' have no form as a single file that is known here.",
+            field="checkpoint",
+            remedies=("Choose another checkpoint",),
         )
     return single
 
@@ -73,5 +75,9 @@ def folder_form(families: tuple[Family, ...], name: str) -> FolderForm:
     """The form of a family's folders. Raises ModelProblem: it has none that is known here."""
     folder = forms_of(families, name).folder
     if folder is None:
-        raise ModelProblem(f"Models of the family '{name}' are not written as folders here.", field="checkpoint")
+        raise ModelProblem(
+            f"Models of the family '{name}' are not written as folders here.",
+            field="checkpoint",
+            remedies=("Choose another checkpoint",),
+        )
     return folder
