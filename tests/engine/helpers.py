@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -168,8 +169,9 @@ class Bench:
 @contextmanager
 def running(folder, registry, plugins, **options):
     """An engine on the checkpoints of a folder."""
-    names = ("max_rows", "precision", "preview_every", "sharers", "vae_precision", "warm_checkpoint", "warm_precisions")
-    config = EngineConfig(ModelFolders((folder,)), device="cpu", **{n: options.pop(n) for n in names if n in options})
+    names = [field.name for field in fields(EngineConfig) if field.name in options]
+    chosen = {"device": "cpu"} | {name: options.pop(name) for name in names}
+    config = EngineConfig(ModelFolders((folder,)), **chosen)
     bench = Bench(config, registry, plugins, **options)
     try:
         yield bench

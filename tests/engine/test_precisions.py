@@ -17,7 +17,7 @@ from webui.core.precisions import FIELD_OF
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.pipelines import _size
 from webui.engine.reading import cache
-from webui.engine.reading.cache import NetworkCache, OneTypeReader
+from webui.engine.reading.cache import NetworkCache, PlacedReader
 from webui.engine.reading.kept import FP8, KeptTensor, keep, size_of, to_type, type_of
 from webui.engine.reading.networks import read_network
 from webui.engine.work.convert import convert
@@ -175,7 +175,7 @@ def test_stock_pipelines_of_parts_draw_as_from_files_in_this_precision(kind, reg
             singles.write(held, tmp_path / f"{name}.safetensors", file)
         checkpoint = Catalogue(tiny_parts.folders_of(tmp_path)).get(kind)
         kept = {name: replace(part, kept_as=asked) for name, part in checkpoint.parts.items()}
-        reader = OneTypeReader(NetworkCache(registry, resolve, torch.device("cpu"), torch.float32))
+        reader = PlacedReader(NetworkCache(registry, resolve, torch.device("cpu"), torch.float32), True)
         load = resolve(registry.families.get(checkpoint.family).function)
         watch = Watch()
         (image,) = load(replace(checkpoint, parts=kept), reader).draw(request, [7], watch)

@@ -100,6 +100,7 @@ def engine_config(options: Options, settings: SettingsStore, *, warm: bool = Fal
         device=options.devices[0],
         precision=options.precision,
         vae_precision=options.vae_precision,
+        vram_mode=options.vram_mode,
         chunks=Chunks(options.sub_quad_q_chunk_size, options.sub_quad_kv_chunk_size, options.sub_quad_chunk_threshold),
         preview_every=current.show_progress_every_n_steps,
         preview_type=current.show_progress_type,

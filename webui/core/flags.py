@@ -92,6 +92,10 @@ def _attention(name: str, backend: str, what: str) -> Flag:
     return Flag(name, "switch", MACHINE, what, sets={"setting:attention": backend})
 
 
+def _memory(name: str, mode: str, what: str) -> Flag:
+    return Flag(name, "switch", MACHINE, what, sets={"vram_mode": mode})
+
+
 FLAGS: tuple[Flag, ...] = (
     Flag("--listen", "switch", PAGE, "Let other machines of the network open the page.", sets={"listen": True}),
     Flag("--port", "int", PAGE, "The page's port; without it 7860 or the next free one.", "N", option="port"),
@@ -235,9 +239,10 @@ FLAGS: tuple[Flag, ...] = (
     _later(
         "--upcast-sampling", "switch", MACHINE, "sampling is in fp32 already; only the network is in half precision."
     ),
-    _later("--medvram", "switch", MACHINE, "models are not split; one that is not in use makes room for another."),
-    _later("--medvram-sdxl", "switch", MACHINE, "SDXL is not read."),
-    _later("--lowvram", "switch", MACHINE, "models are not split; one that is not in use makes room for another."),
+    _memory("--medvram", "medvram", "Models wait in RAM, and one network at a time is on the card."),
+    _memory("--medvram-sdxl", "medvram-sdxl", "The same for SDXL; others wait in RAM where the card has no room."),
+    _memory("--lowvram", "lowvram", "The same, and of large networks one block at a time is on the card."),
+    _memory("--highvram", "none", "ComfyUI's: models are never in RAM, even where the card has no room for them."),
     _later("--opt-channelslast", "switch", MACHINE, "the memory's layout is torch's own."),
     Flag("--skip-install", "switch", START, "Install nothing at the start.", launcher=True),
     Flag("--reinstall-torch", "switch", START, "Install torch anew.", launcher=True),

@@ -37,6 +37,8 @@ class Options:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     vae_precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of the VAE alone; "auto" is the rest's, but fp32 where that is fp16, which VAEs overflow."""
+    vram_mode: Literal["automatic", "none", "medvram", "medvram-sdxl", "lowvram"] = "automatic"
+    """Whether models wait in RAM beside a card; "automatic" has those do so that the card has no room for."""
     sub_quad_q_chunk_size: int = 1024
     sub_quad_kv_chunk_size: int = 0
     """0 means the square root of their number."""

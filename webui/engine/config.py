@@ -10,6 +10,7 @@ from typing import Literal
 from webui.core.model_folders import ModelFolders
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+VramMode = Literal["automatic", "none", "medvram", "medvram-sdxl", "lowvram"]
 PreviewType = Literal["Full", "TAESD"]
 
 
@@ -48,6 +49,10 @@ class EngineConfig:
     """Most rows of one forward pass; a picture with CFG takes two."""
     model_budget_bytes: int = 0
     """How much memory idle models may keep; 0 takes a share of what the device has."""
+    ram_budget_bytes: int = 0
+    """How much RAM models may keep that wait there beside a card; 0 takes a share of what the machine has."""
+    vram_mode: VramMode = "automatic"
+    """Where models wait that the device has no room for; see engine/memory/placement.py."""
     preview_every: int = 1
     """Steps between two previews, at least; a slow device makes fewer."""
     preview_type: PreviewType = "TAESD"

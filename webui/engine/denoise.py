@@ -16,7 +16,7 @@ from webui.engine.device import is_fatal, ran_short
 from webui.engine.families.base import Conditioning, LoadedModel
 from webui.engine.lanes import GroupKey, Lane
 from webui.engine.memory.ladder import Climb, Rung, Shape, kind_of
-from webui.engine.memory.rungs import ATTENTION, CHEAP_ATTENTION, HALVE, Evict, Relief, evicting, freeing
+from webui.engine.memory.rungs import ATTENTION, CHEAP_ATTENTION, HALVE, Evict, Relief, evicting, freeing, ways_out
 
 # Turns without running out of memory after which a group that was halved may grow again.
 _CALM_TURNS = 64
@@ -334,5 +334,5 @@ def _no_memory(lane: Lane) -> OutOfMemory:
     return OutOfMemory(
         f"There is not enough memory for a picture of this size ({width} × {height}), not even for one by itself.",
         field="width",
-        remedies=("Lower the size", "Close other programs that use the device"),
+        remedies=ways_out(lane.model.device, "Lower the size"),
     )

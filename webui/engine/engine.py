@@ -83,10 +83,8 @@ class Engine:
         known_only, kinds = config.cache_dir is not None, Kinds.of(registry)
         folders = config.model_folders, config.cache_dir
         self._catalogue = Catalogue(*folders, kinds=kinds, hash_large=False, known_only=known_only)
-        place = self._device, self._dtype, config.model_budget_bytes, config.sharers
-        precisions = devices.precisions_of({"vae": config.vae_precision})
         ladder = Ladder(on_try)
-        self._pipelines = Pipelines(registry, resolve, *place, precisions=precisions, changed=on_models, ladder=ladder)
+        self._pipelines = Pipelines.of(config, registry, self._device, self._dtype, ladder, on_models)
         self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
         self._denoiser = Denoiser(partial(apply, self._backends), config.max_rows, self._count, relief=self._relief)

@@ -24,7 +24,7 @@ from webui.engine.families.base import LoadedModel, Purpose
 from webui.engine.generate import Run
 from webui.engine.lanes import Guide
 from webui.engine.memory.ladder import Ladder, Shape, kind_of
-from webui.engine.memory.rungs import evicting, freeing
+from webui.engine.memory.rungs import evicting, freeing, ways_out
 from webui.engine.overflows import Overflows
 from webui.engine.pipelines import Pipelines
 from webui.engine.stock.model import StockModel
@@ -167,7 +167,7 @@ class Intake:
             lambda: OutOfMemory(
                 "There is not enough memory to read the prompt beside the model.",
                 field="prompt",
-                remedies=("Choose a smaller checkpoint", "Close other programs that use the device"),
+                remedies=ways_out(model.device, "Choose a smaller checkpoint"),
             ),
         )
 

@@ -20,12 +20,15 @@ from webui.core.errors import ModelProblem, OutOfMemory
 from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 from webui.core.registry import Registry
 from webui.engine.checkpoints.catalogue import Checkpoint
-from webui.engine.device import free_cache, memory, process_bytes, ran_short
+from webui.engine.config import EngineConfig
+from webui.engine.device import free_cache, memory, precisions_of, process_bytes, ran_short
 from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Climb, Ladder, Shape
-from webui.engine.memory.rungs import evicting, freeing
-from webui.engine.reading.cache import NetworkCache, OneTypeReader
+from webui.engine.memory.placing import Placer, Placing
+from webui.engine.memory.rungs import evicting, freeing, ways_out
+from webui.engine.reading.cache import NetworkCache, PlacedReader
 from webui.engine.reading.kept import size_of
+from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ class _Resident:
     name: str
     users: int = 0
     used: float = 0.0
+    in_ram: bool = False
+    """Whether its weights wait there, beside a device with memory of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +80,22 @@ class Pipelines:
         precisions: Mapping[str, torch.dtype] = MappingProxyType({}),
         changed: Callable[[], None] = lambda: None,
         ladder: Ladder | None = None,
+        placer: Placer | None = None,
+        ram_budget_bytes: int = 0,
     ) -> None:
-        """budget_bytes: what all models together may keep; models that are lent stay even above it.
+        """budget_bytes: what all models on the device may keep together; models that are lent stay even above it.
 
         sharers: how many processes keep models on this device. precisions: see `NetworkCache`.
         changed: called when a model has come or gone. ladder: remembers which loads ran out of memory.
+        placer: says where models go; without one all go to the device. ram_budget_bytes: the same for those in RAM.
         """
         self._registry = registry
         self._resolve = resolve
         self._device = device
         self._reader = NetworkCache(registry, resolve, device, dtype, precisions)
         self._budget = budget_bytes or int(memory(device)[1] * _SHARE / sharers)
+        self._ram_budget = ram_budget_bytes or int(memory(torch.device("cpu"))[1] * _SHARE / sharers)
+        self._placer = placer or Placer(device, dtype, "automatic", sharers)
         self._changed = changed
         self._ladder = ladder or Ladder()
         self._resident: dict[Key, _Resident] = {}
@@ -95,6 +105,31 @@ class Pipelines:
         self._evictions = 0
         self._waited = 0.0
         self.last_load: LastLoad | None = None
+
+    @classmethod
+    def of(
+        cls,
+        config: EngineConfig,
+        registry: Registry,
+        device: torch.device,
+        dtype: torch.dtype,
+        ladder: Ladder,
+        changed: Callable[[], None],
+    ) -> Pipelines:
+        """Those that the engine's options ask for."""
+        return cls(
+            registry,
+            resolve,
+            device,
+            dtype,
+            config.model_budget_bytes,
+            config.sharers,
+            precisions=precisions_of({"vae": config.vae_precision}),
+            changed=changed,
+            ladder=ladder,
+            placer=Placer(device, dtype, config.vram_mode, config.sharers),
+            ram_budget_bytes=config.ram_budget_bytes,
+        )
 
     def names(self) -> list[str]:
         """The checkpoints in memory."""
@@ -108,7 +143,8 @@ class Pipelines:
         """
         with self._lock:
             held = tuple(HeldModel(resident.name, _size([resident])) for resident in self._resident.values())
-            in_ram = _size(self._resident.values()) if self._device.type == "cpu" else 0
+            cpu = self._device.type == "cpu"
+            in_ram = _size(resident for resident in self._resident.values() if cpu or resident.in_ram)
         models = list(dict.fromkeys(model.name for model in held))
         detail = f"{', '.join(models)} loaded" if models else "no model loaded"
         besides = max(0, process_bytes() - in_ram)
@@ -128,8 +164,12 @@ class Pipelines:
         return Unloaded(tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(in_use)))
 
     def make_room(self) -> list[str]:
-        """Drop idle models because memory ran out: the names of those that went. May take a moment, as `unload`."""
-        return self._evict(0)
+        """Drop idle models because memory ran out: the names of those that went. May take a moment, as `unload`.
+
+        Weights that wait in RAM only leave the device.
+        """
+        gone = self._evict(0, on_device=True)
+        return [*gone, *(["weights"] if self._placer.make_room() else [])]
 
     @contextmanager
     def lend(
@@ -195,8 +235,12 @@ class Pipelines:
             # What it shares with a model that has to go for it must not be read again.
             shared = self._reader.held(checkpoint.parts.values())
             began, self._waited, before = time.perf_counter(), 0.0, self._evictions
-            self._evict(max(0, self._budget - checkpoint.size_bytes), shared)
-            resident = _Resident(self._load(checkpoint, patience), checkpoint.name, users=1)
+            placing = self._placer.of(checkpoint)
+            budget = self._ram_budget if placing.home else self._budget
+            self._evict(max(0, budget - checkpoint.size_bytes), shared, on_device=placing.home is None)
+            model = self._load(checkpoint, patience, placing)
+            resident = _Resident(model, checkpoint.name, users=1, in_ram=placing.home is not None)
+            del model
             del shared
             seconds = time.perf_counter() - began - self._waited
             self.last_load = LastLoad(checkpoint.name, round(seconds, 3), self._evictions > before)
@@ -212,28 +256,29 @@ class Pipelines:
                 known.users += 1
             return known
 
-    def _load(self, checkpoint: Checkpoint, patience: _Patience) -> LoadedModel:
+    def _load(self, checkpoint: Checkpoint, patience: _Patience, placing: Placing) -> LoadedModel:
         family = self._registry.families.get(checkpoint.family)
         load = self._resolve(family.function)
-        reader = OneTypeReader(self._reader) if self._registry.own_sampler(family) else self._reader
-        rungs = freeing(self._device), evicting(self.make_room)
+        own = self._registry.own_sampler(family)
+        rungs = freeing(self._device), evicting(self.make_room), placing.rung()
         climb = Climb(self._ladder, Shape("load", checkpoint.name), rungs)
         while True:
             for sentence in climb.notes:
                 patience.note(sentence)
             try:
                 climb.trying()
-                model: LoadedModel = load(checkpoint, reader)
+                model: LoadedModel = load(checkpoint, PlacedReader(self._reader, bool(own), placing.home))
+                self._placer.settle(model, placing.placement)
                 return model
             except Exception as error:
                 if not ran_short(error):
                     raise
             # Outside the handler, so that nothing of the failed load is kept alive by its traceback.
-            if not climb.up() and not (self._wait_for_return(patience) and self._evict(0)):
+            if not climb.up() and not (self._wait_for_return(patience) and self._evict(0, on_device=True)):
                 raise OutOfMemory(
                     f"There is not enough memory to load {checkpoint.name}.",
                     field="checkpoint",
-                    remedies=("Choose a smaller checkpoint", "Close other programs that use the device"),
+                    remedies=ways_out(self._device, "Choose a smaller checkpoint"),
                 )
 
     def _wait_for_return(self, patience: _Patience) -> bool:
@@ -262,21 +307,24 @@ class Pipelines:
         waits(False)
         return returned
 
-    def _evict(self, budget: int, shared: Sequence[nn.Module] = ()) -> list[str]:
+    def _evict(self, budget: int, shared: Sequence[nn.Module] = (), *, on_device: bool | None = None) -> list[str]:
         """Drop idle models, longest unused first, until the rest fits; the names of those that were dropped.
 
         shared: networks of which dropping frees nothing, as the model that is loaded next needs them too.
+        on_device: only those on the device, or only those in RAM; None: all.
         """
         names: list[str] = []
         dropped: list[weakref.ref[LoadedModel]] = []
         with self._lock:
-            held = _size(self._resident.values(), shared)
-            idle = sorted((r.used, key) for key, r in self._resident.items() if r.users == 0)
+            counted = {k: r for k, r in self._resident.items() if on_device is None or r.in_ram is not on_device}
+            held = _size(counted.values(), shared)
+            idle = sorted((resident.used, key) for key, resident in counted.items() if resident.users == 0)
             for _, key in idle:
                 if held <= budget:
                     break
                 resident = self._resident.pop(key)
-                held = _size(self._resident.values(), shared)
+                del counted[key]
+                held = _size(counted.values(), shared)
                 log.info("Dropped %s from memory.", resident.name)
                 names.append(resident.name)
                 dropped.append(weakref.ref(resident.model))

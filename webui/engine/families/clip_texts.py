@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.parts import Part
@@ -67,8 +68,10 @@ class ClipText:
                 field="clip_skip",
                 remedies=(f"Use {layers}",),
             )
-        states: Tensor = self._final_norm(answer.hidden_states[-skip])
-        return states
+        norm, states = self._final_norm, answer.hidden_states[-skip]
+        # By itself it is not brought to the device, where its weights wait elsewhere.
+        weight, bias = norm.weight.to(states.device), norm.bias.to(states.device)
+        return functional.layer_norm(states, norm.normalized_shape, weight, bias, norm.eps)
 
     def _one(self, tokens: tuple[int, ...]) -> tuple[Tensor, Any]:
         # One forward pass a chunk: a chunk's numbers then never depend, to the last bit, on what is encoded beside it.

@@ -132,7 +132,7 @@ class UNetModel:
                 cells = (1, 1, height // self.latent_factor, width // self.latent_factor)
                 if self._extra == self.latent_channels + 1:
                     mask = torch.ones(cells, device=self.device)
-                    known = torch.cat([mask, self.vae.encode_grey(width, height)], dim=1)
+                    known = torch.cat([mask, self.vae.encode_grey(width, height).to(self.device)], dim=1)
                 else:
                     known = torch.zeros(cells, device=self.device).expand(-1, self._extra, -1, -1)
                 self._extras[width, height] = known

@@ -11,7 +11,7 @@ from webui.core.errors import OutOfMemory
 from webui.engine import latents as latent_space
 from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Shape, kind_of
-from webui.engine.memory.rungs import Relief, Tiles, evicting, freeing
+from webui.engine.memory.rungs import Relief, Tiles, evicting, freeing, ways_out
 
 
 def decode_within(relief: Relief, model: LoadedModel, latent: Tensor, tell: Callable[[str], None]) -> Image.Image:
@@ -35,6 +35,6 @@ def decode_within(relief: Relief, model: LoadedModel, latent: Tensor, tell: Call
         lambda: OutOfMemory(
             f"The picture is computed, but there is not enough memory to decode it ({width} × {height}).",
             field="width",
-            remedies=("Lower the size", "Close other programs that use the device"),
+            remedies=ways_out(model.device, "Lower the size"),
         ),
     )

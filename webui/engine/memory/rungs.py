@@ -87,3 +87,9 @@ class Tiles:
     def _begin(self, side: int) -> bool:
         self.side = side
         return True
+
+
+def ways_out(device: torch.device, *own: str) -> tuple[str, ...]:
+    """What a person can do when nothing here has helped; own: what helps in this case."""
+    beside = ("Start with --medvram or --lowvram",) if device.type == "cuda" else ()
+    return *own, *beside, "Close other programs that use the device"

@@ -50,15 +50,20 @@ class NetworkCache:
         dtype: torch.dtype | None = None,
         config: Mapping[str, Any] | None = None,
         in_one_type: bool = False,
+        home: torch.device | None = None,
     ) -> nn.Module:
-        """See `Reader`. in_one_type: compute in what the family asks for, whatever the weights are kept in."""
+        """See `Reader`. in_one_type: compute in what the family asks for, whatever the weights are kept in.
+
+        home: where the weights are put if not on the device.
+        """
         kept, computed = self._types(part, dtype, in_one_type)
-        key = (*_files(part), part.prefix, kept, computed, json.dumps(dict(config or {}), sort_keys=True, default=str))
+        place, said = home or self.device, json.dumps(dict(config or {}), sort_keys=True, default=str)
+        key = (*_files(part), part.prefix, kept, computed, place, said)
         known = self._known.get(key)
         if known is None:
             row = self._architectures.get(part.architecture)
             narrow = kept if kept != computed else None
-            known = read_network(part, row, self._resolve, self.device, computed, config, narrow)
+            known = read_network(part, row, self._resolve, place, computed, config, narrow)
             if _files(part) != key[: len(part.files)]:
                 raise ModelProblem(
                     f"{part.files[0].name} was changed while it was read.", field="checkpoint", remedies=("Try again",)
@@ -71,7 +76,7 @@ class NetworkCache:
         wanted = {(*_files(part), part.prefix): STORAGE.get(part.kept_as) for part in parts}
         return [
             network
-            for (*place, kept, computed, _), network in list(self._known.items())
+            for (*place, kept, computed, _, _), network in list(self._known.items())
             if (start := tuple(place)) in wanted and kept == (wanted[start] or computed)
         ]
 
@@ -93,15 +98,21 @@ class NetworkCache:
 
 
 @dataclass(frozen=True, slots=True)
-class OneTypeReader:
-    """The same `Reader` for stock pipelines, whose parts must all compute in the type that their family asks for."""
+class PlacedReader:
+    """The same `Reader` for some models.
+
+    in_one_type: for stock pipelines, whose parts must all compute in the type that their family asks for. home: where
+    the weights wait, if not on the device; then it stands in for the device.
+    """
 
     cache: NetworkCache
+    in_one_type: bool = False
+    home: torch.device | None = None
 
     @property
     def device(self) -> torch.device:
         """See `Reader`."""
-        return self.cache.device
+        return self.home or self.cache.device
 
     @property
     def dtype(self) -> torch.dtype:
@@ -112,7 +123,7 @@ class OneTypeReader:
         self, part: Part, *, dtype: torch.dtype | None = None, config: Mapping[str, Any] | None = None
     ) -> nn.Module:
         """See `Reader`."""
-        return self.cache.network(part, dtype=dtype, config=config, in_one_type=True)
+        return self.cache.network(part, dtype=dtype, config=config, in_one_type=self.in_one_type, home=self.home)
 
 
 def _files(part: Part) -> tuple[tuple[str, int, int], ...]:

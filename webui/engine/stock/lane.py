@@ -14,7 +14,7 @@ from webui.engine import latents as latent_space
 from webui.engine.device import is_fatal
 from webui.engine.lanes import LaneEnd
 from webui.engine.memory.ladder import Rung, Shape
-from webui.engine.memory.rungs import TILES, Relief, evicting, freeing
+from webui.engine.memory.rungs import TILES, Relief, evicting, freeing, ways_out
 from webui.engine.stock.model import StockModel
 from webui.engine.stock.turns import Abandoned, Turns
 
@@ -139,7 +139,7 @@ class StockLane:
             lambda: OutOfMemory(
                 f"There is not enough memory for pictures of this size ({request.width} × {request.height}).",
                 field="width",
-                remedies=("Lower the size or batch size", "Close other programs that use the device"),
+                remedies=ways_out(self.device, "Lower the size or batch size"),
             ),
         )
 

@@ -1,0 +1,139 @@
+"""Models whose weights wait in RAM: the same pictures, by a device that only notes what comes to it."""
+
+import pytest
+import torch
+
+from tests.engine import singles, tiny_stock
+from tests.engine.helpers import Loop
+from tests.engine.memory.shortage import Shortage
+from tests.engine.tiny_stock import Watch
+from webui.core.errors import OutOfMemory
+from webui.core.model_folders import inside_models
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.chosen import kept_in
+from webui.engine.memory import placing
+from webui.engine.memory.ladder import Ladder
+from webui.engine.memory.placing import Placer
+from webui.engine.pipelines import Pipelines
+from webui.plugins.resolve import resolve
+
+CPU = torch.device("cpu")
+OFFLOADED = "Memory is short, so the model waits in RAM, and comes to the device in parts."
+
+
+class Moves:
+    """Copies tensors, and counts."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, tensor):
+        self.count += 1
+        return tensor.clone()
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory, tiny_checkpoint):
+    models = tmp_path_factory.mktemp("models")
+    folder = models / "Stable-diffusion"
+    folder.mkdir()
+    (folder / "tiny").symlink_to(tiny_checkpoint, target_is_directory=True)
+    singles.write(singles.sd("sdxl").tensors(), folder / "xl.safetensors")
+    tiny_stock.KINDS["sana"]().save_pretrained(folder / "sana")
+    return Catalogue(inside_models(models))
+
+
+def shelf(registry, mode, moves=None, ladder=None):
+    placer = Placer(CPU, torch.float32, mode, move=moves, least_block=1)
+    return Pipelines(registry, resolve, CPU, torch.float32, ladder=ladder, placer=placer)
+
+
+def picture(registry, model, request):
+    loop = Loop(model, registry)
+    loop.add("a", request)
+    return loop.run()["a"]
+
+
+@pytest.mark.parametrize("mode", ["medvram", "lowvram"])
+@pytest.mark.parametrize("name", ["tiny", "xl"])
+def test_the_picture_is_the_same_to_the_bit(catalogue, registry, ask, name, mode):
+    request = ask(clip_skip=2 if name == "tiny" else 1, steps=2)
+    moves = Moves()
+    with shelf(registry, "none", moves).lend(catalogue.get(name)) as model:
+        right = picture(registry, model, request)
+        assert moves.count == 0
+    with shelf(registry, mode, moves).lend(catalogue.get(name)) as model:
+        assert model.device == CPU
+        assert (picture(registry, model, request) == right).all() and moves.count > 0
+
+
+def test_the_encoder_leaves_for_the_denoiser_and_that_for_the_autoencoder(catalogue, registry, ask):
+    moves = Moves()
+    waiting = shelf(registry, "medvram", moves)
+    with waiting.lend(catalogue.get("tiny")) as model:
+        unet, vae, text = (len(list(network.state_dict())) for network in model.networks)
+        picture(registry, model, ask(steps=3))
+        # Each came once, however many steps there were; CLIP has a buffer besides.
+        assert unet + vae + text <= moves.count <= unet + vae + text + 1
+        assert waiting.make_room() == ["weights"] and waiting.make_room() == []
+
+
+def test_weights_kept_in_8_bits_wait_in_8_bits(catalogue, registry, ask):
+    checkpoint = kept_in(catalogue.get("tiny"), {"denoiser": "fp8"})
+    pictures = []
+    for mode in ("none", "medvram"):
+        with shelf(registry, mode, Moves()).lend(checkpoint) as model:
+            pictures.append(picture(registry, model, ask(steps=2)))
+    assert (pictures[0] == pictures[1]).all()
+
+
+def test_a_pipeline_of_diffusers_computes_from_ram(catalogue, registry, ask):
+    request = ask(sampler_name="Automatic", steps=2, cfg_scale=3.0, checkpoint="sana")
+    images = []
+    for mode in ("none", "medvram", "lowvram"):
+        moves = Moves()
+        with shelf(registry, mode, moves).lend(catalogue.get("sana")) as model:
+            images += model.draw(request, [5], Watch())
+        assert (moves.count > 0) is (mode != "none")
+    assert images[0].tobytes() == images[1].tobytes() == images[2].tobytes()
+
+
+def test_a_load_that_finds_no_room_puts_the_model_into_ram_and_remembers(catalogue, registry, ask):
+    shortage, moves, notes = Shortage("load"), Moves(), []
+    waiting = shelf(registry, "automatic", moves, Ladder(shortage))
+    for count in (2, 3):
+        with waiting.lend(catalogue.get("tiny"), note=notes.append) as model:
+            picture(registry, model, ask(steps=1))
+        assert moves.count > 0 and set(notes) == {OFFLOADED} and len(shortage.tries) == count
+        waiting.unload()
+
+
+def test_models_in_ram_are_dropped_by_a_budget_of_their_own(catalogue, registry):
+    size = catalogue.get("tiny").size_bytes
+    placer = Placer(CPU, torch.float32, "medvram", move=Moves())
+    waiting = Pipelines(registry, resolve, CPU, torch.float32, 1, placer=placer, ram_budget_bytes=10**10)
+    for name in ("tiny", "xl"):
+        waiting.prefetch(catalogue.get(name))
+    assert waiting.names() == ["tiny", "xl.safetensors"]
+    poor = Pipelines(registry, resolve, CPU, torch.float32, 10**10, placer=placer, ram_budget_bytes=size)
+    for name in ("tiny", "xl"):
+        poor.prefetch(catalogue.get(name))
+    assert poor.names() == ["xl.safetensors"]
+
+
+def test_where_memory_is_the_machines_own_nothing_waits_and_it_is_said(catalogue, registry, caplog):
+    with shelf(registry, "lowvram").lend(catalogue.get("tiny")) as model:
+        assert all("forward" not in network.__dict__ for network in model.networks)
+    assert "--lowvram changes nothing here" in caplog.text
+
+
+def test_a_model_that_is_larger_than_all_memory_is_refused_before_it_is_read(catalogue, registry, monkeypatch):
+    monkeypatch.setattr(placing, "memory", lambda device: (10_000, 20_000))
+
+    def refuse(*arguments):
+        raise AssertionError("it was read")
+
+    poor = Pipelines(registry, lambda name: refuse, CPU, torch.float32, placer=Placer(CPU, torch.float32, "automatic"))
+    with pytest.raises(OutOfMemory, match=r"tiny takes .* of memory, and there are .* in all") as caught:
+        poor.prefetch(catalogue.get("tiny"))
+    assert any("smaller" in way for way in caught.value.remedies)
