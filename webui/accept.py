@@ -18,6 +18,7 @@ from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema
 from webui.core.sampler_fields import OPTIONS, check_ends_of_flow, setting_of
 from webui.core.sampler_options import counting
 from webui.core.settings import Settings
+from webui.core.speed_fields import SPEED_OPTIONS, counting_of_guidance
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import choose, does_fit, is_automatic
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
@@ -152,7 +153,9 @@ def _keep_what_counts(
         checked["eta_ddim"] = checked["eta"]
     flow = checkpoint is not None and registry.families.get(checkpoint.family).flow
     names = counting(sampler, schedule, registry, flow=flow)
-    checked |= {name: row.default for name, row in OPTIONS.items() if name in checked and name not in names}
+    names |= counting_of_guidance(checked)
+    options = OPTIONS.items() | SPEED_OPTIONS.items()
+    checked |= {name: row.default for name, row in options if name in checked and name not in names}
     if not sampler.uses_ensd or checked.get("eta") == 0:
         checked["eta_noise_seed_delta"] = 0
     if flow:
@@ -303,7 +306,8 @@ def _unsaid(parsed: Parsed) -> dict[str, Any]:
     off = ("clip_skip", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "eta_noise_seed_delta")
     # Elsewhere that is the GPU, most often a CUDA card, whose noise every machine can draw. Our own texts say it, but
     # for the oldest, of pictures whose noise was the CPU's.
-    return {name: FIELDS[name].default for name in off} | {"randn_source": CPU if ours else NV}
+    defaults = {name: FIELDS[name].default for name in (*off, *SPEED_OPTIONS)}
+    return defaults | {"randn_source": CPU if ours else NV}
 
 
 def _unsaid_options(values: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
@@ -363,6 +367,7 @@ def _defaults_of(
         "randn_source": settings.randn_source,
         "eta_noise_seed_delta": settings.eta_noise_seed_delta,
         **{name: getattr(settings, setting_of(name)) for name in OPTIONS},
+        **{name: getattr(settings, name) for name in SPEED_OPTIONS},
         **suiting(checkpoint, registry),
     }
     # The settings' parts are of one family; for the others the program chooses.

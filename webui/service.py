@@ -24,6 +24,7 @@ from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.sampler_fields import OPTIONS, setting_of
 from webui.core.settings import Settings, SettingsStore
+from webui.core.speed_fields import SPEED_OPTIONS
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
 from webui.engine.work.library import Library
@@ -293,6 +294,7 @@ class Service:
             "randn_source": current.randn_source,
             "eta_noise_seed_delta": current.eta_noise_seed_delta,
             **{name: getattr(current, setting_of(name)) for name in OPTIONS},
+            **{name: getattr(current, name) for name in SPEED_OPTIONS},
         }
 
     def status(self, who: Identity) -> dict[str, Any]:

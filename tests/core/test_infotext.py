@@ -16,6 +16,7 @@ from webui.core.infotext import Parsed
 from webui.core.precisions import CHOICES
 from webui.core.request import GenerationRequest, join_names
 from webui.core.sampler_fields import OPTIONS
+from webui.core.speed_fields import SPEED_OPTIONS
 
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 PIECES = st.sampled_from(
@@ -101,9 +102,9 @@ REQUESTS = st.builds(
 def carried() -> list[str]:
     """Names of the fields that infotext carries: those with a key, the prompts, and the size's two.
 
-    Options of samplers, which are said where they were changed, have tests of their own.
+    Options of samplers and of speed, which are said where they were changed, have tests of their own.
     """
-    return [row.name for row in ROWS if row.infotext and row.name not in OPTIONS] + [
+    return [row.name for row in ROWS if row.infotext and row.name not in {*OPTIONS, *SPEED_OPTIONS}] + [
         "prompt",
         "negative_prompt",
         "width",

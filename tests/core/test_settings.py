@@ -14,8 +14,9 @@ from webui.core.errors import InvalidField, NotAllowed, StorageProblem
 from webui.core.paths import PROGRAM_DIR
 from webui.core.sampler_fields import OPTIONS, setting_of
 from webui.core.settings import Settings, SettingsStore, check_settings, environment_values
+from webui.core.speed_fields import SPEED_OPTIONS
 
-OF_SAMPLERS = {setting_of(name): row for name, row in OPTIONS.items()}
+OF_FIELDS = {setting_of(name): row for name, row in OPTIONS.items()} | dict(SPEED_OPTIONS)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
         other[str] = "fp8"
     if name == "randn_source":
         other[str] = "NV"
-    row = OF_SAMPLERS.get(name)
+    row = OF_FIELDS.get(name)
     other |= (
         {str: row.choices[-1]}
         if row and row.choices
@@ -54,9 +55,9 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
     assert list(json.loads(path.read_text("utf-8"))) == [name]
 
 
-@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name not in OF_SAMPLERS])
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name not in OF_FIELDS])
 def test_each_setting_is_read_by_the_program(name: str) -> None:
-    """Those of samplers are read as one: tests/test_accept_options.py."""
+    """Those of fields are read as one: tests/test_accept_options.py and test_accept_speed.py."""
     texts = [path.read_text("utf-8") for path in (PROGRAM_DIR / "webui").rglob("*.py") if path.name != "settings.py"]
     assert any(f"urrent.{name}" in text or f"ettings.{name}" in text for text in texts)
 

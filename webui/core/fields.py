@@ -11,6 +11,7 @@ from webui.core.field import Field, Kind
 from webui.core.noise_fields import MAX_SEED, NOISE_ROWS
 from webui.core.precisions import AUTOMATIC, CHOICES, FORGE_KEY
 from webui.core.sampler_fields import SAMPLER_ROWS, check_ends, check_rho
+from webui.core.speed_fields import SPEED_ROWS
 
 __all__ = ["FIELDS", "MAX_PIXELS", "MAX_SEED", "ROWS", "Field", "Kind", "check_values", "gather_values"]
 
@@ -164,6 +165,7 @@ ROWS: tuple[Field, ...] = (
     ),
     *NOISE_ROWS,
     *SAMPLER_ROWS,
+    *SPEED_ROWS,
     Field(
         "checkpoint",
         "choice",

@@ -15,6 +15,7 @@ from webui.core.fields import FIELDS, ROWS
 from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.request import GenerationRequest, join_names, split_names
 from webui.core.sampler_fields import SAMPLER_ROWS
+from webui.core.speed_fields import SPEED_ROWS
 
 ORDER = (
     "Steps",
@@ -207,9 +208,9 @@ def _noise(request: GenerationRequest, index: int) -> dict[str, Any]:
 
 
 def _options(request: GenerationRequest) -> dict[str, Any]:
-    """What is said of its sampler's and schedule's options: what was changed; acceptance keeps it where it counts."""
+    """What is said of options for the sampler, the schedule and speed: those that were changed, and count."""
     said = {}
-    for row in SAMPLER_ROWS:
+    for row in (*SAMPLER_ROWS, *SPEED_ROWS):
         value = getattr(request, row.name)
         said[row.infotext or ""] = value if value != row.default and request.knows(row.name) else ""
     return said

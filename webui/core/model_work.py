@@ -25,6 +25,14 @@ NO_INTERPOLATION: Final = "No interpolation"
 METHODS: Final = (WEIGHTED_SUM, ADD_DIFFERENCE, NO_INTERPOLATION)
 """A1111's names."""
 
+MERGED: Final[Mapping[str, str]] = MappingProxyType(
+    {"A": "primary_model_name", "B": "secondary_model_name", "C": "tertiary_model_name"}
+)
+"""Where a merge's request names each of its models, by its letter."""
+
+TAKES: Final[Mapping[str, str]] = MappingProxyType({WEIGHTED_SUM: "AB", ADD_DIFFERENCE: "ABC", NO_INTERPOLATION: "A"})
+"""The letters of the models that a method takes."""
+
 NONE: Final = "none"
 METADATA_FROM: Final = ("A", "B", "C", NONE)
 FORMATS: Final = ("safetensors", "ckpt")

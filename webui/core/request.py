@@ -71,6 +71,10 @@ class GenerationRequest:
     beta_dist_alpha: float = FIELDS["beta_dist_alpha"].default
     beta_dist_beta: float = FIELDS["beta_dist_beta"].default
     always_discard_next_to_last_sigma: bool = FIELDS["always_discard_next_to_last_sigma"].default
+    s_min_uncond: float = FIELDS["s_min_uncond"].default
+    s_min_uncond_all: bool = FIELDS["s_min_uncond_all"].default
+    skip_early_cond: float = FIELDS["skip_early_cond"].default
+    cfg_end: float = FIELDS["cfg_end"].default
     sgm_noise_multiplier: bool = FIELDS["sgm_noise_multiplier"].default
     uni_pc_variant: str = FIELDS["uni_pc_variant"].default
     uni_pc_skip_type: str = FIELDS["uni_pc_skip_type"].default

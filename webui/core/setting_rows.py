@@ -7,17 +7,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from webui.core.field import Field as RequestField
 from webui.core.noise_fields import MAX_SEED
 from webui.core.noise_sources import CHOICES as SOURCES
 from webui.core.noise_sources import Source
 from webui.core.precisions import CHOICES, Precision
 from webui.core.sampler_fields import OPTIONS, SkipType, Variant
+from webui.core.speed_fields import SPEED_OPTIONS
 
 MODELS = "Models"
 SAVING = "Saving pictures"
 PREVIEWS = "Live previews"
 RUNNING = "Making pictures"
 SAMPLING = "Sampler parameters"
+SPEED = "Optimizations"
 GUESTS = "Guests"
 PAGE = "Page"
 EXTENSIONS = "Extensions"
@@ -51,14 +54,18 @@ def _row(
 
 def _option(name: str, title: str = "", labels: Mapping[str, str] | None = None) -> Any:
     """The setting that gives a sampler's option its default: the field's default, limits and words."""
-    row = OPTIONS[name]
+    return _of_field(OPTIONS[name], SAMPLING, title, labels)
+
+
+def _of_field(row: RequestField, section: str, title: str = "", labels: Mapping[str, str] | None = None) -> Any:
+    """The setting that gives a field of a request its default."""
     return Field(
         row.default,
         title=title or row.label,
         description=row.help,
         ge=row.minimum if row.kind != "choice" else None,
         le=row.maximum if row.kind != "choice" else None,
-        json_schema_extra=_row(SAMPLING, labels=labels),
+        json_schema_extra=_row(section, labels=labels),
     )
 
 
@@ -148,6 +155,10 @@ class Settings(BaseModel):
     uni_pc_lower_order_final: bool = _option("uni_pc_lower_order_final")
     beta_dist_alpha: float = _option("beta_dist_alpha", "Beta scheduler - alpha")
     beta_dist_beta: float = _option("beta_dist_beta", "Beta scheduler - beta")
+    s_min_uncond: float = _of_field(SPEED_OPTIONS["s_min_uncond"], SPEED)
+    s_min_uncond_all: bool = _of_field(SPEED_OPTIONS["s_min_uncond_all"], SPEED)
+    skip_early_cond: float = _of_field(SPEED_OPTIONS["skip_early_cond"], SPEED)
+    cfg_end: float = _of_field(SPEED_OPTIONS["cfg_end"], SPEED)
     unload_after_minutes: float = Field(
         0.0,
         title="Unload models after so many idle minutes",
@@ -155,6 +166,22 @@ class Settings(BaseModel):
         ge=0,
         le=10_080,
         json_schema_extra=_row(MODELS),
+    )
+    model_memory_gb: float = Field(
+        0.0,
+        title="Memory for models (GB)",
+        description="What models may keep of each device's memory; those unused for longest go first. 0 means half.",
+        ge=0,
+        le=10_000,
+        json_schema_extra=_row(MODELS, restart=True),
+    )
+    model_ram_gb: float = Field(
+        0.0,
+        title="RAM for models that wait (GB)",
+        description="The same for models that wait in RAM beside a card (--medvram, or where it has no room).",
+        ge=0,
+        le=10_000,
+        json_schema_extra=_row(MODELS, restart=True),
     )
     interrupt_after_current: bool = Field(
         True,

@@ -18,6 +18,7 @@ from webui.core.registry import Registry, Sampler
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.families.base import LoadedModel
+from webui.engine.guidance import Guidance
 from webui.engine.lanes import Guide, Handover, Lane, LaneEnd, StepHooks
 from webui.engine.memory.rungs import Relief
 from webui.engine.noise import Drawing, LaneNoise
@@ -117,7 +118,7 @@ def make_lane(
         guide,
         request.attention,
         resolve(sampler.function)(start, context),
-        request.cfg_scale,
+        Guidance.of(request),
         len(sigmas) - 1,
         handover=handover,
         alone=run.alone or request.alone,

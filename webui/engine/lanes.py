@@ -14,6 +14,7 @@ from torch import Tensor
 from webui.core.errors import DarkroomError
 from webui.engine.conditioning import Timeline
 from webui.engine.families.base import Conditioning, LoadedModel
+from webui.engine.guidance import Guidance
 from webui.engine.samplers.base import Answer, Ask, Sampling
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Lane:
         guide: Guide,
         attention: str,
         sampling: Sampling,
-        cfg_scale: float,
+        guidance: Guidance,
         steps: int,
         *,
         handover: Handover | None = None,
@@ -99,7 +100,9 @@ class Lane:
         self._sampling = sampling
         self._beginning = (guide, handover)
         self._guide, self._handover = self._beginning
-        self._cfg_scale = cfg_scale
+        self._guidance = guidance
+        self._calls = 0
+        """Questions of the sampler so far, the open one left out."""
         self._alone = alone
         self._hooks = hooks
         self._on_step = on_step
@@ -136,7 +139,14 @@ class Lane:
     @property
     def rows(self) -> int:
         """Rows that the open ask takes in a forward pass."""
-        return self.ask.x.shape[0] * (1 if self._guide.negative is None else 2)
+        return self.ask.x.shape[0] * (1 if self._negative is None else 2)
+
+    @property
+    def _negative(self) -> Timeline | None:
+        """The negative text that the open ask is to be answered with, None where guidance is off or left out."""
+        ask = self.ask
+        asked = self._guidance.is_asked(ask.sigma, ask.step, self.steps, self._calls)
+        return self._guide.negative if asked else None
 
     def start(self) -> None:
         """Run the sampler to its first ask."""
@@ -144,13 +154,13 @@ class Lane:
 
     def conditionings(self) -> list[Conditioning]:
         """Of each row of the open ask, in order: first those of the negative text, then those of the prompt."""
-        batch, step, guide = self.ask.x.shape[0], self.ask.step, self._guide
-        prompt = [guide.prompt.at(step)] * batch
-        return prompt if guide.negative is None else [guide.negative.at(step)] * batch + prompt
+        batch, step, negative = self.ask.x.shape[0], self.ask.step, self._negative
+        prompt = [self._guide.prompt.at(step)] * batch
+        return prompt if negative is None else [negative.at(step)] * batch + prompt
 
     def inputs(self) -> list[Tensor]:
         """The latents of the rows, in the order of `conditionings`, as tensors to be joined."""
-        return [self.ask.x] if self._guide.negative is None else [self.ask.x, self.ask.x]
+        return [self.ask.x] if self._negative is None else [self.ask.x, self.ask.x]
 
     def tell(self, notes: Iterable[str]) -> None:
         """Pass on sentences about how its answers are computed."""
@@ -159,11 +169,12 @@ class Lane:
 
     def answer(self, denoised: Tensor) -> None:
         """Take the predictions of this lane's rows, guide them, and run the sampler to its next ask or to its end."""
-        if self._guide.negative is None:
+        if self._negative is None:
             given = Answer(denoised)
         else:
             uncond, cond = denoised.chunk(2)
-            given = Answer(torch.lerp(uncond, cond, self._cfg_scale), uncond)
+            given = Answer(self._guidance.join(uncond, cond), uncond)
+        self._calls += 1
         self.denoised = self._whole(given.denoised)
         self._advance(given)
 

@@ -1,0 +1,87 @@
+"""Acceptance of what trades the picture for speed: settings are defaults, what counts is said, texts mean it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import make_sham
+from webui import accept
+from webui.core import infotext
+from webui.core.errors import InvalidField
+from webui.core.fields import ROWS
+from webui.core.model_folders import inside_models
+from webui.core.registry import Registry
+from webui.core.request import GenerationRequest
+from webui.core.settings import Settings
+from webui.core.speed_fields import SPEED_OPTIONS
+from webui.engine.checkpoints.catalogue import Catalogue
+
+PICTURE = "x\nSteps: 4, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64"
+
+# Values of fields, and what A1111 and SD.Next write.
+SAID = [
+    ({"s_min_uncond": 1.5}, "NGMS: 1.5"),
+    ({"s_min_uncond": 2.0, "s_min_uncond_all": True}, "NGMS: 2, NGMS all steps: True"),
+    ({"skip_early_cond": 0.25}, "Skip Early CFG: 0.25"),
+    ({"cfg_end": 0.75}, "Guidance end: 0.75"),
+]
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    models = tmp_path / "models"
+    make_sham(models / "Stable-diffusion" / "sham")
+    return Catalogue(inside_models(models), look_seconds=0)
+
+
+@pytest.fixture
+def accepted(catalogue: Catalogue, registry: Registry) -> Any:
+    """accepted(settings, field=value, ...): the request that these values become."""
+
+    def make(settings: dict[str, Any] | None = None, **values: Any) -> GenerationRequest:
+        values = {"checkpoint": "sham", "seed": 1, **values}
+        return accept.resolve(values, registry, catalogue, Settings(**settings or {}), ROWS)
+
+    return make
+
+
+def speed_of(request: GenerationRequest) -> dict[str, Any]:
+    """Its values that are no defaults."""
+    return {name: value for name, row in SPEED_OPTIONS.items() if (value := getattr(request, name)) != row.default}
+
+
+@pytest.mark.parametrize(("values", "said"), SAID, ids=[said for _, said in SAID])
+def test_what_is_asked_is_said_and_read_again(
+    accepted: Any, catalogue: Catalogue, registry: Registry, values: dict[str, Any], said: str
+) -> None:
+    made = accepted(**values)
+    assert speed_of(made) == values
+    text = infotext.write(made, version="Darkroom 1")
+    assert f", {said}, " in text
+    read = accept.canonical(infotext.parse(text), registry, catalogue).values
+    assert accepted(**read) == made
+    theirs = accept.canonical(infotext.parse(f"{PICTURE}, {said}, Version: v1.10.1"), registry, catalogue).values
+    assert theirs.items() >= values.items()
+
+
+@pytest.mark.parametrize(("values", "_"), SAID)
+def test_a_setting_is_the_default_and_a_text_without_it_means_off(
+    accepted: Any, catalogue: Catalogue, registry: Registry, values: dict[str, Any], _: str
+) -> None:
+    assert speed_of(accepted(values)) == values
+    off = accept.canonical(infotext.parse(f"{PICTURE}, Version: v1.10.1"), registry, catalogue).values
+    assert speed_of(accepted(values, **off)) == {}
+
+
+def test_what_cannot_count_is_not_said(accepted: Any) -> None:
+    assert speed_of(accepted(cfg_scale=1.0, s_min_uncond=3.0, skip_early_cond=0.5, cfg_end=0.5)) == {}
+    assert speed_of(accepted(s_min_uncond_all=True)) == {}
+
+
+@pytest.mark.parametrize(("name", "value"), [("s_min_uncond", 16), ("skip_early_cond", 1.5), ("cfg_end", -0.1)])
+def test_values_out_of_range_are_refused(accepted: Any, name: str, value: float) -> None:
+    with pytest.raises(InvalidField, match="it must be between"):
+        accepted(**{name: value})

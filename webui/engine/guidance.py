@@ -1,0 +1,52 @@
+"""Classifier-free guidance of a lane: how strong, and in which steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from webui.core.request import GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """How the predictions with the prompt and with the negative one become one (Ho and Salimans 2022).
+
+    scale: 1 is the prompt's alone. The others are fields of a request (core/speed_fields.py) that leave guidance out of
+    some steps.
+    """
+
+    scale: float
+    s_min_uncond: float = 0.0
+    s_min_uncond_all: bool = False
+    skip_early_cond: float = 0.0
+    cfg_end: float = 1.0
+
+    @classmethod
+    def of(cls, request: GenerationRequest) -> Guidance:
+        """What the request asks for."""
+        return cls(
+            request.cfg_scale,
+            request.s_min_uncond,
+            request.s_min_uncond_all,
+            request.skip_early_cond,
+            request.cfg_end,
+        )
+
+    def is_asked(self, sigma: float, step: int, steps: int, call: int) -> bool:
+        """Whether a question of the sampler at this noise level is answered with guidance.
+
+        step: its number from 0, of `steps`. call: the number of the question from 0, which is more than the step's with
+        samplers that ask several times; A1111's every other step is every other question.
+        """
+        if self.skip_early_cond > 0.0 and step / steps <= self.skip_early_cond:
+            return False
+        if self.cfg_end < 1.0 and step / steps >= self.cfg_end:
+            return False
+        return not (sigma < self.s_min_uncond and (call % 2 or self.s_min_uncond_all))
+
+    def join(self, uncond: Tensor, cond: Tensor) -> Tensor:
+        """One prediction of both, of any equal shapes."""
+        return torch.lerp(uncond, cond, self.scale)
