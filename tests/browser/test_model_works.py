@@ -114,6 +114,31 @@ def test_refusals_stand_at_their_fields(tmp_path: Path, serve: Serve, open_page:
     expect(told).to_have_count(1)
 
 
+def test_models_that_the_method_does_not_take_cannot_be_chosen_and_are_not_sent(
+    tmp_path: Path, serve: Serve, open_page: Open
+) -> None:
+    page = open_page(works_server(serve, tmp_path / "data"))
+    tab(page, "modelmerger")
+    b, c = (f"#modelmerger_{name}_model_name" for name in ("secondary", "tertiary"))
+    expect(page.locator(f"{b} input")).to_be_enabled()
+    expect(page.locator(f"{c} input")).to_be_disabled()
+    page.click("#modelmerger_interp_method label:has-text('Add difference')")
+    expect(page.locator(f"{c} input")).to_be_enabled()
+    choose(page, "#modelmerger_primary_model_name", "one.safetensors")
+    choose(page, b, "two.safetensors")
+    choose(page, c, "one.safetensors")
+    page.click("#modelmerger_interp_method label:has-text('No interpolation')")
+    for field in (b, c):
+        expect(page.locator(f"{field} input")).to_be_disabled()
+        assert page.input_value(f"{field} input"), "it comes back with its method"
+    page.fill("#modelmerger_custom_name textarea, #modelmerger_custom_name input", "new")
+    with page.expect_request("**/models/merge") as sent:
+        page.click("#modelmerger_merge")
+    body = sent.value.post_data_json
+    assert (body["secondary_model_name"], body["tertiary_model_name"]) == ("", "")
+    expect(page.locator(f"{CARD} .dk-state")).to_contain_text("Done in")
+
+
 def test_a_name_that_is_taken_is_told_at_the_name_with_the_ways_out(
     tmp_path: Path, serve: Serve, open_page: Open
 ) -> None:

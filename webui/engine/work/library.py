@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from webui.core.errors import InvalidField, ModelProblem, UnknownName
-from webui.core.model_work import DIFFUSERS, Convert, Download, Merge, Prune
+from webui.core.model_work import DIFFUSERS, MERGED, Convert, Download, Merge, Prune
 from webui.engine.checkpoints.aliases import SHORT_HASH, hash_of
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
@@ -19,7 +19,7 @@ from webui.engine.work.download.found import Found
 from webui.engine.work.download.look import Wanted, check_wanted, look
 from webui.engine.work.download.tokens import TokenFile
 from webui.engine.work.files import WorkFiles, check_target
-from webui.engine.work.merging import FIELDS, MergeFiles, merged
+from webui.engine.work.merging import MergeFiles, merged
 from webui.engine.work.names import safe_name
 from webui.engine.work.naming import merged_name
 from webui.engine.work.prunable import check_prunable
@@ -57,9 +57,9 @@ class Library:
 
 def merge_files(request: Merge, library: Library) -> MergeFiles:
     """The checkpoints, the VAE and the place. Raises UnknownName, InvalidField, ModelProblem."""
-    a, b, c = (_named(request, field, library) for field in FIELDS.values())
+    a, b, c = (_named(request, field, library) for field in MERGED.values())
     if a is None:
-        raise InvalidField("A merge needs A, its first model.", field=FIELDS["A"])
+        raise InvalidField("A merge needs A, its first model.", field=MERGED["A"])
     names = [stem(model) if model else "" for model in (a, b, c)]
     made = merged_name(request, *names) + _ENDINGS.get(a.variant, "")
     target = library.place(request.target or request.custom_name or made, suffix_of(request.format))

@@ -6,17 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from webui.core.errors import InvalidField, ModelProblem
-from webui.core.model_work import ADD_DIFFERENCE, DIFFUSERS, NO_INTERPOLATION, Merge
+from webui.core.model_work import ADD_DIFFERENCE, DIFFUSERS, MERGED, TAKES, Merge
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import forms_of
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.work.only_folders import check_words
 from webui.engine.work.workable import REMEDIES, check_whole
-
-FIELDS = {"A": "primary_model_name", "B": "secondary_model_name", "C": "tertiary_model_name"}
-"""Where a request names each, by its letter."""
-
-_LETTERS = {NO_INTERPOLATION: "A", ADD_DIFFERENCE: "ABC"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,7 @@ class MergeFiles:
 
 def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
     """The checkpoints that the method takes, by their letters. Raises InvalidField, ModelProblem: they do not fit."""
-    wanted = _LETTERS.get(request.interp_method, "AB")
+    wanted = TAKES[request.interp_method]
     given = {"A": files.a, "B": files.b, "C": files.c}
     found = {letter: checkpoint for letter, checkpoint in given.items() if checkpoint is not None}
     if set(found) != set(wanted):
@@ -51,14 +46,14 @@ def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
     if request.format == DIFFUSERS:
         joins = found["B"].inside if "B" in found and request.interp_method != ADD_DIFFERENCE else {}
         given_parts = {*joins, *(["vae"] if files.vae else [])}
-        check_whole(files.a, [part for part in files.a.missing if part not in given_parts], FIELDS["A"])
+        check_whole(files.a, [part for part in files.a.missing if part not in given_parts], MERGED["A"])
     else:
         check_words(files.a, "format")
     return found
 
 
 def _check_family(letter: str, checkpoint: Checkpoint, files: MergeFiles) -> None:
-    field = FIELDS[letter]
+    field = MERGED[letter]
     if not forms_of(files.kinds.families, checkpoint.family).merges:
         why = checkpoint.problem or "It is of a family that is not merged here: SD1, SD2 and SDXL are."
         raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field=field, remedies=REMEDIES)

@@ -2,7 +2,6 @@
 (() => {
   const D = window.darkroom;
   const { t, el, byId, setText } = D;
-  const NAMES = ["primary_model_name", "secondary_model_name", "tertiary_model_name"];
   const SAYS = { "Weighted sum": "merge_says_weighted_sum", "Add difference": "merge_says_add_difference", "No interpolation": "merge_says_no_interpolation" };
   const lists = { models: [], prunable: [], vaes: [] };
   const PRUNABLE = ["safetensors", "ckpt"];
@@ -39,11 +38,16 @@
     });
   }
 
+  // The models of a merge: only those that the method takes can be chosen, and count.
+  const taken = (method) => Object.entries(D.boot.merged).map(([letter, name]) => [name, D.boot.merge_takes[method].includes(letter)]);
+
   function describe(method) {
     const said = byId("modelmerger_interp_description")?.querySelector("p");
-    if (!said) return;
-    said.dataset.t = SAYS[method];
-    setText(said, t(SAYS[method]));
+    if (said) {
+      said.dataset.t = SAYS[method];
+      setText(said, t(SAYS[method]));
+    }
+    return taken(method).map(([, interactive]) => ({ __type__: "update", interactive }));
   }
 
   // Precisions of parts are one field of the request.
@@ -59,6 +63,7 @@
 
   async function send(work, values) {
     clear();
+    if (work === "merge") values = { ...values, ...Object.fromEntries(taken(values.interp_method).filter(([, takes]) => !takes).map(([name]) => [name, ""])) };
     try {
       const job = D.jobs.adopt(await D.api("POST", `models/${work}`, bodyOf(values)));
       D.shell.notice(t("works_queued", { what: job.summary }));
@@ -72,7 +77,7 @@
 
   // Where fields stand that a form has under another name. The target is what the name leads to.
   const placeOf = (ids, field) => byId(ids[field]
-    || { precision: ids["precision.denoiser"], checkpoint: ids[NAMES[0]], name: ids.custom_name, target: ids.custom_name || ids.name, vae: ids.bake_in_vae }[field] || "");
+    || { precision: ids["precision.denoiser"], checkpoint: ids.primary_model_name, name: ids.custom_name, target: ids.custom_name || ids.name, vae: ids.bake_in_vae }[field] || "");
 
   // A refusal stands at its field, and one that has none above the button, until the next try.
   function refuse(work, problem) {

@@ -12,11 +12,13 @@ from webui.core.model_work import (
     DIFFUSERS,
     FORMATS,
     KINDS,
+    MERGED,
     METADATA_FROM,
     METHODS,
     NONE,
     PRECISIONS,
     ROLES,
+    TAKES,
     WEIGHTED_SUM,
 )
 from webui.ui.html import area, element, said, sign
@@ -24,7 +26,6 @@ from webui.ui.page import Page
 from webui.ui.texts import t
 
 _TAB = "modelworks"
-_MERGED = ("primary", "secondary", "tertiary")
 
 
 def build(page: Page) -> None:
@@ -42,6 +43,8 @@ def build(page: Page) -> None:
             empty = element("div", id="modelworks_empty", class_="dk-nothing")
             area(title + rows + empty, "modelworks_list_area")
     page.boot["works"] = ids
+    page.boot["merged"] = dict(MERGED)
+    page.boot["merge_takes"] = dict(TAKES)
     # The scripts know the models; a press of this button makes Gradio ask them.
     fill = gr.Button(elem_id="modelworks_fill", visible="hidden")
     kinds = json.dumps([name.partition(":")[0] for name in lists])
@@ -68,9 +71,10 @@ def _merge(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
     """A1111's Checkpoint Merger, under its ids."""
     controls: dict[str, Component] = {}
     with gr.Row(elem_id="modelmerger_models", elem_classes="dk-pair"):
-        for place, letter in zip(_MERGED, "abc", strict=True):
-            name = f"{place}_model_name"
-            controls[name] = lists[f"models:merge {letter}"] = _list(f"merge_{letter}", f"modelmerger_{name}")
+        for letter, name in MERGED.items():
+            key = f"merge_{letter.lower()}"
+            controls[name] = _list(key, f"modelmerger_{name}", interactive=letter in TAKES[WEIGHTED_SUM])
+            lists[f"models:{key}"] = controls[name]
     method = gr.Radio(
         choices=[*METHODS],
         value=WEIGHTED_SUM,
@@ -80,7 +84,8 @@ def _merge(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
     )
     controls["interp_method"] = method
     area(said("merge_says_weighted_sum", "p", class_="dk-second"), "modelmerger_interp_description")
-    method.change(None, method, None, js="(method) => darkroom.works.describe(method)")
+    models = [controls[name] for name in MERGED.values()]
+    method.change(None, method, models, js="(method) => darkroom.works.describe(method)")
     controls["multiplier"] = gr.Slider(
         minimum=0,
         maximum=1,
@@ -173,9 +178,9 @@ def _get(lists: dict[str, Component]) -> dict[str, dict[str, str]]:
     return {**ids, "token": _send("token", keep, tokens, "keepToken")}
 
 
-def _list(key: str, elem_id: str) -> gr.Dropdown:
+def _list(key: str, elem_id: str, *, interactive: bool = True) -> gr.Dropdown:
     """A choice among what the scripts know to be there."""
-    return gr.Dropdown(choices=[("", "")], value="", label=t(key), elem_id=elem_id, interactive=True)
+    return gr.Dropdown(choices=[("", "")], value="", label=t(key), elem_id=elem_id, interactive=interactive)
 
 
 def _choice(key: str, elem_id: str, names: Sequence[str], none: str = "") -> gr.Radio:
