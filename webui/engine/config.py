@@ -48,7 +48,7 @@ class EngineConfig:
     max_rows: int = 32
     """Most rows of one forward pass; a picture with CFG takes two."""
     model_budget_bytes: int = 0
-    """How much memory idle models may keep; 0 takes a share of what the device has."""
+    """How much of the device's memory models may keep; 0 takes a share of what it has."""
     ram_budget_bytes: int = 0
     """How much RAM models may keep that wait there beside a card; 0 takes a share of what the machine has."""
     vram_mode: VramMode = "automatic"

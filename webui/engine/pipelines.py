@@ -24,7 +24,7 @@ from webui.engine.config import EngineConfig
 from webui.engine.device import free_cache, memory, precisions_of, process_bytes, ran_short
 from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Climb, Ladder, Shape
-from webui.engine.memory.placing import Placer, Placing
+from webui.engine.memory.placing import Placer, Placing, bytes_in_words
 from webui.engine.memory.rungs import evicting, freeing, ways_out
 from webui.engine.reading.cache import NetworkCache, PlacedReader
 from webui.engine.reading.kept import size_of
@@ -95,6 +95,8 @@ class Pipelines:
         self._reader = NetworkCache(registry, resolve, device, dtype, precisions)
         self._budget = budget_bytes or int(memory(device)[1] * _SHARE / sharers)
         self._ram_budget = ram_budget_bytes or int(memory(torch.device("cpu"))[1] * _SHARE / sharers)
+        self._chosen = {budget_bytes, ram_budget_bytes} - {0}
+        """Budgets that a person has set."""
         self._placer = placer or Placer(device, dtype, "automatic", sharers)
         self._changed = changed
         self._ladder = ladder or Ladder()
@@ -127,7 +129,7 @@ class Pipelines:
             precisions=precisions_of({"vae": config.vae_precision}),
             changed=changed,
             ladder=ladder,
-            placer=Placer(device, dtype, config.vram_mode, config.sharers),
+            placer=Placer(device, dtype, config.vram_mode, config.sharers, config.model_budget_bytes),
             ram_budget_bytes=config.ram_budget_bytes,
         )
 
@@ -237,6 +239,11 @@ class Pipelines:
             began, self._waited, before = time.perf_counter(), 0.0, self._evictions
             placing = self._placer.of(checkpoint)
             budget = self._ram_budget if placing.home else self._budget
+            if placing.size_bytes > budget and budget in self._chosen:
+                patience.note(
+                    f"{checkpoint.name} takes {bytes_in_words(placing.size_bytes)}, and models may keep "
+                    f"{bytes_in_words(budget)} as the settings say, so all others make room for it."
+                )
             self._evict(max(0, budget - checkpoint.size_bytes), shared, on_device=placing.home is None)
             model = self._load(checkpoint, patience, placing)
             resident = _Resident(model, checkpoint.name, users=1, in_ram=placing.home is not None)

@@ -40,3 +40,5 @@ def test_who_asks_for_little_memory_gets_no_idle_weights_on_the_device():
     room = Room(8 * GB, GB)
     assert [budget(mode, room) for mode in ("automatic", "medvram", "lowvram")] == [7 * GB, 0, 0]
     assert Room(GB, 2 * GB).for_weights == 0
+    # What a person lets models keep counts where it is less.
+    assert [Room(8 * GB, GB, chosen * GB).for_weights for chosen in (0, 4, 40)] == [7 * GB, 4 * GB, 7 * GB]

@@ -137,3 +137,20 @@ def test_a_model_that_is_larger_than_all_memory_is_refused_before_it_is_read(cat
     with pytest.raises(OutOfMemory, match=r"tiny takes .* of memory, and there are .* in all") as caught:
         poor.prefetch(catalogue.get("tiny"))
     assert any("smaller" in way for way in caught.value.remedies)
+
+
+def test_a_budget_that_a_model_is_larger_than_is_told(catalogue, registry):
+    notes = []
+    for budget in (10**9, 0):
+        with Pipelines(registry, resolve, CPU, torch.float32, budget).lend(catalogue.get("tiny"), note=notes.append):
+            pass
+    assert notes == []
+    with Pipelines(registry, resolve, CPU, torch.float32, 1).lend(catalogue.get("tiny"), note=notes.append):
+        [said] = notes
+    assert said.startswith("tiny takes ") and "models may keep 0 MB as the settings say" in said
+
+
+def test_beside_a_card_a_model_larger_than_the_budget_waits_in_ram(catalogue):
+    tiny = catalogue.get("tiny")
+    places = [Placer(CPU, torch.float32, "automatic", 1, budget, move=Moves()).of(tiny) for budget in (0, 1)]
+    assert [place.home for place in places] == [None, CPU]

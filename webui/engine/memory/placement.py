@@ -22,15 +22,20 @@ class Placement(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A device's memory in bytes: what it has in all, and what pictures are computed in beside the weights."""
+    """A device's memory in bytes: what it has in all, and what pictures are computed in beside the weights.
+
+    chosen: what a person lets models keep of it; 0 where nobody has said.
+    """
 
     total: int
     working: int
+    chosen: int = 0
 
     @property
     def for_weights(self) -> int:
         """What is left for weights."""
-        return max(0, self.total - self.working)
+        left = max(0, self.total - self.working)
+        return min(left, self.chosen) if self.chosen else left
 
 
 def plan(mode: VramMode, family: str, sizes: Mapping[str, int], room: Room) -> Placement:

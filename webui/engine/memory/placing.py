@@ -27,9 +27,10 @@ _WORKING_BYTES = 3 * 2**29
 class Placing:
     """Where one model that is being loaded goes."""
 
-    def __init__(self, placement: Placement, movable: bool) -> None:
-        """movable: whether there is RAM beside the device's memory."""
+    def __init__(self, placement: Placement, size_bytes: int, movable: bool) -> None:
+        """size_bytes: of all its weights. movable: whether there is RAM beside the device's memory."""
         self.placement = placement
+        self.size_bytes = size_bytes
         self._movable = movable
 
     @property
@@ -66,13 +67,15 @@ class Placer:
         dtype: torch.dtype,
         mode: VramMode,
         sharers: int = 1,
+        budget_bytes: int = 0,
         *,
         move: Move | None = None,
         least_block: int = LEAST_BLOCK,
     ) -> None:
-        """sharers: how many processes keep models on this device. move, least_block: see `Seats`."""
+        """sharers: how many processes keep models on this device. budget_bytes: what models may keep of it, where a
+        person has said. move, least_block: see `Seats`."""
         self._device, self._dtype, self._mode = device, dtype, mode
-        self._room = Room(memory(device)[1] // sharers, _WORKING_BYTES)
+        self._room = Room(memory(device)[1] // sharers, _WORKING_BYTES, budget_bytes)
         self._least_block = least_block
         self._movable = device.type == "cuda" or move is not None
         self._seats = Seats(device, budget(mode, self._room), move)
@@ -83,11 +86,12 @@ class Placer:
         """Where a model that is to be loaded goes first. Raises OutOfMemory when it can fit nowhere."""
         sizes = self._sizes(checkpoint)
         place = plan(self._mode, checkpoint.family, sizes, self._room) if self._movable else Placement.DEVICE
+        size = sum(sizes.values())
         total = self._room.total if place is Placement.DEVICE else memory(_RAM)[1]
-        if sum(sizes.values()) > total:
+        if size > total:
             raise OutOfMemory(
-                f"{checkpoint.name} takes {_gigabytes(sum(sizes.values()))} of memory, and there are "
-                f"{_gigabytes(total)} in all.",
+                f"{checkpoint.name} takes {bytes_in_words(size)} of memory, and there are "
+                f"{bytes_in_words(total)} in all.",
                 field="checkpoint",
                 remedies=(
                     "Choose a smaller checkpoint",
@@ -95,7 +99,7 @@ class Placer:
                     *(("Start without --highvram",) if self._movable and place is Placement.DEVICE else ()),
                 ),
             )
-        return Placing(place, self._movable)
+        return Placing(place, size, self._movable)
 
     def settle(self, model: LoadedModel, placement: Placement) -> None:
         """Have a model whose weights were read to RAM compute on the device."""
@@ -123,5 +127,6 @@ def _is_autoencoder(network: nn.Module) -> bool:
     return hasattr(network, "decode")
 
 
-def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:.1f} GB"
+def bytes_in_words(size: int) -> str:
+    """A number of bytes for people."""
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
