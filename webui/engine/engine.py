@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from webui.core.errors import BadNumbers, DarkroomError, WorkerProblem, first_line
+from webui.core.errors import BadNumbers, DarkroomError, OutOfMemory, WorkerProblem, first_line
 from webui.core.events import Failed, Finished, Note, Output, Step
 from webui.core.model_memory import Unloaded
 from webui.core.registry import Registry
@@ -259,7 +259,11 @@ class Engine:
         run.spend("denoised", time.perf_counter() - run.lane_started)
         run.lane = None
         if end.error is not None:
-            self._fail(run, end.error)
+            if isinstance(end.error, OutOfMemory) and run.guides and self._pipelines.move_away(run.checkpoints):
+                run.batches.insert(0, run.batch)
+                self._begin_again(run)
+            else:
+                self._fail(run, end.error)
             return
         if end.latents is not None or end.images is not None:
             run.decoding += 1

@@ -24,7 +24,8 @@ from webui.engine.config import EngineConfig
 from webui.engine.device import free_cache, memory, precisions_of, process_bytes, ran_short
 from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Climb, Ladder, Shape
-from webui.engine.memory.placing import Placer, Placing, bytes_in_words
+from webui.engine.memory.placement import Placement
+from webui.engine.memory.placing import OFFLOAD, Placer, Placing, bytes_in_words
 from webui.engine.memory.rungs import evicting, freeing, ways_out
 from webui.engine.reading.cache import NetworkCache, PlacedReader
 from webui.engine.reading.kept import size_of
@@ -46,8 +47,12 @@ class _Resident:
     name: str
     users: int = 0
     used: float = 0.0
-    in_ram: bool = False
-    """Whether its weights wait there, beside a device with memory of its own."""
+    placement: Placement = Placement.DEVICE
+
+    @property
+    def in_ram(self) -> bool:
+        """Whether its weights wait there, beside a device with memory of its own."""
+        return self.placement is not Placement.DEVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +178,23 @@ class Pipelines:
         gone = self._evict(0, on_device=True)
         return [*gone, *(["weights"] if self._placer.make_room() else [])]
 
+    def move_away(self, checkpoints: Sequence[Checkpoint]) -> bool:
+        """Have models wait in RAM when they are lent next, as there was no room to compute beside them.
+
+        Whether they can, and nobody uses them but who asks, whose own loan stays good.
+        """
+        keys = [_key(checkpoint) for checkpoint in checkpoints]
+        with self._lock:
+            found = [self._resident[key] for key in keys if key in self._resident]
+            movable = all(r.users == 1 and self._placer.can_move(r.placement) for r in found)
+            if not movable or len(found) < len(keys) or not found:
+                return False
+            for key, resident in zip(keys, found, strict=True):
+                del self._resident[key]
+                self._ladder.learn(_shape(resident.name), OFFLOAD, resident.placement + 1)
+        self._changed()
+        return True
+
     @contextmanager
     def lend(
         self,
@@ -246,7 +268,7 @@ class Pipelines:
                 )
             self._evict(max(0, budget - checkpoint.size_bytes), shared, on_device=placing.home is None)
             model = self._load(checkpoint, patience, placing)
-            resident = _Resident(model, checkpoint.name, users=1, in_ram=placing.home is not None)
+            resident = _Resident(model, checkpoint.name, users=1, placement=placing.placement)
             del model
             del shared
             seconds = time.perf_counter() - began - self._waited
@@ -268,7 +290,7 @@ class Pipelines:
         load = self._resolve(family.function)
         own = self._registry.own_sampler(family)
         rungs = freeing(self._device), evicting(self.make_room), placing.rung()
-        climb = Climb(self._ladder, Shape("load", checkpoint.name), rungs)
+        climb = Climb(self._ladder, _shape(checkpoint.name), rungs)
         while True:
             for sentence in climb.notes:
                 patience.note(sentence)
@@ -355,6 +377,10 @@ def _size(residents: Iterable[_Resident], without: Iterable[nn.Module] = ()) -> 
     for network in without:
         networks.pop(id(network), None)
     return sum(size_of(network.parameters()) for network in networks.values())
+
+
+def _shape(name: str) -> Shape:
+    return Shape("load", name)
 
 
 def _key(checkpoint: Checkpoint) -> Key:

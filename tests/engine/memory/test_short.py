@@ -7,11 +7,13 @@ from tests.engine.helpers import load_model, pixels, running, write_checkpoint
 from tests.engine.memory.shortage import ERRORS, Shortage
 from webui.core.events import Failed, Note
 from webui.engine.memory.decoding import decode_within
+from webui.engine.memory.placing import Placer
 from webui.engine.memory.rungs import Relief
 
 EVICTED = "Memory ran out, so models that nobody uses made room."
 HALVED = "Memory is short, so fewer pictures are computed at once; each is the same as before."
 CHEAPER = "Memory is short, so attention is computed by sub-quadratic."
+OFFLOADED = "Memory is short, so the model waits in RAM, and comes to the device in parts."
 TILED = "Memory is short, so the VAE decodes the picture by tiles."
 
 
@@ -114,6 +116,30 @@ def test_when_nothing_helps_it_is_a_sentence_and_the_next_job_runs_as_ever(
         [picture] = made(bench, "b", ask())
         assert (picture == right).all() and not notes(bench, "b")
         assert {p.rows for p in bench.gate.passes} == {2}
+
+
+def test_beside_a_card_a_job_that_finds_no_room_begins_anew_with_its_model_in_ram(
+    folder, registry, plugins, ask, plenty
+):
+    request = ask(n_iter=2)
+    right = made(plenty, "away", request)
+    moved = []
+    # Two rows at once, then one, by cheaper attention too, and the other one.
+    shortage = Shortage("denoise", 4)
+    with running(folder, registry, plugins, on_try=shortage) as bench:
+        bench.engine._pipelines._placer = Placer(
+            torch.device("cpu"), torch.float32, "automatic", move=lambda tensor: moved.append(0) or tensor.clone()
+        )
+        pictures = made(bench, "a", request)
+        assert notes(bench, "a") == [HALVED, CHEAPER, OFFLOADED] and moved
+        assert max(abs(one - other).max() for one, other in zip(pictures, right, strict=True)) <= 1
+        assert {p.rows for p in bench.gate.passes} == {2}
+        # Where it cannot go further away, the job fails, and the next one runs as ever.
+        shortage.left = 10**6
+        bench.engine.submit("b", request)
+        assert isinstance(bench.heard.end("b"), Failed)
+        shortage.left = 0
+        assert len(made(bench, "c", request)) == 2
 
 
 @torch.inference_mode()

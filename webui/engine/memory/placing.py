@@ -19,6 +19,8 @@ from webui.engine.memory.seats import LEAST_BLOCK, Move, Seats
 
 log = logging.getLogger(__name__)
 
+OFFLOAD = "offload"
+
 _RAM = torch.device("cpu")
 # What pictures are computed in beside the weights, when nothing is known of them yet.
 _WORKING_BYTES = 3 * 2**29
@@ -41,7 +43,7 @@ class Placing:
     def rung(self) -> Rung:
         """One place further away."""
         return Rung(
-            "offload",
+            OFFLOAD,
             "Memory is short, so the model waits in RAM, and comes to the device in parts.",
             self._further,
             self._begin,
@@ -100,6 +102,10 @@ class Placer:
                 ),
             )
         return Placing(place, size, self._movable)
+
+    def can_move(self, placement: Placement) -> bool:
+        """Whether there is a place further away."""
+        return self._movable and placement is not Placement.BLOCKS
 
     def settle(self, model: LoadedModel, placement: Placement) -> None:
         """Have a model whose weights were read to RAM compute on the device."""
