@@ -27,6 +27,7 @@ SAID = [
     ({"s_min_uncond": 2.0, "s_min_uncond_all": True}, "NGMS: 2, NGMS all steps: True"),
     ({"skip_early_cond": 0.25}, "Skip Early CFG: 0.25"),
     ({"cfg_end": 0.75}, "Guidance end: 0.75"),
+    ({"token_merging_ratio": 0.5}, "Token merging ratio: 0.5"),
 ]
 
 

@@ -18,7 +18,7 @@ from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema
 from webui.core.sampler_fields import OPTIONS, check_ends_of_flow, setting_of
 from webui.core.sampler_options import counting
 from webui.core.settings import Settings
-from webui.core.speed_fields import SPEED_OPTIONS, counting_of_guidance
+from webui.core.speed_fields import SPEED_OPTIONS, counting_of_speed
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import choose, does_fit, is_automatic
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
@@ -153,7 +153,7 @@ def _keep_what_counts(
         checked["eta_ddim"] = checked["eta"]
     flow = checkpoint is not None and registry.families.get(checkpoint.family).flow
     names = counting(sampler, schedule, registry, flow=flow)
-    names |= counting_of_guidance(checked)
+    names |= counting_of_speed(checked, flow=flow)
     options = OPTIONS.items() | SPEED_OPTIONS.items()
     checked |= {name: row.default for name, row in options if name in checked and name not in names}
     if not sampler.uses_ensd or checked.get("eta") == 0:

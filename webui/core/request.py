@@ -75,6 +75,7 @@ class GenerationRequest:
     s_min_uncond_all: bool = FIELDS["s_min_uncond_all"].default
     skip_early_cond: float = FIELDS["skip_early_cond"].default
     cfg_end: float = FIELDS["cfg_end"].default
+    token_merging_ratio: float = FIELDS["token_merging_ratio"].default
     sgm_noise_multiplier: bool = FIELDS["sgm_noise_multiplier"].default
     uni_pc_variant: str = FIELDS["uni_pc_variant"].default
     uni_pc_skip_type: str = FIELDS["uni_pc_skip_type"].default

@@ -159,6 +159,7 @@ class Settings(BaseModel):
     s_min_uncond_all: bool = _of_field(SPEED_OPTIONS["s_min_uncond_all"], SPEED)
     skip_early_cond: float = _of_field(SPEED_OPTIONS["skip_early_cond"], SPEED)
     cfg_end: float = _of_field(SPEED_OPTIONS["cfg_end"], SPEED)
+    token_merging_ratio: float = _of_field(SPEED_OPTIONS["token_merging_ratio"], SPEED)
     unload_after_minutes: float = Field(
         0.0,
         title="Unload models after so many idle minutes",

@@ -64,11 +64,20 @@ SPEED_ROWS: tuple[Field, ...] = (
     _share(
         "cfg_end",
         "Guidance end",
-        "CFG ends after this share of the steps; 1 is off. Each step without it costs half. With the one above, that is "
+        "CFG ends after this share of the steps; 1 is off. Each step without it costs half. With the one above: "
         "guidance in an interval (Kynkäänniemi et al. 2024).",
         1.0,
         1.0,
         "Guidance end",
+    ),
+    _share(
+        "token_merging_ratio",
+        "Token merging ratio",
+        "Share of a UNet's picture tokens that attention takes together because they are alike; 0 is off, more than "
+        "0.75 cannot go. Large pictures gain most; fine detail is lost (Bolya and Hoffman 2023).",
+        0.0,
+        0.9,
+        "Token merging ratio",
     ),
 )
 
@@ -76,8 +85,8 @@ SPEED_OPTIONS: Final[Mapping[str, Field]] = MappingProxyType({row.name: row for 
 """By name."""
 
 
-def counting_of_guidance(values: Mapping[str, Any]) -> frozenset[str]:
-    """Those of these fields that can change a picture of these values: without CFG there is none to leave out."""
-    if values.get("cfg_scale") == 1:
-        return frozenset()
-    return frozenset(SPEED_OPTIONS) - ({"s_min_uncond_all"} if not values.get("s_min_uncond") else frozenset())
+def counting_of_speed(values: Mapping[str, Any], *, flow: bool) -> frozenset[str]:
+    """Those of these fields that can change a picture of these values. flow: of a flow model, which is no UNet."""
+    guided = () if values.get("cfg_scale") == 1 else ("s_min_uncond", "skip_early_cond", "cfg_end")
+    both = ("s_min_uncond_all",) if guided and values.get("s_min_uncond") else ()
+    return frozenset((*guided, *both, *(() if flow else ("token_merging_ratio",))))

@@ -53,6 +53,7 @@ class _Group:
 
     model: LoadedModel
     attention: str
+    merging_ratio: float
     limit: int
     spent: float
     lanes: list[Lane] = field(default_factory=list)
@@ -150,7 +151,7 @@ class Denoiser:
         self._observer = observer
         self._groups: dict[GroupKey, _Group] = {}
         self._guests: list[Guest] = []
-        self._applied: dict[int, tuple[str, Applied]] = {}
+        self._applied: dict[int, tuple[tuple[str, float], Applied]] = {}
         self._pace = _Pace()
 
     @property
@@ -168,11 +169,16 @@ class Denoiser:
         """Put a lane among those that it shares with."""
         group = self._groups.get(lane.key)
         if group is None:
-            group = self._groups[lane.key] = _Group(lane.model, lane.attention, self._max_rows, self._least())
-            height, width = _size(lane)
-            shape = Shape("denoise", kind_of(lane.model.denoiser), height * width)
-            group.climb = Climb(self._relief.ladder, shape, group.rungs(self._relief.evict))
+            group = self._groups[lane.key] = self._group(lane)
         group.lanes.append(lane)
+
+    def _group(self, lane: Lane) -> _Group:
+        """A new one, for this lane."""
+        group = _Group(lane.model, lane.attention, lane.merging_ratio, self._max_rows, self._least())
+        height, width = _size(lane)
+        shape = Shape("denoise", kind_of(lane.model.denoiser), height * width)
+        group.climb = Climb(self._relief.ladder, shape, group.rungs(self._relief.evict))
+        return group
 
     def welcome(self, guest: Guest) -> None:
         """Give a guest one turn when it has cost least; it comes again for the next one."""
@@ -295,13 +301,13 @@ class Denoiser:
     def _apply_attention(self, group: _Group) -> None:
         # By the network, which models with different autoencoders may share.
         network = group.model.denoiser
-        current = self._applied.get(id(network))
-        if current is not None and current[0] == group.attention:
+        current, wanted = self._applied.get(id(network)), (group.attention, group.merging_ratio)
+        if current is not None and current[0] == wanted:
             return
         if current is not None:
             del self._applied[id(network)]
             current[1].undo()
-        self._applied[id(network)] = (group.attention, self._attention(group.attention, network))
+        self._applied[id(network)] = (wanted, self._attention(group.attention, network, group.merging_ratio))
 
 
 class _Pace:

@@ -121,6 +121,7 @@ def make_lane(
         Guidance.of(request),
         len(sigmas) - 1,
         handover=handover,
+        merging_ratio=request.token_merging_ratio,
         alone=run.alone or request.alone,
         hooks=hooks,
         on_step=on_step,

@@ -33,6 +33,7 @@ class GroupKey:
 
     model: int
     attention: str
+    merging_ratio: float
     latent_shape: tuple[int, ...]
     alone: Hashable = None
 
@@ -84,14 +85,16 @@ class Lane:
         steps: int,
         *,
         handover: Handover | None = None,
+        merging_ratio: float = 0.0,
         alone: bool = False,
         hooks: StepHooks | None = None,
         on_step: Callable[[Lane], None],
         on_end: Callable[[LaneEnd], None],
         on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """steps: how many the sampler will walk. The sampling must be fresh. on_note: may hear a sentence again."""
+        """steps: how many the sampler will walk. merging_ratio: share of a UNet's tokens that are merged. The sampling must be fresh. on_note: may hear a sentence again."""
         self.attention = attention
+        self.merging_ratio = merging_ratio
         self.steps = steps
         self.done_steps = 0
         self.denoised: Tensor | None = None
@@ -127,7 +130,8 @@ class Lane:
     @property
     def key(self) -> GroupKey:
         """What decides with whom this lane shares; known once it has started. A handover changes it."""
-        return GroupKey(id(self.model), self.attention, tuple(self.ask.x.shape[1:]), self if self._alone else None)
+        shape, alone = tuple(self.ask.x.shape[1:]), self if self._alone else None
+        return GroupKey(id(self.model), self.attention, self.merging_ratio, shape, alone)
 
     @property
     def ask(self) -> Ask:

@@ -23,16 +23,16 @@ class Applied:
     notes: Collection[str] = ()
 
 
-Apply = Callable[[str, nn.Module], Applied]
-"""By a backend's name or alias."""
+Apply = Callable[[str, nn.Module, float], Applied]
+"""By a backend's name or alias, and the share of a UNet's tokens that are merged."""
 
 
-def apply(backends: Backends, name: str, network: nn.Module) -> Applied:
+def apply(backends: Backends, name: str, network: nn.Module, merging_ratio: float = 0.0) -> Applied:
     """Change how the network computes attention; in one that never asks torch for it nothing. Raises UnknownName."""
     row = backends.row(name)
     attend = WithReserve(row, backends)
     if isinstance(network, UNet2DConditionModel):
-        return Applied(set_processors(network, attend), attend.notes)
+        return Applied(set_processors(network, attend, merging_ratio), attend.notes)
     if row.name == DEFAULT:
         # It is how transformers compute by themselves.
         return Applied(lambda: None)

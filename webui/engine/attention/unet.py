@@ -10,6 +10,7 @@ from torch import Tensor
 
 from webui.core.errors import DarkroomError
 from webui.engine.attention.base import Attend
+from webui.engine.attention.merging import TokenMerging
 
 
 class Processor:
@@ -18,8 +19,9 @@ class Processor:
     The text's keys and values are the same at every step, so they are kept for as long as the same context comes.
     """
 
-    def __init__(self, attend: Attend) -> None:
+    def __init__(self, attend: Attend, merging: TokenMerging | None = None) -> None:
         self._attend = attend
+        self._merging = merging
         self._context: Tensor | None = None
         self._text: tuple[Tensor, Tensor] | None = None
 
@@ -37,9 +39,12 @@ class Processor:
         """
         if attn.spatial_norm is not None or hidden_states.ndim != 3:
             raise DarkroomError("Attention can be chosen for the blocks of UNets only.")
-        query = _heads(attn, attn.to_q(hidden_states))
+        to_itself = encoder_hidden_states is None
+        merged = self._merging.join(hidden_states) if self._merging is not None and to_itself else None
+        tokens = hidden_states if merged is None else merged[0]
+        query = _heads(attn, attn.to_q(tokens))
         if encoder_hidden_states is None:
-            key, value = _heads(attn, attn.to_k(hidden_states)), _heads(attn, attn.to_v(hidden_states))
+            key, value = _heads(attn, attn.to_k(tokens)), _heads(attn, attn.to_v(tokens))
         else:
             key, value = self._of_text(attn, encoder_hidden_states)
         mask = None
@@ -48,6 +53,8 @@ class Processor:
             mask = mask.unflatten(0, (query.shape[0], attn.heads))
         answer = self._attend(query, key, value, mask, attn.scale)
         answer = attn.to_out[0](answer.transpose(1, 2).flatten(2))
+        if merged is not None:
+            answer = merged[1](answer)
         if attn.residual_connection:
             answer = answer + hidden_states
         return answer if attn.rescale_output_factor == 1 else answer / attn.rescale_output_factor
@@ -59,12 +66,22 @@ class Processor:
         return self._text
 
 
-def set_processors(network: UNet2DConditionModel, attend: Attend) -> Callable[[], None]:
-    """Have all blocks compute by `attend`; what is returned puts back what was there."""
+def set_processors(network: UNet2DConditionModel, attend: Attend, merging_ratio: float = 0.0) -> Callable[[], None]:
+    """Have all blocks compute by `attend`, and merge tokens (see `TokenMerging`) where the ratio is above 0.
+
+    What is returned puts back what was there.
+    """
     before = dict(network.attn_processors)
-    network.set_attn_processor({name: Processor(attend) for name in before})
-    # A copy, since diffusers empties the dict it is given.
-    return lambda: network.set_attn_processor(dict(before))
+    merging = TokenMerging(merging_ratio, network) if merging_ratio > 0.0 else None
+    network.set_attn_processor({name: Processor(attend, merging) for name in before})
+
+    def take_back() -> None:
+        if merging is not None:
+            merging.remove()
+        # A copy, since diffusers empties the dict it is given.
+        network.set_attn_processor(dict(before))
+
+    return take_back
 
 
 def _heads(attn: Attention, tokens: Tensor) -> Tensor:

@@ -1,0 +1,95 @@
+"""Token merging: a UNet's self-attention over fewer tokens, like ones being joined before it and parted after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from webui.core.errors import DarkroomError
+
+Part = Callable[[Tensor], Tensor]
+"""Gives the answer for the joined tokens, (batch, fewer, width), back to all of them, (batch, tokens, width)."""
+
+
+class TokenMerging:
+    """For one network, while it is applied there. Used by one thread.
+
+    Tokens are joined in the layers with the most of them, where attention costs most; in SD1 and SD2 those are the
+    layers of the latents' own size, as in tomesd, in SDXL those of half of it.
+    """
+
+    def __init__(self, ratio: float, network: nn.Module) -> None:
+        """ratio: the share of the tokens that is to vanish, 0 to 0.75; more cannot."""
+        self._ratio = ratio
+        self._size = (0, 0)
+        self._finest = 0
+        self._hook = network.register_forward_pre_hook(self._begin)
+
+    def remove(self) -> None:
+        """Let the network's next forward pass alone."""
+        self._hook.remove()
+
+    def join(self, tokens: Tensor) -> tuple[Tensor, Part] | None:
+        """The tokens of a layer, (batch, tokens, width), joined; None where the layer has fewer than others."""
+        self._finest = self._finest or tokens.shape[1]
+        if tokens.shape[1] != self._finest:
+            return None
+        return joined(tokens, self._sides(tokens.shape[1]), self._ratio)
+
+    def _begin(self, _: nn.Module, args: tuple[Any, ...]) -> None:
+        # A UNet is called with its latents first, and goes from its finest layers to its coarsest and back.
+        self._size, self._finest = args[0].shape[-2:], 0
+
+    def _sides(self, count: int) -> tuple[int, int]:
+        height, width = self._size
+        while height * width > count:
+            height, width = -(-height // 2), -(-width // 2)
+        if height * width != count:
+            raise DarkroomError(
+                f"A layer has {count} tokens, which are no picture of {self._size}, so none are merged."
+            )
+        return height, width
+
+
+def joined(tokens: Tensor, sides: tuple[int, int], ratio: float) -> tuple[Tensor, Part]:
+    """Join the `ratio` of the tokens (batch, height * width, channels) that are most like one that stays.
+
+    One of each 2 x 2 tokens stays, the first of them, always, so that the same picture comes again. Bolya and Hoffman,
+    "Token Merging for Fast Stable Diffusion" (2023), section 4; they draw the one that stays.
+    """
+    targets, sources = _places(*sides, tokens.device)
+    count = min(len(sources), int(tokens.shape[1] * ratio))
+    unit = functional.normalize(tokens, dim=-1)
+    likeness, nearest = (unit[:, sources] @ unit[:, targets].transpose(-1, -2)).max(dim=-1)
+    order = likeness.argsort(dim=-1, descending=True)
+    leaving, staying = (_wide(part, tokens) for part in (order[:, :count], order[:, count:]))
+    goal = _wide(nearest.gather(1, order[:, :count]), tokens)
+    moved = tokens[:, sources].gather(1, leaving)
+    met = tokens[:, targets].scatter_reduce(1, goal, moved, "mean", include_self=True)
+
+    def part(answer: Tensor) -> Tensor:
+        own, shared = answer.split([staying.shape[1], len(targets)], dim=1)
+        rest = answer.new_empty(answer.shape[0], len(sources), answer.shape[2])
+        rest.scatter_(1, staying, own).scatter_(1, leaving, shared.gather(1, goal))
+        whole = answer.new_empty(answer.shape[0], tokens.shape[1], answer.shape[2])
+        whole[:, targets], whole[:, sources] = shared, rest
+        return whole
+
+    return torch.cat([tokens[:, sources].gather(1, staying), met], dim=1), part
+
+
+def _places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(those that stay, all others) of the tokens of a picture, row by row; what is left of odd sides may go too."""
+    stays = torch.zeros(height, width, dtype=torch.bool, device=device)
+    stays[: height - height % 2 : 2, : width - width % 2 : 2] = True
+    flat = stays.flatten()
+    return flat.nonzero().squeeze(1), (~flat).nonzero().squeeze(1)
+
+
+def _wide(places: Tensor, tokens: Tensor) -> Tensor:
+    """Places (batch, n) for each channel of the tokens."""
+    return places.unsqueeze(-1).expand(-1, -1, tokens.shape[2])
