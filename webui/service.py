@@ -20,11 +20,12 @@ from webui.core.infotext import Parsed
 from webui.core.job import Identity, Job, Level, State, StoredPicture
 from webui.core.job_request import JobRequest
 from webui.core.precisions import FIELD_OF as PRECISION_OF
-from webui.core.registry import Registry
+from webui.core.registry import AttentionBackend, Registry
 from webui.core.request import GenerationRequest
 from webui.core.sampler_fields import OPTIONS, setting_of
 from webui.core.settings import Settings, SettingsStore
 from webui.core.speed_fields import SPEED_OPTIONS
+from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
 from webui.engine.work.library import Library
@@ -237,6 +238,11 @@ class Service:
     def checkpoint_folder(self, who: Identity) -> str | None:
         """The folder that further checkpoints go into; the owner's to know."""
         return str(self._catalogue.folder) if who.is_owner else None
+
+    def attention(self) -> list[tuple[AttentionBackend, str]]:
+        """The attention backends, each with why no worker can use it: the end of a sentence, "" where none is known."""
+        kinds = self.workers.device_types()
+        return [(row, unfit(row, kinds)) for row in self.registry.attention]
 
     def defaults(self, checkpoint: str = "") -> dict[str, Any]:
         """Values of all fields for a checkpoint (empty: the chosen one): its native size, its good step count."""

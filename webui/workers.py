@@ -22,6 +22,11 @@ class Workers:
         views = [_view(worker) for worker in self._scheduler.workers]
         return views if who.is_owner else [view | _withheld(view["state"]) for view in views]
 
+    def device_types(self) -> tuple[str, ...]:
+        """The kinds of device that the workers compute on ("cuda"), each once, as far as they have said it yet."""
+        found = (worker.status.device_type for worker in self._scheduler.workers)
+        return tuple(dict.fromkeys(filter(None, found)))
+
     async def unload(self, who: Identity) -> list[dict[str, Any]]:
         """Have each worker drop the models that no job uses: for each, those that went and those that are in use.
 

@@ -148,3 +148,17 @@ def test_settings_that_could_not_be_read_are_not_written_over(page: Page) -> Non
     expect(page.locator("#setting_max_waiting_visitor input")).to_have_value("9")
     values = page.request.get(f"{page.url}api/v1/settings").json()["values"]
     assert {name: values[name] for name in server_says} == server_says
+
+
+def test_attention_that_cannot_serve_here_says_why(page: Page) -> None:
+    tab(page, "settings")
+    page.fill("#settings_search", "attention")
+    expect(page.locator("#setting_attention input")).to_have_value("Scaled dot product (torch)")
+    page.click("#setting_attention input")
+    options = page.locator("#setting_attention [role=option]")
+    reason = "it needs a CUDA or ROCm card, and this is the CPU"
+    expect(options.filter(has_text="xFormers")).to_contain_text(f"xFormers ({reason})")
+    expect(options.filter(has_text="Sub-quadratic")).not_to_contain_text(reason)
+    options.filter(has_text="xFormers").click()
+    page.click("#settings_submit")
+    expect(page.locator("#dk_notices")).to_contain_text("saved")

@@ -53,10 +53,15 @@ def lines(home: Path, capsys: pytest.CaptureFixture[str], code: int, *flags: str
 @pytest.mark.usefixtures("probe")
 def test_a_healthy_machine_in_ten_lines(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = lines(home, capsys, 0)
-    assert len(said) == 10
+    assert len(said) == 11
     device = "CPU (2 threads), 8.0 of 16.0 GiB free, float32, torch 2.13.0; there is no GPU"
     assert said["Device"].startswith(f"ok  Device      {device}")
     assert "sham" in said["Checkpoints"]
+    can, *cannot = said["Attention"].split("; ")
+    assert "sdpa, auto, " in can and "xformers" not in can
+    assert any(
+        "xformers" in them and them.endswith("it needs a CUDA or ROCm card, and this is the CPU") for them in cannot
+    )
     assert said["Server"].startswith("--") and "none runs" in said["Server"]
     assert said["Packages"].startswith("ok")
 

@@ -23,6 +23,7 @@ from webui.core.errors import DarkroomError
 from webui.core.options import Options
 from webui.core.paths import Paths
 from webui.core.settings import check_settings
+from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.instance import running
@@ -58,7 +59,8 @@ def _findings(options: Options) -> Iterator[Finding]:
     yield Finding("Darkroom", f"{__version__} in {paths.program_dir}, data in {paths.data_dir}")
     yield _machine()
     yield _packages(paths)
-    yield from _torch(paths, options.devices)
+    found = _probed(paths, options.devices)
+    yield from [Finding("Device", found, ok=False)] if isinstance(found, str) else _torch(found, options.devices)
     try:
         settings = settings_store(options)
         current = settings.current
@@ -67,6 +69,7 @@ def _findings(options: Options) -> Iterator[Finding]:
         current = check_settings({})
         yield Finding("Settings", error.detail, ok=False)
     plugins = load_plugins(paths.extensions, "web", current.disabled_extensions)
+    yield _attention(plugins, found)
     yield _checkpoints(paths, plugins)
     yield _folder("Pictures", paths.outputs)
     yield _folder("Data", paths.state)
@@ -99,7 +102,8 @@ def _packages(paths: Paths) -> Finding:
     return Finding("Packages", f"all {len(pins)} as pinned")
 
 
-def _torch(paths: Paths, devices: Sequence[str]) -> Iterator[Finding]:
+def _probed(paths: Paths, devices: Sequence[str]) -> dict[str, Any] | str:
+    """What torch finds, or a sentence why it says nothing."""
     try:
         probe = subprocess.run(
             [sys.executable, "-m", "webui.engine.probe", *dict.fromkeys(devices)],
@@ -109,14 +113,16 @@ def _torch(paths: Paths, devices: Sequence[str]) -> Iterator[Finding]:
             check=False,
             env={**os.environ, "PYTHONPATH": str(paths.program_dir)},
         )
-        found = json.loads(probe.stdout.strip().rpartition("\n")[2])
+        found: dict[str, Any] = json.loads(probe.stdout.strip().rpartition("\n")[2])
     except subprocess.TimeoutExpired:
-        yield Finding("Device", f"torch said nothing within {_PROBE_SECONDS} s", ok=False)
-        return
+        return f"torch said nothing within {_PROBE_SECONDS} s"
     except ValueError:
         last = (probe.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        yield Finding("Device", f"torch does not work ({last}): try launch.py --reinstall-torch", ok=False)
-        return
+        return f"torch does not work ({last}): try launch.py --reinstall-torch"
+    return found
+
+
+def _torch(found: Mapping[str, Any], devices: Sequence[str]) -> Iterator[Finding]:
     only_cpu = not found["cuda_devices"] and all(device["device"] == "cpu" for device in found["devices"])
     for device, name in zip(found["devices"], dict.fromkeys(devices), strict=True):
         note = "; there is no GPU, and large models are slow on a CPU" if only_cpu else ""
@@ -136,6 +142,18 @@ def _device(device: Mapping[str, Any], workers: int, torch: str, note: str) -> F
     number = f"{workers} workers on " if workers > 1 else ""
     memory = f"{free:.1f} of {total:.1f} GiB free"
     return Finding("Device", f"{number}{device['name']}, {memory}, {device['precision']}, torch {torch}{note}")
+
+
+def _attention(plugins: Plugins, found: Mapping[str, Any] | str) -> Finding:
+    """Which attention backends can serve, and why the others cannot, as far as nothing is tried."""
+    devices = [] if isinstance(found, str) else [one for one in found["devices"] if not one["problem"]]
+    kinds = [one["device"].partition(":")[0] for one in devices]
+    serving, others = list[str](), dict[str, list[str]]()
+    for row in build_registry(plugins).attention:
+        reason = unfit(row, kinds)
+        (others.setdefault(reason, []) if reason else serving).append(row.name)
+    text = [f"{', '.join(serving)} can serve", *(f"not {', '.join(them)}: {why}" for why, them in others.items())]
+    return Finding("Attention", "; ".join(text))
 
 
 def _checkpoints(paths: Paths, plugins: Plugins) -> Finding:

@@ -81,9 +81,10 @@ def process_bytes() -> int:
 
 
 def state(device: torch.device) -> dict[str, Any]:
-    """The device in words, and `free_bytes` and `total_bytes` of its memory."""
+    """The device in words, its `device_type` ("cuda"), and `free_bytes` and `total_bytes` of its memory."""
     free, total = memory(device)
-    return {"device": describe_device(device), "free_bytes": free, "total_bytes": total}
+    named = {"device": describe_device(device), "device_type": device.type}
+    return {**named, "free_bytes": free, "total_bytes": total}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

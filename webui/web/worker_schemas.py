@@ -37,6 +37,25 @@ class WorkerOut(BaseModel):
     last_load: LastLoadOut | None
 
 
+class AttentionBackendOut(BaseModel):
+    """A way to compute attention; where it is not available, torch's own computes, for this reason.
+
+    reason: the end of a sentence that begins with the title, "" where nothing is known against it.
+    """
+
+    name: str
+    title: str
+    aliases: list[str]
+    available: bool
+    reason: str
+
+
+class AttentionOut(BaseModel):
+    """All ways to compute attention."""
+
+    attention: list[AttentionBackendOut]
+
+
 class UnloadedOut(BaseModel):
     """What became of a worker's checkpoints: names of those that went, and of those that stay since a job has them."""
 

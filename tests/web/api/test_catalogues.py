@@ -21,6 +21,15 @@ def test_samplers_and_schedulers_are_the_registrys(alone: Site) -> None:
     assert names == registry.schedules.names()
 
 
+def test_attention_backends_say_why_they_cannot_serve(alone: Site) -> None:
+    rows = alone.client().get("/api/v1/attention").json()["attention"]
+    assert [row["name"] for row in rows] == alone.house.service.registry.attention.names()
+    known = {row["name"]: (row["available"], row["reason"]) for row in rows}
+    # The worker of these tests says that it computes on the CPU.
+    assert known["sdpa"] == known["sub-quadratic"] == (True, "")
+    assert known["xformers"] == (False, "it needs a CUDA or ROCm card, and this is the CPU")
+
+
 def test_checkpoints_carry_what_suits_them(alone: Site) -> None:
     (sham,) = alone.client().get("/api/v1/checkpoints").json()["checkpoints"]
     assert sham["name"] == SHAM_NAME and sham["problem"] is None

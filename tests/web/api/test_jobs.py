@@ -35,6 +35,7 @@ ROUTES = {
     "/api/v1/pictures/{picture_id}/restore": {"post"},
     "/api/v1/samplers": {"get"},
     "/api/v1/schedulers": {"get"},
+    "/api/v1/attention": {"get"},
     "/api/v1/checkpoints": {"get"},
     "/api/v1/checkpoints/refresh": {"post"},
     "/api/v1/modules": {"get"},

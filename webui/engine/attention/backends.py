@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,13 +14,13 @@ import torch
 from webui.core.registry import AttentionBackend, Resolver, Table
 from webui.engine.attention.base import AUTO, DEFAULT, Attend, Place, said, sdpa
 from webui.engine.attention.choices import Measured
+from webui.engine.attention.fitness import not_installed, wrong_device
 from webui.engine.config import Chunks
 from webui.engine.device import DTYPES, is_out_of_memory
 
 log = logging.getLogger(__name__)
 
 _NAMES: Mapping[torch.dtype, str] = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
-_DEVICES: Mapping[str, str] = MappingProxyType({"cuda": "a CUDA or ROCm card", "mps": "an Apple GPU", "cpu": "the CPU"})
 # How far, in parts of the largest number, a trial may be from torch's answer: 8-bit kernels are not exact.
 _SOUND = 0.1
 
@@ -93,18 +92,13 @@ class Backends:
 
 def _unfit(row: AttentionBackend, device: torch.device, dtype: torch.dtype) -> str:
     """Why the row cannot serve there, from what it says of itself; "" where nothing speaks against it."""
-    if row.devices and device.type not in row.devices:
-        wanted = " or ".join(_DEVICES.get(kind, kind) for kind in row.devices)
-        return f"it needs {wanted}, and this is {_DEVICES.get(device.type, device.type)}"
+    wrong = wrong_device(row, device.type)
+    if wrong:
+        return wrong
     name = _NAMES.get(dtype, str(dtype))
     if row.dtypes and name not in row.dtypes:
         return f"it computes in {' or '.join(row.dtypes)} only, and this model in {name}"
-    try:
-        missing = row.package and find_spec(row.package) is None
-    except (ImportError, ValueError):
-        # Something of that name is imported already and says nothing of where it came from.
-        missing = False
-    return f"the package {row.package} is not installed" if missing else ""
+    return not_installed(row)
 
 
 @torch.inference_mode()

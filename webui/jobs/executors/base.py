@@ -95,7 +95,7 @@ class WorkerStatus:
 
     `models`: the checkpoints in its memory. `last_load`: the last of them that was loaded, and how long it took.
     `left_out`: the extensions that it could not load, each with a sentence. `besides`: RAM of its process that no
-    model is, in bytes.
+    model is, in bytes. `device_type`: as torch calls the kind of device ("cuda"), once known.
     """
 
     state: WorkerState
@@ -107,6 +107,7 @@ class WorkerStatus:
     left_out: tuple[tuple[str, str], ...] = ()
     last_load: LastLoad | None = None
     besides: int | None = None
+    device_type: str = ""
 
     def holds(self, name: str) -> bool:
         """Whether the checkpoint of this name is in its memory."""

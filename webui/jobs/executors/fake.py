@@ -63,7 +63,7 @@ class FakeExecutor:
         self._running: dict[str, Job] = {}
         self._life = 0
         """Grows when the pretended worker dies."""
-        self._status = WorkerStatus("ready", device, "Pictures are patterns; no model is used.")
+        self._status = WorkerStatus("ready", device, "Pictures are patterns; no model is used.", device_type="cpu")
         self._changed: Callable[[], None] = lambda: None
 
     async def start(self) -> None:

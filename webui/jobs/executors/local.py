@@ -13,7 +13,7 @@ from webui.core.events import Failed, Finished, Loading, Output, Step
 from webui.core.job import Job
 from webui.core.model_memory import Unloaded
 from webui.core.request import DEVICE
-from webui.jobs.executors.base import Controls, NoWorker, WorkerDied, WorkerStatus
+from webui.jobs.executors.base import Controls, NoWorker, WorkerDied, WorkerState, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Gone, Report, Said, Status, Submit, Tell, Unload
 from webui.jobs.executors.process import WorkerProcess
 
@@ -180,7 +180,7 @@ class LocalExecutor:
                 f"The worker's memory grew by {(now - self._usual) / 2**30:.1f} GiB; a fresh one takes its place."
             )
             log.warning("%s%s", self._label and f"{self._label}: ", sentence)
-            self._set_status(WorkerStatus("restarting", self._status.device, sentence))
+            self._set_status(self._without_models("restarting", sentence))
             self._retired = asyncio.create_task(asyncio.to_thread(self._worker.stop, _STOP_SECONDS))
 
     def _spawn(self) -> None:
@@ -230,9 +230,13 @@ class LocalExecutor:
         delay = _RESTART_SECONDS[-1 if hopeless else min(self._deaths, len(_RESTART_SECONDS)) - 1]
         log.error("%s%s It is started again in %g s.", self._label and f"{self._label}: ", sentence, delay)
         failed = hopeless or self._unready_deaths >= _TRIES
-        status = WorkerStatus("failed" if failed else "restarting", self._status.device, sentence)
+        status = self._without_models("failed" if failed else "restarting", sentence)
         self._set_status(status if failed else replace(status, detail=f"{sentence} It starts again."))
         self._restart = asyncio.get_running_loop().call_later(delay, self._spawn)
+
+    def _without_models(self, state: WorkerState, sentence: str) -> WorkerStatus:
+        """The status of this device while no process serves it."""
+        return WorkerStatus(state, self._status.device, sentence, device_type=self._status.device_type)
 
     def _set_status(self, status: WorkerStatus) -> None:
         before, self._status = self._status, status

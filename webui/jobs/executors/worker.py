@@ -104,4 +104,5 @@ def _status(engine: Engine, left_out: LeftOut) -> WorkerStatus:
         left_out,
         known["last_load"],
         known["besides_bytes"],
+        known["device_type"],
     )

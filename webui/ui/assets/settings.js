@@ -7,10 +7,12 @@
   let saved = {};
   // Which settings are lists of names: the catalogue, and whether the ticks stand for those that are not in the list.
   let lists = {};
+  // The ways to compute attention, of which some cannot serve here.
+  let attention = [];
 
   async function load() {
     try {
-      const [settings, found] = await Promise.all([D.api("GET", "settings"), D.api("GET", "extensions")]);
+      const [settings, found] = await Promise.all([D.api("GET", "settings"), D.api("GET", "extensions"), loadAttention()]);
       saved = settings.values;
       catalogues.extensions = found.extensions;
       catalogues.quicksettings = Object.entries(settings.schema.properties)
@@ -26,7 +28,18 @@
   // Gradio asks what each control is to become.
   function take(names, known) {
     lists = known;
-    return names.map((name) => (!(name in saved) ? { __type__: "update" } : lists[name] ? chosen(name) : saved[name]));
+    return names.map((name) => (!(name in saved) ? { __type__: "update" } : lists[name] ? chosen(name) : single(name, saved[name])));
+  }
+
+  async function loadAttention() {
+    attention = (await D.api("GET", "attention").catch(() => ({ attention }))).attention;
+  }
+
+  // What cannot serve on this machine stays to be chosen, as the worker falls back, and says why.
+  function single(name, value) {
+    if (name !== "attention" || !attention.length) return value;
+    const choices = attention.map((row) => [row.available ? row.title : t("attention_unavailable", row), row.name]);
+    return { __type__: "update", choices, value };
   }
 
   // The names of a list's boxes. One that is in the list and no longer found can still be taken off.
@@ -57,13 +70,13 @@
   async function fillPinned() {
     if (heads || !byId("quicksettings_fill") || D.shell.state.you?.level !== "owner") return;
     heads = {};
-    const answer = await D.api("GET", "settings").catch(() => null);
+    const [answer] = await Promise.all([D.api("GET", "settings").catch(() => null), loadAttention()]);
     heads = answer && { ...answer.values };
     if (heads) byId("quicksettings_fill").click();
   }
 
   const takePinned = (names) => {
-    const found = names.map((name) => heads?.[name] ?? { __type__: "update" });
+    const found = names.map((name) => (heads && name in heads ? single(name, heads[name]) : { __type__: "update" }));
     return found.length === 1 ? found[0] : found;
   };
 

@@ -28,6 +28,7 @@ from webui.web.schemas import (
     TokensOut,
     TokensRequest,
 )
+from webui.web.worker_schemas import AttentionOut
 
 if TYPE_CHECKING:
     from webui.engine.checkpoints.checkpoint import Checkpoint
@@ -47,6 +48,11 @@ def build(service: Service) -> APIRouter:
     async def list_schedulers() -> Any:
         """All schedule types, in order."""
         return {"schedulers": [_schedule(row) for row in service.registry.schedules]}
+
+    @router.get("/attention", response_model=AttentionOut)
+    async def list_attention() -> Any:
+        """All ways to compute attention, in order, and whether the workers can use them."""
+        return {"attention": await asyncio.to_thread(_attention, service)}
 
     @router.get("/checkpoints", response_model=CheckpointsOut)
     async def list_checkpoints(who: Who) -> Any:
@@ -79,6 +85,13 @@ def build(service: Service) -> APIRouter:
             "settings": service.public_settings(),
         }
 
+    _add_reading(router, service)
+    return router
+
+
+def _add_reading(router: APIRouter, service: Service) -> None:
+    """The routes that read texts."""
+
     @router.post("/tokens", response_model=TokensOut, openapi_extra=describe(TokensRequest))
     async def count_tokens(body: Annotated[TokensRequest, Depends(body_of(TokensRequest))]) -> Any:
         """How many tokens a prompt has."""
@@ -90,8 +103,6 @@ def build(service: Service) -> APIRouter:
         """The fields that a parameters text carries."""
         parsed = await asyncio.to_thread(service.parse_infotext, body.text)
         return {"values": parsed.values, "unknown": parsed.unknown}
-
-    return router
 
 
 def _schedule(row: Schedule) -> dict[str, Any]:
@@ -107,6 +118,19 @@ def _sampler(row: Sampler) -> dict[str, Any]:
         "options": list(row.options),
         "group": row.group,
     }
+
+
+def _attention(service: Service) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": row.name,
+            "title": row.title,
+            "aliases": list(row.aliases),
+            "available": not reason,
+            "reason": reason,
+        }
+        for row, reason in service.attention()
+    ]
 
 
 def _checkpoints(service: Service, who: Identity) -> dict[str, Any]:
