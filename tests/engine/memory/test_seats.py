@@ -102,8 +102,8 @@ def test_by_blocks_one_block_at_a_time_is_there():
     seats = Seats(CPU, move=moves)
     seats.seat(net, by_blocks=True, least_block=1)
     assert torch.equal(net(x), right)
-    # What is no block's (the shift and the buffer) and the block's own two.
-    assert most == [4, 4] and moves.there == 2
+    # What is no block's (the last layer's two, the shift and the buffer) and the block's own two.
+    assert most == [6, 6] and moves.there == 4
 
 
 @pytest.mark.parametrize("by_blocks", [False, True])

@@ -197,16 +197,15 @@ class Seats:
 
 
 def _blocks(network: nn.Module, least: int) -> Iterator[nn.Module]:
-    """The parts that a network goes through one after the other: the members of its lists of modules, and the rest."""
+    """The parts that a network goes through one after the other: the members of its lists of modules.
+
+    Of other parts nothing says that they are called as a whole, and not looked into.
+    """
     for child in network.children():
-        if isinstance(child, nn.ModuleList | nn.Sequential):
-            members = list(child.children())
-        elif any(isinstance(deeper, nn.ModuleList) for deeper in child.modules()):
-            yield from _blocks(child, least)
-            continue
+        if isinstance(child, nn.ModuleList | nn.ModuleDict | nn.Sequential):
+            yield from (member for member in child.children() if size_of(member.parameters()) >= max(1, least))
         else:
-            members = [child]
-        yield from (member for member in members if size_of(member.parameters()) >= max(1, least))
+            yield from _blocks(child, least)
 
 
 def _put(network: nn.Module, tensors: Mapping[tuple[str, str], Tensor]) -> None:
