@@ -20,7 +20,8 @@ _Text = Annotated[str | None, Describe(max_length=MAX_LETTERS)]
 class ModelOut(BaseModel):
     """A model in a list. `changed` in Unix seconds; `preview` is a path on this server, null without one.
 
-    name: its path below the folder that was searched; title: what a request calls it; folder: where it lies below that
+    name: its path below the folder that was searched; title: what a request calls it; label: what a list calls
+    it, with its ending only where another one has the same name; folder: where it lies below that
     folder. family_title: of a checkpoint its family's, of a VAE or text encoder what kind it is, else empty.
     usable: whether something here can use it; problem: why it cannot be used. description: its beginning.
     """
@@ -29,6 +30,7 @@ class ModelOut(BaseModel):
     kind: ModelKind
     name: str
     title: str
+    label: str
     folder: str
     family: str
     family_title: str

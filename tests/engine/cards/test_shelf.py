@@ -43,6 +43,19 @@ def names(page):
     return [model.name.removesuffix(".safetensors") for model in page.models]
 
 
+def test_models_whose_names_differ_in_the_ending_alone_are_told_apart(models, registry):
+    folder = models / "Stable-diffusion"
+    (folder / "Four.ckpt").write_bytes(b"x")
+    (folder / "a" / "Three.ckpt").write_bytes(b"x")
+    shams.write(models / "VAE" / "four.safetensors", ("", shams.vae(16)))
+    found = shelf_of(models, registry).all()
+    labels = {model.name: model.label for model in found if model.kind == "checkpoint"}
+    assert (labels["four.safetensors"], labels["Four.ckpt"]) == ("four.safetensors", "Four.ckpt")
+    # One of another folder and one of another kind are no twins.
+    assert (labels["a/Three.ckpt"], labels["b/Three.safetensors"]) == ("Three", "Three")
+    assert [model.label for model in found if model.kind == "vae"] == ["ae", "four"]
+
+
 def test_all_kinds_are_there_with_ids_that_stay(models, registry):
     found = shelf_of(models, registry).all()
     assert [model.kind for model in found] == ["checkpoint"] * 5 + ["vae", "lora"]

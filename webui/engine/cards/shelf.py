@@ -6,6 +6,7 @@ import hashlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -42,7 +43,8 @@ class Model:
 
     id: the same as long as kind and name are. name: its path below the folder that was searched, with / between
     folders. title: what a request calls it. changed: Unix seconds. family_title: of a checkpoint its family's, of
-    another file what kind of network it is. words, owner_words: what a search finds, in small letters.
+    another file what kind of network it is. words, owner_words: what a search finds, in small letters. twin: whether
+    another one of its kind lies in its folder, whose name differs in the ending alone.
     """
 
     id: str
@@ -60,6 +62,12 @@ class Model:
     thing: Thing
     words: str
     owner_words: str
+    twin: bool = False
+
+    @property
+    def label(self) -> str:
+        """What it is called in a list: its name without folder and ending, with the ending where it has a twin."""
+        return self.name.rpartition("/")[2] if self.twin else self.base
 
     @property
     def folder(self) -> str:
@@ -130,7 +138,7 @@ class Shelf:
             return self._models
         kinds = {id(thing): kind for kind, roots in self._others.items() for thing in self._of(kind, roots, things)}
         self._things = things
-        self._models = {model.id: model for model in self._made(things, kinds)}
+        self._models = {model.id: model for model in _told_apart(list(self._made(things, kinds)))}
         took = time.monotonic() - start
         self._next_look = time.monotonic() + max(self._look_seconds, _LOOK_SHARE * took if self._look_seconds else 0)
         return self._models
@@ -217,6 +225,14 @@ class Shelf:
             public,
             "\n".join((public, *notes)).casefold(),
         )
+
+
+def _told_apart(models: Sequence[Model]) -> Iterator[Model]:
+    """The same, with those marked that have a twin."""
+    places = [(model.kind, model.folder, _base(model.thing).casefold()) for model in models]
+    counts = Counter(places)
+    for model, place in zip(models, places, strict=True):
+        yield replace(model, twin=True) if counts[place] > 1 else model
 
 
 def _base(thing: Thing) -> str:

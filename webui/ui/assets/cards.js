@@ -14,7 +14,6 @@
   let drawn = "";
 
   const address = (model, side) => `${model.preview}&side=${side}`;
-  const shortName = (model) => model.name.split("/").pop().replace(/\.(safetensors|ckpt|pt|pth|bin|gguf|sft)$/i, "");
   const tab = () => D.shell.state.tab === "tab_models";
   const owner = () => D.shell.state.you?.level === "owner";
 
@@ -102,7 +101,7 @@
 
   // One press chooses what can be chosen; for everything else there are the details.
   function cell(model) {
-    const name = shortName(model);
+    const name = model.label;
     const said = [model.family_title, bytes(model.size_bytes)].filter(Boolean);
     const press = () => (choosable(model) ? choose(model) : D.cards.open(model.id));
     const picture = model.preview
@@ -130,7 +129,7 @@
       taken = (D.modules.request()[field] || "").includes(model.title);
     }
     mark();
-    const name = shortName(model);
+    const name = model.label;
     D.shell.notice(taken ? t("model_chosen", { name }) : t("model_unfit", { name }), taken ? "" : "warn");
   }
 
@@ -234,5 +233,5 @@
     if (refreshed) load();
     else mark();
   });
-  D.cards = { address, bytes, shortName, replace, choosable, owner };
+  D.cards = { address, bytes, replace, choosable, owner };
 })();

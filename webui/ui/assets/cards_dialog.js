@@ -38,7 +38,7 @@
 
   function draw() {
     dialog.replaceChildren(
-      el("header", {}, el("div", {}, el("h2", { id: "dk_model_title" }, D.cards.shortName(model)), el("p", { class: "dk-second" }, model.family_title || t(`kind_${model.kind}`))),
+      el("header", {}, el("div", {}, el("h2", { id: "dk_model_title" }, model.label), el("p", { class: "dk-second" }, model.family_title || t(`kind_${model.kind}`))),
         el("button", { type: "button", class: "dk-close-dialog", "aria-label": t("close"), onclick: () => dialog.close() }, "×")),
       ...said().map((text) => el("p", { class: "dk-model-problem" }, text)),
       ...(["lora", "embedding"].includes(model.kind) ? [el("p", { class: "dk-second" }, t("model_listed_only"))] : []),
@@ -51,7 +51,7 @@
   const said = () => [...(model.problem ? [t("model_unusable", { problem: model.problem })] : []), ...model.card.problems];
 
   function picture() {
-    const image = model.preview && el("img", { src: D.cards.address(model, 1024), alt: t("model_preview", { name: D.cards.shortName(model) }), onerror: (event) => event.target.remove() });
+    const image = model.preview && el("img", { src: D.cards.address(model, 1024), alt: t("model_preview", { name: model.label }), onerror: (event) => event.target.remove() });
     return el("div", { class: "dk-model-picture" }, image || null);
   }
 
@@ -147,7 +147,7 @@
     try {
       if (Object.keys(changed).length) taken(await D.api("PATCH", `models/${model.id}`, changed));
       dialog.close();
-      D.shell.notice(t("model_saved", { name: D.cards.shortName(model) }));
+      D.shell.notice(t("model_saved", { name: model.label }));
       // What it prefers are values of the form.
       if (model.kind === "checkpoint" && ("vae" in changed || "clip_skip" in changed)) D.models.load();
     } catch (problem) {
@@ -174,7 +174,7 @@
       if (!newest) { tell(t("model_no_picture")); return; }
       taken(await D.api("PUT", `models/${model.id}/preview`, { picture_id: newest.id }));
       dialog.querySelector(".dk-model-side .dk-model-picture").replaceWith(picture());
-      tell(t(before ? "model_preview_kept" : "model_preview_set", { name: D.cards.shortName(model) }));
+      tell(t(before ? "model_preview_kept" : "model_preview_set", { name: model.label }));
     } catch (problem) {
       tell(problem.message);
     } finally {

@@ -115,6 +115,7 @@ def _row(model: Model, request: Request) -> dict[str, Any]:
         "kind": model.kind,
         "name": model.name,
         "title": model.title,
+        "label": model.label,
         "folder": model.folder,
         "family": model.family,
         "family_title": model.family_title,
