@@ -170,13 +170,13 @@ class Pipelines:
             in_use = [resident.name for resident in self._resident.values() if resident.users]
         return Unloaded(tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(in_use)))
 
-    def make_room(self) -> list[str]:
-        """Drop idle models because memory ran out: the names of those that went. May take a moment, as `unload`.
+    def make_room(self) -> bool:
+        """Drop idle models because memory ran out; whether that made room. May take a moment, as `unload`.
 
         Weights that wait in RAM only leave the device.
         """
-        gone = self._evict(0, on_device=True)
-        return [*gone, *(["weights"] if self._placer.make_room() else [])]
+        dropped = self._evict(0, on_device=True)
+        return self._placer.make_room() or bool(dropped)
 
     def move_away(self, checkpoints: Sequence[Checkpoint]) -> bool:
         """Have models wait in RAM when they are lent next, as there was no room to compute beside them.

@@ -114,7 +114,7 @@ def test_freeing_helps_once_and_only_where_memory_is_kept_in_reserve():
 
 def test_evicting_helps_as_long_as_there_is_something():
     idle = ["b", "a"]
-    rung = evicting(lambda: [idle.pop()] if idle else [])
+    rung = evicting(lambda: bool(idle and idle.pop()))
     assert [rung.take() for _ in range(3)] == [1, 1, 0] and not rung.begin(1)
 
 

@@ -50,7 +50,11 @@ class LoadedModel(Protocol):
     latent_factor: int
     """Pixels per latent cell, along each side."""
     networks: Sequence[nn.Module]
-    """All that it holds in memory; models may share some, and never change them."""
+    """All that it holds in memory; models may share some, and never change them.
+
+    Their weights may wait elsewhere than on `device`, where they and what they are given are brought while their
+    `forward`, `encode` or `decode` runs; so nothing else may compute with them.
+    """
     denoiser: nn.Module
     """The network whose attention a backend may change."""
 

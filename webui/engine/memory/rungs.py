@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -11,8 +11,8 @@ import torch
 from webui.engine.device import free_cache
 from webui.engine.memory.ladder import Ladder, Rung
 
-Evict = Callable[[], Sequence[str]]
-"""Drops the models that nobody uses; the names of those that went."""
+Evict = Callable[[], bool]
+"""Drops the models that nobody uses; whether that made room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Relief:
     """What makes room, and what is remembered of it."""
 
     ladder: Ladder = field(default_factory=Ladder)
-    evict: Evict = tuple
+    evict: Evict = bool
 
 
 HALVE, TILES, ATTENTION = "halve", "tiles", "attention"
@@ -57,8 +57,8 @@ def evicting(evict: Evict) -> Rung:
     return Rung(
         "evict",
         "Memory ran out, so models that nobody uses made room.",
-        lambda: int(bool(evict())),
-        lambda _: bool(evict()),
+        lambda: int(evict()),
+        lambda _: evict(),
     )
 
 
