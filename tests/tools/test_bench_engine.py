@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.engine.helpers import write_checkpoint
 from tools.bench.aside import aside
 from tools.bench.loading import loading
 from tools.bench.manager import manager
 from tools.bench.model_shapes import SMALL, TRUE, sd1, sdxl
 from tools.bench.pictures import Work
 from tools.bench.random_files import write
+from tools.bench.speed import OPTIONS, speed
 from tools.bench.swapping import swapping
 from webui.core.errors import DarkroomError
 from webui.engine.checkpoints.catalogue import Catalogue
@@ -47,6 +49,13 @@ def test_the_engine_and_the_pipeline_draw_the_same_picture(tmp_path: Path, label
     assert row.value and row.value > 0
     # Random weights make more of rounding than trained ones.
     assert any(f"at most {apart}/255 apart" in row.note for apart in range(5))
+
+
+def test_each_speed_option_is_timed_and_its_picture_compared(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "tiny")
+    rows = speed(tmp_path / "tiny", Work(64, 64, 12, 1, 0, "64 x 64"), "cpu", 0)
+    assert len(rows) == len(OPTIONS) + 1 and all(row.value and row.value > 0 for row in rows)
+    assert not any("; 0.00/255 apart" in row.note for row in rows[:-1]), "each changes the picture"
 
 
 def test_without_a_gpu_there_is_nothing_to_swap_to(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ def manager(label: str, folder: Path, work: Work, threads: int, widths: Widths =
         torch.set_num_threads(threads)
     write(label, folder / f"{label}.safetensors", _DTYPES[label], widths)
     checkpoint = Catalogue((folder,), hash_large=False).get(label)
-    with _engine(folder, threads) as (engine, told):
-        ours = _ours(engine, told)
+    with engine_on(folder, threads) as (engine, told):
+        ours = ours_of(engine, told)
         # The first picture loads the model.
         ours(_request(work, 0, checkpoint))
         with engine._pipelines.lend(checkpoint) as model:
@@ -91,10 +91,11 @@ def _request(work: Work, number: int, checkpoint: Checkpoint) -> GenerationReque
 
 
 @contextmanager
-def _engine(folder: Path, threads: int) -> Iterator[tuple[Engine, queue.SimpleQueue[Output]]]:
+def engine_on(folder: Path, threads: int, device: str = "cpu") -> Iterator[tuple[Engine, queue.SimpleQueue[Output]]]:
+    """An engine on a folder's checkpoints, and what it tells of its one job."""
     plugins = load_plugins((), "worker")
     told: queue.SimpleQueue[Output] = queue.SimpleQueue()
-    config = EngineConfig(ModelFolders((folder,)), device="cpu", threads=threads)
+    config = EngineConfig(ModelFolders((folder,)), device=device, threads=threads)
     engine = Engine(config, build_registry(plugins), plugins, lambda job_id, output: told.put(output))
     try:
         yield engine, told
@@ -102,7 +103,9 @@ def _engine(folder: Path, threads: int) -> Iterator[tuple[Engine, queue.SimpleQu
         engine.close()
 
 
-def _ours(engine: Engine, told: queue.SimpleQueue[Output]) -> Draw:
+def ours_of(engine: Engine, told: queue.SimpleQueue[Output]) -> Draw:
+    """Draws by the engine, from `submit` to the encoded PNG."""
+
     def draw(request: GenerationRequest) -> tuple[float, Image.Image]:
         start = time.perf_counter()
         engine.submit("bench", request)

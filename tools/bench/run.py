@@ -30,6 +30,7 @@ PARTS = (
     "manager",
     "swapping",
     "attention",
+    "speed",
     "start",
     "page",
     "one",
@@ -87,6 +88,7 @@ async def bench(plan: Plan, listener: Listener) -> None:
             "manager": ("Pictures of SD1.5's and SDXL's size through the engine", lambda: _manager(folder, plan)),
             "swapping": ("Swapping to a model held in RAM", lambda: _swapping(folder, plan)),
             "attention": ("Attention backends on the layers of SD1.5 and SDXL", lambda: _attention(plan)),
+            "speed": ("Speed options on the starter model", lambda: _speed(starter, work, plan)),
             "start": ("The first picture after a start", lambda: start(folder, work.request(0), plan.flags)),
             "page": ("The page, against a bare one", lambda: page(folder, 2 * work.rounds)),
         }
@@ -120,6 +122,10 @@ def _manager(folder: Path, plan: Plan) -> list[Row]:
 
 def _attention(plan: Plan) -> list[Row]:
     return aside("tools.bench.attention:attention", plan.work(0).pairs, plan.device, plan.precision, plan.threads)
+
+
+def _speed(starter: Checkpoint, work: Work, plan: Plan) -> list[Row]:
+    return aside("tools.bench.speed:speed", starter.path, work, plan.device, plan.threads)
 
 
 def _swapping(folder: Path, plan: Plan) -> list[Row]:
