@@ -87,8 +87,8 @@ def test_a_bare_page_has_the_components_that_it_is_told() -> None:
 
 
 def test_an_unknown_part_is_refused() -> None:
-    with pytest.raises(InvalidField, match=r"PART must be one of .*clients.* not 'speed'"):
-        command.run(["speed"])
+    with pytest.raises(InvalidField, match=r"PART must be one of .*clients.* not 'velocity'"):
+        command.run(["velocity"])
 
 
 def test_the_processor_has_a_name() -> None:
