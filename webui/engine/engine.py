@@ -259,7 +259,7 @@ class Engine:
         run.spend("denoised", time.perf_counter() - run.lane_started)
         run.lane = None
         if end.error is not None:
-            if isinstance(end.error, OutOfMemory) and run.guides and self._pipelines.move_away(run.checkpoints):
+            if isinstance(end.error, OutOfMemory) and self._pipelines.move_away(run.checkpoints):
                 run.batches.insert(0, run.batch)
                 self._begin_again(run)
             else:
@@ -267,11 +267,11 @@ class Engine:
             return
         if end.latents is not None or end.images is not None:
             run.decoding += 1
-            self._decode_later(run, run.batch, end)
+            self._decode_later(run, run.batch, end, run.model)
         self._next_batch(run)
 
-    def _decode_later(self, run: Run, batch: int, end: LaneEnd) -> None:
-        self._decoder.submit(self._decode, run, batch, end, run.model)
+    def _decode_later(self, run: Run, batch: int, end: LaneEnd, model: Any) -> None:
+        self._decoder.submit(self._decode, run, batch, end, model)
 
     def _overflowed(self, run: Run, batch: int, end: LaneEnd, model: Any, error: BadNumbers) -> None:
         """Make a batch, or only decode it, once more in 32 bits, as the answer was no numbers in fewer."""
@@ -281,7 +281,9 @@ class Engine:
             return
         self._noted(run, self._overflows.learn(run.request, role))
         if role == "vae":
-            self._intake.take_vae(run, lambda: self._inbox.put(lambda: self._decode_later(run, batch, end)))
+            # By name, since the run itself may begin again meanwhile, and then has no model for a while.
+            decode = partial(self._decode_later, run, batch, end)
+            self._intake.take_vae(run, lambda wide: self._inbox.put(partial(decode, wide)))
             return
         run.decoding -= 1
         if run.ready:

@@ -72,8 +72,8 @@ class Intake:
         """Make a run ready; ends in `ready`, `gone` or `failed`, or in nothing if it has ended."""
         self._encoder.submit(self._guarded, run, self._take_up, run)
 
-    def take_vae(self, run: Run, then: Callable[[], None]) -> None:
-        """Lend the run its model again, with the autoencoder as it is known by now to be needed; then call `then`."""
+    def take_vae(self, run: Run, then: Callable[[LoadedModel], None]) -> None:
+        """Lend the run its model again, with the autoencoder as it is known by now to be needed; `then` gets it."""
         self._loader.submit(self._guarded, run, self._load_vae, run, then)
 
     def warm(self, title: str, precisions: Mapping[str, str]) -> None:
@@ -122,19 +122,20 @@ class Intake:
         run.spend("loaded", time.perf_counter() - started)
         self._encoder.submit(self._guarded, run, self._prepare, run)
 
-    def _load_vae(self, run: Run, then: Callable[[], None]) -> None:
+    def _load_vae(self, run: Run, then: Callable[[LoadedModel], None]) -> None:
         if run.cancelled or run.ended:
             return
         checkpoint = find_accepted(self._means.catalogue, self._means.overflows.applied(run.request))
         # It holds a model already, so it must not wait for those of others.
-        model = self._means.pipelines.lend(
+        loan = self._means.pipelines.lend(
             checkpoint, given_up=lambda: True, beside=run.checkpoints, note=partial(self._told.note, run)
         )
-        run.models[:1] = [run.loan.enter_context(model)]
+        model = run.loan.enter_context(loan)
+        run.models[:1] = [model]
         if run.cancelled or run.ended:
             self._told.gone(run)
         else:
-            then()
+            then(model)
 
     def _tell_loading(self, run: Run, checkpoint: Checkpoint, waits: bool = False) -> None:
         waiting = f"Waiting for memory. {checkpoint.name} is loaded as soon as another model is no longer in use."

@@ -15,6 +15,7 @@ from tests.engine.memory.shortage import Shortage
 from tests.engine.tiny_stock import Watch
 from webui.core.events import Failed, Finished, Loading, Note, Preview, Step
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.memory.placing import Placer
 from webui.engine.stock.lane import StockLane
 from webui.engine.stock.model import StockModel
 from webui.plugins.builtin.stock import stock_classes
@@ -290,6 +291,19 @@ def test_when_memory_runs_out_it_begins_anew_by_tiles(stock, ask_stock, times):
     else:
         assert isinstance(end, Failed) and end.problem.type == "out-of-memory"
     stock.engine.unload()
+
+
+def test_beside_a_card_it_begins_anew_with_its_parts_in_ram(folder, registry, plugins, ask_stock, stock):
+    request = ask_stock(checkpoint="sana", seed=12)
+    [right] = stock.make(request)
+    moved = []
+    # The whole, then by tiles.
+    with running(folder, registry, plugins, on_try=Shortage("draw", 2)) as bench:
+        bench.engine._pipelines._placer = Placer(
+            torch.device("cpu"), torch.float32, "automatic", move=lambda tensor: moved.append(0) or tensor.clone()
+        )
+        [picture] = bench.make(request)
+    assert moved and np.array_equal(pixels(picture[0]), pixels(right[0]))
 
 
 def test_bad_numbers_are_told(tmp_path, registry, plugins, ask_stock):
