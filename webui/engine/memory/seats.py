@@ -104,6 +104,7 @@ class Seats:
                 except BaseException:
                     seat.leave(network)
                     seat.users -= 1
+                    self._changed.notify_all()
                     raise
         try:
             yield
