@@ -299,6 +299,7 @@ class Service:
             "live_previews_enable": current.live_previews_enable,
             "randn_source": current.randn_source,
             "eta_noise_seed_delta": current.eta_noise_seed_delta,
+            "hide_samplers": current.hide_samplers,
             **{name: getattr(current, setting_of(name)) for name in OPTIONS},
             **{name: getattr(current, name) for name in SPEED_OPTIONS},
         }

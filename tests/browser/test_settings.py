@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open, Serve, ready
+from tests.browser.conftest import Open, Serve
 from tests.browser.helpers import tab
 
 pytestmark = pytest.mark.browser
@@ -162,3 +162,38 @@ def test_attention_that_cannot_serve_here_says_why(page: Page) -> None:
     options.filter(has_text="xFormers").click()
     page.click("#settings_submit")
     expect(page.locator("#dk_notices")).to_contain_text("saved")
+
+
+def test_samplers_are_grouped_and_those_that_are_hidden_leave_the_list_alone(page: Page) -> None:
+    options = page.locator("#txt2img_sampling [role=option]")
+
+    def listed() -> list[str]:
+        tab(page, "txt2img")
+        page.click("#txt2img_sampling input")
+        expect(options.first).to_be_visible()
+        found = [str(option.get_attribute("aria-label")) for option in options.all()]
+        page.keyboard.press("Escape")
+        return found
+
+    page.click("#txt2img_sampling input")
+    heading = page.locator("#txt2img_sampling [role=option][data-heading]")
+    # The example extension has one too.
+    expect(heading).to_have_count(2)
+    expect(heading.last).to_have_attribute("data-heading", "From diffusers")
+    expect(heading.last).to_have_attribute("aria-label", "DPM-Solver++ (diffusers)")
+    page.keyboard.press("Escape")
+    before = listed()
+    own = [name for name in before if not name.endswith("(diffusers)")]
+    assert before[: len(own)] == own and len(before) > len(own) + 20 and "Heun" in own
+    tab(page, "settings")
+    page.fill("#settings_search", "hide samplers")
+    page.locator("#setting_hide_samplers label").filter(has_text="Heun").first.locator("input").check()
+    page.click("#settings_submit")
+    expect(page.locator("#dk_notices")).to_contain_text("saved")
+    hidden = page.evaluate("darkroom.shell.state.settings.hide_samplers")
+    assert hidden == ["DPM++ 2M SDE Heun"], "the first whose name has it"
+    assert listed() == [name for name in before if name not in hidden]
+    answer = page.evaluate(
+        "name => darkroom.api('POST', 'jobs', { prompt: 'red', steps: 1, sampler_name: name })", hidden[0]
+    )
+    assert answer["request"]["sampler_name"] == hidden[0]

@@ -128,6 +128,13 @@ class Settings(BaseModel):
         "one, as most pictures of A1111 were made. GPU: the device's own.",
         json_schema_extra=_row(RUNNING, labels={source: source for source in SOURCES}),
     )
+    hide_samplers: tuple[str, ...] = Field(
+        (),
+        title="Hide samplers in user interface",
+        description="The page's list is without those that are ticked; requests and read texts may name them still.",
+        max_length=1000,
+        json_schema_extra=_row(SAMPLING, "samplers"),
+    )
     eta_ancestral: float = _option("eta", "Eta for k-diffusion samplers")
     eta_ddim: float = _option("eta_ddim")
     s_churn: float = _option("s_churn")

@@ -24,6 +24,7 @@ SCRIPTS = (
     "jobs.js",
     "problems.js",
     "form.js",
+    "samplers.js",
     "models.js",
     "modules.js",
     "extra.js",

@@ -238,6 +238,7 @@ EN = {
     "settings_none": "No setting has these words.",
     "settings_restart": "From the next start on",
     "attention_unavailable": "{title} ({reason})",
+    "samplers_from": "From {group}",
     "settings_not_found": "{name} (not found)",
     "settings_no_extensions": "No extensions were found.",
     "settings_left_out": "{title} is left out. {problem}",

@@ -28,10 +28,16 @@
     for (const [name, value] of Object.entries(values)) D.problems.look(name, value);
   }
 
+  // Have a list drawn anew, with the value that is chosen.
+  function offer(task, name) {
+    if (choices[name]) fill(task, { [name]: valuesOf(task)[name] });
+  }
+
   function take(task, names) {
     const values = pending[task] || {};
     pending[task] = null;
-    const become = (name) => (choices[name] ? { __type__: "update", value: values[name], choices: choices[name].map((one) => [one, one]) } : values[name]);
+    const offered = (name) => (name === "sampler_name" ? D.samplers.offered(choices[name], values[name]) : choices[name]);
+    const become = (name) => (choices[name] ? { __type__: "update", value: values[name], choices: offered(name).map((one) => [one, one]) } : values[name]);
     return names.map((name) => (name in values ? become(name) : { __type__: "update" }));
   }
 
@@ -161,5 +167,5 @@
     const { width, height } = valuesOf("txt2img");
     fill("txt2img", { width: height, height: width });
   });
-  D.form = { named, valuesOf, fill, take, changed, paste, useInfotext };
+  D.form = { offer, named, valuesOf, fill, take, changed, paste, useInfotext };
 })();

@@ -3,7 +3,7 @@
   const D = window.darkroom;
   const { t, el, byId } = D;
   // What a list of names is chosen from, by catalogue: rows with name, title and perhaps a problem.
-  const catalogues = { extensions: [], quicksettings: [] };
+  const catalogues = { extensions: [], quicksettings: [], samplers: [] };
   let saved = {};
   // Which settings are lists of names: the catalogue, and whether the ticks stand for those that are not in the list.
   let lists = {};
@@ -18,6 +18,7 @@
       catalogues.quicksettings = Object.entries(settings.schema.properties)
         .filter(([name, { type }]) => type !== "array" && name !== "sd_text_encoders")
         .map(([name, { title }]) => ({ name, title: name === "sd_vae" ? t("modules") : title }));
+      catalogues.samplers = D.boot.samplers.map(([name]) => ({ name, title: name }));
       report();
       byId("settings_fill").click();
     } catch (problem) {
