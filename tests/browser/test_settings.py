@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open, Serve
+from tests.browser.conftest import Open, Serve, ready
 from tests.browser.helpers import tab
 
 pytestmark = pytest.mark.browser
