@@ -197,3 +197,7 @@ def test_samplers_are_grouped_and_those_that_are_hidden_leave_the_list_alone(pag
         "name => darkroom.api('POST', 'jobs', { prompt: 'red', steps: 1, sampler_name: name })", hidden[0]
     )
     assert answer["request"]["sampler_name"] == hidden[0]
+    # What a read text names is chosen all the same.
+    page.fill("#txt2img_prompt textarea", f"red\nSteps: 3, Sampler: {hidden[0]}, CFG scale: 4, Seed: 1, Size: 64x64")
+    page.click("#paste")
+    expect(page.locator("#txt2img_sampling input")).to_have_value(hidden[0], timeout=8000)
