@@ -92,7 +92,10 @@ class Lane:
         on_end: Callable[[LaneEnd], None],
         on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """steps: how many the sampler will walk. merging_ratio: share of a UNet's tokens that are merged. The sampling must be fresh. on_note: may hear a sentence again."""
+        """steps: how many the sampler will walk. merging_ratio: share of a UNet's tokens that are merged.
+
+        The sampling must be fresh. on_note: may hear a sentence again.
+        """
         self.attention = attention
         self.merging_ratio = merging_ratio
         self.steps = steps
