@@ -14,14 +14,18 @@ def other(tmp_path_factory):
     return load_model(write_checkpoint(tmp_path_factory.mktemp("refiner") / "other", seed=5))
 
 
-@pytest.mark.parametrize("asked", [{}, HANDS_OVER], ids=["one model", "with a refiner"])
+@pytest.mark.parametrize(
+    "asked",
+    [{}, HANDS_OVER, {"cfg_end": 0.5}, {"skip_early_cond": 0.4}, {"s_min_uncond": 3.0}],
+    ids=["plain", "with a refiner", "guided at first", "guided at last", "guided now and then"],
+)
 def test_dpm_adaptive_makes_each_picture_as_it_would_alone(tiny, other, registry, ask, asked):
-    refiner = other if asked else None
+    refiner = other if asked is HANDS_OVER else None
     batch = Loop(tiny, registry)
     batch.add("both", ask(sampler_name="DPM adaptive", steps=4, batch_size=2, seed=5, **asked), refiner=refiner)
     pictures = batch.run()["both"]
-    # Two rows a forward pass, one picture with and without the prompt.
-    assert set(batch.rows) == {2} and len(pictures) == 2
+    # At most two rows a forward pass, one picture with and without the prompt.
+    assert set(batch.rows) <= {1, 2} and len(pictures) == 2
     assert batch.steps["both"] == sorted(batch.steps["both"])
     for place in (0, 1):
         alone = Loop(tiny, registry)
@@ -34,7 +38,7 @@ def test_a_stopped_batch_has_the_pictures_that_were_begun(tiny, registry, ask):
     lane = loop.add("three", ask(sampler_name="DPM adaptive", steps=6, batch_size=3))
     loop.turn(4)
     assert lane.newest.shape[0] == len(lane.denoised) == 1
-    while lane.ask.place[0] == 0:
+    while lane.ask.place.index == 0:
         loop.turn()
     loop.turn()
     first, second = lane.denoised

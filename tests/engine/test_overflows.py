@@ -79,6 +79,23 @@ def test_a_vae_that_overflows_decodes_again_in_32_bits(half, right, ask):
     assert notes == [VAE]
 
 
+def test_an_interrupted_job_still_finishes_the_picture_that_was_begun(half, ask):
+    half.gate.hold_at(len(half.gate.passes) + 2)
+    half.engine.submit("a", ask(checkpoint="unet", n_iter=3))
+    assert half.gate.held.wait(60)
+    half.engine.interrupt("a")
+    half.gate.release()
+    end = half.heard.end("a")
+    assert isinstance(end, Finished) and end.interrupted and end.pictures == 1
+    assert [note.text for note in half.heard.of("a", Note)] == [DENOISER]
+
+
+def test_who_asks_for_another_precision_is_not_concerned(half, ask):
+    made(half, "a", ask(checkpoint="unet"))
+    _, notes = made(half, "b", ask(checkpoint="unet", denoiser_precision="bf16"))
+    assert not notes
+
+
 def test_others_stay_as_they_are(half, ask):
     made(half, "a", ask(checkpoint="vae"))
     pictures, notes = made(half, "b", ask(checkpoint="fine"))

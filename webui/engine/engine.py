@@ -223,10 +223,11 @@ class Engine:
         self._next_batch(run)
 
     def _next_batch(self, run: Run) -> None:
-        if run.batches and not run.ending:
+        if run.goes_on:
             if not run.ready:
                 return
             run.batch = run.batches.pop(0)
+            run.owed.discard(run.batch)
             run.lane_started = time.perf_counter()
             try:
                 self._start_lane(run)
@@ -260,7 +261,7 @@ class Engine:
         run.lane = None
         if end.error is not None:
             if isinstance(end.error, OutOfMemory) and self._pipelines.move_away(run.checkpoints):
-                run.batches.insert(0, run.batch)
+                run.put_back(run.batch)
                 self._begin_again(run)
             else:
                 self._fail(run, end.error)
@@ -277,6 +278,7 @@ class Engine:
         """Make a batch, or only decode it, once more in 32 bits, as the answer was no numbers in fewer."""
         role: Role = "denoiser" if isinstance(error, BadLatents) else "vae"
         if run.ended or not can_widen(model, role):
+            self._overflows.forget(run.request)
             self._fail(run, error)
             return
         self._noted(run, self._overflows.learn(run.request, role))
@@ -288,7 +290,7 @@ class Engine:
         run.decoding -= 1
         if run.ready:
             self._begin_again(run)
-        run.batches.insert(0, batch)
+        run.put_back(batch)
         self._next_batch(run)
 
     def _begin_again(self, run: Run) -> None:
@@ -298,7 +300,7 @@ class Engine:
             run.lane.abandon()
             run.lane = None
             self._denoiser.discard_ended()
-            run.batches.insert(0, run.batch)
+            run.put_back(run.batch)
         run.models, run.guides = [], []
         run.loan.close()
         self._pipelines.wake()
@@ -317,6 +319,7 @@ class Engine:
 
     def _stop_now(self, run: Run) -> None:
         run.ending = True
+        run.owed.clear()
         if run.lane is None:
             self._next_batch(run)
         else:

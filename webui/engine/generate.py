@@ -45,6 +45,8 @@ class Run:
     alone: bool
     batches: list[int]
     """Numbers of the batches that are still to be made, the current one left out."""
+    owed: set[int] = field(default_factory=set)
+    """Those of them that were begun, and are to be made anew."""
     loan: ExitStack = field(default_factory=ExitStack)
     models: list[LoadedModel | StockModel] = field(default_factory=list)
     """Lent to it: the checkpoint's, then the refiner's where there is one."""
@@ -77,6 +79,18 @@ class Run:
     def model(self) -> LoadedModel | StockModel:
         """The checkpoint's, which decodes the pictures; there is one once the job has joined the loop."""
         return self.models[0]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another batch is to be made: of a job that ends after its picture only one that was begun already."""
+        if not self.batches or (self.ending and self.interrupted):
+            return False
+        return not self.ending or self.batches[0] in self.owed
+
+    def put_back(self, batch: int) -> None:
+        """Have a batch that was begun made anew, before all others."""
+        self.batches.insert(0, batch)
+        self.owed.add(batch)
 
     def spend(self, stage: str, seconds: float) -> None:
         """Add to a stage's time."""

@@ -108,7 +108,7 @@ class Lane:
         self._guide, self._handover = self._beginning
         self._guidance = guidance
         self._calls = 0
-        """Questions of the sampler so far, the open one left out."""
+        """Questions of the sampler so far, of this picture where each is made alone; the open one left out."""
         self._alone = alone
         self._hooks = hooks
         self._on_step = on_step
@@ -152,7 +152,8 @@ class Lane:
     def _negative(self) -> Timeline | None:
         """The negative text that the open ask is to be answered with, None where guidance is off or left out."""
         ask = self.ask
-        asked = self._guidance.is_asked(ask.sigma, ask.step, self.steps, self._calls)
+        step = ask.step if ask.place is None else ask.place.step
+        asked = self._guidance.is_asked(ask.sigma, step, self.steps, self._calls)
         return self._guide.negative if asked else None
 
     def start(self) -> None:
@@ -190,7 +191,7 @@ class Lane:
         if self.ask.place is None:
             return denoised
         before = denoised[:0] if self.denoised is None else self.denoised
-        return torch.cat([before[: self.ask.place[0]], denoised])
+        return torch.cat([before[: self.ask.place.index], denoised])
 
     def stop(self) -> None:
         """End at this step with the picture as far as it got; without one when nothing was predicted yet."""
@@ -216,11 +217,12 @@ class Lane:
             self.fail(error)
             return
         self._ask = ask
-        another = before is not None and before.place is not None and before.place != ask.place
+        another = bool(before and before.place and ask.place and before.place.index != ask.place.index)
         if another:
             self._guide, self._handover = self._beginning
+            self._calls = 0
         if ask.place is not None:
-            self._last_steps[ask.place[0]] = ask.step
+            self._last_steps[ask.place.index] = ask.step
         if self._handover is not None and ask.sigma <= self._handover.sigma:
             self._guide, self._handover = self._handover.guide, None
         if before is None or another or ask.step > before.step:

@@ -12,6 +12,7 @@ from webui.core.precisions import FIELD_OF
 from webui.core.request import GenerationRequest
 
 Role = Literal["denoiser", "vae"]
+ROLES: tuple[Role, ...] = ("denoiser", "vae")
 
 _SAID = {
     "denoiser": "This checkpoint's numbers overflow in half precision, so its denoiser computes in 32 bits.",
@@ -24,6 +25,7 @@ class Overflows:
 
     def __init__(self) -> None:
         self._known: set[tuple[Role, tuple[str, ...]]] = set()
+        """Roles with the files, and with the precision that was asked for: others' choice is another matter."""
         self._lock = threading.Lock()
 
     def learn(self, request: GenerationRequest, role: Role) -> str:
@@ -31,6 +33,11 @@ class Overflows:
         with self._lock:
             self._known.add((role, _files(request, role)))
         return _SAID[role]
+
+    def forget(self, request: GenerationRequest) -> None:
+        """Take back what was learnt of such requests, since 32 bits were no help either."""
+        with self._lock:
+            self._known -= {(role, _files(request, role)) for role in ROLES}
 
     def applied(self, request: GenerationRequest) -> GenerationRequest:
         """The request with what is known of its parts."""
@@ -41,10 +48,9 @@ class Overflows:
         return [_SAID[role] for role in self._of(request)]
 
     def _of(self, request: GenerationRequest) -> Iterator[Role]:
-        roles: tuple[Role, ...] = ("denoiser", "vae")
         with self._lock:
             known = set(self._known)
-        return (role for role in roles if (role, _files(request, role)) in known)
+        return (role for role in ROLES if (role, _files(request, role)) in known)
 
 
 def can_widen(model: Any, role: Role) -> bool:
@@ -60,6 +66,6 @@ def can_widen(model: Any, role: Role) -> bool:
 
 
 def _files(request: GenerationRequest, role: Role) -> tuple[str, ...]:
-    """What the part is read from: by hash where that is known. With a refiner both compute alike."""
-    checkpoint = request.checkpoint_hash or request.checkpoint
-    return (checkpoint, request.vae_hash or request.vae) if role == "vae" else (checkpoint,)
+    """What the part is read from, by hash where that is known, and in what precision. With a refiner both are alike."""
+    checkpoint, asked = request.checkpoint_hash or request.checkpoint, getattr(request, FIELD_OF[role])
+    return (checkpoint, request.vae_hash or request.vae, asked) if role == "vae" else (checkpoint, asked)

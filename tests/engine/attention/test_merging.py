@@ -68,3 +68,13 @@ def test_jobs_of_different_ratios_share_no_pass(tiny, registry, ask):
         loop.add(f"job{number}", ask(sampler_name="Euler", steps=2, seed=number, token_merging_ratio=ratio))
     loop.run()
     assert sorted(loop.rows) == [2, 2, 4, 4]
+
+
+def test_likeness_is_compared_in_slices(monkeypatch):
+    from webui.engine.attention import merging
+
+    tokens = torch.randn(2, 12 * 10, 8)
+    whole, _ = joined(tokens, (12, 10), 0.5)
+    monkeypatch.setattr(merging, "LARGEST_SCORES", 7 * 2 * 30)
+    sliced, part = joined(tokens, (12, 10), 0.5)
+    assert torch.equal(whole, sliced) and part(sliced).shape == tokens.shape

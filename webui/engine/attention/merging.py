@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from webui.core.errors import DarkroomError
+from webui.engine.attention.slices import LARGEST_SCORES
 
 Part = Callable[[Tensor], Tensor]
 """Gives the answer for the joined tokens, (batch, fewer, width), back to all of them, (batch, tokens, width)."""
@@ -63,8 +64,7 @@ def joined(tokens: Tensor, sides: tuple[int, int], ratio: float) -> tuple[Tensor
     """
     targets, sources = _places(*sides, tokens.device)
     count = min(len(sources), int(tokens.shape[1] * ratio))
-    unit = functional.normalize(tokens, dim=-1)
-    likeness, nearest = (unit[:, sources] @ unit[:, targets].transpose(-1, -2)).max(dim=-1)
+    likeness, nearest = _nearest(functional.normalize(tokens, dim=-1), sources, targets)
     order = likeness.argsort(dim=-1, descending=True)
     leaving, staying = (_wide(part, tokens) for part in (order[:, :count], order[:, count:]))
     goal = _wide(nearest.gather(1, order[:, :count]), tokens)
@@ -80,6 +80,15 @@ def joined(tokens: Tensor, sides: tuple[int, int], ratio: float) -> tuple[Tensor
         return whole
 
     return torch.cat([tokens[:, sources].gather(1, staying), met], dim=1), part
+
+
+def _nearest(unit: Tensor, sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """(likeness, place among the targets) of the target that is most like each source, (batch, sources)."""
+    to = unit[:, targets].transpose(-1, -2)
+    # As with attention, only so many are compared at once as memory is sure to hold.
+    rows = max(1, LARGEST_SCORES // (unit.shape[0] * len(targets)))
+    parts = [(unit[:, some] @ to).max(dim=-1) for some in sources.split(rows)]
+    return torch.cat([likeness for likeness, _ in parts], dim=1), torch.cat([place for _, place in parts], dim=1)
 
 
 def _places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:

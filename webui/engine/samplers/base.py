@@ -10,6 +10,15 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The picture of a batch that alone is asked about: which, of how many, and the number of its own step from 0."""
+
+    index: int
+    count: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One question of a sampler: what is the clean picture behind `x` at noise level `sigma`?
 
@@ -23,8 +32,8 @@ class Ask:
     x: Tensor
     sigma: float
     step: int
-    place: tuple[int, int] | None = None
-    """(index, of how many) of the picture that alone is asked about, x then being a batch of one; None for all."""
+    place: Place | None = None
+    """Of the picture that alone is asked about, x then being a batch of one; None for all."""
 
 
 @dataclass(frozen=True, slots=True)

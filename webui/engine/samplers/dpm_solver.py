@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from webui.engine.samplers.base import Answer, Ask, SamplerContext, Sampling
+from webui.engine.samplers.base import Answer, Ask, Place, SamplerContext, Sampling
 from webui.engine.samplers.noise_ratio import in_noise_ratio
 from webui.engine.samplers.steps import ancestral, renewed, slope
 
@@ -104,7 +104,7 @@ class _Picture:
         while math.log(sigma / end) > LAST_STEP:
             following = max(end, sigma * math.exp(-h))
             down, up = _descent(sigma, following, end, eta)
-            low, high = yield from _solve(x, sigma, down, 3, self._step(sigma), (self.index, self.count))
+            low, high = yield from _solve(x, sigma, down, 3, *self._where(sigma))
             allowed = torch.clamp(RELATIVE * torch.maximum(low.abs(), before.abs()), min=ABSOLUTE)
             # The one place where a sampler waits for the device: what comes next depends on it.
             error = float(torch.linalg.vector_norm((low - high) / allowed)) / math.sqrt(x.numel())
@@ -116,14 +116,15 @@ class _Picture:
                     self.number += 1
             h *= factor
         if self.context.sigmas[-1] == 0.0:
-            x = (yield Ask(x, sigma, self._step(sigma), (self.index, self.count))).denoised
+            x = (yield Ask(x, sigma, *self._where(sigma))).denoised
         return x
 
-    def _step(self, sigma: float) -> int:
-        """How many of the lane's steps are done: those of the levels above, as this picture's share of the batch."""
+    def _where(self, sigma: float) -> tuple[int, Place]:
+        """How many of the lane's steps are done, and of this picture's: of its own those of the levels above."""
         steps = len(self.context.sigmas) - 1
         passed = bisect_left(self.levels, -sigma * (1.0 + LAST_STEP), key=lambda level: -level)
-        return (self.index * steps + min(passed, steps - 1)) // self.count
+        own = min(passed, steps - 1)
+        return (self.index * steps + own) // self.count, Place(self.index, self.count, own)
 
 
 def _factor(error: float, order: float) -> float:
@@ -142,9 +143,7 @@ def _descent(sigma: float, following: float, end: float, eta: float) -> tuple[fl
     return down, math.sqrt(max(following * following - down * down, 0.0))
 
 
-def _solve(
-    x: Tensor, sigma: float, following: float, order: int, step: int, place: tuple[int, int] | None = None
-) -> Guesses:
+def _solve(x: Tensor, sigma: float, following: float, order: int, step: int, place: Place | None = None) -> Guesses:
     """(the latent at `following` by one order less, by this order): DPM-Solver-1, -2 and -3."""
     h = math.log(sigma / following)
     first = slope(x, (yield Ask(x, sigma, step, place)).denoised, sigma)

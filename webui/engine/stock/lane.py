@@ -63,6 +63,8 @@ class StockLane:
         # The run's thread's own:
         self._tiled = False
         self._cut = False
+        self._until = 0
+        """Steps that are to be made though the batch is cut short, since memory ran out only after them."""
         self._begun = False
         self._before, self._done = 0, 0
         self._newest: Tensor | None = None
@@ -145,6 +147,7 @@ class StockLane:
 
     def _attempt(self) -> Sequence[Image.Image]:
         self._stages = self.model.stages(self._request.steps, len(self._seeds))
+        self._until = self._done if self._cut else 0
         self._before, self._done, self._newest = 0, 0, None
         return tuple(self.model.draw(self._request, self._seeds, self, tiled=self._tiled))
 
@@ -161,9 +164,9 @@ class StockLane:
             self._post(lambda: self._stepped(0, None))
         if not self._cut:
             self._turns.take()
-        if self._cut and self._newest is not None:
+        if self._is_cut and self._newest is not None:
             latent_space.check(self._newest)
-        return not self._cut
+        return not self._is_cut
 
     def after_step(self, share: float, latents: Tensor) -> None:
         """See `Watcher`."""
@@ -177,9 +180,14 @@ class StockLane:
             # What comes now is decoding, or another stage's text, and neither is a step.
             self._turns.give()
         done = min(done, self.steps)
-        if not self._cut:
+        if not self._is_cut:
             self._done, self._newest = done, latents
             self._post(lambda: self._stepped(done, latents))
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether what comes now is no step any more."""
+        return self._cut and self._done >= self._until
 
     def _failed(self, error: Exception) -> None:
         if is_fatal(error):
