@@ -26,7 +26,7 @@ from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Climb, Ladder, Shape
 from webui.engine.memory.placement import Placement
 from webui.engine.memory.placing import OFFLOAD, Placer, Placing, bytes_in_words
-from webui.engine.memory.rungs import evicting, freeing, ways_out
+from webui.engine.memory.rungs import Freed, evicting, freeing, ways_out
 from webui.engine.reading.cache import NetworkCache, PlacedReader
 from webui.engine.reading.kept import size_of
 from webui.plugins.resolve import resolve
@@ -170,13 +170,13 @@ class Pipelines:
             in_use = [resident.name for resident in self._resident.values() if resident.users]
         return Unloaded(tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(in_use)))
 
-    def make_room(self) -> bool:
-        """Drop idle models because memory ran out; whether that made room. May take a moment, as `unload`.
+    def make_room(self) -> Freed:
+        """Drop idle models because memory ran out; what made room. May take a moment, as `unload`.
 
         Weights that wait in RAM only leave the device.
         """
-        dropped = self._evict(0, on_device=True)
-        return self._placer.make_room() or bool(dropped)
+        dropped, left = self._evict(0, on_device=True), self._placer.make_room()
+        return Freed.MODELS if dropped else Freed(left)
 
     def move_away(self, checkpoints: Sequence[Checkpoint]) -> bool:
         """Have models wait in RAM when they are lent next, as there was no room to compute beside them.
@@ -289,7 +289,7 @@ class Pipelines:
         family = self._registry.families.get(checkpoint.family)
         load = self._resolve(family.function)
         own = self._registry.own_sampler(family)
-        rungs = freeing(self._device), evicting(self.make_room), placing.rung()
+        rungs = freeing(self._device), evicting(self.make_room, remembered=True), placing.rung()
         climb = Climb(self._ladder, _shape(checkpoint.name), rungs)
         while True:
             for sentence in climb.notes:

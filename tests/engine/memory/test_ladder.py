@@ -9,7 +9,7 @@ import torch
 from tests.engine.memory.shortage import ERRORS, Shortage
 from webui.core.errors import OutOfMemory
 from webui.engine.memory.ladder import Ladder, Rung, Shape
-from webui.engine.memory.rungs import Tiles, evicting, freeing
+from webui.engine.memory.rungs import Freed, Tiles, evicting, freeing
 
 SHAPE = Shape("decode", "a model", 4096)
 
@@ -112,10 +112,18 @@ def test_freeing_helps_once_and_only_where_memory_is_kept_in_reserve():
     assert [rung.take(), rung.take()] == [1, 0]
 
 
-def test_evicting_helps_as_long_as_there_is_something():
-    idle = ["b", "a"]
-    rung = evicting(lambda: bool(idle and idle.pop()))
-    assert [rung.take() for _ in range(3)] == [1, 1, 0] and not rung.begin(1)
+def test_dropping_models_helps_each_time_and_weights_that_come_back_once():
+    freed = [Freed.NOTHING, Freed.SEATS, Freed.MODELS, Freed.SEATS, Freed.MODELS]
+    rung = evicting(freed.pop)
+    assert [bool(rung.take()) for _ in range(5)] == [True, True, True, False, False] and not freed
+
+
+def test_that_models_made_room_is_remembered_where_it_is_asked_for():
+    for remembered in (False, True):
+        freed, ladder = [Freed.MODELS], Ladder(Shortage("decode"))
+        rung = evicting(lambda left=freed: left.pop() if left else Freed.NOTHING, remembered=remembered)
+        ladder.run(SHAPE, [rung], lambda: 0, lambda note: None, problem)
+        assert ("evict" in ladder.known(SHAPE)) is remembered
 
 
 @pytest.mark.parametrize(

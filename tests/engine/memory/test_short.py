@@ -1,15 +1,19 @@
 """An engine whose memory runs out, once or always, at each stage: the picture comes, is the same, and it is said."""
 
+from functools import wraps
+
 import pytest
 import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from tests.engine.helpers import load_model, pixels, running, write_checkpoint
 from tests.engine.memory.shortage import ERRORS, Shortage
-from webui.core.events import Failed, Note
+from webui.core.events import Failed, Finished, Note
 from webui.engine.memory.decoding import decode_within
 from webui.engine.memory.placing import Placer
 from webui.engine.memory.rungs import Relief
 
+CPU = torch.device("cpu")
 EVICTED = "Memory ran out, so models that nobody uses made room."
 HALVED = "Memory is short, so fewer pictures are computed at once; each is the same as before."
 CHEAPER = "Memory is short, so attention is computed by sub-quadratic."
@@ -140,6 +144,51 @@ def test_beside_a_card_a_job_that_finds_no_room_begins_anew_with_its_model_in_ra
         assert isinstance(bench.heard.end("b"), Failed)
         shortage.left = 0
         assert len(made(bench, "c", request)) == 2
+
+
+def failing(monkeypatch, network, method, times):
+    """Have a network's method run out of memory so many times, after its weights came to the device."""
+    plain, left = getattr(network, method), [times]
+
+    @wraps(plain)
+    def called(*arguments, **options):
+        assert left[0] > times - 30, "it is tried for ever"
+        left[0] -= 1
+        if left[0] >= 0:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return plain(*arguments, **options)
+
+    monkeypatch.setattr(network, method, called)
+
+
+@pytest.mark.parametrize(
+    ("network", "method", "said"),
+    [(UNet2DConditionModel, "forward", [EVICTED, HALVED]), (AutoencoderKL, "decode", [EVICTED, TILED])],
+)
+@pytest.mark.parametrize("times", [2, 10**6])
+def test_a_network_that_came_from_ram_and_then_finds_no_room_climbs_too(
+    folder, registry, plugins, ask, monkeypatch, network, method, said, times
+):
+    failing(monkeypatch, network, method, times)
+    with running(folder, registry, plugins) as bench:
+        bench.engine._pipelines._placer = Placer(CPU, torch.float32, "medvram", move=torch.clone)
+        bench.engine.submit("a", ask(width=320, steps=2))
+        end = bench.heard.end("a")
+        if times == 2:
+            assert isinstance(end, Finished) and notes(bench, "a") == said
+        else:
+            assert isinstance(end, Failed) and end.problem.type == "out-of-memory"
+            assert "not enough memory" in end.problem.detail
+
+
+def test_what_one_job_had_to_drop_is_not_dropped_for_the_next_of_its_kind(folder, registry, plugins, ask):
+    shortage = Shortage("denoise", 0)
+    with running(folder, registry, plugins, on_try=shortage) as bench:
+        for job, checkpoint, left in (("a", "tiny", 0), ("b", "other", 1), ("c", "tiny", 0), ("d", "other", 0)):
+            shortage.left = left
+            made(bench, job, ask(checkpoint=checkpoint))
+        assert [notes(bench, job) for job in "abcd"] == [[], [EVICTED], [], []]
+        assert sorted(bench.engine.describe()["models"]) == ["other", "tiny"]
 
 
 @torch.inference_mode()

@@ -40,12 +40,14 @@ class Rung:
 
     take: does it when memory has just run out; 0 when it cannot help (any more), else what is to be remembered.
     begin: does it with what was remembered, before anything is tried; whether it is to be said.
+    remembered: whether the next of the shape begins with it.
     """
 
     name: str
     note: str
     take: Callable[[], int]
     begin: Callable[[int], bool] = lambda _: True
+    remembered: bool = True
 
 
 class Climb:
@@ -76,7 +78,8 @@ class Climb:
             if amount:
                 log.warning("Out of memory (%s). %s", self.shape.stage, rung.note)
                 self.notes[rung.note] = None
-                self._ladder.learn(self.shape, rung.name, amount)
+                if rung.remembered:
+                    self._ladder.learn(self.shape, rung.name, amount)
                 return True
         self._ladder.forget(self.shape)
         return False

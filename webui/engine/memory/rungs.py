@@ -5,14 +5,30 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import torch
 
 from webui.engine.device import free_cache
 from webui.engine.memory.ladder import Ladder, Rung
 
-Evict = Callable[[], bool]
-"""Drops the models that nobody uses; whether that made room."""
+
+class Freed(IntEnum):
+    """What was made to leave a device."""
+
+    NOTHING = 0
+    SEATS = 1
+    """Only weights that wait in RAM, which come back for the next attempt."""
+    MODELS = 2
+
+
+Evict = Callable[[], Freed]
+"""Drops the models that nobody uses, and has weights that wait in RAM leave the device; what that made room of."""
+
+
+def nothing() -> Freed:
+    """An `Evict` where there is nothing to drop."""
+    return Freed.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +36,7 @@ class Relief:
     """What makes room, and what is remembered of it."""
 
     ladder: Ladder = field(default_factory=Ladder)
-    evict: Evict = bool
+    evict: Evict = nothing
 
 
 HALVE, TILES, ATTENTION = "halve", "tiles", "attention"
@@ -52,14 +68,24 @@ def freeing(device: torch.device) -> Rung:
     return Rung("free", "Memory ran out, so memory that was kept in reserve was freed.", free, begin)
 
 
-def evicting(evict: Evict) -> Rung:
-    """Drop the models that nobody uses."""
-    return Rung(
-        "evict",
-        "Memory ran out, so models that nobody uses made room.",
-        lambda: int(evict()),
-        lambda _: evict(),
-    )
+def evicting(evict: Evict, *, remembered: bool = False) -> Rung:
+    """Drop the models that nobody uses.
+
+    That weights left which wait in RAM is help once in a climb: those of the network that failed leave too, and would
+    come and fail for ever. remembered: for loading; elsewhere what was in the way once need not be again.
+    """
+    left = False
+
+    def take() -> int:
+        nonlocal left
+        freed = evict()
+        if freed is Freed.SEATS:
+            helps, left = not left, True
+            return int(helps)
+        return int(freed)
+
+    note = "Memory ran out, so models that nobody uses made room."
+    return Rung("evict", note, take, lambda _: bool(evict()), remembered)
 
 
 class Tiles:
