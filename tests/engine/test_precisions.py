@@ -15,11 +15,11 @@ from tests.engine.tiny_stock import Watch
 from webui.core.model_work import Convert
 from webui.core.precisions import FIELD_OF
 from webui.engine.checkpoints.catalogue import Catalogue
-from webui.engine.pipelines import _size
 from webui.engine.reading import cache
 from webui.engine.reading.cache import NetworkCache, PlacedReader
 from webui.engine.reading.kept import FP8, KeptTensor, keep, size_of, to_type, type_of
 from webui.engine.reading.networks import read_network
+from webui.engine.residents import size_of_all
 from webui.engine.work.convert import convert
 from webui.engine.work.files import WorkFiles
 from webui.plugins.resolve import resolve
@@ -83,7 +83,7 @@ def test_it_saves_the_memory(folder, registry, plugins, ask):
         for precision in BITS:
             make(ask(checkpoint="full", **all_parts(precision)))
             (newest,) = [r for r in pipelines._resident.values() if r.model not in [m for m, _ in sizes.values()]]
-            sizes[precision] = newest.model, _size([newest])
+            sizes[precision] = newest.model, size_of_all([newest])
         bits = {precision: size / sizes["fp32"][1] * 32 for precision, (_, size) in sizes.items()}
         assert bits == pytest.approx(BITS, rel=0.06), "norms and biases are not of 8 bits"
 

@@ -30,6 +30,21 @@ class ForwardPass:
     lanes: int
 
 
+class ForwardCounts:
+    """Counts forward passes and their rows, and passes them on to an observer."""
+
+    def __init__(self, observer: Callable[[ForwardPass], None] | None = None) -> None:
+        self.forwards = self.rows = 0
+        self._observer = observer
+
+    def __call__(self, forward: ForwardPass) -> None:
+        """Count one."""
+        self.forwards += 1
+        self.rows += forward.rows
+        if self._observer is not None:
+            self._observer(forward)
+
+
 class Guest(Protocol):
     """Something beside the lanes that computes on a thread of its own and takes its turns here (engine/stock)."""
 

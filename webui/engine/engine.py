@@ -24,7 +24,7 @@ from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.config import EngineConfig
-from webui.engine.denoise import Denoiser, ForwardPass
+from webui.engine.denoise import Denoiser, ForwardCounts, ForwardPass
 from webui.engine.generate import Run, finish_batch, make_lane, make_stock_lane, missing_batches
 from webui.engine.hooks import PluginStepHooks
 from webui.engine.intake import Intake, Means, Told
@@ -76,7 +76,7 @@ class Engine:
         devices.set_threads(config.threads, config.sharers)
         self.config = config
         self._registry, self._plugins, self._tell = registry, plugins, emit
-        self._on_fatal, self._observer = on_fatal, observer
+        self._on_fatal, self._counts = on_fatal, ForwardCounts(observer)
         self._device = devices.choose_device(config.device)
         self._dtype = devices.choose_dtype(config.precision, self._device)
         # Looking into thousands of files, and reading gigabytes for a hash, is the web process's task.
@@ -87,19 +87,19 @@ class Engine:
         self._pipelines = Pipelines.of(config, registry, self._device, self._dtype, ladder, on_models)
         self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
-        self._denoiser = Denoiser(partial(apply, self._backends), config.max_rows, self._count, relief=self._relief)
+        self._denoiser = Denoiser(partial(apply, self._backends), config.max_rows, self._counts, relief=self._relief)
         self._hooks = PluginStepHooks.of(plugins)
         self._runs: dict[str, Run] = {}
         self._telling = threading.Lock()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed = False
-        self._forwards = self._rows = 0
         self._overflows = Overflows()
         means = Means(
             self._catalogue, self._pipelines, self._backends, ladder, self._overflows, self._device, self._dtype
         )
-        told = Told(self._emit, self._note, self._ready, self._gone, self._failed)
-        self._intake = Intake(means, told)
+        later = self._later
+        told = Told(self._emit, later(self._noted), later(self._join), later(self._close_run), later(self._fail))
+        self._told, self._intake = told, Intake(means, told)
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
         self._decoder = ThreadPoolExecutor(1 if self._device.type == "cpu" else 2, "engine-decode")
         # Stock pipelines: one batch at a time, in turns with the loop.
@@ -151,8 +151,8 @@ class Engine:
             "precision": str(self._dtype).removeprefix("torch."),
             **self._pipelines.describe(),
             "jobs": len(self._runs),
-            "forwards": self._forwards,
-            "rows": self._rows,
+            "forwards": self._counts.forwards,
+            "rows": self._counts.rows,
         }
 
     def unload(self) -> Unloaded:
@@ -174,17 +174,9 @@ class Engine:
             pool.shutdown(wait=True, cancel_futures=True)
         self._previewer.close()
 
-    def _ready(self, run: Run) -> None:
-        self._inbox.put(partial(self._join, run))
-
-    def _gone(self, run: Run) -> None:
-        self._inbox.put(partial(self._close_run, run))
-
-    def _note(self, run: Run, text: str) -> None:
-        self._inbox.put(partial(self._noted, run, text))
-
-    def _failed(self, run: Run, error: BaseException) -> None:
-        self._inbox.put(partial(self._fail, run, error))
+    def _later(self, act: Callable[..., None]) -> Callable[..., None]:
+        """The same on the loop's thread, at its next turn."""
+        return lambda *arguments: self._inbox.put(partial(act, *arguments))
 
     # On the loop's thread
 
@@ -224,6 +216,8 @@ class Engine:
 
     def _next_batch(self, run: Run) -> None:
         if run.goes_on:
+            if run.ready and not self._pipelines.holds(run.models):
+                self._begin_again(run)
             if not run.ready:
                 return
             run.batch = run.batches.pop(0)
@@ -260,9 +254,11 @@ class Engine:
         run.spend("denoised", time.perf_counter() - run.lane_started)
         run.lane = None
         if end.error is not None:
-            if isinstance(end.error, OutOfMemory) and self._pipelines.move_away(run.checkpoints):
+            if isinstance(end.error, OutOfMemory) and self._pipelines.move_away(run.models):
                 run.put_back(run.batch)
                 self._begin_again(run)
+                # Not at once, which is in the midst of a turn of theirs.
+                self._inbox.put(self._follow)
             else:
                 self._fail(run, end.error)
             return
@@ -270,6 +266,12 @@ class Engine:
             run.decoding += 1
             self._decode_later(run, run.batch, end, run.model)
         self._next_batch(run)
+
+    def _follow(self) -> None:
+        """Have whoever computes with a model that was moved away begin anew, since so long it takes the room."""
+        for run in list(self._runs.values()):
+            if run.ready and run.lane is not None and not run.interrupted and not self._pipelines.holds(run.models):
+                self._begin_again(run)
 
     def _decode_later(self, run: Run, batch: int, end: LaneEnd, model: Any) -> None:
         self._decoder.submit(self._decode, run, batch, end, model)
@@ -367,18 +369,12 @@ class Engine:
         for run in list(self._runs.values()):
             self._fail(run, problem)
 
-    def _count(self, forward: ForwardPass) -> None:
-        self._forwards += 1
-        self._rows += forward.rows
-        if self._observer is not None:
-            self._observer(forward)
-
     # On the decoder's threads, and from all
 
     @torch.inference_mode()
     def _decode(self, run: Run, batch: int, end: LaneEnd, model: Any) -> None:
         started = time.perf_counter()
-        decode = partial(decode_within, self._relief, model, tell=partial(self._note, run))
+        decode = partial(decode_within, self._relief, model, tell=partial(self._told.note, run))
         try:
             for picture in finish_batch(run, batch, end, decode, self._plugins, self.config.png_compress_level):
                 if run.ended or run.cancelled:
@@ -389,7 +385,7 @@ class Engine:
             told = error.with_traceback(None)
             self._inbox.put(partial(self._overflowed, run, batch, end, model, told))
         except Exception as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
-            self._failed(run, error)
+            self._told.failed(run, error)
         else:
             self._inbox.put(partial(self._decoded, run, time.perf_counter() - started))
 

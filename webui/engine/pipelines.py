@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from webui.core.errors import ModelProblem, OutOfMemory
+from webui.core.errors import OutOfMemory
 from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 from webui.core.registry import Registry
 from webui.engine.checkpoints.catalogue import Checkpoint
@@ -24,11 +24,10 @@ from webui.engine.config import EngineConfig
 from webui.engine.device import free_cache, memory, precisions_of, process_bytes, ran_short
 from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Climb, Ladder, Shape
-from webui.engine.memory.placement import Placement
 from webui.engine.memory.placing import OFFLOAD, Placer, Placing, bytes_in_words
 from webui.engine.memory.rungs import Freed, evicting, freeing, ways_out
 from webui.engine.reading.cache import NetworkCache, PlacedReader
-from webui.engine.reading.kept import size_of
+from webui.engine.residents import Key, Resident, key_of, size_of_all
 from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)
@@ -37,22 +36,6 @@ log = logging.getLogger(__name__)
 _SHARE = 0.5
 # How long to wait at most until nothing refers to a dropped model any more.
 _FREEING_SECONDS = 2.0
-
-Key = tuple[tuple[tuple[str, int, int], ...], tuple[str, ...]]
-
-
-@dataclass
-class _Resident:
-    model: LoadedModel
-    name: str
-    users: int = 0
-    used: float = 0.0
-    placement: Placement = Placement.DEVICE
-
-    @property
-    def in_ram(self) -> bool:
-        """Whether its weights wait there, beside a device with memory of its own."""
-        return self.placement is not Placement.DEVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +88,7 @@ class Pipelines:
         self._placer = placer or Placer(device, dtype, "automatic", sharers)
         self._changed = changed
         self._ladder = ladder or Ladder()
-        self._resident: dict[Key, _Resident] = {}
+        self._resident: dict[Key, Resident] = {}
         self._lock = threading.Condition()
         self._loading = threading.Lock()
         self._waiting = False
@@ -149,9 +132,9 @@ class Pipelines:
         A model whose file was replaced may be held in both forms. `besides_bytes`: RAM of the process that no model is.
         """
         with self._lock:
-            held = tuple(HeldModel(resident.name, _size([resident])) for resident in self._resident.values())
+            held = tuple(HeldModel(resident.name, size_of_all([resident])) for resident in self._resident.values())
             cpu = self._device.type == "cpu"
-            in_ram = _size(resident for resident in self._resident.values() if cpu or resident.in_ram)
+            in_ram = size_of_all(resident for resident in self._resident.values() if cpu or resident.in_ram)
         models = list(dict.fromkeys(model.name for model in held))
         detail = f"{', '.join(models)} loaded" if models else "no model loaded"
         besides = max(0, process_bytes() - in_ram)
@@ -178,22 +161,29 @@ class Pipelines:
         dropped, left = self._evict(0, on_device=True), self._placer.make_room()
         return Freed.MODELS if dropped else Freed(left)
 
-    def move_away(self, checkpoints: Sequence[Checkpoint]) -> bool:
+    def move_away(self, models: Collection[Any]) -> bool:
         """Have models wait in RAM when they are lent next, as there was no room to compute beside them.
 
-        Whether they can, and nobody uses them but who asks, whose own loan stays good.
+        Whether lending them again is of use: one of them can move, or was moved away while it was lent. Loans stay
+        good, but until all are given back the model still takes its room.
         """
-        keys = [_key(checkpoint) for checkpoint in checkpoints]
         with self._lock:
-            found = [self._resident[key] for key in keys if key in self._resident]
-            movable = all(r.users == 1 and self._placer.can_move(r.placement) for r in found)
-            if not movable or len(found) < len(keys) or not found:
-                return False
-            for key, resident in zip(keys, found, strict=True):
+            held = {key: resident for key, resident in self._resident.items() if _among(models, resident.model)}
+            outdated = not self.holds(models)
+            going = {key: resident for key, resident in held.items() if resident.placing.can_move}
+            for key, resident in going.items():
                 del self._resident[key]
-                self._ladder.learn(_shape(resident.name), OFFLOAD, resident.placement + 1)
-        self._changed()
-        return True
+                shape = _shape(resident.name)
+                further = max(resident.placing.placement + 1, self._ladder.known(shape).get(OFFLOAD, 0))
+                self._ladder.learn(shape, OFFLOAD, further)
+        if going:
+            self._changed()
+        return bool(going) or outdated
+
+    def holds(self, models: Collection[Any]) -> bool:
+        """Whether these are what would be lent again; False when one of them was moved away."""
+        with self._lock:
+            return all(_among([r.model for r in self._resident.values()], model) for model in models)
 
     @contextmanager
     def lend(
@@ -210,13 +200,13 @@ class Pipelines:
         waits: told True when that waiting begins, and False when it is over. beside: what the caller holds already; it
         does not wait for those. note: hears what was done because memory ran out. Raises ModelProblem, OutOfMemory.
         """
-        patience = _Patience(given_up, waits, [_key(each) for each in beside], note)
+        patience = _Patience(given_up, waits, [key_of(each) for each in beside], note)
         with self._loan(self._borrow(checkpoint, patience)) as model:
             yield model
 
     def lend_resident(self, checkpoints: Sequence[Checkpoint]) -> list[AbstractContextManager[LoadedModel]]:
         """The same at once for models in memory, to be entered; [] when one must be loaded, or others wait."""
-        keys = [_key(checkpoint) for checkpoint in checkpoints]
+        keys = [key_of(checkpoint) for checkpoint in checkpoints]
         with self._lock:
             # Whoever waits for memory would wait for ever if the models in its way were lent again and again.
             if self._waiting or not all(key in self._resident for key in keys):
@@ -237,7 +227,7 @@ class Pipelines:
             pass
 
     @contextmanager
-    def _loan(self, resident: _Resident) -> Iterator[LoadedModel]:
+    def _loan(self, resident: Resident) -> Iterator[LoadedModel]:
         try:
             yield resident.model
         finally:
@@ -246,8 +236,8 @@ class Pipelines:
                 resident.used = time.monotonic()
                 self._lock.notify_all()
 
-    def _borrow(self, checkpoint: Checkpoint, patience: _Patience) -> _Resident:
-        key = _key(checkpoint)
+    def _borrow(self, checkpoint: Checkpoint, patience: _Patience) -> Resident:
+        key = key_of(checkpoint)
         known = self._take(key)
         if known is not None:
             return known
@@ -256,21 +246,9 @@ class Pipelines:
             known = self._take(key)
             if known is not None:
                 return known
-            # What it shares with a model that has to go for it must not be read again.
-            shared = self._reader.held(checkpoint.parts.values())
             began, self._waited, before = time.perf_counter(), 0.0, self._evictions
-            placing = self._placer.of(checkpoint)
-            budget = self._ram_budget if placing.home else self._budget
-            if placing.size_bytes > budget and budget in self._chosen:
-                patience.note(
-                    f"{checkpoint.name} takes {bytes_in_words(placing.size_bytes)}, and models may keep "
-                    f"{bytes_in_words(budget)} as the settings say, so all others make room for it."
-                )
-            self._evict(max(0, budget - checkpoint.size_bytes), shared, on_device=placing.home is None)
-            model = self._load(checkpoint, patience, placing)
-            resident = _Resident(model, checkpoint.name, users=1, placement=placing.placement)
-            del model
-            del shared
+            placing = self._placer.of(checkpoint, self._ladder.known(_shape(checkpoint.name)).get(OFFLOAD, 0))
+            resident = Resident(self._load(checkpoint, patience, placing), checkpoint.name, placing, users=1)
             seconds = time.perf_counter() - began - self._waited
             self.last_load = LastLoad(checkpoint.name, round(seconds, 3), self._evictions > before)
             with self._lock:
@@ -278,25 +256,48 @@ class Pipelines:
             self._changed()
             return resident
 
-    def _take(self, key: Key) -> _Resident | None:
+    def _take(self, key: Key) -> Resident | None:
         with self._lock:
             known = self._resident.get(key)
             if known is not None:
                 known.users += 1
             return known
 
+    def _make_way(self, checkpoint: Checkpoint, patience: _Patience, placing: Placing) -> list[nn.Module]:
+        """Drop what has to go for a model where it is loaded to; what it shares with those, not to be read again."""
+        if placing.moved:
+            # What it was on the device may still refer to itself in circles.
+            gc.collect()
+            free_cache(self._device)
+        budget = self._ram_budget if placing.home else self._budget
+        if placing.size_bytes > budget and budget in self._chosen:
+            patience.note(
+                f"{checkpoint.name} takes {bytes_in_words(placing.size_bytes)}, and models may keep "
+                f"{bytes_in_words(budget)} as the settings say, so all others make room for it."
+            )
+        shared = self._reader.held(checkpoint.parts.values(), placing.home, placing.by_blocks)
+        self._evict(max(0, budget - checkpoint.size_bytes), shared, on_device=placing.home is None)
+        return shared
+
     def _load(self, checkpoint: Checkpoint, patience: _Patience, placing: Placing) -> LoadedModel:
+        shared: list[nn.Module] = []
+
+        def make_way() -> None:
+            shared.clear()
+            shared.extend(self._make_way(checkpoint, patience, placing))
+
+        make_way()
         family = self._registry.families.get(checkpoint.family)
         load = self._resolve(family.function)
-        own = self._registry.own_sampler(family)
-        rungs = freeing(self._device), evicting(self.make_room, remembered=True), placing.rung()
+        own = bool(self._registry.own_sampler(family))
+        rungs = freeing(self._device), evicting(self.make_room, remembered=True), placing.rung(make_way)
         climb = Climb(self._ladder, _shape(checkpoint.name), rungs)
         while True:
             for sentence in climb.notes:
                 patience.note(sentence)
             try:
                 climb.trying()
-                model: LoadedModel = load(checkpoint, PlacedReader(self._reader, bool(own), placing.home))
+                model: LoadedModel = load(checkpoint, PlacedReader(self._reader, own, placing.home, placing.by_blocks))
                 self._placer.settle(model, placing.placement)
                 return model
             except Exception as error:
@@ -314,7 +315,7 @@ class Pipelines:
         """Wait until a model that is lent is idle; False when none can be that, or the waiting was given up."""
         given_up, waits = patience.given_up, patience.waits
 
-        def others() -> list[_Resident]:
+        def others() -> list[Resident]:
             return [resident for key, resident in self._resident.items() if key not in patience.held]
 
         def over() -> bool:
@@ -346,14 +347,14 @@ class Pipelines:
         dropped: list[weakref.ref[LoadedModel]] = []
         with self._lock:
             counted = {k: r for k, r in self._resident.items() if on_device is None or r.in_ram is not on_device}
-            held = _size(counted.values(), shared)
+            held = size_of_all(counted.values(), shared)
             idle = sorted((resident.used, key) for key, resident in counted.items() if resident.users == 0)
             for _, key in idle:
                 if held <= budget:
                     break
                 resident = self._resident.pop(key)
                 del counted[key]
-                held = _size(counted.values(), shared)
+                held = size_of_all(counted.values(), shared)
                 log.info("Dropped %s from memory.", resident.name)
                 names.append(resident.name)
                 dropped.append(weakref.ref(resident.model))
@@ -371,25 +372,10 @@ class Pipelines:
         return names
 
 
-def _size(residents: Iterable[_Resident], without: Iterable[nn.Module] = ()) -> int:
-    """Bytes of all their networks but these; one that several share counts once."""
-    networks = {id(network): network for resident in residents for network in resident.model.networks}
-    for network in without:
-        networks.pop(id(network), None)
-    return sum(size_of(network.parameters()) for network in networks.values())
-
-
 def _shape(name: str) -> Shape:
     return Shape("load", name)
 
 
-def _key(checkpoint: Checkpoint) -> Key:
-    """What the model was loaded from, so that a file that was replaced is loaded again, and how it is kept."""
-    try:
-        stats = [(str(file), file.stat()) for file in checkpoint.weights]
-    except OSError as error:
-        raise ModelProblem(
-            f"{checkpoint.name} is no longer complete: a file of its weights is gone.", field="checkpoint"
-        ) from error
-    kept = tuple(part.kept_as for part in checkpoint.parts.values())
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats), kept
+def _among(models: Collection[Any], model: Any) -> bool:
+    """By identity, whatever a family's class calls equal."""
+    return any(each is model for each in models)

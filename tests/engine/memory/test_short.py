@@ -1,5 +1,6 @@
 """An engine whose memory runs out, once or always, at each stage: the picture comes, is the same, and it is said."""
 
+import time
 from functools import wraps
 
 import pytest
@@ -8,7 +9,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from tests.engine.helpers import load_model, pixels, running, write_checkpoint
 from tests.engine.memory.shortage import ERRORS, Shortage
-from webui.core.events import Failed, Finished, Note
+from webui.core.events import Failed, Finished, Note, Step
 from webui.engine.memory.decoding import decode_within
 from webui.engine.memory.placing import Placer
 from webui.engine.memory.rungs import Relief
@@ -132,18 +133,52 @@ def test_beside_a_card_a_job_that_finds_no_room_begins_anew_with_its_model_in_ra
     shortage = Shortage("denoise", 4)
     with running(folder, registry, plugins, on_try=shortage) as bench:
         bench.engine._pipelines._placer = Placer(
-            torch.device("cpu"), torch.float32, "automatic", move=lambda tensor: moved.append(0) or tensor.clone()
+            CPU, torch.float32, "automatic", move=lambda tensor: moved.append(0) or tensor.clone(), least_block=1
         )
+        seats = bench.engine._pipelines._placer._seats
         pictures = made(bench, "a", request)
         assert notes(bench, "a") == [HALVED, CHEAPER, OFFLOADED] and moved
         assert max(abs(one - other).max() for one, other in zip(pictures, right, strict=True)) <= 1
         assert {p.rows for p in bench.gate.passes} == {2}
+        parts = seats.seated_bytes()
         # Where it cannot go further away, the job fails, and the next one runs as ever.
         shortage.left = 10**6
         bench.engine.submit("b", request)
         assert isinstance(bench.heard.end("b"), Failed)
         shortage.left = 0
         assert len(made(bench, "c", request)) == 2
+        # Of the denoiser, the largest, only what is no block's stays.
+        assert 0 < seats.seated_bytes() < parts / 2
+
+
+@pytest.mark.parametrize("left", [10**6, 4])
+def test_all_jobs_that_hold_the_model_begin_anew_with_it_in_ram(folder, registry, plugins, ask, plenty, left):
+    requests = [ask(seed=seed) for seed in (1, 2)]
+    right = [made(plenty, f"both {left} {request.seed}", request)[0] for request in requests]
+    shortage, moved = Shortage("denoise", 0), []
+
+    def move(tensor):
+        shortage.left = 0
+        moved.append(tensor)
+        return tensor.clone()
+
+    with running(folder, registry, plugins, on_try=shortage) as bench:
+        bench.engine._pipelines._placer = Placer(CPU, torch.float32, "automatic", move=move)
+        bench.gate.hold_at(1)
+        bench.engine.submit("a", requests[0])
+        assert bench.gate.held.wait(60)
+        bench.engine.submit("b", requests[1])
+        deadline = time.monotonic() + 60
+        while bench.engine._inbox.empty() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        bench.gate.hold_at(2)
+        assert bench.gate.held.wait(60) and bench.gate.passes[1].lanes == 2
+        shortage.left = left
+        bench.gate.release()
+        # All rows of both find no room, or those of the first alone.
+        pictures = [pixels(bench.heard.pictures(job)[0]) for job in "ab"]
+        assert moved and max(abs(one - other).max() for one, other in zip(pictures, right, strict=True)) <= 1
+        assert [sum(step.step == 1 for step in bench.heard.of(job, Step)) for job in "ab"] == [2, 2]
 
 
 def failing(monkeypatch, network, method, times):

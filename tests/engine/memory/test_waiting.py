@@ -15,6 +15,7 @@ from webui.engine.memory import placing
 from webui.engine.memory.ladder import Ladder
 from webui.engine.memory.placing import Placer
 from webui.engine.pipelines import Pipelines
+from webui.engine.reading.kept import size_of
 from webui.plugins.resolve import resolve
 
 CPU = torch.device("cpu")
@@ -119,6 +120,71 @@ def test_a_load_that_finds_no_room_puts_the_model_into_ram_and_remembers(catalog
             picture(registry, model, ask(steps=1))
         assert moves.count > 0 and set(notes) == {OFFLOADED} and len(shortage.tries) == count
         waiting.unload()
+
+
+def watched(model):
+    """(hook, shares): what of the denoiser's weights is on the device in the midst of its first block, each time."""
+    home = {name: tensor.data_ptr() for name, tensor in model.denoiser.state_dict().items()}
+    shares = []
+
+    def look(*_):
+        state = model.denoiser.state_dict()
+        there = size_of(tensor for name, tensor in state.items() if tensor.data_ptr() != home[name])
+        shares.append(there / size_of(state.values()))
+
+    hook = model.denoiser.down_blocks[0].resnets[0].register_forward_pre_hook(look)
+    return hook, shares
+
+
+def test_a_model_that_finds_no_room_in_parts_comes_by_blocks_though_somebody_has_its_networks(catalogue, registry, ask):
+    waiting = shelf(registry, "medvram", Moves())
+    shares = []
+    with waiting.lend(catalogue.get("tiny")) as parts:
+        waiting.make_room()
+        hook, seen = watched(parts)
+        right = picture(registry, parts, ask(steps=1))
+        hook.remove()
+        shares += seen
+        assert waiting.move_away([parts]) and not waiting.holds([parts]) and not waiting.names()
+        # Who borrowed it too, and comes later.
+        assert waiting.move_away([parts])
+        with waiting.lend(catalogue.get("tiny")) as blocks:
+            waiting.make_room()
+            hook, seen = watched(blocks)
+            assert (picture(registry, blocks, ask(steps=1)) == right).all()
+            hook.remove()
+            assert waiting.holds([blocks]) and not waiting.move_away([blocks, blocks])
+    assert min(shares) == 1 and max(seen) < 0.6
+
+
+def test_a_model_that_moves_to_ram_makes_room_by_rams_budget(catalogue, registry):
+    size, shortage = catalogue.get("tiny").size_bytes, Shortage("load")
+    placer = Placer(CPU, torch.float32, "automatic", move=Moves())
+    waiting = Pipelines(
+        registry, resolve, CPU, torch.float32, 10**10, placer=placer, ladder=Ladder(shortage), ram_budget_bytes=size
+    )
+    held = []
+    for name in ("tiny", "xl", "tiny", "xl"):
+        # The first two find no room on the device; then that is known.
+        shortage.left = len(held) < 2
+        waiting.prefetch(catalogue.get(name))
+        held.append(waiting.names())
+    assert held == [["tiny"], ["xl.safetensors"]] * 2
+
+
+def test_a_model_that_ram_has_no_room_for_does_not_move_there(catalogue, registry, monkeypatch):
+    notes, shortage = [], Shortage("load", 10**6)
+    poor = shelf(registry, "automatic", Moves(), Ladder(shortage))
+    monkeypatch.setattr(placing, "memory", lambda device: (10_000, 20_000))
+    with (
+        pytest.raises(OutOfMemory, match="not enough memory to load"),
+        poor.lend(catalogue.get("tiny"), note=notes.append),
+    ):
+        pass
+    assert notes == []
+    shortage.left = 0
+    with poor.lend(catalogue.get("tiny")) as model:
+        assert not poor.move_away([model]) and poor.holds([model])
 
 
 def test_models_in_ram_are_dropped_by_a_budget_of_their_own(catalogue, registry):

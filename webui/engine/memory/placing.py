@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -29,35 +29,47 @@ _WORKING_BYTES = 3 * 2**29
 class Placing:
     """Where one model that is being loaded goes."""
 
-    def __init__(self, placement: Placement, size_bytes: int, movable: bool) -> None:
-        """size_bytes: of all its weights. movable: whether there is RAM beside the device's memory."""
-        self.placement = placement
+    def __init__(self, placement: Placement, size_bytes: int, movable: bool, known: int = Placement.DEVICE) -> None:
+        """size_bytes: of all its weights. movable: whether there is room for it in RAM, beside the device's memory.
+
+        known: how far away it is known to have to be.
+        """
         self.size_bytes = size_bytes
-        self._movable = movable
+        self._planned, self._movable = placement, movable
+        self.placement = max(placement, Placement(known)) if movable else placement
+
+    @property
+    def moved(self) -> bool:
+        """Whether it is further away than was planned."""
+        return self.placement > self._planned
+
+    @property
+    def can_move(self) -> bool:
+        """Whether there is a place further away."""
+        return self._movable and self.placement is not Placement.BLOCKS
 
     @property
     def home(self) -> torch.device | None:
         """Where its weights are read to; None is the device."""
         return None if self.placement is Placement.DEVICE else _RAM
 
-    def rung(self) -> Rung:
-        """One place further away."""
-        return Rung(
-            OFFLOAD,
-            "Memory is short, so the model waits in RAM, and comes to the device in parts.",
-            self._further,
-            self._begin,
-        )
+    @property
+    def by_blocks(self) -> bool:
+        """Whether its networks come to the device by blocks."""
+        return self.placement is Placement.BLOCKS
 
-    def _further(self) -> int:
-        if not self._movable or self.placement is Placement.BLOCKS:
-            return 0
-        self.placement = Placement(self.placement + 1)
-        return int(self.placement)
+    def rung(self, make_way: Callable[[], None]) -> Rung:
+        """One place further away. make_way: called then, for room where its weights are read to."""
 
-    def _begin(self, placement: int) -> bool:
-        self.placement = max(self.placement, Placement(placement))
-        return True
+        def further() -> int:
+            if not self.can_move:
+                return 0
+            self.placement = Placement(self.placement + 1)
+            make_way()
+            return int(self.placement)
+
+        note = "Memory is short, so the model waits in RAM, and comes to the device in parts."
+        return Rung(OFFLOAD, note, further, lambda _: self.moved)
 
 
 class Placer:
@@ -84,8 +96,11 @@ class Placer:
         if not self._movable and mode not in ("automatic", "none"):
             log.warning("--%s changes nothing here: models wait in the memory that this device computes in.", mode)
 
-    def of(self, checkpoint: Checkpoint) -> Placing:
-        """Where a model that is to be loaded goes first. Raises OutOfMemory when it can fit nowhere."""
+    def of(self, checkpoint: Checkpoint, known: int = Placement.DEVICE) -> Placing:
+        """Where a model that is to be loaded goes first. known: how far away it is known to have to be.
+
+        Raises OutOfMemory when it can fit nowhere.
+        """
         sizes = self._sizes(checkpoint)
         place = plan(self._mode, checkpoint.family, sizes, self._room) if self._movable else Placement.DEVICE
         size = sum(sizes.values())
@@ -101,11 +116,7 @@ class Placer:
                     *(("Start without --highvram",) if self._movable and place is Placement.DEVICE else ()),
                 ),
             )
-        return Placing(place, size, self._movable)
-
-    def can_move(self, placement: Placement) -> bool:
-        """Whether there is a place further away."""
-        return self._movable and placement is not Placement.BLOCKS
+        return Placing(place, size, self._movable and size <= memory(_RAM)[1], known)
 
     def settle(self, model: LoadedModel, placement: Placement) -> None:
         """Have a model whose weights were read to RAM compute on the device."""

@@ -51,14 +51,16 @@ class NetworkCache:
         config: Mapping[str, Any] | None = None,
         in_one_type: bool = False,
         home: torch.device | None = None,
+        by_blocks: bool = False,
     ) -> nn.Module:
         """See `Reader`. in_one_type: compute in what the family asks for, whatever the weights are kept in.
 
-        home: where the weights are put if not on the device.
+        home: where the weights are put if not on the device. by_blocks: whether they come to it by blocks from there.
+        A network serves one way only.
         """
         kept, computed = self._types(part, dtype, in_one_type)
         place, said = home or self.device, json.dumps(dict(config or {}), sort_keys=True, default=str)
-        key = (*_files(part), part.prefix, kept, computed, place, said)
+        key = (*_files(part), part.prefix, kept, computed, (place, by_blocks), said)
         known = self._known.get(key)
         if known is None:
             row = self._architectures.get(part.architecture)
@@ -71,13 +73,17 @@ class NetworkCache:
             self._known[key] = known
         return known
 
-    def held(self, parts: Iterable[Part]) -> list[nn.Module]:
-        """Those of these parts' networks that are in memory; they stay for as long as the list does."""
+    def held(self, parts: Iterable[Part], home: torch.device | None = None, by_blocks: bool = False) -> list[nn.Module]:
+        """Those of these parts' networks that are in memory; they stay for as long as the list does.
+
+        home, by_blocks: see `network`.
+        """
+        at = home or self.device, by_blocks
         wanted = {(*_files(part), part.prefix): STORAGE.get(part.kept_as) for part in parts}
         return [
             network
-            for (*place, kept, computed, _, _), network in list(self._known.items())
-            if (start := tuple(place)) in wanted and kept == (wanted[start] or computed)
+            for (*place, kept, computed, where, _), network in list(self._known.items())
+            if where == at and (start := tuple(place)) in wanted and kept == (wanted[start] or computed)
         ]
 
     def _types(
@@ -102,12 +108,13 @@ class PlacedReader:
     """The same `Reader` for some models.
 
     in_one_type: for stock pipelines, whose parts must all compute in the type that their family asks for. home: where
-    the weights wait, if not on the device; then it stands in for the device.
+    the weights wait, if not on the device; then it stands in for the device. by_blocks: see `NetworkCache.network`.
     """
 
     cache: NetworkCache
     in_one_type: bool = False
     home: torch.device | None = None
+    by_blocks: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -123,7 +130,14 @@ class PlacedReader:
         self, part: Part, *, dtype: torch.dtype | None = None, config: Mapping[str, Any] | None = None
     ) -> nn.Module:
         """See `Reader`."""
-        return self.cache.network(part, dtype=dtype, config=config, in_one_type=self.in_one_type, home=self.home)
+        return self.cache.network(
+            part,
+            dtype=dtype,
+            config=config,
+            in_one_type=self.in_one_type,
+            home=self.home,
+            by_blocks=self.by_blocks,
+        )
 
 
 def _files(part: Part) -> tuple[tuple[str, int, int], ...]:
