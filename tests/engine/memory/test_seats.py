@@ -140,6 +140,27 @@ def test_weights_kept_narrow_stay_narrow_on_the_way():
     assert torch.float16 in moved and isinstance(net.last.weight, KeptTensor)
 
 
+def test_a_network_is_never_in_ram_twice_while_it_is_pinned():
+    class Pinning(Seats):
+        """As beside a card, where weights are copied into memory that it reads at full speed."""
+
+        def _pinned(self, tensor):
+            twice.append(sum(original() is not None for original in originals) + len(twice) - count)
+            return nn.Parameter(tensor.detach().clone(), requires_grad=False)
+
+    net, twice = Net(), []
+    right = net(torch.ones(1, 4))
+    originals = [weakref.ref(parameter) for parameter in net.parameters()]
+    count = len(originals)
+    net.scale, net.shift_too = None, net.shift
+    Pinning(CPU, move=torch.clone).seat(net)
+    # The tied one goes when its second place is reached.
+    assert len(twice) == count and max(twice) == 1
+    assert net.tied.weight is net.last.weight and net.shift_too is net.shift
+    net.scale = torch.full((4,), 2.0)
+    assert torch.equal(net(torch.ones(1, 4)), right)
+
+
 def test_a_move_that_fails_leaves_all_at_home():
     net, left = Net(), [3]
 

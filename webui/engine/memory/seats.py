@@ -143,20 +143,20 @@ class Seats:
         """A seat of all the network's tensors, but for those of these modules."""
         left_out = {id(module) for block in but for module in block.modules()}
         known: dict[int, Tensor] = {}
-        home = {}
+        home: dict[tuple[str, str], Tensor] = {}
         for place, module in network.named_modules():
             if id(module) in left_out:
                 continue
-            for tensors in (module._parameters, module._buffers):
-                for name, tensor in tensors.items():
-                    if tensor is not None:
-                        if id(tensor) not in known:
-                            known[id(tensor)] = self._pinned(tensor)
-                        home[place, name] = known[id(tensor)]
-        seat = _Seat(home)
-        # What was not in such memory is let go.
-        seat.leave(network)
-        return seat
+            held: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+            for tensors in held:
+                for name in [name for name, tensor in tensors.items() if tensor is not None]:
+                    # Put in place at once, so that the network is not in memory twice. What is let go of may give its
+                    # number to a new tensor, but not to one that this walk has still to come to.
+                    number = id(tensors[name])
+                    if number not in known:
+                        known[number] = self._pinned(tensors[name])
+                    tensors[name] = home[place, name] = known[number]
+        return _Seat(home)
 
     def _pinned(self, tensor: Tensor) -> Tensor:
         """The same in memory that a card reads from at full speed, where there is such."""
