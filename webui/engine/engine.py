@@ -276,6 +276,12 @@ class Engine:
     def _decode_later(self, run: Run, batch: int, end: LaneEnd, model: Any) -> None:
         self._decoder.submit(self._decode, run, batch, end, model)
 
+    def _decode_wide(self, run: Run, batch: int, end: LaneEnd, narrow: Any, wide: Any) -> None:
+        # The run may have begun again meanwhile, and then has other models, or none for a while.
+        if run.ready and run.model is narrow:
+            run.models[0] = wide
+        self._decode_later(run, batch, end, wide)
+
     def _overflowed(self, run: Run, batch: int, end: LaneEnd, model: Any, error: BadNumbers) -> None:
         """Make a batch, or only decode it, once more in 32 bits, as the answer was no numbers in fewer."""
         role: Role = "denoiser" if isinstance(error, BadLatents) else "vae"
@@ -285,9 +291,7 @@ class Engine:
             return
         self._noted(run, self._overflows.learn(run.request, role))
         if role == "vae":
-            # By name, since the run itself may begin again meanwhile, and then has no model for a while.
-            decode = partial(self._decode_later, run, batch, end)
-            self._intake.take_vae(run, lambda wide: self._inbox.put(partial(decode, wide)))
+            self._intake.take_vae(run, self._later(partial(self._decode_wide, run, batch, end, model)))
             return
         run.decoding -= 1
         if run.ready:

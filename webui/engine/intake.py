@@ -107,6 +107,7 @@ class Intake:
         if run.cancelled or run.ended:
             return
         started = time.perf_counter()
+        models: list[LoadedModel | StockModel] = []
         for place, checkpoint in enumerate(checkpoints):
             if run.cancelled or run.ended:
                 # Who ended the job did not know of what was lent meanwhile.
@@ -118,7 +119,8 @@ class Intake:
             given_up, beside = (lambda: run.cancelled or run.ended), checkpoints[:place]
             note = partial(self._told.note, run)
             model = self._means.pipelines.lend(checkpoint, given_up, waits, beside, note)
-            run.models.append(run.loan.enter_context(model))
+            models.append(run.loan.enter_context(model))
+        run.models = models
         run.spend("loaded", time.perf_counter() - started)
         self._encoder.submit(self._guarded, run, self._prepare, run)
 
@@ -131,7 +133,6 @@ class Intake:
             checkpoint, given_up=lambda: True, beside=run.checkpoints, note=partial(self._told.note, run)
         )
         model = run.loan.enter_context(loan)
-        run.models[:1] = [model]
         if run.cancelled or run.ended:
             self._told.gone(run)
         else:
