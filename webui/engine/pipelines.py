@@ -168,9 +168,10 @@ class Pipelines:
         good, but until all are given back the model still takes its room.
         """
         with self._lock:
-            held = {key: resident for key, resident in self._resident.items() if _among(models, resident.model)}
             outdated = not self.holds(models)
-            going = {key: resident for key, resident in held.items() if resident.placing.can_move}
+            # In all forms that are in memory, which mostly share their denoiser.
+            names = {resident.name for resident in self._resident.values() if _among(models, resident.model)}
+            going = {key: r for key, r in self._resident.items() if r.name in names and r.placing.can_move}
             for key, resident in going.items():
                 del self._resident[key]
                 shape = _shape(resident.name)
