@@ -1,5 +1,7 @@
 """On a card: weights that wait in RAM take the memory that was promised, and the pictures are the same."""
 
+import gc
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from tests.engine import singles
 from tests.engine.helpers import STARTER, pixels, running
 from webui.core.events import Finished, Note
 from webui.core.request import GenerationRequest
+from webui.engine.device import free_cache
 from webui.engine.memory.seats import Seats
 from webui.plugins.manager import load_plugins
 
@@ -70,6 +73,19 @@ def test_a_network_by_blocks_has_no_more_than_a_block_on_the_card(cuda):
     # Two at a time at most: the next one's memory may be taken before the last one's is known to be free.
     assert torch.cuda.max_memory_allocated() - before < 3 * 2048 * 2048 * 4
     assert all(layer.weight.is_pinned() for layer in layers)
+
+
+def test_ram_that_a_card_reads_from_is_given_back(cuda):
+    held = torch.cuda.host_memory_stats
+    free_cache(cuda)
+    before = held()["allocated_bytes.current"]
+    network = torch.nn.Linear(4096, 4096, bias=False)
+    Seats(cuda).seat(network)
+    assert network.weight.is_pinned()
+    del network
+    gc.collect()
+    free_cache(cuda)
+    assert held()["allocated_bytes.current"] <= before
 
 
 def test_a_real_shortage_climbs_the_ladder_and_the_next_job_runs(registry, plugins, request_of_the_starter):

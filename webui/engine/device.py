@@ -110,8 +110,9 @@ def free_cache(device: torch.device) -> None:
     """Give cached memory back, after something large was dropped or an allocation failed."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
-        # RAM that a card reads from at full speed, which torch keeps for later too.
-        torch.accelerator.empty_host_cache()
+        # RAM that a card reads from at full speed, which torch keeps for later too; it asks for a card that is in use.
+        if torch.cuda.is_initialized():
+            torch.accelerator.empty_host_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
 
