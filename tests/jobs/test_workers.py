@@ -192,4 +192,4 @@ async def test_a_worker_that_restarts_for_long_is_not_waited_for(
 def test_a_pretended_state_is_told_as_it_is() -> None:
     executor = FakeExecutor(device="cuda:1")
     executor.become("restarting", "It was hit.")
-    assert executor.status() == WorkerStatus("restarting", "cuda:1", "It was hit.")
+    assert executor.status() == WorkerStatus("restarting", "cuda:1", "It was hit.", device_type="cpu")

@@ -72,7 +72,7 @@ async def test_a_second_work_uses_the_same_process_and_an_idle_one_ends(tmp_path
         assert isinstance(await shop.end(first), Finished)
         assert isinstance(await shop.end(second), Finished)
         assert shop.shop.pid == pid
-        for _ in range(200):
+        for _ in range(1200):
             if shop.shop.pid is None and not psutil.pid_exists(pid or 0):
                 break
             await asyncio.sleep(0.05)
