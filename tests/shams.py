@@ -77,3 +77,13 @@ def write_flux_house(models: Path) -> None:
     write(models / "VAE" / "sd-mse.safetensors", ("", vae(4)))
     write(models / "text_encoder" / "clip_l.safetensors", ("", clip()))
     write(models / "text_encoder" / "t5xxl.safetensors", ("", t5()))
+
+
+def write_sana(folder: Path) -> None:
+    """A folder in diffusers' form of a model that runs through its own pipeline, without a model in it."""
+    folder.mkdir(parents=True)
+    (folder / "model_index.json").write_text('{"_class_name": "SanaPipeline", "_diffusers_version": "0.30"}')
+    parts = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+    for part, name in parts.items():
+        write(folder / part / f"{name}.safetensors", ("", {"a": (2, 2)}))
+        (folder / part / "config.json").write_text("{}")

@@ -15,8 +15,9 @@ from webui.core.noise_fields import NOISE
 from webui.core.noise_sources import CPU, NV
 from webui.core.registry import Registry
 from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
-from webui.core.sampler_fields import OPTIONS, check_ends_of_flow, setting_of
+from webui.core.sampler_fields import OPTIONS, check_ends_of_flow
 from webui.core.sampler_options import counting
+from webui.core.setting_rows import field_defaults
 from webui.core.settings import Settings
 from webui.core.speed_fields import SPEED_OPTIONS, counting_of_speed
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
@@ -364,10 +365,7 @@ def _defaults_of(
         "denoiser_precision": settings.denoiser_precision,
         "text_encoder_precision": settings.text_encoder_precision,
         "vae_precision": settings.vae_precision,
-        "randn_source": settings.randn_source,
-        "eta_noise_seed_delta": settings.eta_noise_seed_delta,
-        **{name: getattr(settings, setting_of(name)) for name in OPTIONS},
-        **{name: getattr(settings, name) for name in SPEED_OPTIONS},
+        **field_defaults(settings),
         **suiting(checkpoint, registry),
     }
     # The settings' parts are of one family; for the others the program chooses.

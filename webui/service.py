@@ -22,9 +22,8 @@ from webui.core.job_request import JobRequest
 from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.registry import AttentionBackend, Registry
 from webui.core.request import GenerationRequest
-from webui.core.sampler_fields import OPTIONS, setting_of
+from webui.core.setting_rows import field_defaults
 from webui.core.settings import Settings, SettingsStore
-from webui.core.speed_fields import SPEED_OPTIONS
 from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
@@ -297,11 +296,8 @@ class Service:
             "sd_vae": current.sd_vae,
             "sd_text_encoders": current.sd_text_encoders,
             "live_previews_enable": current.live_previews_enable,
-            "randn_source": current.randn_source,
-            "eta_noise_seed_delta": current.eta_noise_seed_delta,
             "hide_samplers": current.hide_samplers,
-            **{name: getattr(current, setting_of(name)) for name in OPTIONS},
-            **{name: getattr(current, name) for name in SPEED_OPTIONS},
+            **field_defaults(current),
         }
 
     def status(self, who: Identity) -> dict[str, Any]:

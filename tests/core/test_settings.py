@@ -57,7 +57,7 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if name not in OF_FIELDS])
 def test_each_setting_is_read_by_the_program(name: str) -> None:
-    """Those of fields are read as one: tests/test_accept_options.py and test_accept_speed.py."""
+    """Those of fields are read as one: tests/accept/test_options.py and test_speed.py."""
     texts = [path.read_text("utf-8") for path in (PROGRAM_DIR / "webui").rglob("*.py") if path.name != "settings.py"]
     assert any(f"urrent.{name}" in text or f"ettings.{name}" in text for text in texts)
 

@@ -12,7 +12,7 @@ from webui.core.noise_fields import MAX_SEED
 from webui.core.noise_sources import CHOICES as SOURCES
 from webui.core.noise_sources import Source
 from webui.core.precisions import CHOICES, Precision
-from webui.core.sampler_fields import OPTIONS, SkipType, Variant
+from webui.core.sampler_fields import OPTIONS, SkipType, Variant, setting_of
 from webui.core.speed_fields import SPEED_OPTIONS
 
 MODELS = "Models"
@@ -261,3 +261,12 @@ class Settings(BaseModel):
         max_length=1000,
         json_schema_extra=_row(EXTENSIONS, "extensions", inverted=True, restart=True),
     )
+
+
+def field_defaults(settings: Settings) -> dict[str, Any]:
+    """What the settings say of noise, the sampler's options and speed, by the names of a request's fields."""
+    return {
+        "randn_source": settings.randn_source,
+        "eta_noise_seed_delta": settings.eta_noise_seed_delta,
+        **{name: getattr(settings, setting_of(name)) for name in (*OPTIONS, *SPEED_OPTIONS)},
+    }

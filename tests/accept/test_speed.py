@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import make_sham
 from webui import accept
 from webui.core import infotext
 from webui.core.errors import InvalidField
-from webui.core.fields import ROWS
-from webui.core.model_folders import inside_models
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
-from webui.core.settings import Settings
 from webui.core.speed_fields import SPEED_OPTIONS
 from webui.engine.checkpoints.catalogue import Catalogue
 
@@ -29,24 +24,6 @@ SAID = [
     ({"cfg_end": 0.75}, "Guidance end: 0.75"),
     ({"token_merging_ratio": 0.5}, "Token merging ratio: 0.5"),
 ]
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Catalogue:
-    models = tmp_path / "models"
-    make_sham(models / "Stable-diffusion" / "sham")
-    return Catalogue(inside_models(models), look_seconds=0)
-
-
-@pytest.fixture
-def accepted(catalogue: Catalogue, registry: Registry) -> Any:
-    """accepted(settings, field=value, ...): the request that these values become."""
-
-    def make(settings: dict[str, Any] | None = None, **values: Any) -> GenerationRequest:
-        values = {"checkpoint": "sham", "seed": 1, **values}
-        return accept.resolve(values, registry, catalogue, Settings(**settings or {}), ROWS)
-
-    return make
 
 
 def speed_of(request: GenerationRequest) -> dict[str, Any]:

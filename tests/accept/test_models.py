@@ -117,13 +117,7 @@ def test_the_settings_precisions_are_the_defaults_and_a_request_has_its_own(acce
 
 
 def test_what_diffusers_reads_whole_has_no_precision_of_parts(models: Path, accepted: Any) -> None:
-    folder = models / "Stable-diffusion" / "sana"
-    folder.mkdir()
-    (folder / "model_index.json").write_text('{"_class_name": "SanaPipeline", "_diffusers_version": "0.30"}')
-    parts = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-    for part, name in parts.items():
-        shams.write(folder / part / f"{name}.safetensors", ("", {"a": (2, 2)}))
-        (folder / part / "config.json").write_text("{}")
+    shams.write_sana(models / "Stable-diffusion" / "sana")
     made = accepted({"checkpoint": "sana"}, denoiser_precision="fp8")
     assert made.denoiser_precision == "Automatic" and "precision" not in made.abilities
     with pytest.raises(InvalidField, match="sana has no VAE precision, so it cannot be set") as refused:

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import shams
-from tests.conftest import make_sham
 from webui import accept
 from webui.core import infotext
 from webui.core.errors import InvalidField
-from webui.core.fields import ROWS
-from webui.core.model_folders import inside_models
 from webui.core.registry import Registry
-from webui.core.request import GenerationRequest
-from webui.core.settings import Settings
 from webui.engine.checkpoints.catalogue import Catalogue
 
 FROM_A1111 = "x\nSteps: 4, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 64x64"
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Catalogue:
-    """An ordinary checkpoint 'sham', and 'sana', which diffusers runs by itself."""
-    folder = tmp_path / "models" / "Stable-diffusion"
-    make_sham(folder / "sham")
-    (folder / "sana").mkdir()
-    (folder / "sana" / "model_index.json").write_text('{"_class_name": "SanaPipeline", "_diffusers_version": "0.30"}')
-    parts = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-    for part, name in parts.items():
-        shams.write(folder / "sana" / part / f"{name}.safetensors", ("", {"a": (2, 2)}))
-        (folder / "sana" / part / "config.json").write_text("{}")
-    return Catalogue(inside_models(tmp_path / "models"), look_seconds=0)
-
-
-@pytest.fixture
-def accepted(catalogue: Catalogue, registry: Registry) -> Any:
-    """accepted(settings, field=value, ...): the request that these values become."""
-
-    def make(settings: dict[str, Any] | None = None, **values: Any) -> GenerationRequest:
-        return accept.resolve({"checkpoint": "sham", **values}, registry, catalogue, Settings(**settings or {}), ROWS)
-
-    return make
 
 
 def test_a_variation_seed_is_drawn_where_it_is_used(accepted: Any) -> None:

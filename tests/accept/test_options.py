@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import shams
-from tests.conftest import make_sham
-from webui import accept
 from webui.core import infotext
 from webui.core.errors import InvalidField, InvalidRequest
-from webui.core.fields import ROWS, Field
-from webui.core.model_folders import inside_models
-from webui.core.registry import Registry
+from webui.core.fields import Field
 from webui.core.request import GenerationRequest
 from webui.core.sampler_fields import ENDS, OPTIONS, SAMPLER_ROWS, setting_of
 from webui.core.settings import Settings
-from webui.engine.checkpoints.catalogue import Catalogue
 
 PICTURE = "x\nSteps: 4, CFG scale: 7, Seed: 1, Size: 64x64"
 
@@ -43,39 +36,6 @@ COUNTS: dict[str, tuple[Any, str, str, str]] = {
     "uni_pc_lower_order_final": (False, "UniPC", "Automatic", "UniPC lower order final: False"),
 }
 each_option = pytest.mark.parametrize("row", SAMPLER_ROWS, ids=[row.name for row in SAMPLER_ROWS])
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Catalogue:
-    """An ordinary checkpoint 'sham', the flow model 'flux-dev', and 'sana', which diffusers runs by itself."""
-    models = tmp_path / "models"
-    make_sham(models / "Stable-diffusion" / "sham")
-    shams.write_flux_house(models)
-    folder = models / "Stable-diffusion" / "sana"
-    folder.mkdir()
-    (folder / "model_index.json").write_text('{"_class_name": "SanaPipeline", "_diffusers_version": "0.30"}')
-    parts = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-    for part, name in parts.items():
-        shams.write(folder / part / f"{name}.safetensors", ("", {"a": (2, 2)}))
-        (folder / part / "config.json").write_text("{}")
-    return Catalogue(inside_models(models), look_seconds=0)
-
-
-@pytest.fixture
-def accepted(catalogue: Catalogue, registry: Registry) -> Any:
-    """accepted(settings, field=value, ...): the request that these values become."""
-
-    def make(settings: dict[str, Any] | None = None, **values: Any) -> GenerationRequest:
-        values = {"checkpoint": "sham", "seed": 1, **values}
-        return accept.resolve(values, registry, catalogue, Settings(**settings or {}), ROWS)
-
-    return make
-
-
-@pytest.fixture
-def read(catalogue: Catalogue, registry: Registry) -> Any:
-    """read(text): the values that a picture's text means here."""
-    return lambda text: accept.canonical(infotext.parse(text), registry, catalogue).values
 
 
 def options_of(request: GenerationRequest) -> dict[str, Any]:
