@@ -2,15 +2,16 @@
 
 import torch
 
+from tests.engine.attention.conftest import CPU
 from tests.engine.helpers import Loop
 from webui.engine.attention.apply import apply
-from webui.engine.attention.merging import joined
+from webui.engine.attention.merging import joined, places_of
 
 
 def test_tokens_that_are_the_same_lose_nothing():
     cells = torch.randn(2, 3, 4, 5)
     tokens = cells.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(1, 2)
-    fewer, part = joined(tokens, (6, 8), 0.75)
+    fewer, part = joined(tokens, places_of((6, 8), CPU), 0.75)
     assert fewer.shape == (2, 12, 5)
     assert torch.allclose(part(fewer.sin()), tokens.sin(), atol=1e-6)
 
@@ -20,7 +21,7 @@ def test_as_many_go_as_are_asked_and_those_that_are_most_alike():
     # One cell of four of which three are like its first; all other tokens are like none.
     for place in (1, 7, 8):
         tokens[0, place] = tokens[0, 0] * (1 + place / 100)
-    fewer, part = joined(tokens, (5, 7), 3 / 35)
+    fewer, part = joined(tokens, places_of((5, 7), CPU), 3 / 35)
     assert fewer.shape == (1, 32, 16)
     answer = part(fewer)
     mean = tokens[0, [0, 1, 7, 8]].mean(0)
@@ -31,8 +32,8 @@ def test_as_many_go_as_are_asked_and_those_that_are_most_alike():
 
 def test_no_more_can_go_than_three_of_each_four_and_a_ratio_of_none_takes_none():
     tokens = torch.randn(1, 16, 4)
-    assert joined(tokens, (4, 4), 0.9)[0].shape[1] == 4
-    fewer, part = joined(tokens, (4, 4), 0.0)
+    assert joined(tokens, places_of((4, 4), CPU), 0.9)[0].shape[1] == 4
+    fewer, part = joined(tokens, places_of((4, 4), CPU), 0.0)
     assert fewer.shape == tokens.shape and torch.equal(part(fewer), tokens)
 
 
@@ -74,7 +75,7 @@ def test_likeness_is_compared_in_slices(monkeypatch):
     from webui.engine.attention import merging
 
     tokens = torch.randn(2, 12 * 10, 8)
-    whole, _ = joined(tokens, (12, 10), 0.5)
+    whole, _ = joined(tokens, places_of((12, 10), CPU), 0.5)
     monkeypatch.setattr(merging, "LARGEST_SCORES", 7 * 2 * 30)
-    sliced, part = joined(tokens, (12, 10), 0.5)
+    sliced, part = joined(tokens, places_of((12, 10), CPU), 0.5)
     assert torch.equal(whole, sliced) and part(sliced).shape == tokens.shape

@@ -15,6 +15,9 @@ from webui.engine.attention.slices import LARGEST_SCORES
 Part = Callable[[Tensor], Tensor]
 """Gives the answer for the joined tokens, (batch, fewer, width), back to all of them, (batch, tokens, width)."""
 
+Places = tuple[Tensor, Tensor]
+"""(those that always stay, all others) of a picture's tokens."""
+
 
 class TokenMerging:
     """For one network, while it is applied there. Used by one thread.
@@ -27,6 +30,7 @@ class TokenMerging:
         """ratio: the share of the tokens that is to vanish, 0 to 0.75; more cannot."""
         self._ratio = ratio
         self._size = (0, 0)
+        self._places: dict[tuple[tuple[int, int], torch.device], Places] = {}
         self._finest = 0
         self._hook = network.register_forward_pre_hook(self._begin)
 
@@ -39,7 +43,10 @@ class TokenMerging:
         self._finest = self._finest or tokens.shape[1]
         if tokens.shape[1] != self._finest:
             return None
-        return joined(tokens, self._sides(tokens.shape[1]), self._ratio)
+        where = self._sides(tokens.shape[1]), tokens.device
+        if where not in self._places:
+            self._places[where] = places_of(*where)
+        return joined(tokens, self._places[where], self._ratio)
 
     def _begin(self, _: nn.Module, args: tuple[Any, ...]) -> None:
         # A UNet is called with its latents first, and goes from its finest layers to its coarsest and back.
@@ -56,13 +63,14 @@ class TokenMerging:
         return height, width
 
 
-def joined(tokens: Tensor, sides: tuple[int, int], ratio: float) -> tuple[Tensor, Part]:
+def joined(tokens: Tensor, places: Places, ratio: float) -> tuple[Tensor, Part]:
     """Join the `ratio` of the tokens (batch, height * width, channels) that are most like one that stays.
 
+    Nothing here waits for the device.
     One of each 2 x 2 tokens stays, the first of them, always, so that the same picture comes again. Bolya and Hoffman,
     "Token Merging for Fast Stable Diffusion" (2023), section 4; they draw the one that stays.
     """
-    targets, sources = _places(*sides, tokens.device)
+    targets, sources = places
     count = min(len(sources), int(tokens.shape[1] * ratio))
     likeness, nearest = _nearest(functional.normalize(tokens, dim=-1), sources, targets)
     order = likeness.argsort(dim=-1, descending=True)
@@ -91,12 +99,14 @@ def _nearest(unit: Tensor, sources: Tensor, targets: Tensor) -> tuple[Tensor, Te
     return torch.cat([likeness for likeness, _ in parts], dim=1), torch.cat([place for _, place in parts], dim=1)
 
 
-def _places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(those that stay, all others) of the tokens of a picture, row by row; what is left of odd sides may go too."""
-    stays = torch.zeros(height, width, dtype=torch.bool, device=device)
+def places_of(sides: tuple[int, int], device: torch.device) -> Places:
+    """Of a picture of (height, width) tokens, row by row; what is left of odd sides may go too."""
+    height, width = sides
+    # On the host: how many there are is not known before it is counted, and a device would be waited for.
+    stays = torch.zeros(height, width, dtype=torch.bool)
     stays[: height - height % 2 : 2, : width - width % 2 : 2] = True
     flat = stays.flatten()
-    return flat.nonzero().squeeze(1), (~flat).nonzero().squeeze(1)
+    return flat.nonzero().squeeze(1).to(device), (~flat).nonzero().squeeze(1).to(device)
 
 
 def _wide(places: Tensor, tokens: Tensor) -> Tensor:
