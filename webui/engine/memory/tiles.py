@@ -1,4 +1,7 @@
-"""Decode latents by overlapping tiles, whose pictures fade into each other."""
+"""Decode latents by overlapping tiles, whose pictures fade into each other.
+
+diffusers' own tiling keeps the tiles' size in the network, which models share here and nobody changes.
+"""
 
 from __future__ import annotations
 
