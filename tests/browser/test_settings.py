@@ -107,6 +107,17 @@ def test_the_section_that_is_read_is_marked(page: Page) -> None:
     assert box and box["y"] >= 0, "the sections stay in sight"
 
 
+def test_a_section_is_reached_though_the_page_grows_on_the_way(page: Page) -> None:
+    tab(page, "settings")
+    page.wait_for_selector("#setting_disabled_extensions input")
+    page.click("#settings_nav >> text=Extensions")
+    page.wait_for_function("scrollY > 100")
+    page.evaluate("document.querySelector('#settings_saving_pictures').style.paddingBottom = '3000px'")
+    page.wait_for_timeout(1500)  # it glides there
+    expect(page.locator("#settings_extensions h2")).to_be_in_viewport()
+    expect(page.locator("#settings_nav [aria-current]")).to_have_text("Extensions")
+
+
 def test_apply_stays_in_sight_and_hides_no_section_that_is_gone_to(page: Page) -> None:
     page.set_viewport_size({"width": 1440, "height": 500})
     tab(page, "settings")

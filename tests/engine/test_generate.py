@@ -9,6 +9,7 @@ from webui import __version__
 from webui.core.errors import BadNumbers
 from webui.engine.generate import Run, finish_batch, missing_batches
 from webui.engine.lanes import LaneEnd
+from webui.engine.latents import decode
 from webui.images.metadata import read
 
 
@@ -24,7 +25,9 @@ def test_a_file_holds_the_request_and_can_be_made_again(tiny, plugins, ask):
     request = ask(n_iter=2, batch_size=2, seed=40, negative_prompt="blurry")
     run = Run("a", request, frozenset({2}), False, [])
     run.models = [tiny]
-    [picture] = finish_batch(run, 1, LaneEnd(torch.randn(2, 4, 8, 8), 3), plugins, 1)
+    [picture] = finish_batch(
+        run, 1, LaneEnd(torch.randn(2, 4, 8, 8), 3), lambda latent: decode(tiny, latent)[0], plugins, 1
+    )
     assert (picture.index, picture.seed, picture.stopped_at) == (3, 43, 3)
     found = read(picture.data)
     assert found.request == request.to_json() and found.index == 3
@@ -40,7 +43,7 @@ def test_one_bad_picture_of_a_batch_is_told(tiny, plugins, ask):
     run.models = [tiny]
     latents = torch.randn(2, 4, 8, 8)
     latents[1, 0, 0, 0] = float("inf")
-    made = finish_batch(run, 0, LaneEnd(latents), plugins, 1)
+    made = finish_batch(run, 0, LaneEnd(latents), lambda latent: decode(tiny, latent)[0], plugins, 1)
     assert next(made).index == 0
     with pytest.raises(BadNumbers):
         next(made)

@@ -33,7 +33,7 @@ class Moody:
             "last_load": None,
             "besides_bytes": 4,
         }
-        return {"device": "cuda:0", "detail": "m loaded", **memory}
+        return {"device": "cuda:0", "device_type": "cuda", "detail": "m loaded", **memory}
 
 
 class Heard:

@@ -256,29 +256,16 @@ async def test_a_worker_that_dies_each_time_fails_the_job_with_a_sentence(tmp_pa
     write_models(tmp_path, ballast=40)
     async with works(tmp_path) as shop:
         job = await shop.submit("merge", **MERGE)
-        deaths = 0
-
-        def restarted(event: Event) -> bool:
-            return isinstance(event, Queued | Failed) and deaths > 0
-
-        end: Event | None = None
-        while not isinstance(end, Failed) and deaths < 5:
-            await _kill(shop)
-            deaths += 1
-            end = (await shop.until(job, restarted))[-1]
-        assert isinstance(end, Failed) and "3 times with this job" in end.problem.detail and deaths == 3
-        assert "Lower the size" not in " ".join(end.problem.remedies)
-
-
-async def _kill(shop: Works) -> None:
-    # A death before the work has begun is not laid to it.
-    while not ((bench := shop.shop._bench) and bench.heard):
-        await asyncio.sleep(0.01)
-    pid = shop.shop.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    while shop.shop.pid == pid:
-        await asyncio.sleep(0.01)
+        end, killed = asyncio.create_task(shop.end(job)), set[int]()
+        while not end.done() and len(killed) < 5:
+            # A death before the work has begun is not laid to it.
+            if (bench := shop.shop._bench) and bench.heard and (pid := shop.shop.pid) and pid not in killed:
+                killed.add(pid)
+                os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(0.005)
+        failed = await end
+        assert isinstance(failed, Failed) and "3 times with this job" in failed.problem.detail and len(killed) == 3
+        assert "Lower the size" not in " ".join(failed.problem.remedies)
 
 
 EXTENSION = """

@@ -172,7 +172,22 @@
     const link = event.target.closest?.("#settings_nav a");
     if (!link) return;
     event.preventDefault();
-    document.querySelector(link.getAttribute("href"))?.scrollIntoView({ block: "start", behavior: "smooth" });
+    goTo(link.getAttribute("href"));
+  });
+
+  // Where the page was sent. It may grow meanwhile, when the values come; then it is sent on, until a person moves it.
+  let goal = null;
+  function goTo(section) {
+    goal = document.querySelector(section);
+    goal?.scrollIntoView({ block: "start", behavior: "smooth" });
+  }
+  for (const act of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+    document.addEventListener(act, () => { goal = null; }, { passive: true, capture: true });
+  }
+  const grown = new ResizeObserver(() => {
+    if (D.shell.state.tab !== "tab_settings") return;
+    goal?.scrollIntoView({ block: "start", behavior: "smooth" });
+    mark();
   });
 
   // The section that is being read: the last that has reached the upper part of the window; at the end the last one.
@@ -191,6 +206,7 @@
   D.on("tab", (id) => {
     if (id !== "tab_settings") return;
     mark();
+    grown.observe(byId("settings_sections"));
     load();
   });
   D.on("start", fillPinned);
