@@ -14,10 +14,10 @@ from tests.conftest import make_sham
 from tests.engine import singles
 from tests.engine.helpers import load_model, write_checkpoint
 from tests.jobs.helpers import with_loop
-from tests.jobs.workshop import MADE, MERGE, Works, works, write_models
+from tests.jobs.workshop import MADE, MERGE, works, write_models
 from webui.cli import main
 from webui.core.errors import Conflict, DarkroomError, NotAllowed
-from webui.core.events import Cancelled, Event, Failed, Finished, Note, Progress, Queued
+from webui.core.events import Cancelled, Event, Failed, Finished, Note, Progress
 from webui.core.job import Identity, Level, State
 
 
