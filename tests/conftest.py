@@ -16,7 +16,7 @@ from webui.core.paths import Paths
 from webui.core.registry import Registry
 from webui.core.settings import SettingsStore
 from webui.jobs.executors.fake import FakeExecutor
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 
 SHAM_NAME = "sham"
 

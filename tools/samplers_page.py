@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tools.samplers_measure import STEPS, Measured, measure, plot
 from tools.samplers_pictures import PROMPT, SEED, Studio, sheet
 from webui.core.paths import PROGRAM_DIR
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 
 PAGE = PROGRAM_DIR / "docs" / "samplers.md"
 FOLDER = PROGRAM_DIR / "docs" / "samplers"

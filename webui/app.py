@@ -28,7 +28,8 @@ from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
 from webui.jobs.recovery import take_up
 from webui.jobs.scheduler import Scheduler
-from webui.plugins.manager import Plugins, build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.manager import Plugins
 from webui.service import Service
 
 log = logging.getLogger(__name__)

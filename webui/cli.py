@@ -12,7 +12,7 @@ from webui.core.command_line import Parser, add_flags, split_command
 from webui.core.errors import DarkroomError
 from webui.core.flags import COMMON, PAGE, PEOPLE
 from webui.core.registry import Command, Table
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 # No library fetches or reports anything: set before any looks. HF_HUB_OFFLINE stays the person's own word: with it

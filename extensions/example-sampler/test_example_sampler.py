@@ -11,7 +11,7 @@ import torch
 from webui.engine.model_schedule import DiscreteSchedule
 from webui.engine.noise import LaneNoise
 from webui.engine.samplers.base import Answer, SamplerContext
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 MODEL = DiscreteSchedule.scaled_linear()

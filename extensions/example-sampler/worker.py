@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from webui.engine.samplers.base import Ask, SamplerContext, Sampling
+from webui.extend.worker import Ask, SamplerContext, Sampling
 
 
 def ralston(x: Tensor, context: SamplerContext) -> Sampling:

@@ -5,7 +5,7 @@ import torch
 
 from tests.engine.helpers import Loop, load_model, running, write_checkpoint
 from webui.core.request import GenerationRequest
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,7 +29,7 @@ from webui.engine.families.base import Purpose
 from webui.engine.generate import Run, make_lane
 from webui.engine.lanes import Guide
 from webui.engine.reading.cache import NetworkCache
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 WIDTH = 32

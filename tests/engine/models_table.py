@@ -23,7 +23,7 @@ from webui.core.paths import PROGRAM_DIR
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.pipelines import Pipelines
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 PAGE = PROGRAM_DIR / "docs" / "models.md"

@@ -7,7 +7,7 @@ from tests.engine.helpers import Loop, pixels, running
 from webui.core.events import Failed
 from webui.engine.hooks import PluginStepHooks
 from webui.plugins.builtin.samplers import samplers
-from webui.plugins.manager import load_plugins
+from webui.plugins.loader import load_plugins
 
 # Those that add noise of their own keep the seed's noise in later steps.
 NOISY = {

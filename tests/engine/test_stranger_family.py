@@ -14,7 +14,7 @@ from webui.core.job import LOCAL_OWNER
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.jobs.executors.fake import FakeExecutor
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 
 MANIFEST = 'name = "toys"\nversion = "1"\napi = "1"\ntitle = "Toys"\n'
 ROW = """

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from webui.engine.attention.backends import Backends
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from webui.core.events import Finished, Note
 from webui.core.request import GenerationRequest
 from webui.engine.device import free_cache
 from webui.engine.memory.seats import Seats
-from webui.plugins.manager import load_plugins
+from webui.plugins.loader import load_plugins
 
 MODES = ("none", "automatic", "medvram", "lowvram")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.jobs.helpers import with_loop
 from tests.kill.real_worker import Tiny
-from webui.plugins.manager import load_plugins
+from webui.plugins.loader import load_plugins
 
 
 @with_loop

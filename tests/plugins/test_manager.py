@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from webui.core.errors import DarkroomError
-from webui.plugins.manager import Plugins, build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.manager import Plugins
 from webui.plugins.resolve import resolve
 
 MANIFEST = 'name = "{name}"\nversion = "1.2"\napi = "1"\ntitle = "The {name}"\n'

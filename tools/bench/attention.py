@@ -15,7 +15,7 @@ from webui.engine.attention.base import AUTO, Attend
 from webui.engine.attention.choices import seconds_of
 from webui.engine.config import Precision
 from webui.engine.device import choose_device, choose_dtype, set_threads
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 BAR = 1.03

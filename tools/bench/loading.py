@@ -22,7 +22,7 @@ from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.layouts.base import Source, take
 from webui.engine.reading.cache import NetworkCache
 from webui.engine.reading.modules import build
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 LABEL = "sd15"

@@ -33,7 +33,7 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.engine.config import EngineConfig
 from webui.engine.engine import Engine
 from webui.engine.work.folder_form import write_form
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 
 BAR = 1.02
 # In these files are as many numbers as in the true ones; SDXL's is in 8 bits to take less room on the disk.

@@ -14,7 +14,7 @@ from tools.bench.results import Row, at_most, ratio
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.device import choose_device, choose_dtype
 from webui.engine.pipelines import Pipelines
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 BAR = 1.3

@@ -27,7 +27,8 @@ from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.instance import running
-from webui.plugins.manager import Plugins, build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.manager import Plugins
 
 _PROBE_SECONDS = 120
 _LITTLE_BYTES = 2 * 10**9

@@ -6,7 +6,8 @@ import json
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
 from webui.core.command_line import one_of
-from webui.plugins.manager import ExtensionReport, load_plugins
+from webui.plugins.loader import load_plugins
+from webui.plugins.manager import ExtensionReport
 
 
 def run(arguments: list[str]) -> int:

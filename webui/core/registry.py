@@ -311,7 +311,7 @@ class Table(Generic[RowT]):
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All tables of one process. Torch-free; `plugins.manager.build_registry` fills it through the hooks."""
+    """All tables of one process. Torch-free; `plugins.loader.build_registry` fills it through the hooks."""
 
     samplers: Table[Sampler]
     schedules: Table[Schedule]

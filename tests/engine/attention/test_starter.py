@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.attention.test_backends import SERVING
 from tests.engine.helpers import STARTER, Loop, load_model
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 
 STEPS = 12
 

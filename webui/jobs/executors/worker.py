@@ -14,7 +14,7 @@ from webui.engine.engine import Engine
 from webui.jobs.executors.base import Verb, WorkerStatus
 from webui.jobs.executors.messages import Broken, Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from webui.jobs.executors.base import Verb, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Submit, Tell
 from webui.jobs.executors.process import Link
 from webui.jobs.executors.workshop import WorkshopConfig
-from webui.plugins.manager import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """The names that an extension may count on, torch-free; version 1 of the contract (docs/extensions.md).
 
-What a sampler in worker.py needs besides is in webui.engine.samplers.base.
+What worker.py needs besides is in webui.extend.worker.
 """
 
 from webui.core.errors import DarkroomError

@@ -1,0 +1,23 @@
+"""The names that an extension's worker.py may count on besides those of `webui.extend`; they bring torch with them."""
+
+from webui.engine.families.base import Conditioning, LoadedModel, Purpose
+from webui.engine.layouts.base import Source, same
+from webui.engine.model_schedule import DiscreteSchedule, FlowSchedule
+from webui.engine.samplers.base import Answer, Ask, ModelSchedule, Noise, Place, SamplerContext, Sampling
+
+__all__ = [
+    "Answer",
+    "Ask",
+    "Conditioning",
+    "DiscreteSchedule",
+    "FlowSchedule",
+    "LoadedModel",
+    "ModelSchedule",
+    "Noise",
+    "Place",
+    "Purpose",
+    "SamplerContext",
+    "Sampling",
+    "Source",
+    "same",
+]

@@ -1,0 +1,115 @@
+"""The rows that collecting hooks bring: which kinds there are, how a module is asked, what is an extension's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from webui.core.errors import DarkroomError
+from webui.core.registry import Architecture, AttentionBackend, Command, Family, Sampler, Schedule, Tab, Table, Work
+from webui.plugins import hooks
+from webui.plugins.calls import sentence
+from webui.plugins.manifest import Manifest
+from webui.plugins.resolve import split
+
+log = logging.getLogger(__name__)
+
+Tables = Mapping[str, Table[Any]]
+"""The tables of all kinds, by their collecting hook."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One collecting hook: what its rows are, and which of their fields are each a "module:function"."""
+
+    hook: str
+    row: type[Any]
+    title: str
+    functions: tuple[str, ...] = ("function",)
+    field: str | None = None
+    mapped: str | None = None
+    """A field that holds more of them, by a name each."""
+
+    def table(self) -> Table[Any]:
+        return Table(self.title, (), self.field)
+
+
+_KINDS = (
+    _Kind("samplers", Sampler, "sampler", field="sampler_name"),
+    _Kind("schedules", Schedule, "schedule", field="scheduler"),
+    _Kind("families", Family, "family", ("function", "count_tokens")),
+    _Kind("architectures", Architecture, "architecture", ("recognise", "build"), mapped="layouts"),
+    _Kind("attention_backends", AttentionBackend, "attention backend", field="attention"),
+    _Kind("tabs", Tab, "tab", ("build",)),
+    _Kind("commands", Command, "command", ("run",)),
+    _Kind("works", Work, "work", ("accept", "files", "function")),
+)
+
+
+def empty_tables() -> Tables:
+    """Tables without rows."""
+    return {kind.hook: kind.table() for kind in _KINDS}
+
+
+def extended(
+    tables: Tables, module: ModuleType, extension: Manifest | None = None, folder: Path | None = None
+) -> Tables:
+    """The tables with a module's rows; raises DarkroomError when one is wrong or its name is taken."""
+    fresh = {kind.hook: _copy(tables[kind.hook], kind) for kind in _KINDS}
+    for kind in _KINDS:
+        for row in _ask(module, kind):
+            if extension and folder:
+                row = _own(row, kind, extension, folder)
+            fresh[kind.hook].add(row)
+    return fresh
+
+
+def implements(module: ModuleType, hook: str) -> bool:
+    """Whether a module has a hook of this name that is marked as one."""
+    return hasattr(getattr(module, hook, None), f"{hooks.PROJECT}_impl")
+
+
+def _ask(module: ModuleType, kind: _Kind) -> list[Any]:
+    if not implements(module, kind.hook):
+        return []
+    try:
+        rows = getattr(module, kind.hook)()
+    except DarkroomError:
+        raise
+    except Exception as error:
+        log.debug("The hook %s of %s failed.", kind.hook, module.__name__, exc_info=True)
+        raise DarkroomError(f"Its {kind.hook}() failed: {sentence(error)}") from error
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, kind.row) for row in rows):
+        raise DarkroomError(f"Its {kind.hook}() must return a list of {kind.row.__name__} rows.")
+    return list(rows)
+
+
+def _own(row: Any, kind: _Kind, extension: Manifest, folder: Path) -> Any:
+    """The row as an extension means it: a module of the extension's own folder comes before any other of that name."""
+
+    def own(function: str) -> str:
+        module, name = split(function)
+        first = module.split(".")[0]
+        if (folder / f"{first}.py").is_file() or (folder / first).is_dir():
+            return f"{extension.package}.{module}:{name}"
+        if importlib.util.find_spec(first) is None:
+            raise DarkroomError(f"Its {kind.title} '{row.name}' names a module '{module}', which does not exist.")
+        return function
+
+    changed: dict[str, Any] = {field: own(getattr(row, field)) for field in kind.functions}
+    if kind.mapped:
+        changed[kind.mapped] = {name: own(function) for name, function in getattr(row, kind.mapped).items()}
+    row = replace(row, **changed)
+    return replace(row, group=extension.title) if isinstance(row, Sampler) else row
+
+
+def _copy(table: Table[Any], kind: _Kind) -> Table[Any]:
+    fresh = kind.table()
+    for row in table:
+        fresh.add(row)
+    return fresh
