@@ -27,13 +27,44 @@ def test_title_defaults_to_the_name(tmp_path: Path) -> None:
         (GOOD.replace('"1"', '"2"'), "version 2 of the contract; this Darkroom speaks 1"),
         (GOOD.replace("my-sampler", "../up"), "small letters"),
         (GOOD.replace("my-sampler", "My"), "small letters"),
+        (GOOD.replace('"1"', "{ a = 1 }"), "api must be text"),
+        (GOOD.replace("my-sampler", "a" * 61), "at most 60 small letters"),
         (GOOD + 'titel = "x"\n', "unknown key 'titel'. Did you mean 'title'"),
+        (GOOD + f'title = "{"x" * 2001}"\n', "longer than 2,000"),
+        (GOOD + f"# {'x' * 70_000}\n", "longer than 64 kB"),
+        (GOOD + "x = " + "[" * 5000 + "]" * 5000 + "\n", "cannot be read"),
+        (GOOD + 'requires = "other"\n', "requires must be a list of texts"),
+        (GOOD + "requires = [1]\n", "requires must be a list of texts"),
+        (GOOD + 'requires = ["../other"]\n', "no extension's name"),
+        (GOOD + 'after = ["my_sampler"]\n', "after names the extension itself"),
+        (GOOD + f"before = {[f'a{n}' for n in range(51)]}\n", "50 texts"),
+        (GOOD + 'permissions = ["netwrok"]\n', "Did you mean 'network'"),
+        (GOOD + 'permissions = ["everything"]\n', "There are network, files"),
+        (GOOD + 'dependencies = ["not a requirement"]\n', "pip cannot read"),
+        (GOOD + 'dependencies = ["--index-url http://x"]\n', "pip cannot read"),
+        (GOOD + 'dependencies = ["a @ https://example.org/a.whl"]\n', "an address"),
+        (GOOD + 'links = ["https://example.org"]\n', "a table of addresses"),
+        (GOOD + '[links]\nhome = "javascript:alert(1)"\n', "begins with https"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, expected: str) -> None:
     (tmp_path / "extension.toml").write_text(text, "utf-8")
     with pytest.raises(DarkroomError, match=expected):
         read_manifest(tmp_path)
+
+
+def test_what_may_be_said_besides(tmp_path: Path) -> None:
+    (tmp_path / "extension.toml").write_text(
+        GOOD
+        + 'dependencies = ["einops>=0.8; python_version > \'3\'"]\nrequires = ["other"]\n'
+        + 'permissions = ["network", "network"]\n'
+        + 'contributes = ["a sampler"]\nbefore = ["b"]\nafter = ["a"]\n[links]\nhome = "https://example.org"\n',
+        "utf-8",
+    )
+    manifest = read_manifest(tmp_path)
+    assert manifest.dependencies == ("einops>=0.8; python_version > '3'",)
+    assert (manifest.requires, manifest.permissions, manifest.contributes) == (("other",), ("network",), ("a sampler",))
+    assert (manifest.before, manifest.after, manifest.links) == (("b",), ("a",), {"home": "https://example.org"})
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
