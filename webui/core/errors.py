@@ -250,6 +250,13 @@ class WorkerProblem(DarkroomError):
     title = "The worker stopped"
 
 
+class ExtensionProblem(DarkroomError):
+    """An extension's code failed, or answered with what cannot be taken; the sentence names it."""
+
+    type = "extension"
+    title = "An extension failed"
+
+
 def first_line(error: BaseException) -> str:
     """What any error says of itself, in one line that everybody may read: not the path that an OSError carries."""
     said = (isinstance(error, OSError) and error.strerror) or str(error)

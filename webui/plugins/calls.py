@@ -4,26 +4,55 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import pluggy
 
-from webui.core.errors import DarkroomError
+from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.plugins import hooks
+from webui.plugins.meter import Call, Meter, refusal
 
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 5.0
+LOAD_SECONDS = 60.0
+"""So long an extension's module may take to be imported, or to name its rows of a kind."""
+
+T = TypeVar("T")
+
+Options = Callable[[str, Any], Mapping[str, Any]]
+"""(extension, request) -> the values of the extension's fields there."""
+
+
+class Bound(NamedTuple):
+    """One extension's hook for one request; called with the arguments that change from call to call."""
+
+    call: Call
+    fixed: Mapping[str, Any]
+    meter: Meter
+
+    def __call__(self, moving: Mapping[str, Any]) -> Any:
+        """What the hook answers. Raises ExtensionProblem."""
+        values = [moving[name] if name in moving else self.fixed[name] for name in self.call.arguments]
+        return self.meter.run(self.call, values)
+
+    def refuse(self, why: str) -> ExtensionProblem:
+        """The error about an answer that cannot be taken."""
+        return refusal(self.call, why)
 
 
 class Calls:
-    """The hooks of all modules that were added, and how they are called."""
+    """The hooks of all modules that were added, and how they are called: in the order in which they were added."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options) -> None:
+        self.meter = Meter()
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         for specification in hooks.SPECIFICATIONS:
             self._manager.add_hookspecs(specification)
+        self._options = options
         self._origins: dict[str, str] = {}
 
     @property
@@ -35,20 +64,29 @@ class Calls:
         """Whether any plugin implements this hook."""
         return bool(self._implementations(hook))
 
-    def transform(self, hook: str, value: Any, **context: Any) -> Any:
-        """Hand `value` through all plugins in the order they were loaded; None as an answer leaves it as it is.
-
-        The value goes by the hook's first argument. An error inside a plugin becomes a DarkroomError that names it.
-        """
+    def bound(self, hook: str, request: Any = None) -> tuple[Bound, ...]:
+        """The hook of each extension that has it, in order, with `request` and the extension's `options` in place."""
+        found = []
         for implementation in self._implementations(hook):
-            arguments = {self._first_argument(hook): value, **context}
-            try:
-                answer = implementation.function(*(arguments[name] for name in implementation.argnames))
-            except DarkroomError:
-                raise
-            except Exception as error:
-                name = self._origins[implementation.plugin_name]
-                raise DarkroomError(f"The extension '{name}' failed in {hook}: {sentence(error)}") from error
+            origin = self._origins[implementation.plugin_name]
+            call = Call(origin, hook, implementation.function, tuple(implementation.argnames))
+            fixed = {"request": request}
+            if "options" in call.arguments:
+                fixed["options"] = self._options(origin, request)
+            found.append(Bound(call, fixed, self.meter))
+        return tuple(found)
+
+    def transform(self, hook: str, value: Any, kind: type | None = None, **context: Any) -> Any:
+        """Hand `value` through all plugins in order; None as an answer leaves it as it is.
+
+        The value goes by the hook's first argument. kind: what every answer must be. An error inside a plugin, or an
+        answer of another kind, becomes an ExtensionProblem that names it.
+        """
+        first = self._first_argument(hook)
+        for bound in self.bound(hook, context.get("request")):
+            answer = bound({**context, first: value})
+            if answer is not None and kind is not None and not isinstance(answer, kind):
+                raise bound.refuse(f"it returned {type(answer).__name__} in place of {kind.__name__}.")
             value = value if answer is None else answer
         return value
 
@@ -57,16 +95,14 @@ class Calls:
 
         It blocks: call it outside the event loop.
         """
-        for implementation in self._implementations(hook):
-            values = [arguments[name] for name in implementation.argnames]
-            name = self._origins[implementation.plugin_name]
-            thread = threading.Thread(
-                target=_tell, args=(implementation.function, values, name, hook), name=f"{hook} of {name}", daemon=True
-            )
-            thread.start()
-            thread.join(deadline_seconds)
-            if thread.is_alive():
+        for bound in self.bound(hook):
+            name = bound.call.extension
+            try:
+                answer_within(deadline_seconds, partial(bound, arguments), f"{hook} of {name}")
+            except TimeoutError:
                 log.warning("The extension '%s' takes longer than %g s in %s; going on.", name, deadline_seconds, hook)
+            except ExtensionProblem as problem:
+                log.error("%s", problem.detail, exc_info=problem.__cause__)
 
     def add(self, module: ModuleType, origin: str) -> None:
         """Register the hooks of one module; raises DarkroomError for a hook or an argument that does not exist."""
@@ -99,16 +135,28 @@ class Calls:
         return str(caller.spec.argnames[0]) if caller.spec else ""
 
 
-def _tell(function: Any, values: list[Any], name: str, hook: str) -> None:
-    try:
-        function(*values)
-    except Exception:
-        log.exception("The extension '%s' failed in %s.", name, hook)
+def answer_within(seconds: float, function: Callable[[], T], name: str) -> T:
+    """What a function answers, on a thread of its own; what it raises comes through.
 
+    Raises TimeoutError where it takes longer, and leaves it to itself.
+    """
+    answers: list[T] = []
+    errors: list[BaseException] = []
 
-def sentence(error: BaseException) -> str:
-    """What went wrong, as the end of a sentence."""
-    return f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")[:300] + "."
+    def answer() -> None:
+        try:
+            answers.append(function())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever it is, it belongs to whoever asked
+            errors.append(error)
+
+    thread = threading.Thread(target=answer, name=name, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not answers:
+        raise TimeoutError(f"{name} takes longer than {seconds:g} s.")
+    return answers[0]
 
 
 def _validation(error: Exception) -> str:

@@ -7,8 +7,9 @@ import importlib.machinery
 import importlib.util
 import logging
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -17,28 +18,55 @@ from webui.core.errors import DarkroomError
 from webui.core.registry import Registry, Sampler, Table
 from webui.plugins import builtin, hooks
 from webui.plugins.builtin.samplers_diffusers import GROUP as DIFFUSERS
-from webui.plugins.calls import sentence
+from webui.plugins.calls import LOAD_SECONDS, answer_within
 from webui.plugins.manager import ExtensionReport, Plugins
-from webui.plugins.manifest import Manifest, read_manifest
+from webui.plugins.manifest import FILE, Manifest, read_manifest, same
+from webui.plugins.marks import Marks
+from webui.plugins.meter import sentence, trace_of
+from webui.plugins.order import Cycles, in_order
 from webui.plugins.rows import implements
 
 log = logging.getLogger(__name__)
 
 Process = Literal["web", "worker"]
 
+BUILT_IN = "Darkroom"
+"""Where rows and hooks come from that no extension brought."""
+_SWITCHED_OFF = "It is switched off in the settings."
 
-def load_plugins(folders: Sequence[Path], process: Process, disabled: Collection[str] = ()) -> Plugins:
-    """Load the built-in plugins, then every extension in `folders`, in order of their names within each folder.
 
-    In the worker, an extension's worker.py is loaded besides its extension.py.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A folder that should hold an extension; `manifest` only where it is to be loaded."""
+
+    folder: Path
+    report: ExtensionReport
+    manifest: Manifest | None = None
+
+
+def load_plugins(
+    folders: Sequence[Path], process: Process, disabled: Collection[str] = (), marks: Marks | None = None
+) -> Plugins:
+    """Load the built-in plugins, then every extension in `folders`: in order of their names within each folder, but
+    for those that say before or after whom they come.
+
+    In the worker, an extension's worker.py is loaded besides its extension.py. marks: see `Meter.marks`.
     """
     plugins = Plugins()
+    plugins.meter.marks = marks
     for name in builtin.MODULES:
         module = importlib.import_module(f"{builtin.__name__}.{name}")
-        plugins.add(module, "Darkroom")
+        plugins.add(module, BUILT_IN)
         plugins.add_rows(module)
-    for folder in _extension_folders(folders):
-        plugins.report(_load_extension(plugins, folder, process, disabled))
+    found = _without_twins([_found(folder, disabled) for folder in _extension_folders(folders)])
+    manifests = [one.manifest for one in found if one.manifest is not None]
+    order, cycles = in_order(manifests)
+    reports = {manifest.name: _in_cycle(manifest, cycles) for manifest in manifests if manifest.name in cycles}
+    for manifest in order:
+        (folder,) = (one.folder for one in found if one.manifest is manifest)
+        reports[manifest.name] = _load(plugins, manifest, folder, process, reports)
+    for one in found:
+        plugins.report(one.report if one.manifest is None else replace(reports[one.manifest.name], folder=one.folder))
     return plugins
 
 
@@ -53,6 +81,7 @@ def build_registry(plugins: Plugins) -> Registry:
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
         works=plugins.table("works"),
+        panels={panel.name: panel for panel in plugins.table("fields")},
     )
 
 
@@ -69,34 +98,67 @@ def _extension_folders(folders: Sequence[Path]) -> Iterator[Path]:
                     yield folder
 
 
-def _load_extension(plugins: Plugins, folder: Path, process: Process, disabled: Collection[str]) -> ExtensionReport:
+def _found(folder: Path, disabled: Collection[str]) -> _Found:
     unread = ExtensionReport(folder.name, "", folder.name, ok=False, folder=folder)
     if folder.name in disabled:
-        return replace(unread, enabled=False, problem="It is switched off in the settings.")
+        return _Found(folder, replace(unread, enabled=False, problem=_SWITCHED_OFF))
     try:
         manifest = read_manifest(folder)
     except (DarkroomError, OSError) as error:
-        return replace(unread, problem=str(error))
-    report = ExtensionReport(
+        return _Found(folder, replace(unread, problem=str(error)))
+    if manifest.name in disabled:
+        report = replace(_report(manifest), ok=False, enabled=False, problem=_SWITCHED_OFF, folder=folder)
+        return _Found(folder, report)
+    return _Found(folder, _report(manifest), manifest)
+
+
+def _without_twins(found: Sequence[_Found]) -> list[_Found]:
+    """The same, where of two extensions of one name only the first is to be loaded."""
+    kept: list[_Found] = []
+    for one in found:
+        twins = (o.folder for o in kept if one.manifest and o.manifest and same(o.manifest.name, one.manifest.name))
+        twin = next(twins, None)
+        if twin is not None:
+            problem = f"An extension of this name is already loaded from {twin}."
+            one = _Found(one.folder, replace(one.report, ok=False, problem=problem, folder=one.folder))
+        kept.append(one)
+    return kept
+
+
+def _report(manifest: Manifest) -> ExtensionReport:
+    return ExtensionReport(
         manifest.name,
         manifest.version,
         manifest.title,
         ok=True,
         description=manifest.description,
         author=manifest.author,
-        folder=folder,
     )
-    if manifest.name in disabled:
-        return replace(report, ok=False, enabled=False, problem="It is switched off in the settings.")
-    for other in plugins.reports:
-        if other.ok and other.name.replace("-", "_") == manifest.name.replace("-", "_"):
-            return replace(
-                report, ok=False, problem=f"An extension of this name is already loaded from {other.folder}."
-            )
+
+
+def _in_cycle(manifest: Manifest, cycles: Cycles) -> ExtensionReport:
+    names = " and ".join(f"'{name}'" for name in cycles[manifest.name])
+    problem = f"{names} each want to come after one another (before, after and requires in their {FILE})."
+    return replace(_report(manifest), ok=False, problem=problem)
+
+
+def _load(
+    plugins: Plugins, manifest: Manifest, folder: Path, process: Process, so_far: Mapping[str, ExtensionReport]
+) -> ExtensionReport:
+    """Load one whose manifest is fine. so_far: what became of those before it."""
+    report = _report(manifest)
+    loaded = [name for name, other in so_far.items() if other.ok]
+    for name in manifest.requires:
+        if not any(same(name, other) for other in loaded):
+            return replace(report, ok=False, problem=f"It requires the extension '{name}', which is not loaded.")
+    plugins.meter.entered(manifest.name)
     try:
         _load_modules(plugins, manifest, folder, process)
     except DarkroomError as error:
-        return replace(report, ok=False, problem=error.detail)
+        trace = trace_of(error.__cause__) if error.__cause__ else ""
+        return replace(report, ok=False, problem=error.detail, trace=trace)
+    finally:
+        plugins.meter.left(manifest.name)
     return report
 
 
@@ -141,8 +203,11 @@ def make_package(name: str, folder: Path) -> None:
 
 
 def _import(name: str) -> ModuleType:
+    file = f"{name.rpartition('.')[2]}.py"
     try:
-        return importlib.import_module(name)
+        return answer_within(LOAD_SECONDS, partial(importlib.import_module, name), f"load {name}")
+    except TimeoutError as error:
+        raise DarkroomError(f"Its {file} takes longer than {LOAD_SECONDS:g} s to load.") from error
     except (Exception, SystemExit) as error:  # whatever a stranger's module does at import, the house stays up
         log.debug("The module %s failed to load.", name, exc_info=True)
-        raise DarkroomError(f"Its {name.rpartition('.')[2]}.py failed to load: {sentence(error)}") from error
+        raise DarkroomError(f"Its {file} failed to load: {sentence(error)}") from error

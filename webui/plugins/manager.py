@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import pluggy
 
 from webui.core.registry import Table
-from webui.plugins.calls import DEADLINE_SECONDS, Calls
+from webui.plugins.calls import DEADLINE_SECONDS, Bound, Calls
 from webui.plugins.manifest import Manifest
+from webui.plugins.meter import HookTime, Meter
 from webui.plugins.rows import Tables, empty_tables, extended
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ExtensionReport:
-    """What became of one extension. `problem` is a sentence when not `ok`; `enabled` is False when switched off."""
+    """What became of one extension. `problem` is a sentence when not `ok`; `enabled` is False when switched off.
+
+    `trace`: of the error that kept it from being loaded. `hooks`: what its hooks have cost, in each process.
+    """
 
     name: str
     version: str
@@ -31,13 +36,15 @@ class ExtensionReport:
     description: str = ""
     author: str = ""
     folder: Path | None = None
+    trace: str = ""
+    hooks: tuple[HookTime, ...] = ()
 
 
 class Plugins:
     """The plugins of one process. Made by `load_plugins`; `reports` has a row for each extension that was found."""
 
     def __init__(self) -> None:
-        self._calls = Calls()
+        self._calls = Calls(self.options_of)
         self._tables: Tables = empty_tables()
         self._reports: list[ExtensionReport] = []
 
@@ -51,13 +58,26 @@ class Plugins:
         """What became of each extension, in the order they were found."""
         return tuple(self._reports)
 
+    @property
+    def meter(self) -> Meter:
+        """What runs the extensions' code, and how long that took."""
+        return self._calls.meter
+
+    def options_of(self, origin: str, request: Any) -> Mapping[str, Any]:
+        """The values of an extension's fields in a request."""
+        return MappingProxyType({})
+
     def has(self, hook: str) -> bool:
         """Whether any plugin implements this hook."""
         return self._calls.has(hook)
 
-    def transform(self, hook: str, value: Any, **context: Any) -> Any:
+    def bound(self, hook: str, request: Any = None) -> tuple[Bound, ...]:
+        """See `Calls.bound`."""
+        return self._calls.bound(hook, request)
+
+    def transform(self, hook: str, value: Any, kind: type | None = None, **context: Any) -> Any:
         """See `Calls.transform`."""
-        return self._calls.transform(hook, value, **context)
+        return self._calls.transform(hook, value, kind, **context)
 
     def observe(self, hook: str, deadline_seconds: float = DEADLINE_SECONDS, **arguments: Any) -> None:
         """See `Calls.observe`."""

@@ -13,8 +13,9 @@ from typing import Any
 from webui.core.errors import DarkroomError
 from webui.core.registry import Architecture, AttentionBackend, Command, Family, Sampler, Schedule, Tab, Table, Work
 from webui.plugins import hooks
-from webui.plugins.calls import sentence
+from webui.plugins.calls import LOAD_SECONDS, answer_within
 from webui.plugins.manifest import Manifest
+from webui.plugins.meter import sentence
 from webui.plugins.resolve import split
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def extended(
     """The tables with a module's rows; raises DarkroomError when one is wrong or its name is taken."""
     fresh = {kind.hook: _copy(tables[kind.hook], kind) for kind in _KINDS}
     for kind in _KINDS:
-        for row in _ask(module, kind):
+        for row in _ask(module, kind, extension):
             if extension and folder:
                 row = _own(row, kind, extension, folder)
             fresh[kind.hook].add(row)
@@ -74,14 +75,17 @@ def implements(module: ModuleType, hook: str) -> bool:
     return hasattr(getattr(module, hook, None), f"{hooks.PROJECT}_impl")
 
 
-def _ask(module: ModuleType, kind: _Kind) -> list[Any]:
+def _ask(module: ModuleType, kind: _Kind, extension: Manifest | None) -> list[Any]:
     if not implements(module, kind.hook):
         return []
     try:
-        rows = getattr(module, kind.hook)()
+        hook = getattr(module, kind.hook)
+        rows = hook() if extension is None else answer_within(LOAD_SECONDS, hook, f"{kind.hook} of {extension.name}")
     except DarkroomError:
         raise
-    except Exception as error:
+    except TimeoutError as error:
+        raise DarkroomError(f"Its {kind.hook}() takes longer than {LOAD_SECONDS:g} s.") from error
+    except (Exception, SystemExit) as error:
         log.debug("The hook %s of %s failed.", kind.hook, module.__name__, exc_info=True)
         raise DarkroomError(f"Its {kind.hook}() failed: {sentence(error)}") from error
     if not isinstance(rows, list | tuple) or not all(isinstance(row, kind.row) for row in rows):
