@@ -96,7 +96,7 @@ def parse_manifest(data: Mapping[str, Any]) -> Manifest:
     missing = [key for key, required in known.items() if required and not data.get(key)]
     if missing:
         raise DarkroomError(f"Its {FILE} lacks {', '.join(missing)}.")
-    values: dict[str, Any] = {key: _CHECKS.get(key, _text)(key, value) for key, value in data.items()}
+    values: dict[str, Any] = {key: _check(key, value) for key, value in data.items()}
     name = values["name"]
     if not is_name(name):
         raise DarkroomError(f"Its name '{name[:60]}' must be of at most {_MOST_NAME} small letters, digits, - and _.")
@@ -118,6 +118,11 @@ def is_name(text: str) -> bool:
 def same(one: str, other: str) -> bool:
     """Whether these are names of one extension: - and _ count as the same, as in the names of Python's packages."""
     return one.replace("-", "_") == other.replace("-", "_")
+
+
+def _check(key: str, value: Any) -> Any:
+    check: Callable[[str, Any], Any] = _CHECKS.get(key, _text)
+    return check(key, value)
 
 
 def _text(key: str, value: Any) -> str:

@@ -1,0 +1,131 @@
+"""Every extension as its card shows it: what became of it at the start, and what the next start will make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from webui.extension_life import overlay
+from webui.extension_life.hooks_in import hooks_in
+from webui.extension_life.life import Life
+from webui.extension_life.places import Found
+from webui.extension_life.plan import facts
+from webui.extension_life.pointer import current
+from webui.extension_life.records import Record
+from webui.plugins.manager import ExtensionReport
+
+Brought = Callable[[str], Mapping[str, Sequence[str]]]
+"""The names of the rows that an extension brought, by hook."""
+
+
+class Cards:
+    """Compares what lies there now with what this start has loaded. loads: False where it loads no extensions."""
+
+    def __init__(self, life: Life, state: Path, brought: Brought, *, loads: bool) -> None:
+        self._life = life
+        self._state = state
+        self._brought = brought
+        self.safe_mode = not loads
+        self._core: dict[str, str] | None = None
+        self._overlay = current(state).folder
+        self._hooks: dict[Path, list[str]] = {}
+        self._sums = {found.folder: self._sum(found) for found in life.places.found()}
+
+    def all(self, reports: Sequence[ExtensionReport]) -> list[dict[str, Any]]:
+        """A card for each that was loaded, left out, or put there since; JSON-ready."""
+        if self._core is None:
+            # Reading what is installed takes a moment, and a program that runs has what it had.
+            self._core = overlay.core_packages(self._state)
+        lying = {found.folder: found for found in self._life.places.found()}
+        known = {report.folder for report in reports}
+        cards = [self._card(report, lying.get(report.folder) if report.folder else None) for report in reports]
+        return cards + [self._card(_unknown(found), found) for found in lying.values() if found.folder not in known]
+
+    def waits(self, cards: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether something has changed that the next start brings."""
+        return any(card["next"] for card in cards) or current(self._state).folder != self._overlay
+
+    def _sum(self, found: Found) -> str:
+        """What tells that an extension is another than before; of one that was put there by hand its version."""
+        record = self._life.records.get(found.name)
+        return record.sha256 if record else found.manifest.version if found.manifest else ""
+
+    def _card(self, report: ExtensionReport, found: Found | None) -> dict[str, Any]:
+        record = self._life.records.get(report.name)
+        manifest = found.manifest if found else None
+        is_on = found is not None and not self._life.is_off(found)
+        said = facts(manifest) if manifest else _facts(report)
+        return {
+            **said,
+            # What runs, not what lies there for the next start.
+            "version": report.version or said["version"],
+            "ok": report.ok,
+            "enabled": report.enabled,
+            "problem": report.problem or None,
+            "trace": report.trace,
+            "on": is_on,
+            "next_version": manifest.version if manifest else "",
+            "next": self._next(report, found, is_on),
+            "contributes": self._contributes(report),
+            "missing": overlay.missing(manifest.dependencies, self._state, self._core) if manifest and is_on else [],
+            "hooks": [asdict(time) for time in report.hooks],
+            "removable": found is not None and self._life.places.is_own(found.folder),
+            **_origin(record),
+        }
+
+    def _contributes(self, report: ExtensionReport) -> dict[str, list[str]]:
+        """The rows that were loaded, by hook; then the hooks without rows, read once, of the files that were loaded."""
+        if not report.ok or report.folder is None:
+            return {}
+        rows = {hook: list(names) for hook, names in self._brought(report.name).items()}
+        if report.folder not in self._hooks:
+            self._hooks[report.folder] = hooks_in(report.folder)
+        return rows | {hook: [] for hook in self._hooks[report.folder] if hook not in rows}
+
+    def _next(self, report: ExtensionReport, found: Found | None, is_on: bool) -> str:
+        """added, removed, changed, on or off at the next start; "" where it stays as it is."""
+        if found is None:
+            return "removed"
+        if self.safe_mode:
+            return ""
+        if found.folder not in self._sums:
+            return "added" if is_on else ""
+        if is_on != report.enabled:
+            return "on" if is_on else "off"
+        return "changed" if is_on and self._sums[found.folder] != self._sum(found) else ""
+
+
+def _unknown(found: Found) -> ExtensionReport:
+    """For one that this start has not met."""
+    version, title = (found.manifest.version, found.manifest.title) if found.manifest else ("", found.folder.name)
+    return ExtensionReport(found.name, version, title, ok=False, problem=found.problem, folder=found.folder)
+
+
+def _facts(report: ExtensionReport) -> dict[str, Any]:
+    """What is known of one whose manifest cannot be read, in the form of `facts`."""
+    return {
+        "name": report.name,
+        "version": report.version,
+        "title": report.title,
+        "description": report.description,
+        "author": report.author,
+        "license": "",
+        "links": {},
+        "permissions": [],
+        "dependencies": [],
+        "requires": [],
+        "says": [],
+    }
+
+
+def _origin(record: Record | None) -> dict[str, Any]:
+    if record is None:
+        return {"source": None, "pin": "", "sha256": "", "installed": None}
+    return {
+        "source": record.source.to_json(),
+        "pin": record.pin,
+        "sha256": record.sha256,
+        "installed": record.installed,
+    }
