@@ -92,7 +92,10 @@ def _diffusers_last(samplers: Table[Sampler]) -> Table[Sampler]:
 
 def _extension_folders(folders: Sequence[Path]) -> Iterator[Path]:
     for parent in folders:
-        if parent.is_dir():
+        if (parent / FILE).is_file():
+            # An author's one extension, wherever it lies.
+            yield parent
+        elif parent.is_dir():
             for folder in sorted(parent.iterdir()):
                 if folder.is_dir() and not folder.name.startswith((".", "_")):
                     yield folder
