@@ -324,11 +324,15 @@ class Service:
 
     def _reports(self) -> tuple[ExtensionReport, ...]:
         """What became of each extension; one that only the worker could not load is left out there."""
-        failed = {name: problem for worker in self._scheduler.workers for name, problem in worker.status.left_out}
-        return tuple(
-            replace(report, ok=False, problem=failed[report.name]) if report.ok and report.name in failed else report
-            for report in self._plugins.reports
-        )
+        statuses = [worker.status for worker in self._scheduler.workers]
+        failed = {one.extension: one for status in statuses for one in status.left_out}
+        times = [*self._plugins.meter.times, *(time for status in statuses for time in status.hooks)]
+        found = []
+        for report in self._plugins.reports:
+            if report.ok and (one := failed.get(report.name)):
+                report = replace(report, ok=False, problem=one.problem, trace=one.trace)
+            found.append(replace(report, hooks=tuple(time for time in times if time.extension == report.name)))
+        return tuple(found)
 
     def _within_limits(self, request: GenerationRequest, who: Identity) -> None:
         if who.is_owner:

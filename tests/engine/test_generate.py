@@ -7,7 +7,8 @@ import torch
 
 from webui import __version__
 from webui.core.errors import BadNumbers
-from webui.engine.generate import Run, finish_batch, missing_batches
+from webui.engine.finishing import finish_batch
+from webui.engine.generate import Run, missing_batches
 from webui.engine.lanes import LaneEnd
 from webui.engine.latents import decode
 from webui.images.metadata import read

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.engine.helpers import Loop, load_model, write_checkpoint
+from webui.engine.hooks import LaneHooks
 
 HANDS_OVER = {"refiner_checkpoint": "other", "refiner_switch_at": 0.5, "abilities": "cfg,refiner"}
 
@@ -50,12 +51,12 @@ def test_a_stopped_batch_has_the_pictures_that_were_begun(tiny, registry, ask):
 def test_hooks_are_given_each_picture_alone_and_once_a_step(tiny, registry, ask):
     told = []
 
-    class Hooks:
-        def before_step(self, latents, step):
+    class Hooks(LaneHooks):
+        def before_step(self, latents, step, sigma):
             told.append(("before", len(latents), step))
             return latents
 
-        def after_step(self, latents, step):
+        def after_step(self, latents, step, sigma):
             told.append(("after", len(latents), step))
             return latents + 1.0 if step == 3 else latents
 

@@ -241,6 +241,38 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Guidance:
+    """A way to make one prediction of those with the prompt and with the negative prompt.
+
+    `function` is "module:function", resolved in the worker: (guided) -> a tensor like `guided.denoised`
+    (engine/guidance.py). `when` names the field of the same extension which switches it on by a value that counts as
+    true; without one it is always on.
+    """
+
+    name: str
+    function: str
+    when: str = ""
+    extension: str = ""
+    """Whose it is; filled in when it is loaded."""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PostProcessing:
+    """A change of a finished picture. `function` is "module:function", resolved in the worker.
+
+    It is (image, options) -> image: a PIL image, and the values of the extension's fields. `when`: as for Guidance.
+    """
+
+    name: str
+    title: str
+    function: str
+    when: str = ""
+    extension: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Tab:
     """A tab of the page. `build` is "module:function"; it is called inside the tab's Gradio context with the page."""
 
@@ -318,6 +350,8 @@ class Registry:
     families: Table[Family]
     architectures: Table[Architecture]
     attention: Table[AttentionBackend]
+    guidance: Table[Guidance]
+    post_processing: Table[PostProcessing]
     tabs: Table[Tab]
     commands: Table[Command]
     works: Table[Work]

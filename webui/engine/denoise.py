@@ -14,6 +14,7 @@ from webui.core.errors import OutOfMemory
 from webui.engine.attention.apply import Applied, Apply
 from webui.engine.device import is_fatal, ran_short
 from webui.engine.families.base import Conditioning, LoadedModel
+from webui.engine.hooks import Patches
 from webui.engine.lanes import GroupKey, Lane
 from webui.engine.memory.ladder import Climb, Rung, Shape, kind_of
 from webui.engine.memory.rungs import ATTENTION, CHEAP_ATTENTION, HALVE, Evict, Relief, evicting, freeing, ways_out
@@ -71,6 +72,8 @@ class _Group:
     merging_ratio: float
     limit: int
     spent: float
+    patches: Patches | None = None
+    """How extensions change the model for its forward passes."""
     lanes: list[Lane] = field(default_factory=list)
     calm: int = 0
     stacked: tuple[list[Conditioning], Any] | None = None
@@ -134,6 +137,13 @@ class _Group:
         self.lanes = self.lanes[len(chosen) :] + chosen
         return chosen
 
+    def predict(self, x: Tensor, sigmas: Sequence[float], context: Any) -> Tensor:
+        """One forward pass, with the model as extensions want it for these lanes."""
+        if self.patches is None:
+            return self.model.predict(x, sigmas, context)
+        with self.patches.applied(self.model):
+            return self.model.predict(x, sigmas, context)
+
     def context(self, conditionings: list[Conditioning]) -> Any:
         """The stacked conditionings; made again only when the composition has changed."""
         if self.stacked is None or self.stacked[0] != conditionings:
@@ -189,7 +199,7 @@ class Denoiser:
 
     def _group(self, lane: Lane) -> _Group:
         """A new one, for this lane."""
-        group = _Group(lane.model, lane.attention, lane.merging_ratio, self._max_rows, self._least())
+        group = _Group(lane.model, lane.attention, lane.merging_ratio, self._max_rows, self._least(), lane.patches)
         height, width = _size(lane)
         shape = Shape("denoise", kind_of(lane.model.denoiser), height * width)
         group.climb = Climb(self._relief.ladder, shape, group.rungs(self._relief.evict))
@@ -287,7 +297,7 @@ class Denoiser:
             group.tried = rows
             try:
                 group.climb.trying()
-                answer = group.model.predict(x, sigmas, group.context(conditionings))
+                answer = group.predict(x, sigmas, group.context(conditionings))
                 if self._observer is not None:
                     self._observer(ForwardPass(rows, lanes))
                 return answer, []

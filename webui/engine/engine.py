@@ -25,8 +25,9 @@ from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardCounts, ForwardPass
-from webui.engine.generate import Run, finish_batch, make_lane, make_stock_lane, missing_batches
-from webui.engine.hooks import PluginStepHooks
+from webui.engine.finishing import finish_batch
+from webui.engine.generate import Run, make_lane, make_stock_lane, missing_batches
+from webui.engine.hooks import LaneHooks
 from webui.engine.intake import Intake, Means, Told
 from webui.engine.lanes import Lane, LaneEnd
 from webui.engine.latents import BadLatents
@@ -88,15 +89,13 @@ class Engine:
         self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
         self._denoiser = Denoiser(partial(apply, self._backends), config.max_rows, self._counts, relief=self._relief)
-        self._hooks = PluginStepHooks.of(plugins)
         self._runs: dict[str, Run] = {}
         self._telling = threading.Lock()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed = False
         self._overflows = Overflows()
-        means = Means(
-            self._catalogue, self._pipelines, self._backends, ladder, self._overflows, self._device, self._dtype
-        )
+        parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows
+        means = Means(*parts, self._device, self._dtype, plugins)
         later = self._later
         told = Told(self._emit, later(self._noted), later(self._join), later(self._close_run), later(self._fail))
         self._told, self._intake = told, Intake(means, told)
@@ -237,7 +236,8 @@ class Engine:
             run.lane = make_stock_lane(run, self._inbox.put, self._denoiser.welcome, *told, self._relief)
             self._stock.submit(run.lane.run)
         else:
-            run.lane = lane = make_lane(run, self._registry, resolve, self._hooks, *told)
+            hooks = LaneHooks.of(self._plugins, run.request, run.model, resolve)
+            run.lane = lane = make_lane(run, self._registry, resolve, hooks, *told)
             self._denoiser.add(lane)
 
     def _stepped(self, run: Run, lane: Lane | StockLane) -> None:

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image
-from torch import Tensor
-
-from webui import __version__
-from webui.core import infotext
 from webui.core.errors import InvalidField
-from webui.core.events import Picture
 from webui.core.registry import Registry, Sampler
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.families.base import LoadedModel
 from webui.engine.guidance import Guidance
-from webui.engine.lanes import Guide, Handover, Lane, LaneEnd, StepHooks
+from webui.engine.hooks import LaneHooks
+from webui.engine.lanes import Guide, Handover, Lane, LaneEnd
 from webui.engine.memory.rungs import Relief
 from webui.engine.noise import Drawing, LaneNoise
 from webui.engine.samplers.base import SamplerContext
 from webui.engine.schedules import ScheduleOptions, handover_sigma, noise_levels, start_scale
 from webui.engine.stock.lane import Post, StockLane
 from webui.engine.stock.model import StockModel
-from webui.images.metadata import write_png
 from webui.plugins.builtin.stock import SAMPLER as STOCK_SAMPLER
-from webui.plugins.manager import Plugins
 
 
 @dataclass(eq=False)
@@ -54,6 +47,8 @@ class Run:
     """What they were loaded from."""
     guides: list[Guide] = field(default_factory=list)
     """Of those that the loop computes, with the texts as they understand them."""
+    texts: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Prompt and negative prompt of those pictures for which extensions wrote others, by number."""
     lane: Lane | StockLane | None = None
     batch: int = 0
     decoding: int = 0
@@ -107,14 +102,14 @@ def make_lane(
     run: Run,
     registry: Registry,
     resolve: Callable[[str], Any],
-    hooks: StepHooks | None,
+    hooks: LaneHooks | None,
     on_step: Callable[[Lane], None],
     on_end: Callable[[LaneEnd], None],
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Lane:
     """A lane for the run's current batch, ready to start."""
-    request, guide = run.request, run.guides[0]
-    model = guide.model
+    request, guides = run.request, [guide.of_batch(run.batch * run.request.batch_size) for guide in run.guides]
+    model = guides[0].model
     sampler = registry.samplers.get(request.sampler_name)
     schedule = registry.schedules.get(request.scheduler)
     levels = model.schedule_at(request.width, request.height)
@@ -125,11 +120,12 @@ def make_lane(
     shape = (model.latent_channels, request.height // factor, request.width // factor)
     noise = LaneNoise(seeds, shape, model.device, _drawing(run, sampler, factor))
     start = noise.start() * start_scale(sampler, sigmas[0], levels, options)
+    start = start if hooks is None else hooks.before_sampling(start, sigmas[0])
     asked = {name: getattr(request, name) for name in sampler.options}
     context = SamplerContext(sigmas, request.steps, noise, levels, asked)
-    handover = Handover(handover_sigma(levels, request.refiner_switch_at), run.guides[1]) if run.guides[1:] else None
+    handover = Handover(handover_sigma(levels, request.refiner_switch_at), guides[1]) if guides[1:] else None
     return Lane(
-        guide,
+        guides[0],
         request.attention,
         resolve(sampler.function)(start, context),
         Guidance.of(request),
@@ -138,6 +134,8 @@ def make_lane(
         merging_ratio=request.token_merging_ratio,
         alone=run.alone or request.alone,
         hooks=hooks,
+        request=request,
+        end_sigma=sigmas[-1],
         on_step=on_step,
         on_end=on_end,
         on_note=on_note,
@@ -194,24 +192,3 @@ def _drawing(run: Run, sampler: Sampler, factor: int) -> Drawing:
         (request.seed_resize_from_h // factor, request.seed_resize_from_w // factor),
         request.eta_noise_seed_delta if sampler.uses_ensd else 0,
     )
-
-
-def finish_batch(
-    run: Run, batch: int, end: LaneEnd, decode: Callable[[Tensor], Image.Image], plugins: Plugins, compress_level: int
-) -> Iterator[Picture]:
-    """The pictures of a batch that are not there yet, decoded and encoded one by one.
-
-    decode: the picture of a latent (1, channels, height/8, width/8). What it raises comes through.
-    """
-    request, images = run.request, end.images or ()
-    for place in range(request.batch_size):
-        index = batch * request.batch_size + place
-        # A batch that was cut short need not have all its pictures.
-        if index in run.done or index in run.made or place >= len(images if end.latents is None else end.latents):
-            continue
-        image = images[place] if end.latents is None else decode(end.latents[place : place + 1])
-        image = plugins.transform("image_ready", image, request=request)
-        extras = {} if end.stopped_at is None else {"Stopped at step": end.stopped_at}
-        text = infotext.write(request, index, f"Darkroom {__version__}", extras)
-        data = write_png(image, text, request.to_json(), compress_level, index)
-        yield Picture(index, request.seed_of(index), data, image.width, image.height, text, end.stopped_at)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,3 +52,26 @@ class Guidance:
     def join(self, uncond: Tensor, cond: Tensor) -> Tensor:
         """One prediction of both, of any equal shapes."""
         return torch.lerp(uncond, cond, self.scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guided:
+    """One answer of the model to a sampler's question, as a guidance function of an extension sees it.
+
+    All tensors are (batch, channels, height/8, width/8) float32 and predict clean latents, but for `x`, the noisy
+    latents that were asked about, at noise level `sigma`. step: from 0, of `steps`; samplers of second order ask
+    several times in one. cond, uncond: the predictions with the prompt and with the negative prompt; uncond is None
+    where guidance is off or left out. scale: the CFG scale. denoised: the two as one, by plain guidance and by the
+    functions that were called before.
+    """
+
+    x: Tensor
+    sigma: float
+    step: int
+    steps: int
+    cond: Tensor
+    uncond: Tensor | None
+    scale: float
+    denoised: Tensor
+    request: GenerationRequest
+    options: Mapping[str, Any] = field(default_factory=dict)

@@ -28,6 +28,8 @@ from webui.engine.memory.rungs import evicting, freeing, ways_out
 from webui.engine.overflows import Overflows
 from webui.engine.pipelines import Pipelines
 from webui.engine.stock.model import StockModel
+from webui.engine.texts import Texts, rewritten
+from webui.plugins.manager import Plugins
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class Means:
     overflows: Overflows
     device: torch.device
     dtype: torch.dtype
+    plugins: Plugins
 
 
 class Intake:
@@ -152,19 +155,22 @@ class Intake:
             distilled_cfg_scale=request.distilled_cfg_scale,
             clip_skip=request.clip_skip,
         )
-        run.guides = [self._encoded(run, model, purpose) for model in run.models if not isinstance(model, StockModel)]
+        models = [model for model in run.models if not isinstance(model, StockModel)]
+        size = request.batch_size
+        pictures = (batch * size + place for batch in run.batches for place in range(size))
+        run.texts = rewritten(self._means.plugins, request, pictures) if models else {}
+        run.guides = [self._encoded(run, model, purpose) for model in models]
         # Here, since packages may be imported for it, which would hold up everybody's steps.
         self._means.backends.ready(request.attention, self._means.device, self._means.dtype)
         run.spend("encoded", time.perf_counter() - started)
         self._told.ready(run)
 
     def _encoded(self, run: Run, model: LoadedModel, purpose: Purpose) -> Guide:
-        request, pipelines = run.request, self._means.pipelines
-        negative = None if request.cfg_scale == 1 else request.negative_prompt
+        pipelines, texts = self._means.pipelines, Texts(self._conditioner, self._means.plugins, run.request)
         return self._means.ladder.run(
             Shape("encode", kind_of(model.denoiser)),
             (freeing(model.device), evicting(pipelines.make_room)),
-            lambda: Guide(model, *self._conditioner.encode(model, request.prompt, negative, purpose)),
+            lambda: texts.guide(model, purpose, run.texts),
             partial(self._told.note, run),
             lambda: OutOfMemory(
                 "There is not enough memory to read the prompt beside the model.",

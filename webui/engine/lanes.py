@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from webui.core.errors import DarkroomError
+from webui.core.request import GenerationRequest
 from webui.engine.conditioning import Timeline
 from webui.engine.families.base import Conditioning, LoadedModel
-from webui.engine.guidance import Guidance
+from webui.engine.guidance import Guidance, Guided
+from webui.engine.hooks import LaneHooks, Patches
 from webui.engine.samplers.base import Answer, Ask, Sampling
 
 log = logging.getLogger(__name__)
-
-
-class StepHooks(Protocol):
-    """What may change latents between steps; see plugins/hooks.py."""
-
-    def before_step(self, latents: Tensor, step: int) -> Tensor: ...
-    def after_step(self, latents: Tensor, step: int) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +30,31 @@ class GroupKey:
     merging_ratio: float
     latent_shape: tuple[int, ...]
     alone: Hashable = None
+    patch: Hashable = None
+    """The same for equal changes of the model by extensions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """A model, and the texts as it understands them. negative: None when guidance is off."""
+    """A model, and the texts as it understands them. negative: None when guidance is off.
+
+    own: the texts of pictures that have others, by their number.
+    """
 
     model: LoadedModel
     prompt: Timeline
     negative: Timeline | None
+    own: Mapping[int, tuple[Timeline, Timeline | None]] = field(default_factory=dict)
+
+    def of_batch(self, first: int) -> Guide:
+        """The same where pictures are numbered from `first`."""
+        return replace(self, own={number - first: texts for number, texts in self.own.items()}) if self.own else self
+
+    def texts(self, step: int, places: Iterable[int], negative: bool) -> list[Conditioning]:
+        """The conditionings of these pictures in a step; negative only where guidance is on."""
+        common = self.prompt, self.negative
+        chosen = (self.own.get(place, common)[negative] for place in places)
+        return [timeline.at(step) for timeline in chosen if timeline is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +97,17 @@ class Lane:
         handover: Handover | None = None,
         merging_ratio: float = 0.0,
         alone: bool = False,
-        hooks: StepHooks | None = None,
+        hooks: LaneHooks | None = None,
+        request: GenerationRequest | None = None,
+        end_sigma: float = 0.0,
         on_step: Callable[[Lane], None],
         on_end: Callable[[LaneEnd], None],
         on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
         """steps: how many the sampler will walk. merging_ratio: share of a UNet's tokens that are merged.
 
-        The sampling must be fresh. on_note: may hear a sentence again.
+        The sampling must be fresh. request, end_sigma: what hooks are told, the latter as the last noise level.
+        on_note: may hear a sentence again.
         """
         self.attention = attention
         self.merging_ratio = merging_ratio
@@ -111,6 +124,8 @@ class Lane:
         """Questions of the sampler so far, of this picture where each is made alone; the open one left out."""
         self._alone = alone
         self._hooks = hooks
+        self._request = request or GenerationRequest()
+        self._end_sigma = end_sigma
         self._on_step = on_step
         self._on_end = on_end
         self._on_note = on_note
@@ -134,7 +149,13 @@ class Lane:
     def key(self) -> GroupKey:
         """What decides with whom this lane shares; known once it has started. A handover changes it."""
         shape, alone = tuple(self.ask.x.shape[1:]), self if self._alone else None
-        return GroupKey(id(self.model), self.attention, self.merging_ratio, shape, alone)
+        patch = self.patches.key if self.patches is not None else None
+        return GroupKey(id(self.model), self.attention, self.merging_ratio, shape, alone, patch)
+
+    @property
+    def patches(self) -> Patches | None:
+        """How extensions change the model for this lane's forward passes."""
+        return None if self._hooks is None else self._hooks.patches
 
     @property
     def ask(self) -> Ask:
@@ -162,9 +183,10 @@ class Lane:
 
     def conditionings(self) -> list[Conditioning]:
         """Of each row of the open ask, in order: first those of the negative text, then those of the prompt."""
-        batch, step, negative = self.ask.x.shape[0], self.ask.step, self._negative
-        prompt = [self._guide.prompt.at(step)] * batch
-        return prompt if negative is None else [negative.at(step)] * batch + prompt
+        ask, guide = self.ask, self._guide
+        places = range(ask.x.shape[0]) if ask.place is None else (ask.place.index,)
+        prompt = guide.texts(ask.step, places, negative=False)
+        return prompt if self._negative is None else guide.texts(ask.step, places, negative=True) + prompt
 
     def inputs(self) -> list[Tensor]:
         """The latents of the rows, in the order of `conditionings`, as tensors to be joined."""
@@ -178,13 +200,24 @@ class Lane:
     def answer(self, denoised: Tensor) -> None:
         """Take the predictions of this lane's rows, guide them, and run the sampler to its next ask or to its end."""
         if self._negative is None:
-            given = Answer(denoised)
+            given, cond = Answer(denoised), denoised
         else:
             uncond, cond = denoised.chunk(2)
             given = Answer(self._guidance.join(uncond, cond), uncond)
+        if self._hooks is not None and self._hooks.guides:
+            try:
+                given = replace(given, denoised=self._hooks.guide(self._guided(given, cond)))
+            except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
+                self.fail(error)
+                return
         self._calls += 1
         self.denoised = self._whole(given.denoised)
         self._advance(given)
+
+    def _guided(self, given: Answer, cond: Tensor) -> Guided:
+        ask, scale = self.ask, self._guidance.scale
+        step = ask.step if ask.place is None else ask.place.step
+        return Guided(ask.x, ask.sigma, step, self.steps, cond, given.uncond, scale, given.denoised, self._request)
 
     def _whole(self, denoised: Tensor) -> Tensor:
         """The batch's newest predictions, where only one of its pictures was asked about."""
@@ -195,7 +228,7 @@ class Lane:
 
     def stop(self) -> None:
         """End at this step with the picture as far as it got; without one when nothing was predicted yet."""
-        self._end(LaneEnd(self.denoised, stopped_at=max(self.done_steps, 1)))
+        self._end_well(LaneEnd(self.denoised, stopped_at=max(self.done_steps, 1)))
 
     def fail(self, error: BaseException) -> None:
         """End with an error."""
@@ -233,8 +266,8 @@ class Lane:
         if self._hooks is not None:
             try:
                 if finished is not None:
-                    _replace(ask.x, self._hooks.after_step(ask.x, finished))
-                _replace(ask.x, self._hooks.before_step(ask.x, ask.step))
+                    _replace(ask.x, self._hooks.after_step(ask.x, finished, ask.sigma))
+                _replace(ask.x, self._hooks.before_step(ask.x, ask.step, ask.sigma))
             except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
                 self.fail(error)
                 return
@@ -250,13 +283,23 @@ class Lane:
                 return
         self.done_steps = self.steps
         self._on_step(self)
-        self._end(LaneEnd(latents))
+        self._end_well(LaneEnd(latents))
 
-    def _after_last(self, hooks: StepHooks, latents: Tensor, ask: Ask) -> Tensor:
+    def _after_last(self, hooks: LaneHooks, latents: Tensor, ask: Ask) -> Tensor:
         if ask.place is None:
-            return hooks.after_step(latents, ask.step)
+            return hooks.after_step(latents, ask.step, self._end_sigma)
         rows = enumerate(latents.split(1))
-        return torch.cat([hooks.after_step(row, self._last_steps[index]) for index, row in rows])
+        return torch.cat([hooks.after_step(row, self._last_steps[index], self._end_sigma) for index, row in rows])
+
+    def _end_well(self, end: LaneEnd) -> None:
+        """End with latents, unless an extension has made something else of them than numbers."""
+        try:
+            if self._hooks is not None:
+                self._hooks.verify()
+        except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
+            self.fail(error)
+        else:
+            self._end(end)
 
     def _end(self, end: LaneEnd) -> None:
         if not self.ended:
@@ -267,10 +310,5 @@ class Lane:
 
 def _replace(latents: Tensor, new: Tensor) -> None:
     """Write a hook's latents over the sampler's own, so that the sampler goes on with them."""
-    if new is latents:
-        return
-    if new.shape != latents.shape:
-        raise DarkroomError(
-            f"A step hook returned latents of the shape {tuple(new.shape)} in place of {tuple(latents.shape)}."
-        )
-    latents.copy_(new)
+    if new is not latents:
+        latents.copy_(new)

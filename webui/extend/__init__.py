@@ -3,7 +3,7 @@
 What worker.py needs besides is in webui.extend.worker.
 """
 
-from webui.core.errors import DarkroomError
+from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.core.job import Job, State
 from webui.core.model_work import ModelWork, option
 from webui.core.registry import (
@@ -11,7 +11,9 @@ from webui.core.registry import (
     AttentionBackend,
     Command,
     Family,
+    Guidance,
     Need,
+    PostProcessing,
     Sampler,
     Schedule,
     Tab,
@@ -19,6 +21,7 @@ from webui.core.registry import (
     Work,
 )
 from webui.core.request import GenerationRequest
+from webui.core.saving import Saving
 from webui.engine.checkpoints.architectures.base import Form, Names
 from webui.plugins.hooks import hookimpl
 from webui.plugins.manifest import API
@@ -29,14 +32,18 @@ __all__ = [
     "AttentionBackend",
     "Command",
     "DarkroomError",
+    "ExtensionProblem",
     "Family",
     "Form",
     "GenerationRequest",
+    "Guidance",
     "Job",
     "ModelWork",
     "Names",
     "Need",
+    "PostProcessing",
     "Sampler",
+    "Saving",
     "Schedule",
     "State",
     "Tab",

@@ -1,8 +1,10 @@
 """The names that an extension's worker.py may count on besides those of `webui.extend`; they bring torch with them."""
 
 from webui.engine.families.base import Conditioning, LoadedModel, Purpose
+from webui.engine.guidance import Guided
 from webui.engine.layouts.base import Source, same
 from webui.engine.model_schedule import DiscreteSchedule, FlowSchedule
+from webui.engine.patching import replaced
 from webui.engine.samplers.base import Answer, Ask, ModelSchedule, Noise, Place, SamplerContext, Sampling
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "Conditioning",
     "DiscreteSchedule",
     "FlowSchedule",
+    "Guided",
     "LoadedModel",
     "ModelSchedule",
     "Noise",
@@ -19,5 +22,6 @@ __all__ = [
     "SamplerContext",
     "Sampling",
     "Source",
+    "replaced",
     "same",
 ]

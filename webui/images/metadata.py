@@ -66,10 +66,11 @@ def write_png(
     request_json: Mapping[str, Any] | None = None,
     compress_level: int = 1,
     index: int = 0,
+    chunks: Mapping[str, str] | None = None,
 ) -> bytes:
     """The picture as a PNG file with both text chunks; `compress_level` is zlib's, 0 to 9.
 
-    Without `request_json` (an extension's own picture) there is no second chunk.
+    Without `request_json` (an extension's own picture) there is no second chunk. chunks: further ones, by keyword.
     """
     text = PngImagePlugin.PngInfo()
     if infotext:
@@ -77,6 +78,8 @@ def write_png(
     if request_json is not None:
         record = {"request": dict(request_json), "index": index, "versions": versions()}
         text.add_text(RECORD, json.dumps(record, sort_keys=True))
+    for keyword, words in (chunks or {}).items():
+        text.add_itxt(keyword, words)
     out = io.BytesIO()
     image.save(out, format="PNG", pnginfo=text, compress_level=compress_level)
     return out.getvalue()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from webui.core.errors import Conflict, StorageProblem
+from webui.core.errors import Conflict, DarkroomError, StorageProblem
 from webui.core.events import Queued
 from webui.core.job import Job, State
 from webui.core.request import DEVICE
@@ -71,6 +71,7 @@ class Scheduler:
                 self._woken.clear()
                 retry = await self._round()
                 self._rest()
+                self._switch_off()
                 try:
                     await asyncio.wait_for(self._woken.wait(), _DISK_RETRY_SECONDS if retry else self._patience())
                 except TimeoutError:
@@ -96,6 +97,17 @@ class Scheduler:
         """Have the models of workers that are idle for long leave their memory."""
         for worker in idle.due(self.workers, self._idle_seconds, time.monotonic()):
             self._beside(self._unload(worker), "idle unload")
+
+    def _switch_off(self) -> None:
+        """Have extensions that brought down a worker too often stay off at the next start, too."""
+        disabled = self._parts.settings.current.disabled_extensions
+        blamed = {name for worker in self.workers for name in worker.status.blamed} - set(disabled)
+        if not blamed:
+            return
+        try:
+            self._parts.settings.update({"disabled_extensions": [*disabled, *sorted(blamed)]})
+        except DarkroomError as error:
+            log.warning("That extensions were switched off is not kept: %s", error.detail)
 
     async def _unload(self, worker: Worker) -> None:
         unloaded = await worker.executor.unload()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -27,7 +28,8 @@ Options = Callable[[str, Any], Mapping[str, Any]]
 """(extension, request) -> the values of the extension's fields there."""
 
 
-class Bound(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bound:
     """One extension's hook for one request; called with the arguments that change from call to call."""
 
     call: Call

@@ -7,7 +7,19 @@ from typing import Any
 import pluggy
 
 from webui.core.job import Job
-from webui.core.registry import Architecture, AttentionBackend, Command, Family, Sampler, Schedule, Tab, Work
+from webui.core.registry import (
+    Architecture,
+    AttentionBackend,
+    Command,
+    Family,
+    Guidance,
+    PostProcessing,
+    Sampler,
+    Schedule,
+    Tab,
+    Work,
+)
+from webui.core.saving import Saving
 
 PROJECT = "darkroom"
 
@@ -39,6 +51,14 @@ class CollectingHooks:
         """Ways to compute attention; `function` is resolved in the worker."""
 
     @hookspec
+    def guidance(self) -> list[Guidance]:  # type: ignore[empty-body]
+        """Functions on the loop's predictions, in the order of extensions; `function` is resolved in the worker."""
+
+    @hookspec
+    def post_processing(self) -> list[PostProcessing]:  # type: ignore[empty-body]
+        """Changes of finished pictures, after `image_ready`; `function` is resolved in the worker."""
+
+    @hookspec
     def tabs(self) -> list[Tab]:  # type: ignore[empty-body]
         """Tabs of the page; `build` is resolved in the web process."""
 
@@ -52,26 +72,65 @@ class CollectingHooks:
 
 
 class WorkerHooks:
-    """Implemented in worker.py and called in the worker process. One that raises fails the job and is named there."""
+    """Implemented in worker.py and called in the worker process. One that raises fails the job and is named there.
+
+    All may take `request`, the GenerationRequest, and `options`, the values of the extension's fields in it. Latents
+    are (batch, channels, height/8, width/8) float32 and stay of that shape; None as an answer leaves what was given.
+    They stand here in the order of their calls.
+    """
 
     @hookspec
-    def before_step(self, latents: Any, step: int) -> Any:
-        """Called before step `step` (from 0) of a lane with its latents, (batch, channels, height/8, width/8) float32.
+    def transform_prompt(
+        self, prompt: str, negative_prompt: str, index: int, seed: int, request: Any, options: Any
+    ) -> tuple[str, str] | None:
+        """Called for each picture of a job, `index` from 0, before its texts are encoded; returns both, or None.
+
+        The same arguments must give the same answer: a job may run again. The texts stand in the picture's infotext,
+        and what the person wrote beside them as Template.
+        """
+
+    @hookspec
+    def transform_conditioning(self, conditioning: Any, negative: bool, request: Any, options: Any) -> Any:
+        """Called with what a text means to the model, in its family's own form; returns a new one, or None.
+
+        negative: whether it is a negative prompt's.
+        """
+
+    @hookspec
+    def patch_model(self, model: Any, request: Any, options: Any) -> Any:
+        """Called with a LoadedModel when a batch begins; returns None, or a context manager that changes the model.
+
+        For such batches it is called again and entered round each forward pass, and left after it whatever happens, so
+        the model is changed inside the `with` alone. Batches share passes only with those of equal options, and with
+        none where the hook takes `request`.
+        """
+
+    @hookspec
+    def before_sampling(self, latents: Any, sigma: float, request: Any, options: Any) -> Any:
+        """Called with the noise that a batch begins with, at its first noise level `sigma`."""
+
+    @hookspec
+    def before_step(self, latents: Any, step: int, sigma: float, request: Any, options: Any) -> Any:
+        """Called before step `step` (from 0) of a batch with its latents at noise level `sigma`.
 
         A sampler that makes the pictures of a batch one after the other (DPM adaptive) hands over each alone.
-        Return latents of the same shape to go on with, or None to leave them.
         """
 
     @hookspec
-    def after_step(self, latents: Any, step: int) -> Any:
-        """Called after step `step` (from 0) of a lane, as `before_step` is."""
+    def after_step(self, latents: Any, step: int, sigma: float, request: Any, options: Any) -> Any:
+        """Called after step `step` (from 0), as `before_step` is; `sigma` is the noise level that it led to."""
 
     @hookspec
-    def image_ready(self, image: Any, request: Any) -> Any:
-        """Called with a finished PIL image, before it is saved, and its GenerationRequest.
+    def before_decoding(self, latents: Any, index: int, request: Any, options: Any) -> Any:
+        """Called with the finished latents of picture `index` (from 0), a batch of one, before they are decoded."""
 
-        Return an image to save in its place, or None to leave it.
-        """
+    @hookspec
+    def image_ready(self, image: Any, index: int, request: Any, options: Any) -> Any:
+        """Called with picture `index` (from 0) as a PIL image, before it is saved; returns one of any size, or None."""
+
+    @hookspec
+    def before_saving(self, saving: Saving, image: Any, index: int, request: Any, options: Any) -> Saving | None:
+        """Called with what is to be written beside picture `index`; returns `saving.but(...)` with more, or None."""
 
 
 class WebHooks:
@@ -82,7 +141,15 @@ class WebHooks:
         """Called when a job has ended, well or not, with its last state."""
 
 
-COLLECTING = ("samplers", "schedules", "families", "architectures", "attention_backends", "tabs", "commands", "works")
-WORKER = ("before_step", "after_step", "image_ready")
+COLLECTING = (
+    *("samplers", "schedules", "families", "architectures", "attention_backends"),
+    *("guidance", "post_processing"),
+    *("tabs", "commands", "works"),
+)
+WORKER = (
+    *("transform_prompt", "transform_conditioning", "patch_model"),
+    *("before_sampling", "before_step", "after_step"),
+    *("before_decoding", "image_ready", "before_saving"),
+)
 WEB = ("job_finished",)
 SPECIFICATIONS = (CollectingHooks, WorkerHooks, WebHooks)

@@ -78,10 +78,11 @@ def build_registry(plugins: Plugins) -> Registry:
         families=plugins.table("families"),
         architectures=plugins.table("architectures"),
         attention=plugins.table("attention_backends"),
+        guidance=plugins.table("guidance"),
+        post_processing=plugins.table("post_processing"),
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
         works=plugins.table("works"),
-        panels={panel.name: panel for panel in plugins.table("fields")},
     )
 
 

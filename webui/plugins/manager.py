@@ -83,6 +83,11 @@ class Plugins:
         """See `Calls.observe`."""
         self._calls.observe(hook, deadline_seconds, **arguments)
 
+    def switched_on(self, kind: str, request: Any) -> list[tuple[Any, Mapping[str, Any]]]:
+        """The rows of a kind that are on in this request, each with the values of its extension's fields."""
+        found = ((row, self.options_of(row.extension, request)) for row in self._tables[kind])
+        return [(row, options) for row, options in found if not row.when or options.get(row.when)]
+
     def table(self, hook: str) -> Table[Any]:
         """The rows that a collecting hook brought."""
         return self._tables[hook]

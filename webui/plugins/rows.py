@@ -11,7 +11,19 @@ from types import ModuleType
 from typing import Any
 
 from webui.core.errors import DarkroomError
-from webui.core.registry import Architecture, AttentionBackend, Command, Family, Sampler, Schedule, Tab, Table, Work
+from webui.core.registry import (
+    Architecture,
+    AttentionBackend,
+    Command,
+    Family,
+    Guidance,
+    PostProcessing,
+    Sampler,
+    Schedule,
+    Tab,
+    Table,
+    Work,
+)
 from webui.plugins import hooks
 from webui.plugins.calls import LOAD_SECONDS, answer_within
 from webui.plugins.manifest import Manifest
@@ -46,6 +58,8 @@ _KINDS = (
     _Kind("families", Family, "family", ("function", "count_tokens")),
     _Kind("architectures", Architecture, "architecture", ("recognise", "build"), mapped="layouts"),
     _Kind("attention_backends", AttentionBackend, "attention backend", field="attention"),
+    _Kind("guidance", Guidance, "guidance"),
+    _Kind("post_processing", PostProcessing, "post-processing"),
     _Kind("tabs", Tab, "tab", ("build",)),
     _Kind("commands", Command, "command", ("run",)),
     _Kind("works", Work, "work", ("accept", "files", "function")),
@@ -108,6 +122,8 @@ def _own(row: Any, kind: _Kind, extension: Manifest, folder: Path) -> Any:
     changed: dict[str, Any] = {field: own(getattr(row, field)) for field in kind.functions}
     if kind.mapped:
         changed[kind.mapped] = {name: own(function) for name, function in getattr(row, kind.mapped).items()}
+    if hasattr(row, "extension"):
+        changed["extension"] = extension.name
     row = replace(row, **changed)
     return replace(row, group=extension.title) if isinstance(row, Sampler) else row
 

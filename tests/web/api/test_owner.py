@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.web.helpers import Site, serving
+from webui.jobs.executors.base import LeftOut
 from webui.web.identity import Sharing
 
 
@@ -35,7 +36,7 @@ def test_extensions_are_listed_with_what_either_process_found_wrong(tmp_path: Pa
     sentence = "Its worker.py failed to load: ImportError: no."
     with serving(tmp_path, Sharing(), page=False) as site:
         executor = site.house.service._scheduler.workers[0].executor
-        executor._status = replace(executor.status(), left_out=(("halved", sentence),))
+        executor._status = replace(executor.status(), left_out=(LeftOut("halved", sentence),))
         client = site.client()
         found = {row["name"]: row for row in client.get("/api/v1/extensions").json()["extensions"]}
         told = client.get("/api/v1/status").json()["messages"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from webui.core.errors import WorkerProblem
 from webui.core.events import Output
 from webui.core.job import Job
 from webui.core.model_memory import HeldModel, LastLoad, Unloaded
+from webui.plugins.meter import HookTime
 
 
 class Verb(StrEnum):
@@ -89,13 +90,22 @@ class NoWorker(WorkerProblem):
 WorkerState = Literal["ready", "starting", "restarting", "failed"]
 
 
+class LeftOut(NamedTuple):
+    """An extension that a worker could not load: why, as a sentence, and the error's last frames."""
+
+    extension: str
+    problem: str
+    trace: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """How the worker is. `device` is its name once known; `detail` a sentence; memory is the device's, in bytes.
 
     `models`: the checkpoints in its memory. `last_load`: the last of them that was loaded, and how long it took.
-    `left_out`: the extensions that it could not load, each with a sentence. `besides`: RAM of its process that no
-    model is, in bytes. `device_type`: as torch calls the kind of device ("cuda"), once known.
+    `left_out`: the extensions that it could not load. `besides`: RAM of its process that no model is, in bytes.
+    `device_type`: as torch calls the kind of device ("cuda"), once known. `hooks`: what extensions' hooks have cost
+    there. `blamed`: extensions inside of which its processes died too often in a row; they are among `left_out`.
     """
 
     state: WorkerState
@@ -104,10 +114,12 @@ class WorkerStatus:
     free: int | None = None
     total: int | None = None
     models: tuple[HeldModel, ...] = ()
-    left_out: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     last_load: LastLoad | None = None
     besides: int | None = None
     device_type: str = ""
+    hooks: tuple[HookTime, ...] = ()
+    blamed: tuple[str, ...] = ()
 
     def holds(self, name: str) -> bool:
         """Whether the checkpoint of this name is in its memory."""

@@ -13,7 +13,9 @@ from webui.core.events import Failed, Finished, Loading, Output, Step
 from webui.core.job import Job
 from webui.core.model_memory import Unloaded
 from webui.core.request import DEVICE
+from webui.engine.config import EngineConfig
 from webui.jobs.executors.base import Controls, NoWorker, WorkerDied, WorkerState, WorkerStatus
+from webui.jobs.executors.blame import Blame
 from webui.jobs.executors.messages import Cancel, Gone, Report, Said, Status, Submit, Tell, Unload
 from webui.jobs.executors.process import WorkerProcess
 
@@ -83,6 +85,7 @@ class LocalExecutor:
         self._born = 0.0
         self._deaths = 0
         self._unready_deaths = 0
+        self._blame = Blame()
         self._restart: asyncio.TimerHandle | None = None
         self._closing = False
 
@@ -186,7 +189,7 @@ class LocalExecutor:
     def _spawn(self) -> None:
         self._born, self._usual, self._has_worked, self._has_grown = time.monotonic(), None, False, False
         try:
-            self._worker = WorkerProcess(self._target, self._config, self._heard, self._died)
+            self._worker = WorkerProcess(self._target, self._configured(), self._heard, self._died)
         except OSError as error:
             self._died(f"The worker cannot be started: {error.strerror or error}.", known=False)
 
@@ -195,7 +198,8 @@ class LocalExecutor:
             self._unready_deaths = 0
             device = ", ".join(filter(None, (self._label, report.status.device)))
             if self._retired is None:
-                self._set_status(replace(report.status, device=device))
+                left_out = *report.status.left_out, *self._blame.left_out
+                self._set_status(replace(report.status, device=device, left_out=left_out, blamed=self._blame.names))
                 self._look_for_drift()
         elif isinstance(report, Gone):
             if (answer := self._unloading.get(report.number)) and not answer.done():
@@ -207,7 +211,17 @@ class LocalExecutor:
             self._has_worked = self._has_worked or run.ended
             run.outputs.put_nowait(output)
 
+    def _configured(self) -> object:
+        """What the next process is told: to leave out extensions inside of which others died, too."""
+        config = self._config
+        if not isinstance(config, EngineConfig) or not self._blame.names:
+            return config
+        return replace(config, disabled_extensions=(*config.disabled_extensions, *self._blame.names))
+
     def _died(self, sentence: str, known: bool) -> None:
+        blamed = len(self._blame.names)
+        if self._worker is not None:
+            sentence = self._blame.died(self._worker.inside(), sentence)
         self._worker = None
         suspects_ran = any(run.ran for run in self._runs.values())
         for run in self._runs.values():
@@ -227,6 +241,9 @@ class LocalExecutor:
         self._deaths = 1 if time.monotonic() - self._born > _STABLE_SECONDS else self._deaths + 1
         # No such device, no torch: somebody has to act first; that they have, a later start finds out.
         hopeless = known and not was_ready
+        if len(self._blame.names) > blamed:
+            # The next one is without what was the matter.
+            self._unready_deaths, hopeless = 0, False
         delay = _RESTART_SECONDS[-1 if hopeless else min(self._deaths, len(_RESTART_SECONDS)) - 1]
         log.error("%s%s It is started again in %g s.", self._label and f"{self._label}: ", sentence, delay)
         failed = hopeless or self._unready_deaths >= _TRIES
@@ -236,7 +253,14 @@ class LocalExecutor:
 
     def _without_models(self, state: WorkerState, sentence: str) -> WorkerStatus:
         """The status of this device while no process serves it."""
-        return WorkerStatus(state, self._status.device, sentence, device_type=self._status.device_type)
+        return WorkerStatus(
+            state,
+            self._status.device,
+            sentence,
+            left_out=self._blame.left_out,
+            device_type=self._status.device_type,
+            blamed=self._blame.names,
+        )
 
     def _set_status(self, status: WorkerStatus) -> None:
         before, self._status = self._status, status

@@ -11,6 +11,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -32,12 +33,19 @@ from webui.jobs.executors.messages import (
     encode,
     said,
 )
+from webui.plugins.marks import Marks
 from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 _LAST_WORDS = 20
+_LONGEST_LINE = 2000
+_LINES = 200
+"""Lines of a worker's console that the log takes in each `_LINES_SECONDS`; what is more is counted only."""
+_LINES_SECONDS = 10.0
+_LONGEST_RECORD = 20_000
+"""Characters of a record of a worker's log."""
 
 
 class WorkerProcess:
@@ -60,9 +68,9 @@ class WorkerProcess:
         self._pipe, theirs = context.Pipe()
         console, their_console = context.Pipe(duplex=False)
         level = logging.getLogger().getEffectiveLevel()
-        self._process = context.Process(
-            target=_child, args=(target, argument, theirs, their_console, level), name="darkroom-worker", daemon=True
-        )
+        self._marks = Marks(context)
+        arguments = target, argument, theirs, their_console, level, self._marks
+        self._process = context.Process(target=_child, args=arguments, name="darkroom-worker", daemon=True)
         self._process.start()
         theirs.close()
         their_console.close()
@@ -74,6 +82,10 @@ class WorkerProcess:
     def pid(self) -> int | None:
         """The process id."""
         return self._process.pid
+
+    def inside(self) -> tuple[str, ...]:
+        """The extensions whose code it runs; of a dead one, ran when it died."""
+        return self._marks.inside()
 
     def send(self, command: Command) -> None:
         """Say something to the worker; to one that is gone it makes no difference, its death is told anyway."""
@@ -124,15 +136,40 @@ class WorkerProcess:
         # What is printed, by libraries in C too; the fd outlives `console`, so that no second owner closes it.
         with os.fdopen(os.dup(console.fileno()), encoding="utf-8", errors="replace") as lines:
             console.close()
-            for line in lines:
+            allowance = _Allowance(_LINES, _LINES_SECONDS)
+            while line := lines.readline(_LONGEST_LINE):
                 self._console.append(line.rstrip())
-                log.info("worker: %s", line.rstrip())
+                if unsaid := allowance.renewed():
+                    log.info("worker: %d lines were left out", unsaid)
+                if allowance.take():
+                    log.info("worker: %s", line.rstrip())
 
     def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
         try:
             self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:
             log.debug("The event loop is closed; nobody needs to know any more.")
+
+
+class _Allowance:
+    """How many lines may be logged in a while; counts those that may not."""
+
+    def __init__(self, lines: int, seconds: float) -> None:
+        self._lines, self._seconds = lines, seconds
+        self._taken, self._since = 0, time.monotonic()
+
+    def renewed(self) -> int:
+        """When the while is over: how many lines were left out in it; a new one begins. Else 0."""
+        now = time.monotonic()
+        if now - self._since < self._seconds:
+            return 0
+        unsaid, self._taken, self._since = max(0, self._taken - self._lines), 0, now
+        return unsaid
+
+    def take(self) -> bool:
+        """Whether one more may be logged."""
+        self._taken += 1
+        return self._taken <= self._lines
 
 
 def _obituary(exitcode: int | None) -> str:
@@ -150,8 +187,10 @@ def _obituary(exitcode: int | None) -> str:
 class Link:
     """The worker's end; its methods may be called from any thread."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Connection, marks: Marks | None = None) -> None:
+        """marks: where this process says which extension's code it runs."""
         self._pipe = pipe
+        self.marks = marks
         self._lock = threading.Lock()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="pipe", daemon=True).start()
@@ -194,12 +233,12 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record; when that fails there is nobody to tell."""
         try:
-            self._link.report(Log(record.name, record.levelno, self.format(record)))
+            self._link.report(Log(record.name, record.levelno, self.format(record)[:_LONGEST_RECORD]))
         except OSError:
             self.handleError(record)
 
 
-def _child(target: str, argument: object, pipe: Connection, console: Connection, level: int) -> None:
+def _child(target: str, argument: object, pipe: Connection, console: Connection, level: int, marks: Marks) -> None:
     """The worker process's main function: resolves `target` here and calls it with the link and `argument`."""
     if os.name == "posix":
         os.dup2(console.fileno(), 1)
@@ -207,7 +246,7 @@ def _child(target: str, argument: object, pipe: Connection, console: Connection,
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     # Ctrl+C reaches every process of the terminal; the web process stops this one in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    link = Link(pipe)
+    link = Link(pipe, marks)
     _die_with_parent()
     # Read once, when torch is imported: threads that wait by spinning make a CPU that others use too many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

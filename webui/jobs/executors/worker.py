@@ -11,20 +11,19 @@ from webui.core.events import Failed, Finished, Output
 from webui.core.model_memory import Unloaded
 from webui.engine.config import EngineConfig
 from webui.engine.engine import Engine
-from webui.jobs.executors.base import Verb, WorkerStatus
+from webui.jobs.executors.base import LeftOut, Verb, WorkerStatus
 from webui.jobs.executors.messages import Broken, Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link
 from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.manager import Plugins
+from webui.plugins.watch import Watch
 
 log = logging.getLogger(__name__)
-
-LeftOut = tuple[tuple[str, str], ...]
-"""Names of extensions that are not loaded here, each with the reason."""
 
 
 def main(link: Link, config: EngineConfig) -> None:
     """Serve the web process until it says stop."""
-    plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions)
+    plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions, link.marks)
 
     news = threading.Event()
 
@@ -38,10 +37,16 @@ def main(link: Link, config: EngineConfig) -> None:
         link.report(Broken(f"The device failed: {first_line(error)}"))
         os._exit(3)
 
+    def end_it(sentence: str) -> None:
+        # No thread can be stopped from outside, and everybody's jobs wait for this one.
+        link.report(Broken(sentence))
+        os._exit(4)
+
+    if any(report.ok for report in plugins.reports):
+        Watch(plugins.meter, end_it)
     engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up, on_models=news.set)
-    left_out = tuple((r.name, r.problem) for r in plugins.reports if r.enabled and not r.ok)
-    link.status(_status(engine, left_out))
-    threading.Thread(target=_keep_status, args=(link, engine, left_out, news), name="status", daemon=True).start()
+    link.status(_status(engine, plugins))
+    threading.Thread(target=_keep_status, args=(link, engine, plugins, news), name="status", daemon=True).start()
     for command in link.commands():
         match command:
             case Submit():
@@ -51,28 +56,28 @@ def main(link: Link, config: EngineConfig) -> None:
             case Cancel():
                 engine.cancel(command.job_id)
             case Unload():
-                threading.Thread(target=_unload, args=(link, engine, command, left_out), name="unload").start()
+                threading.Thread(target=_unload, args=(link, engine, command, plugins), name="unload").start()
     engine.close()
 
 
-def _keep_status(link: Link, engine: Engine, left_out: LeftOut, news: threading.Event) -> None:
+def _keep_status(link: Link, engine: Engine, plugins: Plugins, news: threading.Event) -> None:
     """Tell how the worker is when there are news; on a thread of its own, since asking the device may take a while."""
     while True:
         news.wait()
         news.clear()
         try:
-            link.status(_status(engine, left_out))
+            link.status(_status(engine, plugins))
         except Exception:
             # The next news find the thread alive; a device that is lost is told by the job that meets it.
             log.exception("The device does not say how it is")
 
 
-def _unload(link: Link, engine: Engine, command: Unload, left_out: LeftOut) -> None:
+def _unload(link: Link, engine: Engine, command: Unload, plugins: Plugins) -> None:
     """Drop the models, on a thread of its own since that may take a while; the status comes before the answer."""
     unloaded = Unloaded()
     try:
         unloaded = engine.unload()
-        link.status(_status(engine, left_out))
+        link.status(_status(engine, plugins))
     except Exception:
         # A device that is lost is told by the job that meets it; whoever asked must not wait for it.
         log.exception("The device does not give its memory back")
@@ -92,8 +97,9 @@ def _tell(engine: Engine, command: Tell) -> None:
             engine.previews(command.job_id, command.verb is Verb.PREVIEWS_ON)
 
 
-def _status(engine: Engine, left_out: LeftOut) -> WorkerStatus:
+def _status(engine: Engine, plugins: Plugins) -> WorkerStatus:
     known = engine.describe()
+    left_out = tuple(LeftOut(r.name, r.problem, r.trace) for r in plugins.reports if r.enabled and not r.ok)
     memory = known["free_bytes"], known["total_bytes"]
     return WorkerStatus(
         "ready",
@@ -105,4 +111,5 @@ def _status(engine: Engine, left_out: LeftOut) -> WorkerStatus:
         known["last_load"],
         known["besides_bytes"],
         known["device_type"],
+        plugins.meter.times,
     )

@@ -1,0 +1,24 @@
+"""An extension inside of which three processes die in a row is left out of the fourth."""
+
+from __future__ import annotations
+
+from webui.jobs.executors.blame import Blame
+
+
+def test_three_deaths_in_a_row_inside_one_extension() -> None:
+    blame = Blame()
+    assert blame.died(["bad", "near"], "It crashed.") == "It crashed. It was inside the extension 'bad' and 'near'."
+    blame.died(["bad"], "It crashed.")
+    assert blame.names == ()
+    assert blame.died(["bad"], "The extension 'bad' has not come back.") == "The extension 'bad' has not come back."
+    (one,) = blame.left_out
+    assert one.extension == "bad" and "3 workers in a row died inside it" in one.problem
+
+
+def test_a_death_elsewhere_begins_the_count_anew() -> None:
+    blame = Blame()
+    for inside in (["bad"], ["bad"], [], ["bad"], ["bad"]):
+        blame.died(inside, "It crashed.")
+    assert blame.names == ()
+    blame.died(["bad"], "It crashed.")
+    assert blame.names == ("bad",)

@@ -1,0 +1,120 @@
+"""From a lane's latents to picture files: decoded, changed by extensions, with what is written beside the pixels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from webui import __version__
+from webui.core import infotext
+from webui.core.events import Picture
+from webui.core.saving import Saving
+from webui.engine.generate import Run
+from webui.engine.hooks import Numbers, transformed
+from webui.engine.lanes import LaneEnd
+from webui.images.metadata import PARAMETERS, RECORD, write_png
+from webui.plugins.calls import Bound
+from webui.plugins.manager import Plugins
+from webui.plugins.meter import Call
+from webui.plugins.resolve import resolve
+
+TEMPLATE = "Template"
+NEGATIVE_TEMPLATE = "Negative Template"
+"""Keys of the prompts as the person wrote them, of a picture for which extensions wrote others."""
+_KEY = re.compile(r"\w[\w \-/.+]{1,60}")
+_MOST_TEXT = 100_000
+
+
+def finish_batch(
+    run: Run, batch: int, end: LaneEnd, decode: Callable[[Tensor], Image.Image], plugins: Plugins, compress_level: int
+) -> Iterator[Picture]:
+    """The pictures of a batch that are not there yet, decoded and encoded one by one.
+
+    decode: the picture of a latent (1, channels, height/8, width/8). What it raises comes through.
+    """
+    request, images = run.request, end.images or ()
+    for place in range(request.batch_size):
+        index = batch * request.batch_size + place
+        # A batch that was cut short need not have all its pictures.
+        if index in run.done or index in run.made or place >= len(images if end.latents is None else end.latents):
+            continue
+        if end.latents is None:
+            image = images[place]
+        else:
+            image = decode(_before_decoding(plugins, run, index, end.latents[place : place + 1]))
+        yield _picture(run, index, _finished(plugins, run, index, image), end.stopped_at, plugins, compress_level)
+
+
+def _before_decoding(plugins: Plugins, run: Run, index: int, latents: Tensor) -> Tensor:
+    bounds = plugins.bound("before_decoding", run.request)
+    if not bounds:
+        return latents
+    numbers = Numbers()
+    # The lane's own stay as they are: they may be decoded again.
+    latents = transformed(bounds, latents.clone(), numbers, {"index": index})
+    numbers.verify()
+    return latents
+
+
+def _finished(plugins: Plugins, run: Run, index: int, image: Image.Image) -> Image.Image:
+    """The picture as extensions make it: by hooks first, then by the post-processing that is switched on."""
+    request = run.request
+    image = plugins.transform("image_ready", image, Image.Image, request=request, index=index)
+    for row, options in plugins.switched_on("post_processing", request):
+        call = Call(row.extension, "post_processing", resolve(row.function), ("image", "options"))
+        bound = Bound(call, {"options": options}, plugins.meter)
+        answer = bound({"image": image})
+        if not isinstance(answer, Image.Image):
+            raise bound.refuse(f"{row.name} returned {type(answer).__name__} in place of an image.")
+        image = answer
+    return image
+
+
+def _picture(
+    run: Run, index: int, image: Image.Image, stopped_at: int | None, plugins: Plugins, compress_level: int
+) -> Picture:
+    request = run.request
+    prompt, negative_prompt = run.texts.get(index, (request.prompt, request.negative_prompt))
+    extras: dict[str, Any] = {} if stopped_at is None else {"Stopped at step": stopped_at}
+    if prompt != request.prompt:
+        extras[TEMPLATE] = request.prompt
+    if negative_prompt != request.negative_prompt:
+        extras[NEGATIVE_TEMPLATE] = request.negative_prompt
+    saving = _saving(plugins, run, index, image, Saving(extras))
+    said = request.but(prompt=prompt, negative_prompt=negative_prompt)
+    text = infotext.write(said, index, f"Darkroom {__version__}", saving.infotext)
+    data = write_png(image, text, request.to_json(), compress_level, index, saving.chunks)
+    return Picture(index, request.seed_of(index), data, image.width, image.height, text, stopped_at)
+
+
+def _saving(plugins: Plugins, run: Run, index: int, image: Image.Image, saving: Saving) -> Saving:
+    for bound in plugins.bound("before_saving", run.request):
+        answer = bound({"saving": saving, "image": image, "index": index})
+        if answer is None:
+            continue
+        wrong = _wrong(answer)
+        if wrong:
+            raise bound.refuse(wrong)
+        saving = answer
+    return saving
+
+
+def _wrong(saving: Any) -> str:
+    """Why this cannot be written beside a picture, as a sentence; "" where it can."""
+    if not isinstance(saving, Saving):
+        return f"it returned {type(saving).__name__} in place of Saving."
+    for key, value in saving.infotext.items():
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            return f"'{str(key)[:60]}' can be no key of an infotext."
+        if not isinstance(value, str | int | float | bool) or len(str(value)) > _MOST_TEXT:
+            return f"its value of '{key}' is no short text, number or truth value."
+    for key, value in saving.chunks.items():
+        if not isinstance(key, str) or not key.isascii() or not 1 <= len(key) <= 79 or key in (PARAMETERS, RECORD):
+            return f"'{str(key)[:80]}' can be no keyword of a text chunk of its own."
+        if not isinstance(value, str) or len(value) > _MOST_TEXT:
+            return f"its text chunk '{key}' is no text of at most {_MOST_TEXT:,} characters."
+    return ""

@@ -1,0 +1,86 @@
+"""The texts of a job's pictures as its models understand them, with what extensions write in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from webui.core.fields import FIELDS
+from webui.core.request import GenerationRequest
+from webui.engine.conditioning import Conditioner, Timeline
+from webui.engine.families.base import Conditioning, LoadedModel, Purpose
+from webui.engine.lanes import Guide
+from webui.plugins.calls import Bound
+from webui.plugins.manager import Plugins
+
+Pair = tuple[str, str]
+"""A prompt and a negative prompt."""
+
+
+def rewritten(plugins: Plugins, request: GenerationRequest, pictures: Iterable[int]) -> dict[int, Pair]:
+    """The texts of those pictures (by number) for which extensions write others. Raises ExtensionProblem."""
+    bounds = plugins.bound("transform_prompt", request)
+    if not bounds:
+        return {}
+    plain = request.prompt, request.negative_prompt
+    found = {index: _written(bounds, plain, index, request.seed_of(index)) for index in pictures}
+    return {index: texts for index, texts in found.items() if texts != plain}
+
+
+def _written(bounds: Sequence[Bound], texts: Pair, index: int, seed: int) -> Pair:
+    for bound in bounds:
+        answer = bound({"prompt": texts[0], "negative_prompt": texts[1], "index": index, "seed": seed})
+        if answer is not None:
+            texts = _checked(bound, answer)
+    return texts
+
+
+def _checked(bound: Bound, answer: Any) -> Pair:
+    if not (isinstance(answer, tuple) and len(answer) == 2 and all(isinstance(text, str) for text in answer)):
+        raise bound.refuse("it must return (prompt, negative prompt), or None.")
+    longest = int(FIELDS["prompt"].maximum or 0)
+    if any(len(text) > longest for text in answer):
+        raise bound.refuse(f"it returned a prompt of more than {longest:,} characters.")
+    return answer
+
+
+class Texts:
+    """Encodes for one model what a job's pictures are to show."""
+
+    def __init__(self, conditioner: Conditioner, plugins: Plugins, request: GenerationRequest) -> None:
+        self._conditioner = conditioner
+        self._request = request
+        self._bounds = plugins.bound("transform_conditioning", request)
+        self._changed: dict[tuple[int, bool], tuple[Conditioning, Conditioning]] = {}
+        """By the plain one's identity, each with the plain one, so that it stays."""
+
+    def guide(self, model: LoadedModel, purpose: Purpose, own: dict[int, Pair]) -> Guide:
+        """The model with the texts of all pictures. own: those of pictures that have others, by number."""
+        request = self._request
+        common = self._pair(model, (request.prompt, request.negative_prompt), purpose)
+        return Guide(model, *common, {index: self._pair(model, pair, purpose) for index, pair in own.items()})
+
+    def _pair(self, model: LoadedModel, texts: Pair, purpose: Purpose) -> tuple[Timeline, Timeline | None]:
+        prompt, negative_prompt = texts
+        asked = None if self._request.cfg_scale == 1 else negative_prompt
+        prompt_line, negative_line = self._conditioner.encode(model, prompt, asked, purpose)
+        changed = self._line(prompt_line, negative=False)
+        return changed, negative_line and self._line(negative_line, negative=True)
+
+    def _line(self, line: Timeline, *, negative: bool) -> Timeline:
+        if not self._bounds:
+            return line
+        return Timeline(tuple((until, self._one(conditioning, negative)) for until, conditioning in line.entries))
+
+    def _one(self, plain: Conditioning, negative: bool) -> Conditioning:
+        # Equal conditionings are one object to a loop that stacks them, so each is changed once.
+        key = id(plain), negative
+        if key not in self._changed:
+            new = plain
+            for bound in self._bounds:
+                answer = bound({"conditioning": new, "negative": negative})
+                if answer is not None and not isinstance(answer, type(plain)):
+                    raise bound.refuse(f"it returned {type(answer).__name__} in place of {type(plain).__name__}.")
+                new = new if answer is None else answer
+            self._changed[key] = plain, new
+        return self._changed[key][1]
