@@ -11,6 +11,7 @@ from webui.core.events import Failed, Finished, Output
 from webui.core.model_memory import Unloaded
 from webui.engine.config import EngineConfig
 from webui.engine.engine import Engine
+from webui.extension_life.pointer import use_packages
 from webui.jobs.executors.base import LeftOut, Verb, WorkerStatus
 from webui.jobs.executors.messages import Broken, Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 def main(link: Link, config: EngineConfig) -> None:
     """Serve the web process until it says stop."""
+    if config.cache_dir is not None and config.extension_folders:
+        use_packages(config.cache_dir)
     plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions, link.marks)
 
     news = threading.Event()

@@ -18,6 +18,7 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.engine.work.base import Stopped, is_sentence
 from webui.engine.work.download.fetch import FetchFiles
 from webui.engine.work.library import Library
+from webui.extension_life.pointer import use_packages
 from webui.jobs.executors.arrived import is_fetched
 from webui.jobs.executors.base import Verb, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Submit, Tell
@@ -41,6 +42,8 @@ def main(link: Link, config: WorkshopConfig) -> None:
     """Serve the web process until it says stop; what is being done then is stopped, and leaves nothing behind."""
     if hasattr(os, "nice"):
         os.nice(_NICE)
+    if config.cache_dir is not None and config.extension_folders:
+        use_packages(config.cache_dir)
     registry = build_registry(load_plugins(config.extension_folders, "worker", config.disabled_extensions))
     stopped: set[str] = set()
     closing = threading.Event()
