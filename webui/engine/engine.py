@@ -81,9 +81,8 @@ class Engine:
         self._device = devices.choose_device(config.device)
         self._dtype = devices.choose_dtype(config.precision, self._device)
         # Looking into thousands of files, and reading gigabytes for a hash, is the web process's task.
-        known_only, kinds = config.cache_dir is not None, Kinds.of(registry)
-        folders = config.model_folders, config.cache_dir
-        self._catalogue = Catalogue(*folders, kinds=kinds, hash_large=False, known_only=known_only)
+        known: dict[str, Any] = {"kinds": Kinds.of(registry), "known_only": config.cache_dir is not None}
+        self._catalogue = Catalogue(config.model_folders, config.cache_dir, hash_large=False, **known)
         ladder = Ladder(on_try)
         self._pipelines = Pipelines.of(config, registry, self._device, self._dtype, ladder, on_models)
         self._relief = Relief(ladder, self._pipelines.make_room)
@@ -96,8 +95,7 @@ class Engine:
         self._overflows = Overflows()
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows
         means = Means(*parts, self._device, self._dtype, plugins)
-        later = self._later
-        told = Told(self._emit, later(self._noted), later(self._join), later(self._close_run), later(self._fail))
+        told = Told(self._emit, *map(self._later, (self._noted, self._join, self._close_run, self._fail)))
         self._told, self._intake = told, Intake(means, told)
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
         self._decoder = ThreadPoolExecutor(1 if self._device.type == "cpu" else 2, "engine-decode")
