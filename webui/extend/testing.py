@@ -202,7 +202,8 @@ def _extension_of(test: Path) -> Path:
 def _refuse_broken(plugins: Plugins) -> None:
     for report in plugins.reports:
         if not report.ok:
-            raise DarkroomError(f"The extension '{report.name}' was left out. {report.problem}\n{report.trace}".rstrip())
+            why = f"{report.problem}\n{report.trace}".rstrip()
+            raise DarkroomError(f"The extension '{report.name}' was left out. {why}")
 
 
 def _opened(data: bytes) -> Image.Image:
