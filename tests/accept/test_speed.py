@@ -23,6 +23,17 @@ SAID = [
     ({"skip_early_cond": 0.25}, "Skip Early CFG: 0.25"),
     ({"cfg_end": 0.75}, "Guidance end: 0.75"),
     ({"token_merging_ratio": 0.5}, "Token merging ratio: 0.5"),
+    ({"hypertile_enable_unet": True}, "Hypertile U-Net: True"),
+    (
+        {
+            "hypertile_enable_unet": True,
+            "hypertile_max_depth_unet": 1,
+            "hypertile_max_tile_unet": 192,
+            "hypertile_swap_size_unet": 2,
+        },
+        "Hypertile U-Net: True, Hypertile U-Net max depth: 1, Hypertile U-Net max tile size: 192, "
+        "Hypertile U-Net swap size: 2",
+    ),
 ]
 
 
@@ -57,9 +68,27 @@ def test_a_setting_is_the_default_and_a_text_without_it_means_off(
 def test_what_cannot_count_is_not_said(accepted: Any) -> None:
     assert speed_of(accepted(cfg_scale=1.0, s_min_uncond=3.0, skip_early_cond=0.5, cfg_end=0.5)) == {}
     assert speed_of(accepted(s_min_uncond_all=True)) == {}
+    assert speed_of(accepted(hypertile_max_depth_unet=1, hypertile_max_tile_unet=128)) == {}
 
 
-@pytest.mark.parametrize(("name", "value"), [("s_min_uncond", 16), ("skip_early_cond", 1.5), ("cfg_end", -0.1)])
+def test_a1111s_small_tiles_are_read_as_what_they_are_there() -> None:
+    read = infotext.parse(f"{PICTURE}, Hypertile U-Net: True, Hypertile U-Net max tile size: 0, Version: v1.10.1")
+    assert read.values["hypertile_max_tile_unet"] == 128
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("s_min_uncond", 16),
+        ("skip_early_cond", 1.5),
+        ("cfg_end", -0.1),
+        ("hypertile_max_tile_unet", 0),
+        ("hypertile_max_tile_unet", 10**30),
+        ("hypertile_swap_size_unet", 0),
+        ("hypertile_max_depth_unet", 4),
+    ],
+)
 def test_values_out_of_range_are_refused(accepted: Any, name: str, value: float) -> None:
+    enabled = {"hypertile_enable_unet": True} if name.startswith("hypertile") else {}
     with pytest.raises(InvalidField, match="it must be between"):
-        accepted(**{name: value})
+        accepted(**{name: value}, **enabled)

@@ -45,7 +45,7 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
     other |= (
         {str: row.choices[-1]}
         if row and row.choices
-        else {float: row.minimum if row.default == row.maximum else row.maximum}
+        else dict.fromkeys((float, int), row.minimum if row.default == row.maximum else row.maximum)
         if row
         else {}
     )

@@ -15,7 +15,7 @@ from webui.core.fields import FIELDS, ROWS
 from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.request import GenerationRequest, join_names, split_names
 from webui.core.sampler_fields import SAMPLER_ROWS
-from webui.core.speed_fields import SPEED_ROWS
+from webui.core.speed_fields import LEAST_TILE, SPEED_ROWS, TILE_KEY
 
 ORDER = (
     "Steps",
@@ -309,6 +309,8 @@ def _understand(key: str, value: str) -> dict[str, Any] | None:
     if key == "Clip skip" and value.strip() == "0":
         # Sites write it for none.
         value = "1"
+    if key == TILE_KEY and value.strip().isdecimal():
+        value = str(max(LEAST_TILE, int(value)))
     if _BY_KEY.get(key) in PRECISION_OF.values():
         value = precisions.read(value)
     if key in _SIZES:

@@ -76,6 +76,10 @@ class GenerationRequest:
     skip_early_cond: float = FIELDS["skip_early_cond"].default
     cfg_end: float = FIELDS["cfg_end"].default
     token_merging_ratio: float = FIELDS["token_merging_ratio"].default
+    hypertile_enable_unet: bool = FIELDS["hypertile_enable_unet"].default
+    hypertile_max_depth_unet: int = FIELDS["hypertile_max_depth_unet"].default
+    hypertile_max_tile_unet: int = FIELDS["hypertile_max_tile_unet"].default
+    hypertile_swap_size_unet: int = FIELDS["hypertile_swap_size_unet"].default
     sgm_noise_multiplier: bool = FIELDS["sgm_noise_multiplier"].default
     uni_pc_variant: str = FIELDS["uni_pc_variant"].default
     uni_pc_skip_type: str = FIELDS["uni_pc_skip_type"].default

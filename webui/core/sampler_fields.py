@@ -8,11 +8,13 @@ say (core/sampler_options.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
 from webui.core.field import Field
 from webui.core.noise_fields import NOISE
+from webui.core.number_fields import number_field
 
 Variant = Literal["bh1", "bh2", "vary_coeff"]
 VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
@@ -32,20 +34,7 @@ _HIGHEST = 10_000.0
 """Above the noise of any model: those that were trained to pure noise begin at about 4518."""
 
 
-def _number(name: str, label: str, help_: str, default: float, limits: tuple[float, float], key: str) -> Field:
-    low, high = limits
-    return Field(
-        name,
-        "float",
-        label,
-        help_,
-        default,
-        minimum=low,
-        maximum=high,
-        infotext=key,
-        group=SAMPLING,
-        abilities=(NOISE,),
-    )
+_number = partial(number_field, group=SAMPLING)
 
 
 def _choice(name: str, label: str, help_: str, choices: tuple[str, ...]) -> Field:

@@ -167,6 +167,10 @@ class Settings(BaseModel):
     skip_early_cond: float = _of_field(SPEED_OPTIONS["skip_early_cond"], SPEED)
     cfg_end: float = _of_field(SPEED_OPTIONS["cfg_end"], SPEED)
     token_merging_ratio: float = _of_field(SPEED_OPTIONS["token_merging_ratio"], SPEED)
+    hypertile_enable_unet: bool = _of_field(SPEED_OPTIONS["hypertile_enable_unet"], SPEED)
+    hypertile_max_depth_unet: int = _of_field(SPEED_OPTIONS["hypertile_max_depth_unet"], SPEED)
+    hypertile_max_tile_unet: int = _of_field(SPEED_OPTIONS["hypertile_max_tile_unet"], SPEED)
+    hypertile_swap_size_unet: int = _of_field(SPEED_OPTIONS["hypertile_swap_size_unet"], SPEED)
     unload_after_minutes: float = Field(
         0.0,
         title="Unload models after so many idle minutes",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from webui.core.errors import OutOfMemory
 from webui.engine.attention.apply import Applied, Apply
+from webui.engine.attention.shortcuts import Shortcuts
 from webui.engine.device import is_fatal, ran_short
 from webui.engine.families.base import Conditioning, LoadedModel
 from webui.engine.hooks import Patches
@@ -69,7 +70,7 @@ class _Group:
 
     model: LoadedModel
     attention: str
-    merging_ratio: float
+    shortcuts: Shortcuts
     limit: int
     spent: float
     patches: Patches | None = None
@@ -176,7 +177,7 @@ class Denoiser:
         self._observer = observer
         self._groups: dict[GroupKey, _Group] = {}
         self._guests: list[Guest] = []
-        self._applied: dict[int, tuple[tuple[str, float], Applied]] = {}
+        self._applied: dict[int, tuple[tuple[str, Shortcuts], Applied]] = {}
         self._pace = _Pace()
 
     @property
@@ -199,7 +200,7 @@ class Denoiser:
 
     def _group(self, lane: Lane) -> _Group:
         """A new one, for this lane."""
-        group = _Group(lane.model, lane.attention, lane.merging_ratio, self._max_rows, self._least(), lane.patches)
+        group = _Group(lane.model, lane.attention, lane.shortcuts, self._max_rows, self._least(), lane.patches)
         height, width = _size(lane)
         shape = Shape("denoise", kind_of(lane.model.denoiser), height * width)
         group.climb = Climb(self._relief.ladder, shape, group.rungs(self._relief.evict))
@@ -326,13 +327,13 @@ class Denoiser:
     def _apply_attention(self, group: _Group) -> None:
         # By the network, which models with different autoencoders may share.
         network = group.model.denoiser
-        current, wanted = self._applied.get(id(network)), (group.attention, group.merging_ratio)
+        current, wanted = self._applied.get(id(network)), (group.attention, group.shortcuts)
         if current is not None and current[0] == wanted:
             return
         if current is not None:
             del self._applied[id(network)]
             current[1].undo()
-        self._applied[id(network)] = (wanted, self._attention(group.attention, network, group.merging_ratio))
+        self._applied[id(network)] = (wanted, self._attention(group.attention, network, group.shortcuts))
 
 
 class _Pace:

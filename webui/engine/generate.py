@@ -10,6 +10,7 @@ from typing import Any
 from webui.core.errors import InvalidField
 from webui.core.registry import Registry, Sampler
 from webui.core.request import GenerationRequest
+from webui.engine.attention.shortcuts import Shortcuts
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.families.base import LoadedModel
 from webui.engine.guidance import Guidance
@@ -131,7 +132,7 @@ def make_lane(
         Guidance.of(request),
         len(sigmas) - 1,
         handover=handover,
-        merging_ratio=request.token_merging_ratio,
+        shortcuts=Shortcuts.of(request),
         alone=run.alone or request.alone,
         hooks=hooks,
         request=request,

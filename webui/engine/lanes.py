@@ -12,6 +12,7 @@ from torch import Tensor
 
 from webui.core.errors import DarkroomError
 from webui.core.request import GenerationRequest
+from webui.engine.attention.shortcuts import WHOLE, Shortcuts
 from webui.engine.conditioning import Timeline
 from webui.engine.families.base import Conditioning, LoadedModel
 from webui.engine.guidance import Guidance, Guided
@@ -27,7 +28,7 @@ class GroupKey:
 
     model: int
     attention: str
-    merging_ratio: float
+    shortcuts: Shortcuts
     latent_shape: tuple[int, ...]
     alone: Hashable = None
     patch: Hashable = None
@@ -95,7 +96,7 @@ class Lane:
         steps: int,
         *,
         handover: Handover | None = None,
-        merging_ratio: float = 0.0,
+        shortcuts: Shortcuts = WHOLE,
         alone: bool = False,
         hooks: LaneHooks | None = None,
         request: GenerationRequest | None = None,
@@ -104,13 +105,13 @@ class Lane:
         on_end: Callable[[LaneEnd], None],
         on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """steps: how many the sampler will walk. merging_ratio: share of a UNet's tokens that are merged.
+        """steps: how many the sampler will walk.
 
         The sampling must be fresh. request, end_sigma: what hooks are told, the latter as the last noise level.
         on_note: may hear a sentence again.
         """
         self.attention = attention
-        self.merging_ratio = merging_ratio
+        self.shortcuts = shortcuts
         self.steps = steps
         self.done_steps = 0
         self.denoised: Tensor | None = None
@@ -150,7 +151,7 @@ class Lane:
         """What decides with whom this lane shares; known once it has started. A handover changes it."""
         shape, alone = tuple(self.ask.x.shape[1:]), self if self._alone else None
         patch = self.patches.key if self.patches is not None else None
-        return GroupKey(id(self.model), self.attention, self.merging_ratio, shape, alone, patch)
+        return GroupKey(id(self.model), self.attention, self.shortcuts, shape, alone, patch)
 
     @property
     def patches(self) -> Patches | None:

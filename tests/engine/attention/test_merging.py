@@ -41,8 +41,8 @@ def test_the_finest_layers_look_at_fewer_tokens_and_the_next_job_at_all(tiny, re
     loop = Loop(tiny, registry)
     seen = []
 
-    def spying(name, network, ratio=0.0):
-        applied = apply(loop.backends, name, network, ratio)
+    def spying(name, network, shortcuts):
+        applied = apply(loop.backends, name, network, shortcuts)
         for processor in network.attn_processors.values():
             attend = processor._attend
             processor._attend = lambda q, k, *rest, a=attend: seen.append((q.shape[2], k.shape[2])) or a(q, k, *rest)

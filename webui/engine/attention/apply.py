@@ -11,6 +11,7 @@ from torch import nn
 from webui.engine.attention.backends import Backends
 from webui.engine.attention.base import DEFAULT
 from webui.engine.attention.reserve import WithReserve
+from webui.engine.attention.shortcuts import WHOLE, Shortcuts
 from webui.engine.attention.transformers import replace_attention
 from webui.engine.attention.unet import set_processors
 
@@ -23,16 +24,16 @@ class Applied:
     notes: Collection[str] = ()
 
 
-Apply = Callable[[str, nn.Module, float], Applied]
-"""By a backend's name or alias, and the share of a UNet's tokens that are merged."""
+Apply = Callable[[str, nn.Module, Shortcuts], Applied]
+"""By a backend's name or alias, with shortcuts where the network is a UNet."""
 
 
-def apply(backends: Backends, name: str, network: nn.Module, merging_ratio: float = 0.0) -> Applied:
+def apply(backends: Backends, name: str, network: nn.Module, shortcuts: Shortcuts = WHOLE) -> Applied:
     """Change how the network computes attention; in one that never asks torch for it nothing. Raises UnknownName."""
     row = backends.row(name)
     attend = WithReserve(row, backends)
     if isinstance(network, UNet2DConditionModel):
-        return Applied(set_processors(network, attend, merging_ratio), attend.notes)
+        return Applied(set_processors(network, attend, shortcuts), attend.notes)
     if row.name == DEFAULT:
         # It is how transformers compute by themselves.
         return Applied(lambda: None)

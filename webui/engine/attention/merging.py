@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from webui.core.errors import DarkroomError
+from webui.engine.attention.cells import Sides
 from webui.engine.attention.slices import LARGEST_SCORES
 
 Part = Callable[[Tensor], Tensor]
@@ -20,47 +19,23 @@ Places = tuple[Tensor, Tensor]
 
 
 class TokenMerging:
-    """For one network, while it is applied there. Used by one thread.
+    """Used by one thread.
 
     Tokens are joined in the layers with the most of them, where attention costs most; in SD1 and SD2 those are the
     layers of the latents' own size, as in tomesd, in SDXL those of half of it.
     """
 
-    def __init__(self, ratio: float, network: nn.Module) -> None:
+    def __init__(self, ratio: float) -> None:
         """ratio: the share of the tokens that is to vanish, 0 to 0.75; more cannot."""
         self._ratio = ratio
-        self._size = (0, 0)
-        self._places: dict[tuple[tuple[int, int], torch.device], Places] = {}
-        self._finest = 0
-        self._hook = network.register_forward_pre_hook(self._begin)
+        self._places: dict[tuple[Sides, torch.device], Places] = {}
 
-    def remove(self) -> None:
-        """Let the network's next forward pass alone."""
-        self._hook.remove()
-
-    def join(self, tokens: Tensor) -> tuple[Tensor, Part] | None:
-        """The tokens of a layer, (batch, tokens, width), joined; None where the layer has fewer than others."""
-        self._finest = self._finest or tokens.shape[1]
-        if tokens.shape[1] != self._finest:
-            return None
-        where = self._sides(tokens.shape[1]), tokens.device
+    def join(self, tokens: Tensor, sides: Sides) -> tuple[Tensor, Part]:
+        """The tokens of a layer of these sides, (batch, tokens, width), joined."""
+        where = sides, tokens.device
         if where not in self._places:
             self._places[where] = places_of(*where)
         return joined(tokens, self._places[where], self._ratio)
-
-    def _begin(self, _: nn.Module, args: tuple[Any, ...]) -> None:
-        # A UNet is called with its latents first, and goes from its finest layers to its coarsest and back.
-        self._size, self._finest = args[0].shape[-2:], 0
-
-    def _sides(self, count: int) -> tuple[int, int]:
-        height, width = self._size
-        while height * width > count:
-            height, width = -(-height // 2), -(-width // 2)
-        if height * width != count:
-            raise DarkroomError(
-                f"A layer has {count} tokens, which are no picture of {self._size}, so none are merged."
-            )
-        return height, width
 
 
 def joined(tokens: Tensor, places: Places, ratio: float) -> tuple[Tensor, Part]:
@@ -99,7 +74,7 @@ def _nearest(unit: Tensor, sources: Tensor, targets: Tensor) -> tuple[Tensor, Te
     return torch.cat([likeness for likeness, _ in parts], dim=1), torch.cat([place for _, place in parts], dim=1)
 
 
-def places_of(sides: tuple[int, int], device: torch.device) -> Places:
+def places_of(sides: Sides, device: torch.device) -> Places:
     """Of a picture of (height, width) tokens, row by row; what is left of odd sides may go too."""
     height, width = sides
     # On the host: how many there are is not known before it is counted, and a device would be waited for.

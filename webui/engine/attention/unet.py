@@ -10,7 +10,7 @@ from torch import Tensor
 
 from webui.core.errors import DarkroomError
 from webui.engine.attention.base import Attend
-from webui.engine.attention.merging import TokenMerging
+from webui.engine.attention.shortcuts import WHOLE, Shortcuts, Shortened
 
 
 class Processor:
@@ -19,9 +19,9 @@ class Processor:
     The text's keys and values are the same at every step, so they are kept for as long as the same context comes.
     """
 
-    def __init__(self, attend: Attend, merging: TokenMerging | None = None) -> None:
+    def __init__(self, attend: Attend, shortened: Shortened | None = None) -> None:
         self._attend = attend
-        self._merging = merging
+        self._shortened = shortened
         self._context: Tensor | None = None
         self._text: tuple[Tensor, Tensor] | None = None
 
@@ -39,45 +39,47 @@ class Processor:
         """
         if attn.spatial_norm is not None or hidden_states.ndim != 3:
             raise DarkroomError("Attention can be chosen for the blocks of UNets only.")
-        to_itself = encoder_hidden_states is None
-        merged = self._merging.join(hidden_states) if self._merging is not None and to_itself else None
-        tokens = hidden_states if merged is None else merged[0]
-        query = _heads(attn, attn.to_q(tokens))
-        if encoder_hidden_states is None:
-            key, value = _heads(attn, attn.to_k(tokens)), _heads(attn, attn.to_v(tokens))
-        else:
+        short = self._shortened if encoder_hidden_states is None and attention_mask is None else None
+        tokens, back = (hidden_states, None) if short is None else short.enter(hidden_states)
+        if encoder_hidden_states is not None:
+            query = _heads(attn, attn.to_q(tokens))
             key, value = self._of_text(attn, encoder_hidden_states)
+        elif attn.fused_projections and not attn.is_cross_attention:
+            query, key, value = (_heads(attn, part) for part in attn.to_qkv(tokens).chunk(3, dim=-1))
+        else:
+            query = _heads(attn, attn.to_q(tokens))
+            key, value = _keys_and_values(attn, tokens)
         mask = None
         if attention_mask is not None:
             mask = attn.prepare_attention_mask(attention_mask, key.shape[2], query.shape[0])
             mask = mask.unflatten(0, (query.shape[0], attn.heads))
         answer = self._attend(query, key, value, mask, attn.scale)
         answer = attn.to_out[0](answer.transpose(1, 2).flatten(2))
-        if merged is not None:
-            answer = merged[1](answer)
+        if back is not None:
+            answer = back(answer)
         if attn.residual_connection:
             answer = answer + hidden_states
         return answer if attn.rescale_output_factor == 1 else answer / attn.rescale_output_factor
 
     def _of_text(self, attn: Attention, context: Tensor) -> tuple[Tensor, Tensor]:
         if self._text is None or self._context is not context:
-            self._text = _heads(attn, attn.to_k(context)), _heads(attn, attn.to_v(context))
+            self._text = _keys_and_values(attn, context)
             self._context = context
         return self._text
 
 
-def set_processors(network: UNet2DConditionModel, attend: Attend, merging_ratio: float = 0.0) -> Callable[[], None]:
-    """Have all blocks compute by `attend`, and merge tokens (see `TokenMerging`) where the ratio is above 0.
+def set_processors(network: UNet2DConditionModel, attend: Attend, shortcuts: Shortcuts = WHOLE) -> Callable[[], None]:
+    """Have all blocks compute by `attend`, and self-attention with these shortcuts.
 
     What is returned puts back what was there.
     """
     before = dict(network.attn_processors)
-    merging = TokenMerging(merging_ratio, network) if merging_ratio > 0.0 else None
-    network.set_attn_processor({name: Processor(attend, merging) for name in before})
+    shortened = Shortened(shortcuts, network) if shortcuts != WHOLE else None
+    network.set_attn_processor({name: Processor(attend, shortened) for name in before})
 
     def take_back() -> None:
-        if merging is not None:
-            merging.remove()
+        if shortened is not None:
+            shortened.remove()
         # A copy, since diffusers empties the dict it is given.
         network.set_attn_processor(dict(before))
 
@@ -87,3 +89,12 @@ def set_processors(network: UNet2DConditionModel, attend: Attend, merging_ratio:
 def _heads(attn: Attention, tokens: Tensor) -> Tensor:
     """(batch, tokens, heads * width) as (batch, heads, tokens, width)."""
     return tokens.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+
+
+def _keys_and_values(attn: Attention, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """By heads, of tokens that are attended to."""
+    if attn.fused_projections:
+        key, value = attn.to_kv(tokens).chunk(2, dim=-1)
+    else:
+        key, value = attn.to_k(tokens), attn.to_v(tokens)
+    return _heads(attn, key), _heads(attn, value)
