@@ -70,17 +70,21 @@ class Pipelines:
         ladder: Ladder | None = None,
         placer: Placer | None = None,
         ram_budget_bytes: int = 0,
+        channels_last: bool = True,
+        fused: bool = False,
     ) -> None:
         """budget_bytes: what all models on the device may keep together; models that are lent stay even above it.
 
-        sharers: how many processes keep models on this device. precisions: see `NetworkCache`.
+        sharers: how many processes keep models on this device. precisions, channels_last, fused: see `NetworkCache`.
         changed: called when a model has come or gone. ladder: remembers which loads ran out of memory.
         placer: says where models go; without one all go to the device. ram_budget_bytes: the same for those in RAM.
         """
         self._registry = registry
         self._resolve = resolve
         self._device = device
-        self._reader = NetworkCache(registry, resolve, device, dtype, precisions)
+        self._reader = NetworkCache(
+            registry, resolve, device, dtype, precisions, channels_last=channels_last, fused=fused
+        )
         self._budget = budget_bytes or int(memory(device)[1] * _SHARE / sharers)
         self._ram_budget = ram_budget_bytes or int(memory(torch.device("cpu"))[1] * _SHARE / sharers)
         self._chosen = {budget_bytes, ram_budget_bytes} - {0}
@@ -119,6 +123,8 @@ class Pipelines:
             ladder=ladder,
             placer=Placer(device, dtype, config.vram_mode, config.sharers, config.model_budget_bytes),
             ram_budget_bytes=config.ram_budget_bytes,
+            channels_last=config.channels_last,
+            fused=config.fuse_qkv_projections,
         )
 
     def names(self) -> list[str]:

@@ -16,6 +16,7 @@ from webui.core.errors import ModelProblem
 from webui.core.registry import Registry
 from webui.engine.checkpoints.parts import Part
 from webui.engine.device import STORAGE
+from webui.engine.reading.fused import fuse_projections
 from webui.engine.reading.kept import FP8
 from webui.engine.reading.networks import read_network
 
@@ -32,12 +33,17 @@ class NetworkCache:
         device: torch.device,
         dtype: torch.dtype,
         precisions: Mapping[str, torch.dtype] = MappingProxyType({}),
+        *,
+        channels_last: bool = True,
+        fused: bool = False,
     ) -> None:
         """precisions: what networks of a role ("vae") compute in, whatever their family asks for.
 
-        What a part is to be kept in (`Part.kept_as`) counts before it.
+        What a part is to be kept in (`Part.kept_as`) counts before it. channels_last: see `read_network`.
+        fused: fuse the projections of attention, see `fuse_projections`.
         """
         self.device, self.dtype = device, dtype
+        self._channels_last, self._fused = channels_last, fused
         self._precisions = precisions
         self._architectures = registry.architectures
         self._resolve = resolve
@@ -60,16 +66,20 @@ class NetworkCache:
         """
         kept, computed = self._types(part, dtype, in_one_type)
         place, said = home or self.device, json.dumps(dict(config or {}), sort_keys=True, default=str)
-        key = (*_files(part), part.prefix, kept, computed, (place, by_blocks), said)
+        # Pipelines of diffusers bring processors that know nothing of it.
+        fused = self._fused and not in_one_type
+        key = (*_files(part), part.prefix, fused, kept, computed, (place, by_blocks), said)
         known = self._known.get(key)
         if known is None:
             row = self._architectures.get(part.architecture)
             narrow = kept if kept != computed else None
-            known = read_network(part, row, self._resolve, place, computed, config, narrow)
+            known = read_network(part, row, self._resolve, place, computed, config, narrow, self._channels_last)
             if _files(part) != key[: len(part.files)]:
                 raise ModelProblem(
                     f"{part.files[0].name} was changed while it was read.", field="checkpoint", remedies=("Try again",)
                 )
+            if fused:
+                fuse_projections(known)
             self._known[key] = known
         return known
 
@@ -82,7 +92,7 @@ class NetworkCache:
         wanted = {(*_files(part), part.prefix): STORAGE.get(part.kept_as) for part in parts}
         return [
             network
-            for (*place, kept, computed, where, _), network in list(self._known.items())
+            for (*place, _, kept, computed, where, _), network in list(self._known.items())
             if where == at and (start := tuple(place)) in wanted and kept == (wanted[start] or computed)
         ]
 
