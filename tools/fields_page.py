@@ -11,6 +11,7 @@ _HEAD = """# The fields of a request
 
 Made from the rows in `webui/core/fields.py` by `python -m tools.fields_page`; change the rows, not this page.
 One name counts everywhere: in the page, in `POST /api/v1/jobs`, on the command line and in the picture's own JSON.
+Extensions add fields of their own ([extensions.md](extensions.md#fields)).
 The column *Infotext* is the key in the parameters text that A1111 and its kin read; prompts stand above that line,
 and width and height share the key *Size*.
 

@@ -6,6 +6,7 @@ import math
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
@@ -13,6 +14,7 @@ from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
 from webui.core.infotext import Parsed
 from webui.core.noise_fields import NOISE
 from webui.core.noise_sources import CPU, NV
+from webui.core.panels import EXTENSIONS, Extensions, accept_extensions, stored_defaults
 from webui.core.registry import Registry
 from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
 from webui.core.sampler_fields import OPTIONS, check_ends_of_flow
@@ -37,16 +39,23 @@ _OURS = "Darkroom "
 
 
 def resolve(
-    values: Mapping[str, Any], registry: Registry, catalogue: Catalogue, settings: Settings, fields: Sequence[Field]
+    values: Mapping[str, Any],
+    registry: Registry,
+    catalogue: Catalogue,
+    settings: Settings,
+    fields: Sequence[Field],
+    absent: Mapping[str, str] = MappingProxyType({}),
 ) -> GenerationRequest:
     """The request that these values mean: checked, with canonical names, a drawn seed, the model's and parts' hashes.
 
-    Fields that are missing take the defaults of the checkpoint. Raises InvalidField, UnknownName, ModelProblem, and
-    InvalidRequest for several of them at once.
+    Fields that are missing take the defaults of the checkpoint, those of extensions the settings'. absent: why an
+    extension that was found cannot be used. Raises InvalidField, UnknownName, ModelProblem, and InvalidRequest for
+    several of them at once.
     """
     # A program's null means what a missing field means.
     values = {name: value for name, value in values.items() if value is not None}
     faults = Faults()
+    extensions = _of_extensions(values, registry, settings, absent, faults)
     with faults.gathered():
         check_schema(values.pop("schema", SCHEMA))
     wanted = {name: values.pop(name, "") for name in RESOLVED}
@@ -81,11 +90,21 @@ def resolve(
             checked[name] = secrets.randbelow(MAX_SEED + 1)
     return GenerationRequest(
         **checked | {"vae": chosen.vae, "text_encoders": chosen.text_encoders} | refiner,
+        extensions=extensions,
         checkpoint_hash=checkpoint.hash,
         vae_hash=chosen.vae_hash,
         text_encoders_hash=chosen.text_encoders_hash,
         abilities=",".join(abilities_of(checkpoint, registry)),
     )
+
+
+def _of_extensions(
+    values: dict[str, Any], registry: Registry, settings: Settings, absent: Mapping[str, str], faults: Faults
+) -> Extensions:
+    """What extensions are asked, taken out of the values; a stored request, which has a schema, says all of it."""
+    panels = {name: panel for name, panel in registry.panels.items() if name not in absent}
+    own = stored_defaults(settings.extensions, panels)
+    return accept_extensions(values.pop(EXTENSIONS, None), panels, own, absent, faults, whole="schema" in values)
 
 
 def _refiner(

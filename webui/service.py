@@ -19,6 +19,7 @@ from webui.core.fields import FIELDS, ROWS, Field
 from webui.core.infotext import Parsed
 from webui.core.job import Identity, Job, Level, State, StoredPicture
 from webui.core.job_request import JobRequest
+from webui.core.panels import EXTENSIONS, change_defaults, stored_defaults
 from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.registry import AttentionBackend, Registry
 from webui.core.request import GenerationRequest
@@ -76,9 +77,7 @@ class Service:
 
     async def submit(self, values: Mapping[str, Any], who: Identity, task: str = "txt2img") -> Job:
         """Accept a request and put it into the line. Raises InvalidField, ModelProblem, TooMany, StorageProblem."""
-        request = await asyncio.to_thread(
-            accept.resolve, values, self.registry, self._catalogue, self._settings.current, self.fields
-        )
+        request = await asyncio.to_thread(self._accept, values)
         await asyncio.to_thread(self._store.check_writable)
         # From here to the row nothing is awaited, so that many requests at once cannot slip past the limit.
         self._within_limits(request, who)
@@ -257,7 +256,7 @@ class Service:
 
     def parse_infotext(self, text: str) -> Parsed:
         """The fields that a parameters text carries; names are made canonical where they are known."""
-        return accept.canonical(infotext.parse(text), self.registry, self._catalogue)
+        return accept.canonical(infotext.parse(text, self.registry.panels), self.registry, self._catalogue)
 
     def extensions(self, who: Identity) -> tuple[ExtensionReport, ...]:
         """What was found in the extension folders, loaded or not."""
@@ -283,6 +282,9 @@ class Service:
         if "attention" in values:
             values = {**values, "attention": self.registry.attention.get(str(values["attention"])).name}
         values = {**values, **{n: FIELDS[n].check(values[n]) for n in PRECISION_OF.values() if n in values}}
+        if EXTENSIONS in values:
+            stored = self._settings.current.extensions
+            values = {**values, EXTENSIONS: change_defaults(values[EXTENSIONS], stored, self.registry.panels)}
         settings = self._settings.update(values)
         # It may be time for an idle worker's models to leave.
         self._scheduler.wake()
@@ -298,6 +300,7 @@ class Service:
             "live_previews_enable": current.live_previews_enable,
             "hide_samplers": current.hide_samplers,
             **field_defaults(current),
+            EXTENSIONS: stored_defaults(current.extensions, self.registry.panels),
         }
 
     def status(self, who: Identity) -> dict[str, Any]:
@@ -333,6 +336,16 @@ class Service:
                 report = replace(report, ok=False, problem=one.problem, trace=one.trace)
             found.append(replace(report, hooks=tuple(time for time in times if time.extension == report.name)))
         return tuple(found)
+
+    def _accept(self, values: Mapping[str, Any]) -> GenerationRequest:
+        # Of two with one name, one is loaded.
+        reports = sorted(self._reports(), key=lambda report: report.ok)
+        absent = {report.name: "It has no fields." if report.ok else report.problem for report in reports}
+        usable = {report.name for report in reports if report.ok and report.name in self.registry.panels}
+        return accept.resolve(
+            *(values, self.registry, self._catalogue, self._settings.current, self.fields),
+            {name: why for name, why in absent.items() if name not in usable},
+        )
 
     def _within_limits(self, request: GenerationRequest, who: Identity) -> None:
         if who.is_owner:

@@ -59,7 +59,7 @@ def test_its_text_does_not_depend_on_how_it_was_made(request_: GenerationRequest
 
 
 def test_every_row_is_a_field_and_every_field_a_row_or_resolved() -> None:
-    assert set(field_names()) == set(FIELDS) | set(RESOLVED)
+    assert set(field_names()) == set(FIELDS) | set(RESOLVED) | {"extensions"}
     assert all(getattr(GenerationRequest(), row.name) == row.default for row in ROWS)
 
 
@@ -73,6 +73,7 @@ def test_a_request_of_an_older_version_reads() -> None:
         "vae_hash",
         "text_encoders_hash",
         "abilities",
+        "extensions",
         *noise,
         *OPTIONS,
     ):

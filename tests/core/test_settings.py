@@ -36,6 +36,7 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
         float: 7.5,
         str: {"theme": "light", "show_progress_type": "Full"}.get(name, "x"),
         tuple: ("x",),
+        dict: {"demo": {"shift": 2, "mode": "left", "size": 0.5, "on": True}},
     }
     if name.endswith("_precision"):
         other[str] = "fp8"

@@ -13,13 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from webui.commands.common import begin, command_parser, with_flags, write_line
+from webui.commands.common import begin, command_parser, parse_flags, settings_store, with_flags, write_line
 from webui.commands.progress import Progress
 from webui.commands.session import Session, open_session
 from webui.core.command_line import Parser, path
 from webui.core.errors import DarkroomError, InvalidField, StorageProblem
 from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, event_to_json
 from webui.core.fields import ROWS, Field
+from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
+from webui.plugins.loader import build_registry, load_plugins
 
 _SIZE = re.compile(r"(\d+)\s*[xX×*]\s*(\d+)")
 
@@ -35,8 +37,9 @@ examples:
 
 def run(arguments: list[str]) -> int:
     """Make the pictures; 0 when all were made."""
-    given = command_line().parse_args(arguments)
-    values = request_values(given)
+    panels = known_panels(arguments)
+    given = command_line(panels).parse_args(arguments)
+    values = request_values(given, panels)
     output = given.output and _checked_output(given.output)
     options = begin(given, "WARNING")
 
@@ -47,7 +50,14 @@ def run(arguments: list[str]) -> int:
     return asyncio.run(work())
 
 
-def command_line() -> Parser:
+def known_panels(arguments: list[str]) -> Panels:
+    """The fields of the extensions that are switched on, in the folders that the flags name."""
+    options = parse_flags(arguments)
+    disabled = settings_store(options).current.disabled_extensions
+    return build_registry(load_plugins(options.paths.extensions, "web", disabled)).panels
+
+
+def command_line(panels: Panels = NO_PANELS) -> Parser:
     """What reads this command's line."""
     parser = command_parser(
         "generate", "Make pictures without a page. What is left out is the checkpoint's default.", "PROMPT"
@@ -64,6 +74,10 @@ def command_line() -> Parser:
     group = parser.add_argument_group("the picture")
     for field in ROWS:
         _add_field(group, field)
+    for panel in panels.values():
+        group = parser.add_argument_group(f"the extension {panel.name}: {panel.title}")
+        for field in panel.rows.values():
+            _add_field(group, field)
     return with_flags(parser)
 
 
@@ -89,7 +103,7 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-def request_values(given: argparse.Namespace) -> dict[str, Any]:
+def request_values(given: argparse.Namespace, panels: Panels = NO_PANELS) -> dict[str, Any]:
     """The request's values: the file's, with the flags' over them. Raises InvalidField."""
     values = _from_file(given.request) if given.request else {}
     if given.size:
@@ -102,11 +116,27 @@ def request_values(given: argparse.Namespace) -> dict[str, Any]:
             )
         values |= {"width": int(found[1]), "height": int(found[2])}
     values |= {field.name: getattr(given, field.name) for field in ROWS if hasattr(given, field.name)}
+    asked = _of_extensions(given, values.get(EXTENSIONS), panels)
+    if asked:
+        values[EXTENSIONS] = asked
     if not str(values.get("prompt", "")).strip():
         raise InvalidField(
             "Say what the picture should show.", field="prompt", remedies=('launch.py generate "a red circle"',)
         )
     return values
+
+
+def _of_extensions(given: argparse.Namespace, stored: Any, panels: Panels) -> Any:
+    """What the file asks of extensions, with the flags' values over it; a file's that are no object are left as is."""
+    flags = {
+        name: {field: getattr(given, row.name) for field, row in panel.rows.items() if hasattr(given, row.name)}
+        for name, panel in panels.items()
+    }
+    flags = {name: values for name, values in flags.items() if values}
+    if not flags or not isinstance(stored, dict | None):
+        return stored
+    own = {name: values for name, values in (stored or {}).items() if isinstance(values, dict) or name not in flags}
+    return {**own, **{name: {**own.get(name, {}), **values} for name, values in flags.items()}}
 
 
 def _from_file(name: str) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from webui.core.errors import InvalidField
 
 Kind = Literal["text", "int", "float", "bool", "choice"]
 
+OF_EXTENSIONS = "extensions."
+"""What the names of extensions' fields begin with: extensions.NAME.FIELD."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -51,7 +54,7 @@ class Field:
     @property
     def flag(self) -> str:
         """The field's own flag on the command line."""
-        return "--" + self.name.replace("_", "-")
+        return "--" + self.name.removeprefix(OF_EXTENSIONS).replace("_", "-").replace(".", "-")
 
     @property
     def spellings(self) -> tuple[str, ...]:

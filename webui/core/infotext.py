@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 from webui.core import precisions
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, ROWS
+from webui.core.infotext_values import quote, read_value, write_value
+from webui.core.panel_texts import read_panels, write_panels
+from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
 from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.request import GenerationRequest, join_names, split_names
 from webui.core.sampler_fields import SAMPLER_ROWS
@@ -79,6 +82,8 @@ _MINIMUM_PAIRS = 3
 _MODULE = re.compile(r"Module (\d{1,2})", re.I)
 """Forge's key of a file with a VAE or a text encoder, numbered from 1."""
 _HASHES = {"Model hash": "checkpoint_hash", "VAE hash": "vae_hash"}
+_OTHERS = ("Version", "Stopped at step", "Hashes", "Lora hashes", "TI hashes", "Template", "Negative prompt")
+"""Further keys that programs write."""
 
 # Bounded, so that a long line without any colon costs no more than its length.
 _KEY = re.compile(r"\s{0,4}(\w[\w \-/.+]{1,60}?) {0,4}:[ \t]*")
@@ -102,6 +107,7 @@ class Parsed:
     a VAE among them too. `unknown` holds every other key as text.
     `pairs` are all keys, by A1111's names, with their texts as the line has them, for a person to read.
     `found` says whether there was a line of parameters at all; without one the whole text is a prompt.
+    What is said of extensions stands in `values` by their names, None for those of which nothing is said.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -121,21 +127,29 @@ class Parsed:
 
 
 def write(
-    request: GenerationRequest, index: int = 0, version: str = "", extras: Mapping[str, Any] | None = None
+    request: GenerationRequest,
+    index: int = 0,
+    version: str = "",
+    extras: Mapping[str, Any] | None = None,
+    panels: Panels = NO_PANELS,
 ) -> str:
-    """The parameters text of picture `index` (from 0). `extras` are further keys; empty ones are left out."""
+    """The parameters text of picture `index` (from 0). `extras` are further keys; empty ones are left out.
+
+    panels: what is known of the extensions that the request may name; of others nothing is written.
+    """
     pairs = {**_common(request, index), **(extras or {})}
     ordered = {key: pairs[key] for key in ORDER if key in pairs} | pairs
     if version:
         ordered = {key: value for key, value in ordered.items() if key != "Version"} | {"Version": version}
-    text = _assemble(request, ordered)
+    said = write_panels(request.extensions, panels)
+    text = _assemble(request, ordered, said)
     read = parse(text)
     exact = {}
     if read.prompt != request.prompt:
-        exact[EXACT_PROMPT] = request.prompt
+        exact[EXACT_PROMPT] = quote(request.prompt)
     if read.negative_prompt != request.negative_prompt:
-        exact[EXACT_NEGATIVE] = request.negative_prompt
-    return _assemble(request, ordered, exact) if exact else text
+        exact[EXACT_NEGATIVE] = quote(request.negative_prompt)
+    return _assemble(request, ordered, said | exact) if exact else text
 
 
 def model_name(title: str) -> str:
@@ -152,13 +166,18 @@ def file_name(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
 
 
-def parse(text: str) -> Parsed:
-    """Read a parameters text of A1111, Forge, ourselves or a site; never fails, the worst case is a prompt."""
+def parse(text: str, panels: Panels = NO_PANELS) -> Parsed:
+    """Read a parameters text of A1111, Forge, ourselves or a site; never fails, the worst case is a prompt.
+
+    panels: of the extensions whose keys are to be read; the keys of all others are unknown.
+    """
     text = text[:MAX_LENGTH].replace("\r\n", "\n").replace("\x00", "").strip()
     head, last = _split(text)
     prompt, negative = _split_prompts(head)
     pairs = [(_CANONICAL.get(written.lower(), written), value) for written, value in _pairs(last)]
     values, unknown = _understand_all(pairs)
+    if last and panels:
+        values[EXTENSIONS], unknown = read_panels(unknown, panels)
     prompt, negative = unknown.pop(EXACT_PROMPT, prompt), unknown.pop(EXACT_NEGATIVE, negative)
     for name, words in (("prompt", prompt), ("negative_prompt", negative)):
         if words is not None:
@@ -224,26 +243,19 @@ def _refiner(request: GenerationRequest) -> str:
     return f"{name} [{request.refiner_hash[:HASH_LENGTH]}]" if request.refiner_hash else name
 
 
-def _assemble(request: GenerationRequest, pairs: Mapping[str, Any], exact: Mapping[str, str] | None = None) -> str:
-    written = [f"{key}: {_value(value)}" for key, value in pairs.items() if value not in ("", None)]
+def _assemble(request: GenerationRequest, pairs: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """texts: further keys, whose values stand as they are."""
+    written = [f"{key}: {write_value(value)}" for key, value in pairs.items() if value not in ("", None)]
     before_version = len(written) - ("Version" in pairs)
-    written[before_version:before_version] = [f"{key}: {_quoted(value)}" for key, value in (exact or {}).items()]
+    written[before_version:before_version] = [f"{key}: {value}" for key, value in texts.items()]
     negative = f"\n{NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
     return f"{request.prompt}{negative}\n{', '.join(written)}"
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = str(value)
-    # A1111 quotes for comma, newline and colon; the others would not read back as they were.
-    if any(mark in text for mark in ',\n:"\r') or text != text.strip() or text[:1] in ("[", "{"):
-        return _quoted(text)
-    return text
+def is_taken(key: str) -> bool:
+    """Whether a key of the line means something already, in any spelling, so that no extension can have it."""
+    own = {EXACT_PROMPT, EXACT_NEGATIVE, *_HASHES, *_OTHERS}
+    return key.lower() in _CANONICAL or key.lower() in {one.lower() for one in own} or bool(_MODULE.fullmatch(key))
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -319,31 +331,13 @@ def _understand(key: str, value: str) -> dict[str, Any] | None:
     elif key in _HASHES:
         return {_HASHES[key]: value.strip().lower()} if re.fullmatch(r"[0-9a-fA-F]{6,64}", value.strip()) else None
     elif key in _BY_KEY:
-        found = {_BY_KEY[key]: _READERS.get(FIELDS[_BY_KEY[key]].kind, str)(value)}
+        found = {_BY_KEY[key]: read_value(FIELDS[_BY_KEY[key]].kind, value)}
     else:
         return None
     try:
         return {name: FIELDS[name].check(part) for name, part in found.items()} or None
     except InvalidField:
         return None
-
-
-def _number(value: str) -> Any:
-    try:
-        return int(value)
-    except ValueError:
-        pass
-    try:
-        return float(value)
-    except ValueError:
-        return value
-
-
-def _truth(value: str) -> Any:
-    return {"true": True, "false": False}.get(value.strip().lower(), value)
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = {"int": _number, "float": _number, "bool": _truth}
 
 
 def _pairs(line: str) -> Iterator[tuple[str, str]]:

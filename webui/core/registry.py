@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from webui.core.errors import DarkroomError, UnknownName, nearest
 from webui.core.job_request import RequestKinds
 from webui.core.model_work import ModelWork
+from webui.core.panels import Panels
 from webui.core.sampler_fields import OF_LEVELS, OPTIONS
 
 
@@ -355,6 +356,8 @@ class Registry:
     tabs: Table[Tab]
     commands: Table[Command]
     works: Table[Work]
+    panels: Panels = dataclass_field(default_factory=dict)
+    """The fields of extensions."""
 
     @property
     def request_kinds(self) -> RequestKinds:

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, MAX_SEED, check_values
+from webui.core.panels import EXTENSIONS, NOTHING, Extensions, read_extensions
 
 SCHEMA = 1
 """Version of the JSON form. A newer one is refused by `from_json`; there is no older one yet."""
@@ -38,7 +39,7 @@ class GenerationRequest:
     Filled when the request is accepted, with the names of what was chosen in `checkpoint`, `vae` and `text_encoders`:
     `checkpoint_hash` (sha256, hex), `vae_hash` and `text_encoders_hash` (of files that are not the checkpoint's own,
     else empty), the same of the refiner, and `abilities`, those of the model with commas between them: a field that
-    needs others means nothing.
+    needs others means nothing. `extensions` holds the values of all fields of those that are on (core/panels.py).
     """
 
     prompt: str = FIELDS["prompt"].default
@@ -96,6 +97,7 @@ class GenerationRequest:
     text_encoder_precision: str = FIELDS["text_encoder_precision"].default
     vae_precision: str = FIELDS["vae_precision"].default
     alone: bool = FIELDS["alone"].default
+    extensions: Extensions = NOTHING
     checkpoint_hash: str = ""
     vae_hash: str = ""
     text_encoders_hash: str = ""
@@ -109,11 +111,16 @@ class GenerationRequest:
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
         """A checked request from loose values; missing ones take their defaults. Raises InvalidField."""
-        return cls(**check_values(values))
+        rest = dict(values)
+        extensions = read_extensions(rest.pop(EXTENSIONS, NOTHING))
+        return cls(**check_values(rest), extensions=extensions)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The request that `to_json` described. Raises InvalidField with a sentence for anything else."""
+        """The request that `to_json` described. Raises InvalidField with a sentence for anything else.
+
+        Extensions may have gone since; acceptance and the worker know which are there.
+        """
         if not isinstance(data, Mapping):
             raise InvalidField("A request is a JSON object with fields such as prompt and seed.")
         values = dict(data)
@@ -122,11 +129,11 @@ class GenerationRequest:
         for name, value in resolved.items():
             if not isinstance(value, str) or len(value) > 100:
                 raise InvalidField(f"{name} must be a short text.", field=name)
-        return cls(**check_values(values), **resolved)
+        return cls.from_values(values).but(**resolved)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data that `from_json` reads back to an equal request."""
-        return {"schema": SCHEMA, **asdict(self)}
+        return {"schema": SCHEMA, **asdict(self), EXTENSIONS: self.extensions.to_json()}
 
     def dumps(self) -> str:
         """The JSON text, with its keys in a fixed order."""

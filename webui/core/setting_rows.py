@@ -24,6 +24,8 @@ SPEED = "Optimizations"
 GUESTS = "Guests"
 PAGE = "Page"
 EXTENSIONS = "Extensions"
+OF_PANELS = "panels"
+"""Said by the setting that has no control of its own: the page's scripts draw one for each field of an extension."""
 
 _PRECISIONS = dict(zip(CHOICES, ("Automatic", "32 bits", "16 bits (fp16)", "16 bits (bf16)", "8 bits"), strict=True))
 
@@ -279,6 +281,12 @@ class Settings(BaseModel):
         description="Each is loaded unless it is switched off.",
         max_length=1000,
         json_schema_extra=_row(EXTENSIONS, "extensions", inverted=True, restart=True),
+    )
+    extensions: Mapping[str, Mapping[str, bool | int | float | str]] = Field(
+        {},
+        title="Fields of extensions",
+        description="Defaults of the fields that extensions add to requests, by extension and field.",
+        json_schema_extra={**_row(EXTENSIONS), OF_PANELS: True},
     )
 
 

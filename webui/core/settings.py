@@ -15,6 +15,7 @@ from typing import Any, get_origin
 from pydantic import ValidationError
 
 from webui.core.errors import Faults, InvalidField, NotAllowed, StorageProblem, UnknownName
+from webui.core.panels import EXTENSIONS
 from webui.core.sampler_fields import ENDS, check_ends
 from webui.core.setting_rows import Settings
 
@@ -26,11 +27,14 @@ ENVIRONMENT_PREFIX = "DARKROOM_"
 
 
 def environment_values(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Settings given as DARKROOM_<NAME>; lists are written with commas. Other DARKROOM_ variables are not ours."""
+    """Settings given as DARKROOM_<NAME>; lists are written with commas. Other DARKROOM_ variables are not ours.
+
+    What extensions' fields are to be by default cannot be said in one text, so it is not read from there.
+    """
     values: dict[str, Any] = {}
     for name, field in Settings.model_fields.items():
         text = environ.get(ENVIRONMENT_PREFIX + name.upper())
-        if text is not None:
+        if text is not None and name != EXTENSIONS:
             is_list = get_origin(field.annotation) is tuple
             values[name] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
     return values

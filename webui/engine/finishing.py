@@ -86,7 +86,7 @@ def _picture(
         extras[NEGATIVE_TEMPLATE] = request.negative_prompt
     saving = _saving(plugins, run, index, image, Saving(extras))
     said = request.but(prompt=prompt, negative_prompt=negative_prompt)
-    text = infotext.write(said, index, f"Darkroom {__version__}", saving.infotext)
+    text = infotext.write(said, index, f"Darkroom {__version__}", saving.infotext, plugins.panels)
     data = write_png(image, text, request.to_json(), compress_level, index, saving.chunks)
     return Picture(index, request.seed_of(index), data, image.width, image.height, text, stopped_at)
 

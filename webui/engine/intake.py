@@ -14,6 +14,7 @@ import torch
 
 from webui.core.errors import DarkroomError, OutOfMemory
 from webui.core.events import Loading, Output
+from webui.core.panels import check_loaded
 from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
@@ -91,6 +92,7 @@ class Intake:
     def _take_up(self, run: Run) -> None:
         if run.cancelled or run.ended:
             return
+        check_loaded(run.request.extensions, self._means.plugins.panels)
         catalogue, pipelines, overflows = self._means.catalogue, self._means.pipelines, self._means.overflows
         request = overflows.applied(run.request)
         for sentence in overflows.sentences(run.request):

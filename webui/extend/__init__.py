@@ -4,6 +4,7 @@ What worker.py needs besides is in webui.extend.worker.
 """
 
 from webui.core.errors import DarkroomError, ExtensionProblem
+from webui.core.field import Field
 from webui.core.job import Job, State
 from webui.core.model_work import ModelWork, option
 from webui.core.registry import (
@@ -34,6 +35,7 @@ __all__ = [
     "DarkroomError",
     "ExtensionProblem",
     "Family",
+    "Field",
     "Form",
     "GenerationRequest",
     "Guidance",

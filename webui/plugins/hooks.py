@@ -6,6 +6,7 @@ from typing import Any
 
 import pluggy
 
+from webui.core.field import Field
 from webui.core.job import Job
 from webui.core.registry import (
     Architecture,
@@ -49,6 +50,10 @@ class CollectingHooks:
     @hookspec
     def attention_backends(self) -> list[AttentionBackend]:  # type: ignore[empty-body]
         """Ways to compute attention; `function` is resolved in the worker."""
+
+    @hookspec
+    def fields(self) -> list[Field]:  # type: ignore[empty-body]
+        """What a request may ask of this extension, by names of its own; the values reach its hooks as `options`."""
 
     @hookspec
     def guidance(self) -> list[Guidance]:  # type: ignore[empty-body]
@@ -143,7 +148,7 @@ class WebHooks:
 
 COLLECTING = (
     *("samplers", "schedules", "families", "architectures", "attention_backends"),
-    *("guidance", "post_processing"),
+    *("fields", "guidance", "post_processing"),
     *("tabs", "commands", "works"),
 )
 WORKER = (

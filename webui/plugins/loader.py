@@ -83,6 +83,7 @@ def build_registry(plugins: Plugins) -> Registry:
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
         works=plugins.table("works"),
+        panels=plugins.panels,
     )
 
 

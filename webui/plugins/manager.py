@@ -11,6 +11,7 @@ from typing import Any
 
 import pluggy
 
+from webui.core.panels import Panels
 from webui.core.registry import Table
 from webui.plugins.calls import DEADLINE_SECONDS, Bound, Calls
 from webui.plugins.manifest import Manifest
@@ -63,9 +64,18 @@ class Plugins:
         """What runs the extensions' code, and how long that took."""
         return self._calls.meter
 
+    @property
+    def panels(self) -> Panels:
+        """The fields of extensions."""
+        return {panel.name: panel for panel in self._tables["fields"]}
+
     def options_of(self, origin: str, request: Any) -> Mapping[str, Any]:
-        """The values of an extension's fields in a request."""
-        return MappingProxyType({})
+        """All fields of an extension, by its own names, as this request has them; read-only."""
+        panels = self._tables["fields"]
+        if request is None or origin not in panels:
+            return MappingProxyType({})
+        options: Mapping[str, Any] = panels.get(origin).options(request.extensions)
+        return options
 
     def has(self, hook: str) -> bool:
         """Whether any plugin implements this hook."""

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from webui.core.errors import DarkroomError
+from webui.core.field import Field
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
@@ -28,6 +29,7 @@ from webui.plugins import hooks
 from webui.plugins.calls import LOAD_SECONDS, answer_within
 from webui.plugins.manifest import Manifest
 from webui.plugins.meter import sentence
+from webui.plugins.panels import panel_of
 from webui.plugins.resolve import split
 
 log = logging.getLogger(__name__)
@@ -66,9 +68,13 @@ _KINDS = (
 )
 
 
+_FIELDS = _Kind("fields", Field, "extension", ())
+"""All rows of an extension together are one panel, which is a row of this table."""
+
+
 def empty_tables() -> Tables:
     """Tables without rows."""
-    return {kind.hook: kind.table() for kind in _KINDS}
+    return {kind.hook: kind.table() for kind in (*_KINDS, _FIELDS)}
 
 
 def extended(
@@ -81,6 +87,10 @@ def extended(
             if extension and folder:
                 row = _own(row, kind, extension, folder)
             fresh[kind.hook].add(row)
+    fresh[_FIELDS.hook] = _copy(tables[_FIELDS.hook], _FIELDS)
+    fields = _ask(module, _FIELDS, extension)
+    if fields and extension:
+        fresh[_FIELDS.hook].add(panel_of(fields, extension, tables[_FIELDS.hook]))
     return fresh
 
 

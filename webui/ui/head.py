@@ -9,10 +9,11 @@ from gradio.components.base import Component
 
 from webui.core.job import LOCAL_OWNER
 from webui.core.request import split_names
+from webui.core.setting_rows import OF_PANELS
 from webui.core.settings import Settings
 from webui.ui.html import area, element, named, sign
 from webui.ui.page import Page
-from webui.ui.setting_controls import is_list, setting_control
+from webui.ui.setting_controls import extra_of, is_list, setting_control
 from webui.ui.texts import EN, t
 
 CHECKPOINT, VAE = "sd_model_checkpoint", "sd_vae"
@@ -23,11 +24,10 @@ _PARTS = (VAE, "sd_text_encoders")
 def pinned(page: Page) -> list[str]:
     """The settings that stand in the head, in order; the checkpoint always does. Lists of names are left out."""
     settings = page.service.settings(LOCAL_OWNER)
-    known = [
-        name
-        for name in settings.quicksettings_list
-        if name in Settings.model_fields and not is_list(Settings.model_fields[name])
+    fit = [
+        name for name, info in Settings.model_fields.items() if not is_list(info) and OF_PANELS not in extra_of(info)
     ]
+    known = [name for name in settings.quicksettings_list if name in fit]
     known = [name for name in known if name not in _PARTS[1:]]
     return list(dict.fromkeys(known if CHECKPOINT in known else [CHECKPOINT, *known]))
 

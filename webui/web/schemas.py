@@ -1,49 +1,13 @@
-"""The API's bodies and answers as pydantic models; the request's own is made from the rows of core/fields.py."""
+"""The API's bodies and answers as pydantic models; those about the fields of a request are in field_schemas.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Describe
 
-from webui.core.fields import Field
 from webui.web.worker_schemas import WorkerOut
-
-_TYPES: dict[str, Any] = {"text": str, "choice": str, "int": int, "float": float, "bool": bool}
-
-_RESOLVED = {
-    "checkpoint_hash": "SHA-256 of the checkpoint, when it has no title.",
-    "vae_hash": "SHA-256 of the VAE's file, where it is not inside the checkpoint; another file is refused.",
-    "text_encoders_hash": "SHA-256 of the text encoders' files, where they are not inside; others are refused.",
-    "refiner_hash": "SHA-256 of the refiner; another file is refused.",
-    "refiner_text_encoders_hash": "SHA-256 of the refiner's text encoders' files, where they are not inside.",
-    "abilities": "What the checkpoint understands; found anew when a request is accepted.",
-}
-"""What a stored request says besides its fields (core/request.py)."""
-
-
-def request_model(rows: Iterable[Field]) -> type[BaseModel]:
-    """The body of POST /jobs: every field may be left out and then takes the checkpoint's default."""
-    fields: dict[str, Any] = {}
-    for row in rows:
-        limits: dict[str, Any] = {"description": row.help, "title": row.label}
-        if row.kind in ("int", "float"):
-            limits |= {"ge": row.minimum, "le": row.maximum, "multiple_of": row.multiple}
-        elif row.maximum is not None:
-            limits["max_length"] = int(row.maximum)
-        limits["json_schema_extra"] = {"default": row.default}
-        fields[row.name] = (Annotated[_TYPES[row.kind] | None, Describe(**limits)], None)
-    # A stored request can be sent back as it is.
-    fields["schema_"] = (
-        Annotated[int | None, Describe(alias="schema", description="Version of the request's form.")],
-        None,
-    )
-    for name, said in _RESOLVED.items():
-        fields[name] = (Annotated[str | None, Describe(max_length=100, description=said)], None)
-    model: type[BaseModel] = create_model("JobRequest", __config__=ConfigDict(extra="forbid"), **fields)
-    return model
 
 
 class Strict(BaseModel):
@@ -295,32 +259,6 @@ class ModulesOut(BaseModel):
     """All files with VAEs and text encoders that were found."""
 
     modules: list[ModuleOut]
-
-
-class FieldOut(BaseModel):
-    """A parameter of a request. `choices` are the known names where there is a catalogue.
-
-    abilities: a checkpoint must have one of them for the field to mean anything to it; none means every checkpoint.
-    """
-
-    name: str
-    kind: str
-    label: str
-    help: str
-    default: Any
-    minimum: float | None
-    maximum: float | None
-    step: float | None
-    multiple: int | None
-    group: str
-    abilities: list[str]
-    choices: list[str] | None
-
-
-class FieldsOut(BaseModel):
-    """All parameters of a request."""
-
-    fields: list[FieldOut]
 
 
 class You(BaseModel):

@@ -17,6 +17,7 @@ from webui.core.errors import DarkroomError
 from webui.core.events import Failed, Finished, Loading, Output, Picture, Preview, Step
 from webui.core.job import Job
 from webui.core.model_memory import HeldModel, LastLoad, Unloaded
+from webui.core.panels import NO_PANELS, Panels
 from webui.core.request import DEVICE, GenerationRequest
 from webui.engine.checkpoints.catalogue import name_of
 from webui.images.metadata import write_png
@@ -54,12 +55,15 @@ class FakeExecutor:
         capacity: int = 4,
         fault: Fault | None = None,
         device: str = "Fake device",
+        panels: Panels = NO_PANELS,
     ) -> None:
+        """panels: of the extensions that its pictures' infotexts may speak of."""
         self.step_seconds = step_seconds
         """May be changed while jobs run."""
         self._capacity = capacity
         self._fault = fault
         self._faults_left = fault.times if fault else 0
+        self._panels = panels
         self._running: dict[str, Job] = {}
         self._life = 0
         """Grows when the pretended worker dies."""
@@ -146,7 +150,7 @@ class FakeExecutor:
                     yield Preview(_preview(request, indexes[0], step / request.steps))
             for index in missing:
                 pictures += 1
-                yield _picture(request, index, step if step < request.steps else None)
+                yield _picture(request, index, step if step < request.steps else None, self._panels)
             cut_short = cut_short or (run.stopped and step < request.steps)
         timings = {"loaded": loaded - begun, "encoded": 0.0, "denoised": time.perf_counter() - loaded, "decoded": 0.0}
         yield Finished(pictures, cut_short, timings)
@@ -198,9 +202,9 @@ def paint(request: GenerationRequest, index: int) -> Image.Image:
     return small.resize((request.width, request.height), Image.Resampling.BILINEAR)
 
 
-def _picture(request: GenerationRequest, index: int, stopped_at: int | None) -> Picture:
+def _picture(request: GenerationRequest, index: int, stopped_at: int | None, panels: Panels) -> Picture:
     seed = request.seed_of(index)
-    text = infotext.write(request, index, __version__)
+    text = infotext.write(request, index, __version__, panels=panels)
     data = write_png(paint(request, index), text, request.to_json(), index=index)
     return Picture(index, seed, data, request.width, request.height, text, stopped_at)
 

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components.base import Component
 from pydantic.fields import FieldInfo
 
+from webui.core.setting_rows import OF_PANELS
 from webui.core.settings import Settings
 from webui.ui.head import in_head
 from webui.ui.html import area, element
@@ -53,11 +54,14 @@ def build(page: Page) -> None:
 
 
 def _sections(page: Page) -> dict[str, dict[str, FieldInfo]]:
-    """The settings by section; what is pinned in the head, as A1111's quicksettings are, stands there instead."""
+    """The settings by section; what is pinned in the head, as A1111's quicksettings are, stands there instead.
+
+    Sections of the fields of extensions are added by the scripts.
+    """
     head = in_head(page)
     found: dict[str, dict[str, FieldInfo]] = {}
     for name, info in Settings.model_fields.items():
-        if name not in head:
+        if name not in head and OF_PANELS not in extra_of(info):
             found.setdefault(str(extra_of(info)["section"]), {})[name] = info
     return found
 

@@ -10,15 +10,16 @@ from fastapi import APIRouter, Depends
 from webui.core.errors import DarkroomError
 from webui.core.fields import Field
 from webui.core.job import Identity
+from webui.core.panels import ENABLED, Panel
 from webui.core.registry import Sampler, Schedule
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE
 from webui.engine.checkpoints.facts import facts_of, facts_of_file
 from webui.engine.checkpoints.suits import abilities_of
 from webui.web.access import Who
 from webui.web.bodies import body_of, describe
+from webui.web.field_schemas import FieldsOut
 from webui.web.schemas import (
     CheckpointsOut,
-    FieldsOut,
     InfotextOut,
     InfotextRequest,
     ModulesOut,
@@ -72,8 +73,12 @@ def build(service: Service) -> APIRouter:
 
     @router.get("/fields", response_model=FieldsOut)
     async def list_fields(who: Who) -> Any:
-        """Every parameter that a request takes, with its limits."""
-        return {"fields": [_field(row, service, who) for row in service.fields]}
+        """Every parameter that a request takes, with its limits, and those that extensions add."""
+        panels = service.registry.panels.values()
+        return {
+            "fields": [_field(row, service, who) for row in service.fields],
+            "extensions": [_panel(panel, service, who) for panel in panels],
+        }
 
     @router.get("/status", response_model=StatusOut)
     async def get_status(who: Who) -> Any:
@@ -173,6 +178,16 @@ def _sizes(value: Any) -> list[tuple[int, int]]:
 
 def _texts(value: Any) -> list[str]:
     return [str(text) for text in value] if isinstance(value, list) else [value] if isinstance(value, str) else []
+
+
+def _panel(panel: Panel, service: Service, who: Identity) -> dict[str, Any]:
+    return {
+        "name": panel.name,
+        "title": panel.title,
+        "help": panel.help,
+        "enabled": ENABLED if ENABLED in panel.rows else None,
+        "fields": [{**_field(row, service, who), "name": name} for name, row in panel.rows.items()],
+    }
 
 
 def _field(row: Field, service: Service, who: Identity) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from webui.core.job import State
 from webui.web.access import Who
 from webui.web.api.views import job_view, job_views
 from webui.web.bodies import describe, read_object
-from webui.web.schemas import JobOut, JobsOut, request_model
+from webui.web.field_schemas import request_model
+from webui.web.schemas import JobOut, JobsOut
 
 if TYPE_CHECKING:
     from webui.service import Service
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def build(service: Service) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["jobs"])
-    body = request_model(service.fields)
+    body = request_model(service.fields, service.registry.panels)
 
     @router.post("/jobs", status_code=201, response_model=JobOut, openapi_extra=describe(body))
     async def submit_job(request: Request, response: Response, who: Who) -> Any:

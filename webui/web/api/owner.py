@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, BackgroundTasks, Request
 
+from webui.core.panels import EXTENSIONS, stored_defaults
 from webui.core.settings import Settings
 from webui.plugins.manager import ExtensionReport
 from webui.web.access import Who
 from webui.web.bodies import describe, read_object
+from webui.web.field_schemas import panels_schema
 from webui.web.schemas import EntranceOut, ExtensionsOut, SettingsOut
 
 if TYPE_CHECKING:
@@ -25,12 +27,12 @@ def build(service: Service, access: Access, stop: Callable[[], None]) -> APIRout
     @router.get("/settings", response_model=SettingsOut)
     async def get_settings(who: Who) -> Any:
         """All settings and the schema that describes them."""
-        return _settings(service.settings(who))
+        return _settings(service.settings(who), service)
 
     @router.patch("/settings", response_model=SettingsOut, openapi_extra=describe(Settings))
     async def change_settings(request: Request, who: Who) -> Any:
         """Change some settings; all or none are saved."""
-        return _settings(service.update_settings(await read_object(request), who))
+        return _settings(service.update_settings(await read_object(request), who), service)
 
     @router.get("/extensions", response_model=ExtensionsOut)
     async def list_extensions(who: Who) -> Any:
@@ -63,5 +65,12 @@ def _extension(report: ExtensionReport) -> dict[str, Any]:
     }
 
 
-def _settings(settings: Settings) -> dict[str, Any]:
-    return {"values": settings.model_dump(mode="json"), "schema": Settings.model_json_schema()}
+def _settings(settings: Settings, service: Service) -> dict[str, Any]:
+    """Of extensions all fields, as a request that says nothing of them would have them."""
+    panels = service.registry.panels
+    own = stored_defaults(settings.extensions, panels)
+    values = {name: {**panel.defaults, **own.get(name, {})} for name, panel in panels.items()}
+    schema = Settings.model_json_schema()
+    said = panels_schema(panels)
+    schema["properties"][EXTENSIONS] |= {key: said[key] for key in ("properties", "additionalProperties")}
+    return {"values": {**settings.model_dump(mode="json"), EXTENSIONS: values}, "schema": schema}

@@ -1,0 +1,84 @@
+"""Flags of extensions' fields: in the help, in the request, and refused in sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webui.cli import main
+from webui.images.metadata import read
+
+DEMO = """
+from webui.extend import Field, hookimpl
+
+@hookimpl
+def fields():
+    return [
+        Field("enabled", "bool", "Enable", "Use 100% of it.", False),
+        Field("shift_by", "int", "Shift", "How far.", 2, minimum=0, maximum=10),
+        Field("note", "text", "Note", "What to say.", ""),
+    ]
+"""
+SMALL = ["--steps", "2", "--size", "64x64", "--seed", "1"]
+
+
+@pytest.fixture
+def demo(home: Path) -> Path:
+    folder = home / "extensions" / "my-demo"
+    folder.mkdir(parents=True)
+    (folder / "extension.toml").write_text('name = "my-demo"\nversion = "1"\napi = "1"\ntitle = "Demo"\n', "utf-8")
+    (folder / "extension.py").write_text(DEMO, "utf-8")
+    return home
+
+
+def made(home: Path, *arguments: str) -> Any:
+    out = home / "out.png"
+    assert main(["generate", "--data-dir", str(home), *SMALL, "-o", str(out), *arguments]) == 0
+    request = read(out).request
+    assert request is not None
+    return request["extensions"]
+
+
+def test_they_have_flags_that_make_a_request(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert made(demo, "x", "--my-demo-enabled", "--my-demo-shift-by", "5") == {
+        "my-demo": {"enabled": True, "shift_by": 5, "note": ""}
+    }
+    assert made(demo, "x", "--my-demo-shift-by", "5") == {}, "what is not switched on does not count"
+    with pytest.raises(SystemExit):
+        main(["generate", "--data-dir", str(demo), "--help"])
+    said = capsys.readouterr().out
+    assert "the extension my-demo: Demo" in said and "--my-demo-shift-by N" in said and "Use 100% of it." in said
+
+
+def test_flags_lie_over_a_file_s_values(demo: Path) -> None:
+    file = demo / "request.json"
+    file.write_text(json.dumps({"prompt": "x", "extensions": {"my-demo": {"enabled": True, "note": "a"}}}), "utf-8")
+    asked = made(demo, "--request", str(file), "--my-demo-shift-by", "7")
+    assert asked == {"my-demo": {"enabled": True, "note": "a", "shift_by": 7}}
+    assert made(demo, "--request", str(file), "--no-my-demo-enabled") == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--my-demo-shift-by", "50"], "between 0 and 10"),
+        (["--my-demo-shift-by", "five"], "must be a number"),
+        (["--my-demo-shift-bye", "5"], "Did you mean --my-demo-shift-by?"),
+    ],
+)
+def test_what_they_cannot_take_is_said(
+    demo: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["generate", "--data-dir", str(demo), "x", "--my-demo-enabled", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_one_that_is_switched_off_has_none(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = demo / "data" / "settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text('{"disabled_extensions": ["my-demo"]}', "utf-8")
+    assert main(["generate", "--data-dir", str(demo), "x", "--my-demo-shift-by", "5"]) == 2
+    assert "There is no flag --my-demo-shift-by" in capsys.readouterr().err

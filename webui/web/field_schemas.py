@@ -1,0 +1,119 @@
+"""The body of a request and the answers about its fields, made from the rows of core/fields.py and of extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import Field as Describe
+
+from webui.core.fields import Field
+from webui.core.panels import EXTENSIONS, NO_PANELS, Panel, Panels
+
+_TYPES: dict[str, Any] = {"text": str, "choice": str, "int": int, "float": float, "bool": bool}
+_JSON_TYPES = {"text": "string", "choice": "string", "int": "integer", "float": "number", "bool": "boolean"}
+
+_RESOLVED = {
+    "checkpoint_hash": "SHA-256 of the checkpoint, when it has no title.",
+    "vae_hash": "SHA-256 of the VAE's file, where it is not inside the checkpoint; another file is refused.",
+    "text_encoders_hash": "SHA-256 of the text encoders' files, where they are not inside; others are refused.",
+    "refiner_hash": "SHA-256 of the refiner; another file is refused.",
+    "refiner_text_encoders_hash": "SHA-256 of the refiner's text encoders' files, where they are not inside.",
+    "abilities": "What the checkpoint understands; found anew when a request is accepted.",
+}
+"""What a stored request says besides its fields (core/request.py)."""
+
+
+def request_model(rows: Iterable[Field], panels: Panels = NO_PANELS) -> type[BaseModel]:
+    """The body of POST /jobs: every field may be left out and then takes the checkpoint's default."""
+    fields: dict[str, Any] = {}
+    for row in rows:
+        limits: dict[str, Any] = {"description": row.help, "title": row.label}
+        if row.kind in ("int", "float"):
+            limits |= {"ge": row.minimum, "le": row.maximum, "multiple_of": row.multiple}
+        elif row.maximum is not None:
+            limits["max_length"] = int(row.maximum)
+        limits["json_schema_extra"] = {"default": row.default}
+        fields[row.name] = (Annotated[_TYPES[row.kind] | None, Describe(**limits)], None)
+    fields[EXTENSIONS] = (Annotated[Any, Describe(json_schema_extra=panels_schema(panels))], None)
+    # A stored request can be sent back as it is.
+    fields["schema_"] = (
+        Annotated[int | None, Describe(alias="schema", description="Version of the request's form.")],
+        None,
+    )
+    for name, said in _RESOLVED.items():
+        fields[name] = (Annotated[str | None, Describe(max_length=100, description=said)], None)
+    model: type[BaseModel] = create_model("JobRequest", __config__=ConfigDict(extra="forbid"), **fields)
+    return model
+
+
+def panels_schema(panels: Panels) -> dict[str, Any]:
+    """JSON Schema of what a request may ask of extensions: by name an object of their fields, null for off."""
+    return {
+        "title": "Extensions",
+        "description": "What extensions are asked, by their names. One that is left out does what the settings say; "
+        "null is off, and so is one that is left out where schema is given.",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": {name: _panel_schema(panel) for name, panel in panels.items()},
+    }
+
+
+def _panel_schema(panel: Panel) -> dict[str, Any]:
+    properties = {name: _row_schema(row) for name, row in panel.rows.items()}
+    return {
+        "title": panel.title,
+        "description": panel.help,
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _row_schema(row: Field) -> dict[str, Any]:
+    limits: dict[str, Any] = {"minimum": row.minimum, "maximum": row.maximum, "multipleOf": row.multiple}
+    if row.kind not in ("int", "float"):
+        limits = {"maxLength": None if row.maximum is None else int(row.maximum), "enum": list(row.choices) or None}
+    said = {"title": row.label, "description": row.help, "type": _JSON_TYPES[row.kind], "default": row.default}
+    return said | {name: value for name, value in limits.items() if value is not None}
+
+
+class FieldOut(BaseModel):
+    """A parameter of a request. `choices` are the known names where there is a catalogue.
+
+    abilities: a checkpoint must have one of them for the field to mean anything to it; none means every checkpoint.
+    """
+
+    name: str
+    kind: str
+    label: str
+    help: str
+    default: Any
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+    multiple: int | None
+    group: str
+    abilities: list[str]
+    choices: list[str] | None
+
+
+class PanelOut(BaseModel):
+    """The fields of an extension; a request has their values under extensions, by its name and the fields' own.
+
+    enabled: the name of the field that switches it on; without one it is on where a value is not the default.
+    """
+
+    name: str
+    title: str
+    help: str
+    enabled: str | None
+    fields: list[FieldOut]
+
+
+class FieldsOut(BaseModel):
+    """All parameters of a request: its own, and by extension those that it may have under extensions."""
+
+    fields: list[FieldOut]
+    extensions: list[PanelOut]
