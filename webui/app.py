@@ -19,6 +19,10 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.engine.config import EngineConfig
 from webui.engine.work.download.tokens import NAME
 from webui.engine.work.library import Library
+from webui.extension_life.cards import Cards as ExtensionCards
+from webui.extension_life.index import split_addresses
+from webui.extension_life.life import Life
+from webui.extension_life.pointer import use_packages
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
 from webui.jobs.executors.base import Executor
@@ -120,6 +124,8 @@ def workshop(paths: Paths, settings: SettingsStore, *, idle_seconds: float = IDL
 
 def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]) -> House:
     """Build the house on these folders; each of the executors is one worker."""
+    if paths.use_extensions:
+        use_packages(paths.state)
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
     catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry), patience=_PATIENCE)
@@ -134,6 +140,12 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         shelf.look_again()
 
     scheduler = Scheduler(queue, bus, executors, store, plugins, settings, made=made)
+    life = Life(
+        paths,
+        disabled=lambda: settings.current.disabled_extensions,
+        disable=lambda names: settings.update({"disabled_extensions": names}),
+        indexes=lambda: split_addresses(settings.current.extension_indexes),
+    )
     places = CardPlaces(paths.outputs / ".cache" / "models", paths.bin / "model-previews")
     service = Service(
         cards=Cards(shelf, catalogue, registry, places),
@@ -146,5 +158,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         store=store,
         scheduler=scheduler,
         library=Library(lambda: catalogue, paths.models, paths.state / NAME),
+        life=life,
+        extension_cards=ExtensionCards(life, paths.state, plugins.brought, loads=paths.use_extensions),
     )
     return House(paths, settings, plugins, service, scheduler, tuple(executors), queue, store)

@@ -12,6 +12,7 @@ from webui.core.command_line import Parser, add_flags, split_command
 from webui.core.errors import DarkroomError
 from webui.core.flags import COMMON, PAGE, PEOPLE
 from webui.core.registry import Command, Table
+from webui.extension_life.pointer import use_packages
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
@@ -51,6 +52,8 @@ def _run(arguments: list[str]) -> int:
     if not _names(commands, arguments):
         # Only now are extensions asked: their import takes time that no built-in command should wait for.
         paths = parse_flags(arguments).paths
+        if paths.use_extensions:
+            use_packages(paths.state)
         commands = build_registry(load_plugins(paths.extensions, "web")).commands
         if arguments and arguments[0] in ("-h", "--help"):
             sys.stdout.write(_help(commands))

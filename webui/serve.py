@@ -15,6 +15,8 @@ from webui.app import House, compose
 from webui.core.errors import DarkroomError
 from webui.core.options import DEFAULT_PORT, Options
 from webui.core.settings import SettingsStore
+from webui.extension_life.places import Places
+from webui.extension_life.pointer import sweep
 from webui.instance import DataFolder
 from webui.jobs.executors.base import Executor
 from webui.web.accounts import read_accounts
@@ -28,28 +30,38 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AGAIN = 75
+"""The exit code of a server that is to be started again."""
+
 
 def serve(options: Options, settings: SettingsStore, executors: Sequence[Executor]) -> int:
-    """Serve the page until it is stopped; the exit code. Raises Conflict, StorageProblem, NoPort, InvalidField."""
+    """Serve the page until it is stopped; the exit code, AGAIN where it is to be started again.
+
+    Raises Conflict, StorageProblem, NoPort, InvalidField.
+    """
     sharing = Sharing(
         listen=options.listen or bool(options.server_name),
         share=options.share,
         accounts=read_accounts(options.accounts, options.accounts_file),
         origins=options.origins,
         subpath=options.subpath,
+        insecure_extension_access=options.insecure_extension_access,
     )
     folder = DataFolder(options.paths)
     folder.claim()
+    sweep(options.paths.state)
+    Places(options.paths).recover()
     try:
         sock, said = open_socket(options.host, DEFAULT_PORT if options.port is None else options.port)
         if said:
             _say(said)
         access = Access(sharing, Keys(options.paths.state / "access.json"), folder.token)
         house = compose(options.paths, settings, executors)
-        asyncio.run(_Serving(options, house, access, folder, sock).run())
+        serving = _Serving(options, house, access, folder, sock)
+        asyncio.run(serving.run())
     finally:
         folder.release()
-    return 0
+    return AGAIN if serving.again else 0
 
 
 class _Serving:
@@ -62,6 +74,8 @@ class _Serving:
         self._folder = folder
         self._sock = sock
         self._tunnel: Tunnel | None = None
+        self.again = False
+        """Whether it was stopped to be started again."""
 
     async def run(self) -> None:
         """Start the workers first: they load torch in their own processes while this one imports Gradio."""
@@ -72,6 +86,7 @@ class _Serving:
             opening = asyncio.create_task(self._open_doors(ready, server.port))
             try:
                 await server.run_until_stopped(ready.set)
+                self.again = app.state.again
             finally:
                 opening.cancel()
                 if self._tunnel:

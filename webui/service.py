@@ -29,6 +29,9 @@ from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
 from webui.engine.work.library import Library
+from webui.extension_life.cards import Cards as ExtensionCards
+from webui.extension_life.life import Life
+from webui.extension_works import ExtensionWorks
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.queue import Queue
@@ -58,6 +61,8 @@ class Service:
         store: PictureStore,
         scheduler: Scheduler,
         library: Library,
+        life: Life,
+        extension_cards: ExtensionCards,
     ) -> None:
         self.registry = registry
         self.cards = cards
@@ -71,6 +76,8 @@ class Service:
         self._scheduler = scheduler
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
+        self.extension_works = ExtensionWorks(life, extension_cards, self._reports)
+        """Installing, switching and removing extensions, the owner's."""
         self.workers = Workers(scheduler)
 
     # Jobs

@@ -25,8 +25,8 @@ KNOWN = """
 --opt-split-attention-invokeai --disable-opt-split-attention --use-sage-attention --use-flash-attention
 --use-pytorch-cross-attention --use-split-cross-attention --use-quad-cross-attention --attention-pytorch
 --attention-split --attention-quad --opt-channelslast --use-cpu --device-id --skip-install --reinstall-torch
---disable-all-extensions --disable-safe-unpickle --enable-insecure-extension-access --freeze-settings --no-hashing
---skip-load-model-at-start --loglevel
+--disable-all-extensions --safe-mode --disable-safe-unpickle --enable-insecure-extension-access --freeze-settings
+--no-hashing --skip-load-model-at-start --loglevel
 """.split()  # noqa: SIM905 (as the list is written elsewhere)
 
 NEEDS = {"--tls-keyfile": ["--tls-certfile", "cert"], "--tls-certfile": ["--tls-keyfile", "key"]}

@@ -26,6 +26,7 @@ from webui.core.settings import check_settings
 from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
+from webui.extension_life.pointer import use_packages
 from webui.instance import running
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
@@ -69,6 +70,8 @@ def _findings(options: Options) -> Iterator[Finding]:
     except DarkroomError as error:
         current = check_settings({})
         yield Finding("Settings", error.detail, ok=False)
+    if paths.use_extensions:
+        use_packages(paths.state)
     plugins = load_plugins(paths.extensions, "web", current.disabled_extensions)
     yield _attention(plugins, found)
     yield _checkpoints(paths, plugins)

@@ -25,6 +25,7 @@ from webui.engine.cards.shelf import Shelf as Cards
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.identify import Kinds
+from webui.extension_life.pointer import use_packages
 from webui.instance import running
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
@@ -65,6 +66,8 @@ def open_shelf(given: argparse.Namespace) -> Shelf:
     """What the subcommands work on, by a parsed command line."""
     options = begin(given, "ERROR")
     settings = settings_store(options)
+    if options.paths.use_extensions:
+        use_packages(options.paths.state)
     plugins = load_plugins(options.paths.extensions, "web", settings.current.disabled_extensions)
     registry = build_registry(plugins)
     catalogue = Catalogue(options.paths.model_folders, options.paths.state, kinds=Kinds.of(registry), hash_large=False)

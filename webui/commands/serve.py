@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import subprocess
+import sys
+from dataclasses import replace
 
 from webui.app import local_workers, workshop
 from webui.commands.common import begin, command_parser, engine_config, settings_store, with_flags
@@ -11,17 +15,34 @@ from webui.core.flags import COMMON, PAGE, PEOPLE
 from webui.core.options import Options
 from webui.engine.config import one_each
 
+AGAIN_VARIABLE = "DARKROOM_STARTED_AGAIN"
+"""Set for a server that was started again: its page is open in the browser already."""
+
 
 def run(arguments: list[str]) -> int:
     """Start the page and stay until it is stopped; the exit code."""
     parser = with_flags(command_parser("serve", "Start the page."), (PAGE, PEOPLE, *COMMON))
     options = begin(parser.parse_args(arguments))
+    if os.environ.pop(AGAIN_VARIABLE, ""):
+        options = replace(options, autolaunch=False)
     _check_certificate(options)
     settings = settings_store(options)
-    from webui.serve import serve  # Gradio takes seconds to import, and only this command needs it
+    from webui.serve import AGAIN, serve  # Gradio takes seconds to import, and only this command needs it
 
     engines = one_each(engine_config(options, settings, warm=True), options.devices)
-    return serve(options, settings, (*local_workers(engines), workshop(options.paths, settings)))
+    code = serve(options, settings, (*local_workers(engines), workshop(options.paths, settings)))
+    return _start_again() if code == AGAIN else code
+
+
+def _start_again() -> int:
+    """Start the program anew as it was started; where the system can, it takes this process over."""
+    command = [sys.executable, *sys.orig_argv[1:]]
+    environment = {**os.environ, AGAIN_VARIABLE: "1"}
+    if os.name != "nt":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execve(command[0], command, environment)
+    return subprocess.call(command, env=environment)
 
 
 def _check_certificate(options: Options) -> None:

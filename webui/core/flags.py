@@ -254,6 +254,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("--reinstall-torch", "switch", START, "Install torch anew.", launcher=True),
     Flag("--torch-index-url", "text", START, "Where torch comes from, as for ROCm.", "URL", launcher=True),
     Flag("--disable-all-extensions", "switch", START, "Load no extensions.", sets={"use_extensions": False}),
+    Flag("--safe-mode", "switch", START, "The same: start without any extension.", sets={"use_extensions": False}),
     Flag("--freeze-settings", "switch", START, "Let nobody change the settings.", sets={"freeze_settings": True}),
     Flag(
         "--skip-load-model-at-start",
@@ -280,9 +281,9 @@ FLAGS: tuple[Flag, ...] = (
     Flag(
         "--enable-insecure-extension-access",
         "switch",
-        START,
-        "Without effect: guests never reach extensions.",
-        notice="extensions are the owner's alone, however the page is shared.",
+        PEOPLE,
+        "Let the owner install extensions while the page is shared; guests never can.",
+        sets={"insecure_extension_access": True},
     ),
     Flag(
         "--disable-safe-unpickle",

@@ -52,6 +52,8 @@ class Options:
     port: int | None = None
     """None means 7860. When it is taken, asked for or not, the next free one serves, and that is said."""
     share: bool = False
+    insecure_extension_access: bool = False
+    """Let the owner install extensions while the page is shared."""
     accounts: str = ""
     accounts_file: Path | None = None
     origins: tuple[str, ...] = ()

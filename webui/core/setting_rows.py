@@ -288,6 +288,13 @@ class Settings(BaseModel):
         description="Defaults of the fields that extensions add to requests, by extension and field.",
         json_schema_extra={**_row(EXTENSIONS), OF_PANELS: True},
     )
+    extension_indexes: str = Field(
+        "",
+        title="Lists of extensions",
+        description="Addresses or paths of lists (JSON) that the Extensions tab searches, with commas between them.",
+        max_length=2000,
+        json_schema_extra=_row(EXTENSIONS),
+    )
 
 
 def field_defaults(settings: Settings) -> dict[str, Any]:

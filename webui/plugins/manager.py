@@ -48,6 +48,7 @@ class Plugins:
         self._calls = Calls(self.options_of)
         self._tables: Tables = empty_tables()
         self._reports: list[ExtensionReport] = []
+        self._brought: dict[str, dict[str, tuple[str, ...]]] = {}
 
     @property
     def hook(self) -> pluggy.HookRelay:
@@ -68,6 +69,10 @@ class Plugins:
     def panels(self) -> Panels:
         """The fields of extensions."""
         return {panel.name: panel for panel in self._tables["fields"]}
+
+    def brought(self, extension: str) -> Mapping[str, tuple[str, ...]]:
+        """The names of the rows that an extension has brought, by their collecting hook."""
+        return MappingProxyType(self._brought.get(extension, {}))
 
     def options_of(self, origin: str, request: Any) -> Mapping[str, Any]:
         """All fields of an extension, by its own names, as this request has them; read-only."""
@@ -112,7 +117,14 @@ class Plugins:
 
     def add_rows(self, module: ModuleType, extension: Manifest | None = None, folder: Path | None = None) -> None:
         """Collect a module's rows, all or none; raises DarkroomError when one is wrong or its name is taken."""
-        self._tables = extended(self._tables, module, extension, folder)
+        tables = extended(self._tables, module, extension, folder)
+        if extension:
+            of = self._brought.setdefault(extension.name, {})
+            for hook, table in tables.items():
+                fresh = tuple(row.name for row in table if row.name not in self._tables[hook])
+                if fresh:
+                    of[hook] = (*of.get(hook, ()), *fresh)
+        self._tables = tables
 
     def report(self, report: ExtensionReport) -> None:
         """Note what became of an extension, in the list and in the log."""

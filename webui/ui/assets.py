@@ -39,6 +39,8 @@ SCRIPTS = (
     "queue.js",
     "memory.js",
     "works.js",
+    "extensions.js",
+    "extensions_install.js",
     "settings.js",
     "keys.js",
 )
@@ -51,6 +53,7 @@ SHEETS = (
     "lists.css",
     "cards.css",
     "works.css",
+    "extensions.css",
     "dialogs.css",
     "narrow.css",
 )

@@ -74,6 +74,8 @@ class Sharing:
     accounts: Mapping[str, str] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
     subpath: str = ""
+    insecure_extension_access: bool = False
+    """Extensions may be installed although the server is open."""
 
     @property
     def root(self) -> str:
@@ -85,6 +87,16 @@ class Sharing:
     def shared(self) -> bool:
         """Whether anybody but this machine's owner is meant to reach the server."""
         return self.listen or self.share or bool(self.accounts)
+
+    @property
+    def locked(self) -> str | None:
+        """Why no extension may be installed, updated or removed, as a sentence; None where it may."""
+        if not self.shared or self.insecure_extension_access:
+            return None
+        return (
+            "Extensions are programs, so they cannot be installed, switched or removed while the page is open to "
+            "others (--share, --listen, accounts), unless it was started with --enable-insecure-extension-access."
+        )
 
 
 @dataclass(frozen=True, slots=True)

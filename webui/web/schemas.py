@@ -280,25 +280,6 @@ class StatusOut(BaseModel):
     settings: dict[str, Any]
 
 
-class ExtensionOut(BaseModel):
-    """An extension that was found; `problem` says why it was left out, `enabled` is false when it is switched off."""
-
-    name: str
-    version: str
-    title: str
-    description: str
-    author: str
-    ok: bool
-    enabled: bool
-    problem: str | None
-
-
-class ExtensionsOut(BaseModel):
-    """All extensions that were found."""
-
-    extensions: list[ExtensionOut]
-
-
 class SettingsOut(BaseModel):
     """The settings' values and the JSON schema that describes them."""
 

@@ -49,7 +49,8 @@ class NoPort(DarkroomError):
 def build_app(service: Service, access: Access, assets: Mapping[str, StaticFile], head: HeadLines) -> FastAPI:
     """The application without the page: API, doors, static files, all behind the gate.
 
-    `app.state.stopping` is set when the server stops; `app.state.stop` is called to stop it (WebServer sets it).
+    `app.state.stopping` is set when the server stops; `app.state.stop` is called to stop it (WebServer sets it), and
+    `app.state.again` says then whether it is to be started again.
     """
     app = FastAPI(
         title="Darkroom",
@@ -62,10 +63,16 @@ def build_app(service: Service, access: Access, assets: Mapping[str, StaticFile]
     stopping = asyncio.Event()
     app.state.stopping = stopping
     app.state.stop = stopping.set
+    app.state.again = False
+
+    def stop(again: bool) -> None:
+        app.state.again = again
+        app.state.stop()
+
     problems.install(app)
     app.include_router(build_doors(access))
     app.include_router(build_assets(assets))
-    app.include_router(build_api(service, access, lambda: app.state.stop()))
+    app.include_router(build_api(service, access, stop))
     # The last one added is the outermost.
     app.add_middleware(PageHead, lines=head, folder=FOLDER)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

@@ -15,5 +15,6 @@ def tabs() -> list[Tab]:
         Tab("Merge & convert", "webui.ui.tabs.model_works:build", "tab_modelmerger", 52, owner_only=True),
         Tab("Gallery", "webui.ui.tabs.gallery:build", "tab_gallery", 60),
         Tab("Queue", "webui.ui.tabs.queue:build", "tab_queue", 70),
+        Tab("Extensions", "webui.ui.tabs.extensions:build", "tab_extensions", 80, owner_only=True),
         Tab("Settings", "webui.ui.tabs.settings:build", "tab_settings", 90, owner_only=True),
     ]

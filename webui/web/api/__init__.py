@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
-from webui.web.api import catalogues, events, jobs, model_works, models, owner, pictures, queue, workers
+from webui.web.api import catalogues, events, extensions, jobs, model_works, models, owner, pictures, queue, workers
 from webui.web.schemas import ProblemOut
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def build_api(service: Service, access: Access, stop: Callable[[], None]) -> APIRouter:
-    """All routes of the API. `stop` ends the server."""
+def build_api(service: Service, access: Access, stop: Callable[[bool], None]) -> APIRouter:
+    """All routes of the API. `stop` ends the server, and with True has it start again."""
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
     for router in (
         jobs.build(service),
@@ -45,6 +45,7 @@ def build_api(service: Service, access: Access, stop: Callable[[], None]) -> API
         models.build(service),
         model_works.build(service),
         workers.build(service),
+        extensions.build(service, access),
         owner.build(service, access, stop),
     ):
         api.include_router(router)

@@ -1,4 +1,4 @@
-"""What is the owner's alone: settings, extensions, letting another browser in, stopping the server."""
+"""What is the owner's alone: settings, letting another browser in, stopping the server."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from fastapi import APIRouter, BackgroundTasks, Request
 
 from webui.core.panels import EXTENSIONS, stored_defaults
 from webui.core.settings import Settings
-from webui.plugins.manager import ExtensionReport
 from webui.web.access import Who
 from webui.web.bodies import describe, read_object
 from webui.web.field_schemas import panels_schema
-from webui.web.schemas import EntranceOut, ExtensionsOut, SettingsOut
+from webui.web.schemas import EntranceOut, SettingsOut
 
 if TYPE_CHECKING:
     from webui.service import Service
     from webui.web.identity import Access
 
 
-def build(service: Service, access: Access, stop: Callable[[], None]) -> APIRouter:
+def build(service: Service, access: Access, stop: Callable[[bool], None]) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["owner"])
 
@@ -34,11 +33,6 @@ def build(service: Service, access: Access, stop: Callable[[], None]) -> APIRout
         """Change some settings; all or none are saved."""
         return _settings(service.update_settings(await read_object(request), who), service)
 
-    @router.get("/extensions", response_model=ExtensionsOut)
-    async def list_extensions(who: Who) -> Any:
-        """What was found in the extension folders, loaded or not."""
-        return {"extensions": [_extension(report) for report in service.extensions(who)]}
-
     @router.post("/entrance", status_code=201, response_model=EntranceOut)
     async def make_entrance(request: Request) -> Any:
         """A one-time address that makes the browser that opens it the owner's."""
@@ -47,22 +41,14 @@ def build(service: Service, access: Access, stop: Callable[[], None]) -> APIRout
     @router.post("/shutdown", status_code=202)
     async def shut_down(background: BackgroundTasks) -> None:
         """Stop the server; running jobs go on at the next start."""
-        background.add_task(stop)
+        background.add_task(stop, False)
+
+    @router.post("/restart", status_code=202)
+    async def restart(background: BackgroundTasks) -> None:
+        """Stop the server and start it again as it was started; running jobs go on then."""
+        background.add_task(stop, True)
 
     return router
-
-
-def _extension(report: ExtensionReport) -> dict[str, Any]:
-    return {
-        "name": report.name,
-        "version": report.version,
-        "title": report.title,
-        "description": report.description,
-        "author": report.author,
-        "ok": report.ok,
-        "enabled": report.enabled,
-        "problem": report.problem or None,
-    }
 
 
 def _settings(settings: Settings, service: Service) -> dict[str, Any]:
