@@ -10,8 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from webui.cards import CardPlaces, Cards
-from webui.core.job import LOCAL_OWNER
+from webui.core.job import LOCAL_OWNER, Job
 from webui.core.paths import Paths
+from webui.core.request import GenerationRequest
 from webui.core.settings import SettingsStore
 from webui.engine.cards.shelf import Shelf
 from webui.engine.checkpoints.catalogue import Catalogue
@@ -27,6 +28,7 @@ from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
 from webui.jobs.executors.base import Executor
 from webui.jobs.executors.local import LocalExecutor
+from webui.jobs.executors.scripts import Desk, ScriptExecutor
 from webui.jobs.executors.workshop import IDLE_SECONDS, Workshop, WorkshopConfig
 from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
@@ -139,6 +141,11 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         # Its kinds that the catalogue does not know change no list there.
         shelf.look_again()
 
+    async def put_part(parent: Job, request: GenerationRequest, part: int) -> Job:
+        return await service.scripts.put_part(parent, request, part)
+
+    desk = Desk(plugins, registry.scripts, queue, bus, store.path, put_part, lambda job_id: scheduler.interrupt(job_id))
+    executors = (*executors, ScriptExecutor(desk))
     scheduler = Scheduler(queue, bus, executors, store, plugins, settings, made=made)
     life = Life(
         paths,

@@ -39,6 +39,7 @@ from webui.jobs.scheduler import Scheduler
 from webui.model_works import ModelWorks
 from webui.plugins.manager import ExtensionReport, Plugins
 from webui.plugins.resolve import resolve
+from webui.scripts import Scripts
 from webui.workers import Workers
 
 
@@ -79,16 +80,15 @@ class Service:
         self.extension_works = ExtensionWorks(life, extension_cards, self._reports)
         """Installing, switching and removing extensions, the owner's."""
         self.workers = Workers(scheduler)
+        self.scripts = Scripts(registry.scripts, self._accepted, self._put, queue, settings)
+        """Scripts of extensions, for everybody who may make pictures."""
 
     # Jobs
 
     async def submit(self, values: Mapping[str, Any], who: Identity, task: str = "txt2img") -> Job:
         """Accept a request and put it into the line. Raises InvalidField, ModelProblem, TooMany, StorageProblem."""
-        request = await asyncio.to_thread(self._accept, values)
-        await asyncio.to_thread(self._store.check_writable)
-        # From here to the row nothing is awaited, so that many requests at once cannot slip past the limit.
-        self._within_limits(request, who)
-        return self._put(request, who, task)
+        # From the answer to the row nothing is awaited, so that many requests at once cannot slip past the limit.
+        return self._put(await self._accepted(values, who), who, task)
 
     def job(self, job_id: str, who: Identity) -> Job:
         """One job with its pictures; NotFound unless it is the asker's own or the asker is the owner."""
@@ -324,9 +324,18 @@ class Service:
         ]
         return [m for m in (self._settings.message, self._queue.message) if m] + broken
 
-    def _put(self, request: JobRequest, who: Identity, task: str) -> Job:
-        now = time.time()
-        job = Job(secrets.token_hex(12), who.id, request, State.QUEUED, created=now, place=now, task=task)
+    async def _accepted(self, values: Mapping[str, Any], who: Identity) -> GenerationRequest:
+        """The request that these values mean, if this person may ask for it now."""
+        request = await asyncio.to_thread(self._accept, values)
+        await asyncio.to_thread(self._store.check_writable)
+        self._within_limits(request, who)
+        return request
+
+    def _put(
+        self, request: JobRequest, who: Identity, task: str, parent: str | None = None, part: int | None = None
+    ) -> Job:
+        now, id_ = time.time(), secrets.token_hex(12)
+        job = Job(id_, who.id, request, State.QUEUED, created=now, place=now, task=task, parent=parent, part=part)
         self._queue.put(job)
         self._bus.publish(job.id, job.owner, Queued(self._queue.position(job.id)))
         self._scheduler.wake()

@@ -98,6 +98,10 @@ class Job:
     pictures: tuple[StoredPicture, ...] = ()
     timings: dict[str, float] | None = None
     result: Made | None = None
+    parent: str | None = None
+    """The job of the script that asked for it."""
+    part: int | None = None
+    """As which of that script's requests, from 0."""
 
     @property
     def picture_request(self) -> GenerationRequest:
@@ -123,4 +127,5 @@ class Job:
             "problem": self.problem.to_json() if self.problem else None,
             "timings": self.timings,
             "result": self.result.to_json() if self.result else None,
+            "parent": self.parent,
         }

@@ -8,9 +8,12 @@ from typing import Any, Final, Protocol
 from webui.core.errors import InvalidField, Problem
 from webui.core.model_work import WORKSHOP, ModelWork
 from webui.core.request import DEVICE, GenerationRequest
+from webui.core.script_request import SCRIPTS, TASK, ScriptRequest
 
-WORKPLACES: Final = (DEVICE, WORKSHOP)
-"""Where jobs are done: on a device by the engine, or in the workshop, where files of models are worked on."""
+WORKPLACES: Final = (DEVICE, WORKSHOP, SCRIPTS)
+"""Where jobs are done: on a device by the engine, in the workshop, where files of models are worked on, or in the web
+process, where scripts have others do it.
+"""
 
 
 class JobRequest(Protocol):
@@ -72,6 +75,8 @@ class RequestKinds:
 
     def read(self, task: str, data: Any) -> JobRequest:
         """The request that `to_json` described. Raises InvalidField."""
+        if task == TASK:
+            return ScriptRequest.from_json(data)
         kind = self._works.get(task)
         return GenerationRequest.from_json(data) if kind is None else kind.from_json(data)
 
@@ -84,7 +89,8 @@ class RequestKinds:
         ).problem()
         if task in self._works:
             return self._works[task](), problem
-        return GenerationRequest(prompt=prompt if isinstance(prompt, str) else ""), problem
+        plain = GenerationRequest(prompt=prompt if isinstance(prompt, str) else "")
+        return (ScriptRequest("", plain) if task == TASK else plain), problem
 
     def tasks(self, workplace: str) -> Iterable[str]:
         """The tasks that are known to be done at a workplace; at DEVICE all others are done."""

@@ -8,6 +8,7 @@ from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from webui.core.errors import DarkroomError, UnknownName, nearest
+from webui.core.hook_rows import Guidance, PostProcessing, Script
 from webui.core.job_request import RequestKinds
 from webui.core.model_work import ModelWork
 from webui.core.panels import Panels
@@ -242,38 +243,6 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Guidance:
-    """A way to make one prediction of those with the prompt and with the negative prompt.
-
-    `function` is "module:function", resolved in the worker: (guided) -> a tensor like `guided.denoised`
-    (engine/guidance.py). `when` names the field of the same extension which switches it on by a value that counts as
-    true; without one it is always on.
-    """
-
-    name: str
-    function: str
-    when: str = ""
-    extension: str = ""
-    """Whose it is; filled in when it is loaded."""
-    aliases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PostProcessing:
-    """A change of a finished picture. `function` is "module:function", resolved in the worker.
-
-    It is (image, options) -> image: a PIL image, and the values of the extension's fields. `when`: as for Guidance.
-    """
-
-    name: str
-    title: str
-    function: str
-    when: str = ""
-    extension: str = ""
-    aliases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Tab:
     """A tab of the page. `build` is "module:function"; it is called inside the tab's Gradio context with the page."""
 
@@ -353,6 +322,7 @@ class Registry:
     attention: Table[AttentionBackend]
     guidance: Table[Guidance]
     post_processing: Table[PostProcessing]
+    scripts: Table[Script]
     tabs: Table[Tab]
     commands: Table[Command]
     works: Table[Work]

@@ -95,7 +95,8 @@ class Engine:
         self._overflows = Overflows()
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows
         means = Means(*parts, self._device, self._dtype, plugins)
-        told = Told(self._emit, *map(self._later, (self._noted, self._join, self._close_run, self._fail)))
+        later = self._later
+        told = Told(self._emit, later(self._noted), later(self._join), later(self._close_run), later(self._fail))
         self._told, self._intake = told, Intake(means, told)
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
         self._decoder = ThreadPoolExecutor(1 if self._device.type == "cpu" else 2, "engine-decode")

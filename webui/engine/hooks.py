@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from webui.core.registry import Guidance
+from webui.core.hook_rows import Guidance
 from webui.core.request import GenerationRequest
 from webui.engine.families.base import LoadedModel
 from webui.engine.guidance import Guided

@@ -5,6 +5,7 @@ What worker.py needs besides is in webui.extend.worker.
 
 from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.core.field import Field
+from webui.core.hook_rows import Guidance, PostProcessing, Script
 from webui.core.job import Job, State
 from webui.core.model_work import ModelWork, option
 from webui.core.registry import (
@@ -12,9 +13,7 @@ from webui.core.registry import (
     AttentionBackend,
     Command,
     Family,
-    Guidance,
     Need,
-    PostProcessing,
     Sampler,
     Schedule,
     Tab,
@@ -24,6 +23,7 @@ from webui.core.registry import (
 from webui.core.request import GenerationRequest
 from webui.core.saving import Saving
 from webui.engine.checkpoints.architectures.base import Form, Names
+from webui.images.results import MadePicture, Result
 from webui.plugins.hooks import hookimpl
 from webui.plugins.manifest import API
 
@@ -40,13 +40,16 @@ __all__ = [
     "GenerationRequest",
     "Guidance",
     "Job",
+    "MadePicture",
     "ModelWork",
     "Names",
     "Need",
     "PostProcessing",
+    "Result",
     "Sampler",
     "Saving",
     "Schedule",
+    "Script",
     "State",
     "Tab",
     "Variant",

@@ -142,6 +142,20 @@ class Bus:
                 if not waker.is_set():
                     await waker.wait()
 
+    async def ended(self, job_id: str) -> None:
+        """Come back when the job has ended. It counts for no follower, so no previews are made for it."""
+        with self._following(f"end of {job_id}") as waker:
+            while not self._has_ended(job_id):
+                await waker.wait()
+                waker.clear()
+
+    def _has_ended(self, job_id: str) -> bool:
+        state = self._states.get(job_id)
+        if state is not None or self._recall is None:
+            return state is not None and state.ended
+        events = self._recall(job_id)[1]
+        return bool(events) and isinstance(events[-1], ENDS)
+
     async def follow_owner(self, owner: str | None, after: int | None = None) -> AsyncIterator[Envelope]:
         """The events of all the owner's jobs (None: everybody's), without end.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from webui.core.errors import Problem, StorageProblem
+from webui.core.errors import Conflict, Problem, StorageProblem
 from webui.core.job import Job, State
 from webui.core.model_work import Made
+from webui.core.script_request import SCRIPTS
 from webui.core.settings import SettingsStore
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus
@@ -36,6 +38,8 @@ class Parts:
     settings: SettingsStore
     made: Callable[[], None]
     """Called in a thread when a work has made a model, before its end is told."""
+    cancel: Callable[[str], None]
+    """Abandons a job by its id. Raises Conflict when it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,12 @@ async def aftermath(parts: Parts, ended: Ended) -> None:
             await asyncio.to_thread(parts.store.release, path)
         except StorageProblem as problem:
             log.warning("The reserved path %s stays behind: %s", path, problem.detail)
+    if job.request.workplace == SCRIPTS and job.state is not State.DONE:
+        for child in parts.queue.children(job.id):
+            if not child.state.ended:
+                # It may have ended just now.
+                with suppress(Conflict):
+                    parts.cancel(child.id)
     await asyncio.to_thread(parts.plugins.observe, "job_finished", job=job)
 
 

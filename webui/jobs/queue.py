@@ -11,14 +11,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from webui.core.errors import Conflict, DarkroomError, NotFound, Problem
+from webui.core.errors import Conflict, NotFound, Problem
 from webui.core.events import Picture
 from webui.core.job import Job, State, StoredPicture
-from webui.core.job_request import JobRequest, RequestKinds
+from webui.core.job_request import RequestKinds
 from webui.core.model_work import WORKSHOP, Made
-from webui.core.request import DEVICE
 from webui.jobs import statements as sql
 from webui.jobs.database import Database
+from webui.jobs.rows import job_of, picture_of
 from webui.jobs.schema import MIGRATIONS, Migration
 
 Clock = Callable[[], float]
@@ -82,6 +82,8 @@ class Queue:
             "created": job.created,
             "place": job.place,
             "alone": job.alone,
+            "parent": job.parent,
+            "part": job.part,
         }
         try:
             with self._database.transaction() as connection:
@@ -95,6 +97,10 @@ class Queue:
         if not found:
             raise NotFound("There is no such job.")
         return found[0]
+
+    def children(self, job_id: str) -> Jobs:
+        """The jobs that a script's job has asked for, in the order in which it did."""
+        return self._jobs(sql.CHILDREN, {"parent": job_id})
 
     def list(
         self,
@@ -128,17 +134,17 @@ class Queue:
             "owner": owner,
             "limit": limit,
             "works": json.dumps(self._kinds.tasks(WORKSHOP)),
-            "are_works": None if workplace is None else workplace == WORKSHOP,
+            "place_kind": None if workplace is None else sql.KINDS.index(workplace),
         }
         return self._jobs(sql.WAITING, values)
 
     def line(self) -> Line:
         """All waiting jobs, in the order of `waiting`."""
         works = json.dumps(self._kinds.tasks(WORKSHOP))
-        values = {"since": self._clock() - _RECENT_SECONDS, "owner": None, "works": works, "are_works": None}
+        values = {"since": self._clock() - _RECENT_SECONDS, "owner": None, "works": works, "place_kind": None}
         line, numbers = [], Counter[str]()
         for row in self._database.rows(sql.LINE, values):
-            workplace = WORKSHOP if row["is_work"] else DEVICE
+            workplace = sql.KINDS[row["place_kind"]]
             line.append(Waiting(row["id"], row["owner"], workplace, numbers[workplace]))
             numbers[workplace] += 1
         return line
@@ -293,7 +299,7 @@ class Queue:
             found = connection.execute(sql.PICTURE_AT, {"job_id": job_id, "number": picture.index}).fetchone()
         if found is None:
             raise NotFound(f"Picture {picture.index} of job '{job_id}' has no reserved path.")
-        return _picture(found)
+        return picture_of(found)
 
     def pictures(
         self, owner: str | None = None, limit: int = 60, before: float | None = None, search: str = ""
@@ -301,14 +307,14 @@ class Queue:
         """Saved pictures, newest first; `search`: all its words are in the infotext, whatever their case."""
         words = json.dumps(search.split()) if search.strip() else None
         values = {"owner": owner, "limit": limit, "before": before, "words": words}
-        return [_picture(row) for row in self._database.search(sql.PICTURES, values)]
+        return [picture_of(row) for row in self._database.search(sql.PICTURES, values)]
 
     def picture(self, picture_id: str, *, removed: bool = False) -> StoredPicture:
         """One saved picture, or one that was taken off the lists; raises NotFound."""
         found = self._database.rows(sql.PICTURE, {"id": picture_id, "state": "removed" if removed else "saved"})
         if not found:
             raise NotFound("There is no such picture.")
-        return _picture(found[0])
+        return picture_of(found[0])
 
     def remove_picture(self, picture_id: str, path: str) -> None:
         """Take a picture off the lists, noting its path in the bin; raises NotFound when it is on none."""
@@ -338,57 +344,5 @@ class Queue:
         ids = json.dumps([row["id"] for row in rows])
         pictures: dict[str, list[StoredPicture]] = {}
         for row in self._database.rows(sql.PICTURES_OF_JOBS, {"ids": ids}) if rows else ():
-            pictures.setdefault(row["job_id"], []).append(_picture(row))
-        return [_job(row, tuple(pictures.get(row["id"], ())), self._kinds) for row in rows]
-
-
-def _job(row: sqlite3.Row, pictures: tuple[StoredPicture, ...], kinds: RequestKinds) -> Job:
-    problem = Problem.from_json(json.loads(row["problem"])) if row["problem"] else None
-    request, unreadable = _request(row["task"], row["request"], kinds)
-    if not State(row["state"]).ended:
-        problem = problem or unreadable
-    return Job(
-        id=row["id"],
-        owner=row["owner"],
-        request=request,
-        state=State(row["state"]),
-        created=row["created"],
-        place=row["place"],
-        task=row["task"],
-        started=row["started"],
-        ended=row["ended"],
-        attempts=row["attempts"],
-        alone=bool(row["alone"]),
-        interrupted=bool(row["interrupted"]),
-        problem=problem,
-        pictures=pictures,
-        timings=json.loads(row["timings"]) if row["timings"] else None,
-        result=Made.from_json(json.loads(row["result"])) if row["result"] else None,
-    )
-
-
-def _request(task: str, text: str, kinds: RequestKinds) -> tuple[JobRequest, Problem | None]:
-    """The stored request; for one that this version cannot read what stands for it, and why."""
-    data: Any = None
-    try:
-        data = json.loads(text)
-        return kinds.read(task, data), None
-    except (DarkroomError, ValueError, TypeError) as error:
-        reason = error.detail if isinstance(error, DarkroomError) else "It is damaged."
-        return kinds.unreadable(task, data, reason)
-
-
-def _picture(row: sqlite3.Row) -> StoredPicture:
-    return StoredPicture(
-        id=row["id"],
-        job_id=row["job_id"],
-        index=row["number"],
-        owner=row["owner"],
-        path=row["path"],
-        seed=row["seed"],
-        width=row["width"],
-        height=row["height"],
-        infotext=row["infotext"],
-        created=row["created"],
-        stopped_at=row["stopped_at"],
-    )
+            pictures.setdefault(row["job_id"], []).append(picture_of(row))
+        return [job_of(row, tuple(pictures.get(row["id"], ())), self._kinds) for row in rows]

@@ -48,7 +48,7 @@ class Scheduler:
     ) -> None:
         """made: called in a thread when a work has made a model, before its end is told."""
         self._fleets = Fleets(executors)
-        self._parts = Parts(queue, bus, self._fleets, store, plugins, settings, made)
+        self._parts = Parts(queue, bus, self._fleets, store, plugins, settings, made, self.cancel)
         self._queue = queue
         self._bus = bus
         self._runners: dict[str, Runner] = {}

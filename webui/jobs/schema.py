@@ -66,7 +66,13 @@ _VERSION_3: Migration = ("ALTER TABLE jobs ADD COLUMN result TEXT",)
 
 _VERSION_4: Migration = ("CREATE INDEX jobs_by_task ON jobs (task, created)",)
 
-MIGRATIONS: tuple[Migration, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5: Migration = (
+    "ALTER TABLE jobs ADD COLUMN parent TEXT",
+    "ALTER TABLE jobs ADD COLUMN part INTEGER",
+    "CREATE UNIQUE INDEX jobs_by_parent ON jobs (parent, part) WHERE parent IS NOT NULL",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """Statements that lead from version n to n + 1. Only ever appended to: files of every age are out there."""
 
 

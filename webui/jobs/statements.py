@@ -1,14 +1,25 @@
 """The queue's SQL: each statement a constant, its values named."""
 
+from webui.core.model_work import WORKSHOP
+from webui.core.request import DEVICE
+from webui.core.script_request import SCRIPTS, TASK
+
 PUT = """
-INSERT INTO jobs (id, owner, task, request, state, created, place, alone)
-VALUES (:id, :owner, :task, :request, :state, :created, :place, :alone)
+INSERT INTO jobs (id, owner, task, request, state, created, place, alone, parent, part)
+VALUES (:id, :owner, :task, :request, :state, :created, :place, :alone, :parent, :part)
 """
 
 GET = "SELECT * FROM jobs WHERE id = :id"
 
+CHILDREN = "SELECT * FROM jobs WHERE parent = :parent ORDER BY part"
+
 
 _IS_WORK = "task IN (SELECT value FROM json_each(:works))"
+
+KINDS = (DEVICE, WORKSHOP, SCRIPTS)
+"""The workplaces by their numbers in statements."""
+
+_PLACE_KIND = f"CASE WHEN {_IS_WORK} THEN 1 WHEN task = '{TASK}' THEN 2 ELSE 0 END"
 
 
 def listing(owner: bool, states: bool, are_works: bool | None = None) -> str:
@@ -28,29 +39,29 @@ def listing(owner: bool, states: bool, are_works: bool | None = None) -> str:
 
 # A place below zero was given by FRONT and outranks everybody's turn. Else turn by turn: an owner's k-th waiting job
 # comes with the k-th of the others, running jobs count as turns taken, and within a turn the owner who was served
-# longest ago goes first. Works and pictures are done at different places and take no turns from each other. The indexes
+# longest ago goes first. What is done at different places takes no turns from each other. The indexes
 # are named because without statistics SQLite prefers one that leads through all jobs there ever were.
 _SERVED = f"""
 WITH taken AS (
-    SELECT owner, {_IS_WORK} AS is_work, COUNT(*) AS turns FROM jobs INDEXED BY jobs_running
-    WHERE state = 'running' GROUP BY owner, is_work
+    SELECT owner, {_PLACE_KIND} AS place_kind, COUNT(*) AS turns FROM jobs INDEXED BY jobs_running
+    WHERE state = 'running' GROUP BY owner, place_kind
 ), served AS (
-    SELECT owner, {_IS_WORK} AS is_work, MAX(started) AS last FROM jobs INDEXED BY jobs_by_start
-    WHERE started > :since GROUP BY owner, is_work
+    SELECT owner, {_PLACE_KIND} AS place_kind, MAX(started) AS last FROM jobs INDEXED BY jobs_by_start
+    WHERE started > :since GROUP BY owner, place_kind
 )
 """
 
 _ORDERED = f"""
 FROM (
     SELECT waiting.*,
-        ROW_NUMBER() OVER (PARTITION BY waiting.owner, waiting.is_work, place < 0 ORDER BY place, waiting.rowid)
+        ROW_NUMBER() OVER (PARTITION BY waiting.owner, waiting.place_kind, place < 0 ORDER BY place, waiting.rowid)
             + COALESCE(taken.turns, 0) AS turn,
         COALESCE(served.last, 0) AS served
-    FROM (SELECT rowid, *, {_IS_WORK} AS is_work FROM jobs WHERE state = 'queued') AS waiting
-    LEFT JOIN taken ON taken.owner = waiting.owner AND taken.is_work = waiting.is_work
-    LEFT JOIN served ON served.owner = waiting.owner AND served.is_work = waiting.is_work
+    FROM (SELECT rowid, *, {_PLACE_KIND} AS place_kind FROM jobs WHERE state = 'queued') AS waiting
+    LEFT JOIN taken ON taken.owner = waiting.owner AND taken.place_kind = waiting.place_kind
+    LEFT JOIN served ON served.owner = waiting.owner AND served.place_kind = waiting.place_kind
 )
-WHERE (:owner IS NULL OR owner = :owner) AND (:are_works IS NULL OR is_work = :are_works)
+WHERE (:owner IS NULL OR owner = :owner) AND (:place_kind IS NULL OR place_kind = :place_kind)
 ORDER BY
     CASE WHEN place < 0 THEN place ELSE 0 END,
     turn, served, place, rowid
@@ -58,7 +69,7 @@ ORDER BY
 
 WAITING = f"{_SERVED} SELECT * {_ORDERED} LIMIT :limit"
 
-LINE = f"{_SERVED} SELECT id, owner, is_work {_ORDERED}"
+LINE = f"{_SERVED} SELECT id, owner, place_kind {_ORDERED}"
 
 COUNT = "SELECT COUNT(*) AS number FROM jobs WHERE state = :state AND (:owner IS NULL OR owner = :owner)"
 

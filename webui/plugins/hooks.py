@@ -7,14 +7,13 @@ from typing import Any
 import pluggy
 
 from webui.core.field import Field
+from webui.core.hook_rows import Guidance, PostProcessing, Script
 from webui.core.job import Job
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
     Command,
     Family,
-    Guidance,
-    PostProcessing,
     Sampler,
     Schedule,
     Tab,
@@ -62,6 +61,10 @@ class CollectingHooks:
     @hookspec
     def post_processing(self) -> list[PostProcessing]:  # type: ignore[empty-body]
         """Changes of finished pictures, after `image_ready`; `function` is resolved in the worker."""
+
+    @hookspec
+    def scripts(self) -> list[Script]:  # type: ignore[empty-body]
+        """From one request to many and back; `function` is resolved in the web process."""
 
     @hookspec
     def tabs(self) -> list[Tab]:  # type: ignore[empty-body]
@@ -148,7 +151,7 @@ class WebHooks:
 
 COLLECTING = (
     *("samplers", "schedules", "families", "architectures", "attention_backends"),
-    *("fields", "guidance", "post_processing"),
+    *("fields", "guidance", "post_processing", "scripts"),
     *("tabs", "commands", "works"),
 )
 WORKER = (

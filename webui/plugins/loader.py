@@ -80,6 +80,7 @@ def build_registry(plugins: Plugins) -> Registry:
         attention=plugins.table("attention_backends"),
         guidance=plugins.table("guidance"),
         post_processing=plugins.table("post_processing"),
+        scripts=plugins.table("scripts"),
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
         works=plugins.table("works"),

@@ -12,13 +12,12 @@ from typing import Any
 
 from webui.core.errors import DarkroomError
 from webui.core.field import Field
+from webui.core.hook_rows import Guidance, PostProcessing, Script
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
     Command,
     Family,
-    Guidance,
-    PostProcessing,
     Sampler,
     Schedule,
     Tab,
@@ -62,6 +61,7 @@ _KINDS = (
     _Kind("attention_backends", AttentionBackend, "attention backend", field="attention"),
     _Kind("guidance", Guidance, "guidance"),
     _Kind("post_processing", PostProcessing, "post-processing"),
+    _Kind("scripts", Script, "script", field="script"),
     _Kind("tabs", Tab, "tab", ("build",)),
     _Kind("commands", Command, "command", ("run",)),
     _Kind("works", Work, "work", ("accept", "files", "function")),

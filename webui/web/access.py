@@ -63,6 +63,8 @@ _OURS: Final[Mapping[str, Right]] = {
     "HEAD /openapi.json": Right(ALL),
     # The native API.
     "POST /api/v1/jobs": Right(ALL, "write", 256 * KIB),
+    "GET /api/v1/scripts": Right(ALL),
+    "POST /api/v1/scripts/{name}": Right(ALL, "write", 256 * KIB),
     "GET /api/v1/jobs": Right(ALL),
     "GET /api/v1/jobs/{job_id}": Right(ALL),
     "DELETE /api/v1/jobs/{job_id}": Right(ALL, "write", 4 * KIB),

@@ -95,9 +95,9 @@ class MadeOut(BaseModel):
 class JobOut(BaseModel):
     """A job. Times in Unix seconds; `position` counts from 0 and is null unless the job waits.
 
-    summary: what it is about, in a line. result: of a work on models that is done. notes: sentences about what was
-    done otherwise than asked, as long as they are remembered. reason: why it waits again, goes before others or was
-    passed by one; empty where there is nothing to say.
+    summary: what it is about, in a line. parent: the script's job that asked for it. result: of a work on models that
+    is done. notes: sentences about what was done otherwise than asked, as long as they are remembered. reason: why it
+    waits again, goes before others or was passed by one; empty where there is nothing to say.
     """
 
     id: str
@@ -113,6 +113,7 @@ class JobOut(BaseModel):
     summary: str
     request: dict[str, Any]
     result: MadeOut | None
+    parent: str | None
     problem: ProblemOut | None
     timings: dict[str, float] | None
     position: int | None

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
-from webui.web.api import catalogues, events, extensions, jobs, model_works, models, owner, pictures, queue, workers
+from webui.web.api import (
+    catalogues,
+    events,
+    extensions,
+    jobs,
+    model_works,
+    models,
+    owner,
+    pictures,
+    queue,
+    scripts,
+    workers,
+)
 from webui.web.schemas import ProblemOut
 
 if TYPE_CHECKING:
@@ -44,6 +56,7 @@ def build_api(service: Service, access: Access, stop: Callable[[bool], None]) ->
         catalogues.build(service),
         models.build(service),
         model_works.build(service),
+        scripts.build(service),
         workers.build(service),
         extensions.build(service, access),
         owner.build(service, access, stop),

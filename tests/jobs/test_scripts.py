@@ -1,0 +1,206 @@
+"""Scripts: one request becomes many jobs, whose pictures come back; cancelled, interrupted and restarted with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import make_sham
+from webui.app import House, compose
+from webui.core.errors import UnknownName
+from webui.core.job import LOCAL_OWNER, Identity, Job, Level, State
+from webui.core.paths import Paths
+from webui.core.settings import SettingsStore
+from webui.images.metadata import open_picture
+from webui.jobs.executors.fake import FakeExecutor, Fault
+from webui.service import Service
+
+GUEST = Identity("guest", Level.VISITOR)
+HEAD = """
+from PIL import Image
+from webui.extend import Script, hookimpl
+
+@hookimpl
+def scripts():
+    return [Script("sheet", "Contact sheet", "extension:sheet")]
+
+"""
+SHEET = """
+SEEN = []
+
+def sheet(request, options):
+    results = yield [request.but(seed=seed, n_iter=1) for seed in (1, 2)]
+    SEEN.append([result.problem for result in results])
+    results += yield [request.but(seed=3, n_iter=2)]
+    pictures = [picture for result in results for picture in result.pictures]
+    assert [picture.seed for picture in pictures] == [1, 2, 3, 4]
+    whole = Image.new("RGB", (4 * request.width, request.height))
+    for place, picture in enumerate(pictures):
+        whole.paste(picture.image(), (place * request.width, 0))
+    return [whole]
+"""
+
+
+def house_on(folder: Path, script: str = "", step_seconds: float = 0.001, fault: Fault | None = None) -> House:
+    paths = Paths(data_dir=folder, program_dir=folder)
+    home = folder / "extensions" / "maker"
+    if script:
+        make_sham(paths.model_folders.checkpoints[0] / "sham")
+        home.mkdir(parents=True)
+        (home / "extension.toml").write_text('name = "maker"\nversion = "1"\napi = "1"\n', "utf-8")
+        (home / "extension.py").write_text(HEAD + script, "utf-8")
+    return compose(paths, SettingsStore(paths.settings), [FakeExecutor(step_seconds, fault=fault)])
+
+
+def run(house: House, talk: Callable[[Service], Coroutine[Any, Any, None]]) -> None:
+    async def whole() -> None:
+        async with house.running() as service:
+            await asyncio.wait_for(talk(service), 60)
+
+    asyncio.run(whole())
+
+
+async def ended(house: House, job_id: str) -> Job:
+    async for _ in house.service.follow(LOCAL_OWNER, job_id):
+        pass
+    return house.queue.get(job_id)
+
+
+async def children(house: House, parent: Job, count: int) -> list[Job]:
+    while len(found := house.queue.children(parent.id)) < count:
+        await asyncio.sleep(0.01)
+    return found
+
+
+def test_a_script_s_requests_are_jobs_and_its_picture_is_saved(tmp_path: Path) -> None:
+    house = house_on(tmp_path, SHEET)
+
+    async def talk(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red", "n_iter": 3}, LOCAL_OWNER)
+        done = await ended(house, job.id)
+        assert (done.state, done.problem) == (State.DONE, None)
+        made = house.queue.children(job.id)
+        assert [(child.part, child.state, child.task) for child in made] == [
+            (number, State.DONE, "txt2img") for number in range(3)
+        ]
+        assert [len(child.pictures) for child in made] == [1, 1, 2]
+        (own,) = done.pictures
+        assert (own.width, own.height) == (4 * 64, 64)
+        assert "Script: Contact sheet" in own.infotext and own.path.startswith("script-images/")
+        with open_picture(house.store.path(own.path)) as image:
+            assert image.width == 256
+        assert all(job.to_json()["parent"] is None for job in (done,)) and made[0].to_json()["parent"] == job.id
+        times = {time.hook: time for report in service.extensions(LOCAL_OWNER) for time in report.hooks}
+        assert times["scripts"].calls == 3
+        assert [row.id for row in service.jobs(LOCAL_OWNER, workplace="device")][-1] == job.id
+
+    run(house, talk)
+
+
+def test_cancelling_the_script_cancels_what_it_has_asked_for(tmp_path: Path) -> None:
+    house = house_on(tmp_path, SHEET, step_seconds=0.5)
+
+    async def talk(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red", "steps": 100}, LOCAL_OWNER)
+        await children(house, job, 2)
+        service.cancel(job.id, LOCAL_OWNER)
+        for one in [job, *house.queue.children(job.id)]:
+            assert (await ended(house, one.id)).state is State.CANCELLED
+        assert house.queue.get(job.id).pictures == ()
+
+    run(house, talk)
+
+
+def test_interrupting_it_finishes_what_is_being_made_and_asks_for_no_more(tmp_path: Path) -> None:
+    house = house_on(tmp_path, SHEET, step_seconds=0.05)
+
+    async def talk(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red", "steps": 10}, LOCAL_OWNER)
+        await children(house, job, 2)
+        service.interrupt(job.id, LOCAL_OWNER)
+        done = await ended(house, job.id)
+        assert (done.state, done.interrupted, done.pictures) == (State.DONE, True, ())
+        states = [child.state for child in house.queue.children(job.id)]
+        assert len(states) == 2 and all(state.ended for state in states)
+
+    run(house, talk)
+
+
+def test_a_restart_takes_it_up_again_and_makes_nothing_twice(tmp_path: Path) -> None:
+    first = house_on(tmp_path, SHEET, step_seconds=0.1)
+    ids: list[str] = []
+
+    async def begin(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red", "steps": 5}, LOCAL_OWNER)
+        one, _ = await children(first, job, 2)
+        await ended(first, one.id)
+        ids.append(job.id)
+
+    run(first, begin)
+    second = house_on(tmp_path)
+
+    async def go_on(service: Service) -> None:
+        assert not second.queue.get(ids[0]).state.ended
+        done = await ended(second, ids[0])
+        assert (done.state, len(done.pictures)) == (State.DONE, 1)
+        made = second.queue.children(ids[0])
+        assert [child.part for child in made] == [0, 1, 2]
+        assert [len(child.pictures) for child in made] == [1, 1, 2]
+        assert len(service.pictures(LOCAL_OWNER)) == 5
+
+    run(second, go_on)
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("    yield [5]", "'maker' failed in scripts: it must yield lists of requests."),
+        ("    yield [request] * 1001", "it asks for more than 1,000 jobs."),
+        ("    yield []\n    return [Image.new('L', (8, 8))] * 2", "it returned 2 pictures; its row says 1."),
+        ("    yield []\n    return 'done'", "it must return a list of images, or None."),
+        ("    yield []\n    raise SystemExit(2)", "'maker' failed in scripts: SystemExit: 2."),
+        ("    yield [request.but(sampler_name='Elur')]", "Unknown sampler 'Elur'. Did you mean 'Euler'?"),
+        ("    return []", "failed in scripts: TypeError: 'list' object is not an iterator."),
+    ],
+)
+def test_what_a_script_does_wrong_is_named(tmp_path: Path, body: str, sentence: str) -> None:
+    house = house_on(tmp_path, f"def sheet(request, options):\n{body}\n")
+
+    async def talk(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red"}, LOCAL_OWNER)
+        done = await ended(house, job.id)
+        assert done.state is State.FAILED and done.problem
+        assert sentence in done.problem.detail
+
+    run(house, talk)
+
+
+def test_a_picture_that_fails_is_told_and_the_script_may_go_on(tmp_path: Path) -> None:
+    body = "    (one,) = yield [request]\n    assert not one.pictures and 'died' in one.problem\n"
+    script = f"def sheet(request, options):\n{body}"
+    house = house_on(tmp_path, script, fault=Fault(error=UnknownName("thing", "died", [])))
+
+    async def talk(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red"}, LOCAL_OWNER)
+        assert (await ended(house, job.id)).state is State.DONE
+
+    run(house, talk)
+
+
+def test_a_guest_s_script_makes_no_more_than_a_guest_may(tmp_path: Path) -> None:
+    house = house_on(tmp_path, "def sheet(request, options):\n    yield [request] * 200\n")
+
+    async def talk(service: Service) -> None:
+        most = house.settings.current.max_pictures_visitor
+        job = await service.scripts.submit("sheet", {"prompt": "red", "n_iter": most}, GUEST)
+        done = await ended(house, job.id)
+        assert done.problem and "more than the" in done.problem.detail
+        assert len(house.queue.children(job.id)) == 1
+        with pytest.raises(UnknownName, match="Did you mean 'sheet'"):
+            await service.scripts.submit("shet", {}, GUEST)
+
+    run(house, talk)

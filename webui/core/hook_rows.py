@@ -1,0 +1,55 @@
+"""Rows that only extensions bring: what is done to predictions, to finished pictures, and with whole requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """A way to make one prediction of those with the prompt and with the negative prompt.
+
+    `function` is "module:function", resolved in the worker: (guided) -> a tensor like `guided.denoised`
+    (engine/guidance.py). `when` names the field of the same extension which switches it on by a value that counts as
+    true; without one it is always on.
+    """
+
+    name: str
+    function: str
+    when: str = ""
+    extension: str = ""
+    """Whose it is; filled in when it is loaded."""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PostProcessing:
+    """A change of a finished picture. `function` is "module:function", resolved in the worker.
+
+    It is (image, options) -> image: a PIL image, and the values of the extension's fields. `when`: as for Guidance.
+    """
+
+    name: str
+    title: str
+    function: str
+    when: str = ""
+    extension: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A way to make many requests of one, and pictures of their pictures.
+
+    `function` is "module:function", resolved in the web process, so it imports no torch. It is a generator function of
+    (request, options): each `yield` of a list of GenerationRequests is answered with a list of their Results
+    (images/results.py), and what it returns, a list of PIL images or None, is saved as pictures of its own, at most
+    `pictures`. It must ask for the same again when it is run again.
+    """
+
+    name: str
+    title: str
+    function: str
+    pictures: int = 1
+    extension: str = ""
+    aliases: tuple[str, ...] = ()
