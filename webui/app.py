@@ -145,8 +145,9 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         return await service.scripts.put_part(parent, request, part)
 
     desk = Desk(plugins, registry.scripts, queue, bus, store.path, put_part, lambda job_id: scheduler.interrupt(job_id))
-    executors = (*executors, ScriptExecutor(desk))
-    scheduler = Scheduler(queue, bus, executors, store, plugins, settings, made=made)
+    # The script's executor has no process of its own, so there is none to start and to stop.
+    all_executors = (*executors, ScriptExecutor(desk))
+    scheduler = Scheduler(queue, bus, all_executors, store, plugins, settings, made=made)
     life = Life(
         paths,
         disabled=lambda: settings.current.disabled_extensions,
