@@ -25,7 +25,7 @@ LAYERS = (
     ("core",),
     ("plugins", "images"),
     ("engine",),
-    ("extension_life",),
+    ("extension_life", "author"),
     ("jobs",),
     ("service",),
     ("web", "ui"),

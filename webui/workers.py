@@ -41,6 +41,12 @@ class Workers:
             for worker, answer in zip(workers, answers, strict=True)
         ]
 
+    def renew(self, who: Identity) -> None:
+        """Put a fresh process in each worker's place once it has no job: it loads extensions as they are then."""
+        if not who.is_owner:
+            raise NotAllowed("Only the owner of this machine may renew its workers.")
+        self._scheduler.renew()
+
 
 def _view(worker: Worker) -> dict[str, Any]:
     status, load = worker.status, worker.status.last_load

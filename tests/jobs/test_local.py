@@ -296,3 +296,24 @@ async def test_who_asks_a_worker_to_unload_does_not_wait_for_ever(monkeypatch: p
         await ready(hears)
         assert await hears.unload() == Unloaded(("x",))
         assert await deaf.unload() == Unloaded()
+
+
+@with_loop
+async def test_a_worker_is_renewed_once_it_has_no_job(make_job: MakeJob) -> None:
+    async with worker() as executor:
+        await ready(executor)
+        first = executor.pid
+        running = asyncio.create_task(outputs(executor, make_job(steps=10)))
+        while not executor._runs:
+            await asyncio.sleep(0.01)
+        executor.renew()
+        assert executor.room() == 0, "what comes now goes to the fresh one"
+        assert executor.pid == first and isinstance((await running)[-1], Finished)
+        assert executor.status().state == "restarting"
+        await ready(executor)
+        assert executor.pid != first and executor.room() > 0
+        second = executor.pid
+        executor.renew()
+        assert executor.status().state == "restarting", "an idle one goes at once"
+        await ready(executor)
+        assert executor.pid != second

@@ -99,3 +99,20 @@ async def test_a_workshop_that_does_not_open_is_tried_three_times(tmp_path: Path
             assert isinstance(end, Failed) and "ended 3 times before it had begun" in end.problem.detail
         house.submit(following)
         assert isinstance(await house.end(following.id), Finished), "the next work tries anew"
+
+
+@with_loop
+async def test_a_renewed_workshop_begins_the_next_work_in_another_process(tmp_path: Path) -> None:
+    async with open_workshop(tmp_path) as shop:
+        await outputs(shop, "first")
+        first = shop.pid
+        shop.renew()
+        assert shop.pid is None, "an idle one goes at once"
+        following = shop.run(work("second"), Controls(), frozenset())
+        await anext(following)
+        await anext(following)
+        second = shop.pid
+        shop.renew()
+        assert shop.pid == second and second != first, "a work is finished first"
+        assert isinstance([output async for output in following][-1], Finished)
+        assert shop.pid is None

@@ -17,6 +17,9 @@ from webui.plugins.resolve import resolve
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
     {
+        "new": "webui.commands.extensions_author:new",
+        "check": "webui.commands.extensions_author:check_one",
+        "dev": "webui.commands.extensions_author:dev",
         "add": "webui.commands.extensions_add:add",
         "update": "webui.commands.extensions_add:update",
         "search": "webui.commands.extensions_add:search",

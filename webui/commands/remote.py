@@ -95,6 +95,10 @@ class RemoteSession:
         """Change settings of the server; all or none."""
         await self._send("PATCH", "settings", dict(values))
 
+    async def renew_workers(self) -> None:
+        """Put a fresh process in each worker's place once it has no job."""
+        await self._send("POST", "workers/renew")
+
     async def _stream(self, job_id: str, last: str) -> AsyncIterator[tuple[str, Event]]:
         headers = {"Last-Event-ID": last} if last else {}
         async with self._client.stream("GET", f"jobs/{job_id}/events", headers=headers) as response:

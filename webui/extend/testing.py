@@ -80,7 +80,7 @@ class Studio:
         DarkroomError with what the job ended with where it failed.
         """
         asked = {"prompt": "a red circle on a white background", "seed": 1, **values}
-        request = accept.resolve(asked, self.registry, self.catalogue, Settings(), ROWS)
+        request = accept.resolve(asked, self.registry, self.catalogue, Settings.model_validate({}), ROWS)
         job_id = f"test {len(self._outputs)}"
         with self._changed:
             self._outputs[job_id] = []

@@ -89,6 +89,12 @@ class Scheduler:
         fleet = self._fleets.places.get(DEVICE)
         return fleet.workers if fleet else ()
 
+    def renew(self) -> None:
+        """Put a fresh process in each worker's place once it has no job."""
+        for fleet in self._fleets.places.values():
+            for worker in fleet.workers:
+                worker.executor.renew()
+
     def has(self, workplace: str) -> bool:
         """Whether jobs of this place are ever done."""
         return workplace in self._fleets.places

@@ -85,6 +85,7 @@ _OURS: Final[Mapping[str, Right]] = {
     "POST /api/v1/queue/pause": Right(OWN, "write", 4 * KIB),
     "POST /api/v1/queue/resume": Right(OWN, "write", 4 * KIB),
     "POST /api/v1/workers/unload": Right(OWN, "write", 4 * KIB),
+    "POST /api/v1/workers/renew": Right(OWN, "write", 4 * KIB),
     "GET /api/v1/samplers": Right(ALL),
     "GET /api/v1/schedulers": Right(ALL),
     "GET /api/v1/attention": Right(ALL),

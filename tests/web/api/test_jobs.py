@@ -28,6 +28,7 @@ ROUTES = {
     "/api/v1/queue/pause": {"post"},
     "/api/v1/queue/resume": {"post"},
     "/api/v1/workers/unload": {"post"},
+    "/api/v1/workers/renew": {"post"},
     "/api/v1/pictures": {"get"},
     "/api/v1/pictures/{picture_id}": {"get", "delete"},
     "/api/v1/pictures/{picture_id}/file": {"get"},

@@ -161,6 +161,10 @@ class Executor(Protocol):
         """
         ...
 
+    def renew(self) -> None:
+        """Put a fresh process in the worker's place once it has no job; it takes none before. Returns at once."""
+        ...
+
     def room(self) -> int:
         """How many jobs may run at once, those that run included."""
         ...

@@ -115,6 +115,9 @@ class FakeExecutor:
             tuple(name for name in names if name not in used), tuple(name for name in names if name in used)
         )
 
+    def renew(self) -> None:
+        """There is no process."""
+
     def _hold(self, name: str) -> None:
         if not self._status.holds(name):
             load = LastLoad(name, _LOAD_SECONDS, dropped=bool(self._status.models))

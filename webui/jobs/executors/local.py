@@ -73,6 +73,8 @@ class LocalExecutor:
         """Bytes of RAM besides the models, after the process's first job."""
         self._has_worked = False
         self._has_grown = False
+        self._outdated = False
+        """Whether the process is to be replaced as soon as it has no job."""
         self._retired: asyncio.Task[None] | None = None
         self._status = WorkerStatus("starting", label, "The worker starts.")
         self._changed: Callable[[], None] = lambda: None
@@ -121,9 +123,14 @@ class LocalExecutor:
         finally:
             del self._unloading[number]
 
+    def renew(self) -> None:
+        """See Executor.renew."""
+        self._outdated = True
+        self._renew_when_idle()
+
     def room(self) -> int:
         """How many jobs may run at once."""
-        return self._capacity
+        return 0 if self._outdated else self._capacity
 
     def watch(self, changed: Callable[[], None]) -> None:
         """See Executor.watch."""
@@ -154,6 +161,7 @@ class LocalExecutor:
             del self._runs[job.id]
             if not run.over:
                 worker.send(Cancel(job.id))
+            self._renew_when_idle()
 
     async def _ready_worker(self) -> WorkerProcess:
         while self._worker is None or self._status.state != "ready":
@@ -164,6 +172,15 @@ class LocalExecutor:
                 )
             await self._news.wait()
         return self._worker
+
+    def _renew_when_idle(self) -> None:
+        if self._outdated and not self._runs and self._worker is not None and self._status.state == "ready":
+            self._retire(self._worker, "A fresh worker takes this one's place.")
+
+    def _retire(self, worker: WorkerProcess, sentence: str) -> None:
+        """Stop the process; another one follows it."""
+        self._set_status(self._without_models("restarting", sentence))
+        self._retired = asyncio.create_task(asyncio.to_thread(worker.stop, _STOP_SECONDS))
 
     def _look_for_drift(self) -> None:
         """Replace the process where the status that came just now says that it keeps much more than it used to.
@@ -183,11 +200,11 @@ class LocalExecutor:
                 f"The worker's memory grew by {(now - self._usual) / 2**30:.1f} GiB; a fresh one takes its place."
             )
             log.warning("%s%s", self._label and f"{self._label}: ", sentence)
-            self._set_status(self._without_models("restarting", sentence))
-            self._retired = asyncio.create_task(asyncio.to_thread(self._worker.stop, _STOP_SECONDS))
+            self._retire(self._worker, sentence)
 
     def _spawn(self) -> None:
         self._born, self._usual, self._has_worked, self._has_grown = time.monotonic(), None, False, False
+        self._outdated = False
         try:
             self._worker = WorkerProcess(self._target, self._configured(), self._heard, self._died)
         except OSError as error:

@@ -93,6 +93,9 @@ class ScriptExecutor:
         """It holds no models."""
         return Unloaded()
 
+    def renew(self) -> None:
+        """There is no process."""
+
     def room(self) -> int:
         """See Executor.room."""
         return ROOM

@@ -67,6 +67,8 @@ class Workshop:
         self._idle: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
         self._silent_deaths = 0
+        self._working = False
+        self._outdated = False
 
     async def start(self) -> None:
         """Nothing is started before there is work."""
@@ -83,6 +85,12 @@ class Workshop:
     async def unload(self) -> Unloaded:
         """It holds no models between works: its process ends by itself."""
         return Unloaded()
+
+    def renew(self) -> None:
+        """See Executor.renew."""
+        self._outdated = self._working
+        if not self._working:
+            self._dismiss()
 
     def room(self) -> int:
         """One work at a time: each may take all the memory and all of the disk's speed."""
@@ -111,7 +119,7 @@ class Workshop:
         # As JSON: an extension's types are not known there before the extension is loaded.
         process.send(Submit(job.id, job.request.to_json(), done, alone=True, again=job.again, task=job.task))
         controls.listen(lambda verb: process.send(Tell(job.id, verb)))
-        over = False
+        over, self._working = False, True
         try:
             while not over:
                 output = await bench.outputs.get()
@@ -124,11 +132,14 @@ class Workshop:
                 over = over or isinstance(output, Finished | Failed)
                 yield output
         finally:
-            if over:
+            self._working = False
+            if over and not self._outdated:
                 loop = asyncio.get_running_loop()
                 self._idle = loop.call_later(self._idle_seconds, self._dismiss)
             else:
-                process.send(Cancel(job.id))
+                if not over:
+                    process.send(Cancel(job.id))
+                self._outdated = False
                 self._dismiss()
 
     def _judged(self, death: WorkerDied) -> WorkerDied | Failed:

@@ -22,4 +22,12 @@ def build(service: Service) -> APIRouter:
         """Drop the models that no job uses from memory. A job that needs one loads it again by itself."""
         return {"workers": await service.workers.unload(who)}
 
+    @router.post("/workers/renew", status_code=202)
+    async def renew_workers(who: Who) -> None:
+        """Put a fresh process in each worker's place once it has no job: it loads the extensions' files anew.
+
+        Their rows that the page lists stay as they are until the server is started again.
+        """
+        service.workers.renew(who)
+
     return router

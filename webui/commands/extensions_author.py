@@ -1,0 +1,108 @@
+"""launch.py extensions new, check and dev: a folder to begin from, what is wrong with it, and work on it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from webui.author.check import Finding, check
+from webui.author.dev import Server, follow
+from webui.author.skeleton import write_skeleton
+from webui.commands.common import begin, command_parser, with_flags, write_line
+from webui.commands.remote import RemoteSession
+from webui.core.errors import Conflict, DarkroomError, InvalidField, UnknownName
+from webui.core.flags import COMMON, PAGE, PEOPLE
+from webui.core.options import Options
+from webui.core.paths import Paths
+from webui.instance import Instance, running
+from webui.plugins.manifest import FILE
+
+log = logging.getLogger(__name__)
+
+_LINES = 40
+"""So many lines of what a part said are shown; the last ones, in which tools say what it comes to."""
+
+
+def new(arguments: list[str]) -> int:
+    """Write an extension that works, to be changed into another."""
+    parser = command_parser("extensions new", "Write an extension that works, with a test: to be changed.", "NAME")
+    parser.add_argument("name", metavar="NAME", help="small letters, digits, - and _; its folder's name too")
+    options = begin(with_flags(parser, ()).parse_args(arguments), "ERROR")
+    folder = write_skeleton(parser.parse_known_args(arguments)[0].name, _own(options.paths))
+    write_line(f"{folder} is an extension now. Try it: launch.py extensions check {folder.name}")
+    return 0
+
+
+def check_one(arguments: list[str]) -> int:
+    """Say what is wrong with an extension; 1 where something is."""
+    parser = command_parser("extensions check", "Look at an extension as its users' machines will.", "NAME")
+    parser.add_argument("name", metavar="NAME", help="an extension, or the folder of one")
+    given = with_flags(parser, ()).parse_args(arguments)
+    wrong = False
+    for finding in check(_folder_of(given.name, begin(given, "ERROR"))):
+        wrong = wrong or finding.outcome == "wrong"
+        for line in _lines(finding):
+            write_line(line)
+    return int(wrong)
+
+
+def dev(arguments: list[str]) -> int:
+    """Run the page, and have begin anew what an extension's saved files concern, until Ctrl+C."""
+    parser = command_parser("extensions dev", "Run Darkroom while you write an extension of it.", "NAME [FLAGS]")
+    parser.add_argument("name", metavar="NAME", help="an extension in the extensions folder")
+    given = with_flags(parser, (PAGE, PEOPLE, *COMMON)).parse_args(arguments)
+    options = begin(given)
+    folder = _folder_of(given.name, options)
+    if folder.parent not in [parent.resolve() for parent in options.paths.extensions]:
+        raise InvalidField(
+            f"{folder} is in no folder that Darkroom loads extensions from.",
+            field="name",
+            remedies=(f"Move it into {_own(options.paths)}", "Link it there"),
+        )
+    if instance := running(options.paths):
+        raise Conflict(
+            f"Darkroom already runs on this data folder at {instance.url}.",
+            remedies=("Stop it: `extensions dev` runs its own",),
+        )
+
+    def renew() -> None:
+        if instance := running(options.paths):
+            try:
+                asyncio.run(_renew(instance))
+            except DarkroomError as error:
+                log.warning("The workers were not renewed. %s", error)
+
+    given_on = [argument for argument in arguments if argument != given.name]
+    return follow(folder, Server(given_on), renew, lambda words: write_line(words))
+
+
+async def _renew(instance: Instance) -> None:
+    async with RemoteSession.open(instance) as session:
+        await session.renew_workers()
+
+
+def _lines(finding: Finding) -> list[str]:
+    said = finding.details.splitlines()
+    kept = said if finding.outcome == "wrong" else said[-1:]
+    more = [f"  ({len(kept) - _LINES} lines more)"] if len(kept) > _LINES else []
+    head = f"{finding.part:<10}{finding.outcome}"
+    if finding.outcome != "wrong" and kept:
+        return [f"{head:<20}{kept[0]}"]
+    return [head, *more, *(f"  {line}" for line in kept[-_LINES:])]
+
+
+def _folder_of(name: str, options: Options) -> Path:
+    """The folder of an extension; raises UnknownName."""
+    if (Path(name) / FILE).is_file():
+        return Path(name).resolve()
+    found = [folder for parent in options.paths.extensions if parent.is_dir() for folder in parent.iterdir()]
+    for folder in found:
+        if folder.name == name and folder.is_dir():
+            return folder.resolve()
+    raise UnknownName("extension", name, sorted(folder.name for folder in found if folder.is_dir()), field="name")
+
+
+def _own(paths: Paths) -> Path:
+    """Where a person's own extensions lie."""
+    return paths.data_dir / "extensions"
