@@ -62,7 +62,8 @@ class Guided:
     latents that were asked about, at noise level `sigma`. step: from 0, of `steps`; samplers of second order ask
     several times in one. cond, uncond: the predictions with the prompt and with the negative prompt; uncond is None
     where guidance is off or left out. scale: the CFG scale. denoised: the two as one, by plain guidance and by the
-    functions that were called before.
+    functions that were called before. flow: whether x is (1 - sigma) of the clean latents and sigma of noise, as flow
+    models have it; else it is the clean latents and sigma of noise.
     """
 
     x: Tensor
@@ -74,4 +75,5 @@ class Guided:
     scale: float
     denoised: Tensor
     request: GenerationRequest
+    flow: bool
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -218,7 +218,10 @@ class Lane:
     def _guided(self, given: Answer, cond: Tensor) -> Guided:
         ask, scale = self.ask, self._guidance.scale
         step = ask.step if ask.place is None else ask.place.step
-        return Guided(ask.x, ask.sigma, step, self.steps, cond, given.uncond, scale, given.denoised, self._request)
+        flow = self.model.schedule_at(self._request.width, self._request.height).flow
+        return Guided(
+            ask.x, ask.sigma, step, self.steps, cond, given.uncond, scale, given.denoised, self._request, flow
+        )
 
     def _whole(self, denoised: Tensor) -> Tensor:
         """The batch's newest predictions, where only one of its pictures was asked about."""
