@@ -96,10 +96,16 @@ class _Serving:
         # Gradio takes seconds to import; the workers have been started before and load in the meantime.
         from webui.ui.assets import head_html, load_assets
         from webui.ui.blocks import build_blocks, mount_options
+        from webui.ui.extension_assets import extension_assets
         from webui.web.access import identity_of
 
         service, theme = self._house.service, self._house.settings
-        app = build_app(service, self._access, load_assets(), lambda prefix: head_html(prefix, theme.current.theme))
+        more = extension_assets(self._house.plugins.reports)
+
+        def head(prefix: str) -> str:
+            return head_html(prefix, theme.current.theme, more.values())
+
+        app = build_app(service, self._access, load_assets() | more, head)
         paths = self._options.paths
         mount_page(
             app,

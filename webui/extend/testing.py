@@ -38,6 +38,7 @@ from webui.plugins.manager import Plugins
 from webui.plugins.manifest import FILE
 from webui.ui.assets import head_html, load_assets
 from webui.ui.blocks import build_blocks, mount_options
+from webui.ui.extension_assets import extension_assets
 from webui.web.access import identity_of
 from webui.web.identity import Access, Sharing
 from webui.web.keys import Keys
@@ -143,7 +144,8 @@ def desk_with(*folders: Path, home: Path) -> Iterator[Desk]:
     house = compose(paths, SettingsStore(paths.settings), [FakeExecutor(step_seconds=0.005)])
     _refuse_broken(house.plugins)
     access = Access(Sharing(), Keys(paths.state / "access.json"), _TOKEN)
-    app = build_app(house.service, access, load_assets(), head_html)
+    more = extension_assets(house.plugins.reports)
+    app = build_app(house.service, access, load_assets() | more, lambda prefix: head_html(prefix, further=more.values()))
     blocks = build_blocks(house.service, identity_of)
     mount_page(app, blocks, house.service.registry.tabs, mount_options(), (paths.outputs, paths.state))
     sock, _ = open_socket("127.0.0.1", 0)

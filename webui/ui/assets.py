@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -43,6 +44,7 @@ SCRIPTS = (
     "extensions_install.js",
     "settings.js",
     "keys.js",
+    "extend.js",
 )
 SHEETS = (
     "base.css",
@@ -78,12 +80,13 @@ def asset_names() -> list[str]:
 @cache
 def load_assets() -> dict[str, Asset]:
     """All files by the name they are served under, in the page's order."""
-    found = (_asset(name, _read(name)) for name in asset_names())
+    found = (asset_of(name, _read(name)) for name in asset_names())
     return {asset.name: asset for asset in found}
 
 
-def head_html(prefix: str = "/assets-darkroom", theme: Theme = "system") -> str:
-    """What belongs right behind <head>: the scheme before the first frame, then our sheets and scripts.
+def head_html(prefix: str = "/assets-darkroom", theme: Theme = "system", further: Iterable[Asset] = ()) -> str:
+    """What belongs right behind <head>: the scheme before the first frame, then our sheets and scripts, then further
+    ones.
 
     Gradio's own `head=` is inserted by script after the page is up, which shows a frame in the wrong scheme.
     """
@@ -93,7 +96,7 @@ def head_html(prefix: str = "/assets-darkroom", theme: Theme = "system") -> str:
         f"<style>html,body{{background:{ground['light']}}}"
         f"html.dk-dark,html.dk-dark body{{background:{ground['dark']}}}</style>",
     ]
-    for asset in load_assets().values():
+    for asset in (*load_assets().values(), *further):
         address = escape(f"{prefix}/{asset.name}")
         if asset.media_type == "text/css":
             lines.append(f'<link rel="stylesheet" href="{address}">')
@@ -111,7 +114,8 @@ def _read(name: str) -> bytes:
     return (FOLDER / name).read_bytes()
 
 
-def _asset(name: str, data: bytes) -> Asset:
+def asset_of(name: str, data: bytes) -> Asset:
+    """A sheet or a script, by its name's ending."""
     media_type = "text/css" if name.endswith(".css") else "text/javascript"
     return Asset(f"{hashlib.sha256(data).hexdigest()[:12]}-{name}", data, media_type)
 
