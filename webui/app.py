@@ -30,6 +30,8 @@ from webui.jobs.executors.base import Executor
 from webui.jobs.executors.local import LocalExecutor
 from webui.jobs.executors.scripts import Desk, ScriptExecutor
 from webui.jobs.executors.workshop import IDLE_SECONDS, Workshop, WorkshopConfig
+from webui.jobs.followers import HOOK as FOLLOWING
+from webui.jobs.followers import Followers
 from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
 from webui.jobs.recovery import take_up
@@ -132,7 +134,8 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     registry = build_registry(plugins)
     catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry), patience=_PATIENCE)
     queue = Queue(paths.database, kinds=registry.request_kinds)
-    bus = Bus(Recall(queue))
+    followers = Followers(plugins) if plugins.has(FOLLOWING) else None
+    bus = Bus(Recall(queue), followers.tell) if followers else Bus(Recall(queue))
     store = PictureStore(paths.outputs, owner=queue.name)
     shelf = Shelf(catalogue, registry, paths.state, paths.other_models)
 

@@ -10,7 +10,9 @@ from PIL import Image
 from tests.engine.helpers import Loop, pixels, running
 from webui.core.errors import ExtensionProblem
 from webui.core.events import Failed
+from webui.core.frozen import FrozenMap
 from webui.core.infotext import parse
+from webui.engine.guidance import Guided
 from webui.engine.hooks import LaneHooks, Numbers, transformed
 from webui.images.metadata import read
 from webui.plugins import hooks
@@ -21,7 +23,7 @@ from webui.plugins.meter import Call, Meter
 from webui.plugins.resolve import resolve
 
 HEAD = """from contextlib import contextmanager
-from webui.extend import Guidance, PostProcessing, hookimpl
+from webui.extend import Field, Guidance, PostProcessing, hookimpl
 from webui.extend.worker import replaced
 """
 
@@ -328,6 +330,40 @@ def test_a_guidance_function_that_fails_ends_its_own_lane_alone(tiny, registry, 
     with pytest.raises(ExtensionProblem, match="'mine' failed in guidance: it returned the shape"):
         loop.run()
     assert loop.ends["plain"].latents is not None
+
+
+SWITCHED = """
+@hookimpl
+def fields():
+    return [Field("enabled", "bool", "Enable", "On.", False), Field("strength", "float", "Strength", "How.", 0.5,
+            minimum=0, maximum=1)]
+
+@hookimpl
+def guidance():
+    return [Guidance("own", "worker:own", when="strength")]
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "on"), [(None, False), ({"enabled": True}, True), ({"enabled": True, "strength": 0.0}, False)]
+)
+def test_a_row_is_on_where_its_extension_and_its_field_are(tmp_path, tiny, ask, values, on):
+    body = "def own(guided):\n    return guided.denoised * guided.options['strength']\n"
+    plugins = extension(tmp_path, body, rows=SWITCHED)
+    whole = values and {"strength": 0.5, **values}
+    request = ask(extensions=FrozenMap({"pusher": FrozenMap(whole)} if whole else {}))
+    hooks_of = LaneHooks.of(plugins, request, tiny, resolve)
+    assert (hooks_of is not None) is on
+    if on:
+        ones = torch.ones(1, 4, 8, 8)
+        guided = Guided(ones, 1.0, 0, 4, ones, None, 7.0, ones, request)
+        assert torch.equal(hooks_of.guide(guided), ones * 0.5)
+
+
+def test_a_row_that_names_no_field_of_its_extension_is_refused(tmp_path, caplog):
+    with pytest.raises(AssertionError):
+        extension(tmp_path, "x = 1\n", rows=SWITCHED.replace('when="strength"', 'when="strenght"'))
+    assert "names the field 'strenght', which is not there. Did you mean 'strength'?" in caplog.text
 
 
 def test_an_extension_s_hook_changes_the_picture(tmp_path, tiny_checkpoint, registry, plugins, ask):

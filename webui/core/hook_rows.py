@@ -10,8 +10,8 @@ class Guidance:
     """A way to make one prediction of those with the prompt and with the negative prompt.
 
     `function` is "module:function", resolved in the worker: (guided) -> a tensor like `guided.denoised`
-    (engine/guidance.py). `when` names the field of the same extension which switches it on by a value that counts as
-    true; without one it is always on.
+    (engine/guidance.py). Of an extension with fields it is on in requests in which the extension is; `when` names the
+    field which must have a value there that counts as true besides.
     """
 
     name: str

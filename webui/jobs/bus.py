@@ -71,8 +71,10 @@ class Bus:
     and its bearer is given the whole state. `recall` tells of jobs that the bus does not remember.
     """
 
-    def __init__(self, recall: Recall | None = None) -> None:
+    def __init__(self, recall: Recall | None = None, tell: Callable[[Envelope], None] = lambda envelope: None) -> None:
+        """tell: called with everything that is published; must return at once."""
         self._recall = recall
+        self._tell = tell
         self._first = self._seq = time.time_ns() // 1_000_000
         self._states: OrderedDict[str, _State] = OrderedDict()
         """By time of the last event, oldest first."""
@@ -96,6 +98,7 @@ class Bus:
             self._forget_oldest()
         for waker in self._wakers:
             waker.set()
+        self._tell(envelope)
         return envelope
 
     def restore(self, job_id: str, owner: str, events: Iterable[Event]) -> None:

@@ -99,6 +99,10 @@ class Calls:
         """
         for bound in self.bound(hook):
             name = bound.call.extension
+            late = self.meter.clock() - deadline_seconds
+            if any((name, hook) == (one.extension, one.hook) and one.since < late for one in self.meter.underway):
+                log.debug("The extension '%s' is still in %s, so it is not told.", name, hook)
+                continue
             try:
                 answer_within(deadline_seconds, partial(bound, arguments), f"{hook} of {name}")
             except TimeoutError:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pluggy
 
+from webui.core.events import Event
 from webui.core.field import Field
 from webui.core.hook_rows import Guidance, PostProcessing, Script
 from webui.core.job import Job
@@ -145,6 +146,13 @@ class WebHooks:
     """Implemented in extension.py and called in the web process, where each has a deadline; errors are logged."""
 
     @hookspec
+    def job_event(self, job_id: str, event: Event) -> None:
+        """Called with each event of each job (core/events.py), in order, on a thread of its own.
+
+        Steps and previews are left out where the follower is slower than they come.
+        """
+
+    @hookspec
     def job_finished(self, job: Job) -> None:
         """Called when a job has ended, well or not, with its last state."""
 
@@ -159,5 +167,5 @@ WORKER = (
     *("before_sampling", "before_step", "after_step"),
     *("before_decoding", "image_ready", "before_saving"),
 )
-WEB = ("job_finished",)
+WEB = ("job_event", "job_finished")
 SPECIFICATIONS = (CollectingHooks, WorkerHooks, WebHooks)

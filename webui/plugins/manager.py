@@ -99,9 +99,17 @@ class Plugins:
         self._calls.observe(hook, deadline_seconds, **arguments)
 
     def switched_on(self, kind: str, request: Any) -> list[tuple[Any, Mapping[str, Any]]]:
-        """The rows of a kind that are on in this request, each with the values of its extension's fields."""
-        found = ((row, self.options_of(row.extension, request)) for row in self._tables[kind])
-        return [(row, options) for row, options in found if not row.when or options.get(row.when)]
+        """The rows of a kind that are on in this request, each with the values of its extension's fields.
+
+        Those of an extension that has fields are on only where the extension is, and the field that their row names.
+        """
+        panels, found = self._tables["fields"], []
+        for row in self._tables[kind]:
+            options = self.options_of(row.extension, request)
+            on = row.extension not in panels or row.extension in request.extensions
+            if on and (not row.when or options[row.when]):
+                found.append((row, options))
+        return found
 
     def table(self, hook: str) -> Table[Any]:
         """The rows that a collecting hook brought."""

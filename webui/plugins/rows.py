@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from webui.core.errors import DarkroomError
+from webui.core.errors import DarkroomError, nearest
 from webui.core.field import Field
 from webui.core.hook_rows import Guidance, PostProcessing, Script
 from webui.core.registry import (
@@ -91,7 +91,24 @@ def extended(
     fields = _ask(module, _FIELDS, extension)
     if fields and extension:
         fresh[_FIELDS.hook].add(panel_of(fields, extension, tables[_FIELDS.hook]))
+    if extension:
+        _check_switches(fresh, extension)
     return fresh
+
+
+def _check_switches(tables: Tables, extension: Manifest) -> None:
+    """Refuse rows that are switched by a field which the extension does not have."""
+    panels = tables[_FIELDS.hook]
+    known = panels.get(extension.name).rows if extension.name in panels else ()
+    for kind in _KINDS:
+        for row in tables[kind.hook]:
+            when = getattr(row, "when", "") if getattr(row, "extension", "") == extension.name else ""
+            if when and when not in known:
+                near = nearest(when, known)
+                hint = f" Did you mean '{near}'?" if near else ""
+                raise DarkroomError(
+                    f"Its {kind.title} '{row.name}' names the field '{when}', which is not there.{hint}"
+                )
 
 
 def implements(module: ModuleType, hook: str) -> bool:
