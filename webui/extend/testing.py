@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,8 @@ def desk_with(*folders: Path, home: Path) -> Iterator[Desk]:
     _refuse_broken(house.plugins)
     access = Access(Sharing(), Keys(paths.state / "access.json"), _TOKEN)
     more = extension_assets(house.plugins.reports)
-    app = build_app(house.service, access, load_assets() | more, lambda prefix: head_html(prefix, further=more.values()))
+    head = partial(head_html, further=more.values())
+    app = build_app(house.service, access, load_assets() | more, head)
     blocks = build_blocks(house.service, identity_of)
     mount_page(app, blocks, house.service.registry.tabs, mount_options(), (paths.outputs, paths.state))
     sock, _ = open_socket("127.0.0.1", 0)
