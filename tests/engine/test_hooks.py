@@ -356,7 +356,7 @@ def test_a_row_is_on_where_its_extension_and_its_field_are(tmp_path, tiny, ask, 
     assert (hooks_of is not None) is on
     if on:
         ones = torch.ones(1, 4, 8, 8)
-        guided = Guided(ones, 1.0, 0, 4, ones, None, 7.0, ones, request)
+        guided = Guided(ones, 1.0, 0, 4, ones, None, 7.0, ones, request, flow=False)
         assert torch.equal(hooks_of.guide(guided), ones * 0.5)
 
 

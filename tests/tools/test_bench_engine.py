@@ -11,6 +11,7 @@ import torch
 
 from tests.engine.helpers import write_checkpoint
 from tools.bench.aside import aside
+from tools.bench.hooks import hooks
 from tools.bench.loading import loading
 from tools.bench.manager import manager
 from tools.bench.model_shapes import SMALL, TRUE, sd1, sdxl
@@ -56,6 +57,13 @@ def test_each_speed_option_is_timed_and_its_picture_compared(tmp_path: Path) -> 
     rows = speed(tmp_path / "tiny", Work(64, 64, 12, 1, 0, "64 x 64"), "cpu", 0)
     assert len(rows) == len(OPTIONS) + 1 and all(row.value and row.value > 0 for row in rows)
     assert not any("; 0.00/255 apart" in row.note for row in rows[:-1]), "each changes the picture"
+
+
+def test_hooks_are_timed_each_by_itself() -> None:
+    none, *rows = hooks("cpu", 1, 2)
+    assert none.met and none.value is not None and none.value < 1
+    assert [row.name.split()[1] for row in rows] == ["before_step,", "guidance,", "patch_model,"] * 2
+    assert all(row.value is not None and row.value > 0.5 for row in rows)
 
 
 def test_without_a_gpu_there_is_nothing_to_swap_to(tmp_path: Path) -> None:
