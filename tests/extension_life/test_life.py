@@ -176,6 +176,19 @@ def test_packages_that_cannot_be_had_leave_everything_as_it_was(
     assert house.off == ("a",)
 
 
+def test_one_whose_packages_are_missing_keeps_no_other_from_being_installed(
+    house: House, wheel: Wheel, tmp_path: Path, task: Task
+) -> None:
+    wheel("dkone", "1.0")
+    extension(house.own / "hungry", "hungry", dependencies=["dknowhere"])
+    house.add(extension(tmp_path / "plain", "plain"))
+    house.add(extension(tmp_path / "b", "b", dependencies=["dkone"]))
+    assert house.names() == ["b", "hungry", "plain"]
+    with pytest.raises(DarkroomError, match="no dknowhere"):
+        house.life.install_packages(task)
+    assert current(house.paths.state).packages == {"dkone": "1.0"}
+
+
 def test_what_the_core_cannot_have_is_told_before_anybody_agrees(house: House, tmp_path: Path, task: Task) -> None:
     plan = house.life.look(str(extension(tmp_path / "a", "a", dependencies=["numpy<1"])), task)
     assert "wants numpy<1" in plan.problem

@@ -124,7 +124,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         "size": f"{plan.size_bytes / 1024:,.0f} KiB in {plan.files:,} files",
         "author": manifest.author,
         "licence": manifest.license,
-        "says it": ", ".join(permissions) or "asks for no permission",
+        "asks for": ", ".join(permissions) or "no permission",
         "packages": ", ".join(manifest.dependencies) or "none",
         "requires": ", ".join(f"{name} (not here)" if name in plan.absent else name for name in manifest.requires),
         "brings": ", ".join(manifest.contributes or plan.hooks),

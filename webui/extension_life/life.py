@@ -11,17 +11,16 @@ from typing import Any
 from webui.core.errors import Conflict, InvalidField, NotFound, UnknownName
 from webui.core.paths import Paths
 from webui.extension_life import overlay
-from webui.extension_life.fetch import Staged, check_sum, disk_sentences, fetch
+from webui.extension_life.fetch import check_sum, disk_sentences, fetch
 from webui.extension_life.index import Indexes, Rows
 from webui.extension_life.newer import Newer, newer
-from webui.extension_life.overlay import Wanted
 from webui.extension_life.places import Found, Places
 from webui.extension_life.plan import Plan, absent, make_plan
 from webui.extension_life.pointer import Overlay, switch
 from webui.extension_life.records import Record, Records
 from webui.extension_life.sources import Source, parse_source
 from webui.extension_life.task import Task
-from webui.plugins.manifest import same
+from webui.plugins.manifest import Manifest, same
 
 RECORD = ".record"
 """Where, beside an extension in the bin, its record is kept."""
@@ -108,7 +107,7 @@ class Life:
         with self.places.alone():
             before = self._check_place(manifest.name)
             is_off = before is not None and self.is_off(before)
-            built = None if is_off else self._build(self._wanted(but=manifest.name, also=plan.staged), task)
+            built = None if is_off else self._packages_for(manifest, task)
             task.check()
             record = _record(plan)
             self._put(plan, before, record)
@@ -137,10 +136,11 @@ class Life:
     def enable(self, name: str, task: Task) -> None:
         """Switch it on, from the next start on; what it needs is installed first. Raises DarkroomError."""
         found = self.installed(name)
-        if found.manifest and overlay.missing(found.manifest.dependencies, self._state):
+        if found.manifest:
             with self.places.alone():
-                built = overlay.build(self._wanted(but=found.name, also=found), self._state, task)
-                switch(built, self._state)
+                built = self._packages_for(found.manifest, task)
+                if built is not None:
+                    switch(built, self._state)
         self._set(found.name, on=True)
 
     def disable(self, name: str) -> None:
@@ -181,7 +181,8 @@ class Life:
     def install_packages(self, task: Task) -> None:
         """Resolve and install what all extensions that are on need together. Raises DarkroomError."""
         with self.places.alone():
-            switch(overlay.build(self._wanted(), self._state, task), self._state)
+            wanted = {manifest.name: manifest.dependencies for manifest in self._manifests()}
+            switch(overlay.build(wanted, self._state, task), self._state)
 
     def newer(self, task: Task) -> list[Newer]:
         """What there is newer of each extension whose origin is known; asks their servers, fetches little."""
@@ -263,18 +264,21 @@ class Life:
         if needs:
             raise Conflict(f"{_names(needs)} requires it.", remedies=(f"Switch {_names(needs)} off first",))
 
-    def _build(self, wanted: Wanted, task: Task) -> Overlay | None:
-        """A new overlay for all this; None where what is there has all of it, which asks no network."""
-        lines = [line for lines in wanted.values() for line in lines]
-        return overlay.build(wanted, self._state, task) if overlay.missing(lines, self._state) else None
+    def _packages_for(self, manifest: Manifest, task: Task) -> Overlay | None:
+        """A new overlay in which an extension has what it needs; None where it has, which asks no network.
 
-    def _wanted(self, but: str = "", also: Staged | Found | None = None) -> Wanted:
-        """The requirements of all extensions that are on, with those of one that is to be."""
-        manifests = [found.manifest for found in self.places.found() if found.manifest and not self.is_off(found)]
-        manifests = [manifest for manifest in manifests if not same(manifest.name, but)]
-        if also is not None and also.manifest is not None:
-            manifests.append(also.manifest)
-        return {manifest.name: manifest.dependencies for manifest in manifests}
+        One that lacks something already keeps no other from being installed.
+        """
+        core = overlay.core_packages(self._state)
+        if not overlay.missing(manifest.dependencies, self._state, core):
+            return None
+        others = (one for one in self._manifests() if not same(one.name, manifest.name))
+        whole = [one for one in others if not overlay.missing(one.dependencies, self._state, core)]
+        return overlay.build({one.name: one.dependencies for one in (*whole, manifest)}, self._state, task)
+
+    def _manifests(self) -> list[Manifest]:
+        """Those of all extensions that are on."""
+        return [found.manifest for found in self.places.found() if found.manifest and not self.is_off(found)]
 
     def _is_named_off(self, name: str) -> bool:
         return name in self._disabled()

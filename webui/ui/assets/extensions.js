@@ -90,6 +90,13 @@
     next.querySelector("[aria-expanded]").focus();
   }
 
+  // Bring a card into sight, as one that was just installed.
+  function show(name) {
+    const place = [...byId("extensions_list").children].find((node) => node.dataset.name === name);
+    place?.scrollIntoView({ block: "nearest" });
+    place?.querySelector("[aria-expanded]").focus({ preventScroll: true });
+  }
+
   function details(one, id) {
     const rows = [
       ["fact_ext_brings", brings(one)],
@@ -104,11 +111,11 @@
       ["fact_ext_author", one.author],
       ["fact_ext_licence", one.license],
       ["fact_ext_links", links(one)],
-    ].filter(([, value]) => value);
+    ].filter(([, value]) => [value || []].flat().length);
     const traces = [one.trace, ...one.hooks.map((time) => time.trace)].filter(Boolean);
     return el("div", { class: "dk-ext-details", id },
       el("dl", {}, ...rows.flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, ...[value].flat())])),
-      ...traces.map((trace) => el("details", {}, el("summary", {}, t("ext_report")), el("pre", {}, trace))),
+      ...traces.map((trace) => el("details", { ontoggle: ({ target }) => { target.lastChild.scrollTop = target.lastChild.scrollHeight; } }, el("summary", {}, t("ext_report")), el("pre", { tabindex: "0" }, trace))),
       el("div", { class: "dk-ext-acts" }, ...acts(one)));
   }
 
@@ -263,5 +270,5 @@
   D.onClick("extensions_restart_now", restart);
   D.on("tab", (id) => { if (id === "tab_extensions") load(); });
   D.on("online", (on) => { if (on && tab()) load(); });
-  D.extensions = { load, tell };
+  D.extensions = { load, tell, show };
 })();

@@ -163,12 +163,13 @@
       plan = null;
       dialog.close();
       D.shell.notice(t("ext_installed", done));
+      await D.extensions.load();
+      D.extensions.show(done.name);
     } catch (problem) {
       if (dialog.open) wrong(problem);
       else D.extensions.tell(problem);
       install.disabled = false;
     }
-    D.extensions.load();
   }
 
   D.extensionWorks = { follow, adopt, open, update };
