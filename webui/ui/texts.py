@@ -75,6 +75,9 @@ EN = {
     "override_title": "This stood in the text that was read. Press to go back to the setting.",
     "refiner": "Refiner",
     "seed_reuse_title": "Take the seed of the picture that is shown",
+    # fields of extensions
+    "panel_on": "In use",
+    "panel_reset": "Reset",
     # results
     "results": "Results",
     "empty_title": "Nothing developed yet",

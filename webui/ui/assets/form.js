@@ -102,7 +102,7 @@
   }
 
   function use(task, { values, unknown = {} }) {
-    const { checkpoint, ...own } = values;
+    const { checkpoint, extensions, ...own } = values;
     const said = Object.keys(own).some((name) => !["prompt", "negative_prompt"].includes(name));
     if (!said && !checkpoint) { D.shell.notice(t("paste_none")); return; }
     const fields = D.boot.fields;
@@ -113,6 +113,7 @@
     if (said) {
       D.extra.use(own);
       D.overrides.use(own);
+      D.panels.use(extensions);
     }
     const names = Object.keys(unknown).filter((name) => !["Version", "Model", "Model hash", "Stopped at step"].includes(name));
     const left = names.length ? t("paste_unknown", { names: names.join(", ") }) : "";

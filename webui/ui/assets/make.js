@@ -12,11 +12,11 @@
     const unasked = [...D.models.unknown(), ...D.extra.unasked()];
     const all = { ...values, ...D.overrides.request() };
     const known = Object.fromEntries(Object.entries(all).filter(([name]) => !unasked.includes(name)));
-    if (D.problems.any(known)) { setForever(false); return; }
+    if (D.problems.any({ ...known, ...D.panels.asked() })) { setForever(false); return; }
     sending += 1;
     D.emit("jobs");
     const before = ids();
-    const request = { ...known, ...D.modules.request(), seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
+    const request = { ...known, ...D.modules.request(), extensions: D.panels.request(), seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
     try {
       const another = D.jobs.active() !== null;
       const job = D.jobs.adopt(await D.api("POST", "jobs", request));
@@ -34,7 +34,7 @@
 
   async function again(job) {
     forget();
-    const { schema, ...request } = job.request;
+    const { request } = job;
     const before = ids();
     try {
       D.jobs.adopt(await D.api("POST", "jobs", request));

@@ -5,6 +5,8 @@
   const BOX = 'input[data-testid="number-input"]';
 
   const block = (name) => byId(D.boot?.fields[name]?.id || "");
+  const labelOf = (name) => D.boot.fields[name].label ?? t(`field_${name}`);
+  const valueOf = (name) => D.panels.value(name) ?? D.form.valuesOf("txt2img")[name];
   const noteOf = (name) => block(name)?.querySelector(":scope > .dk-field-error");
   const shown = (number) => number.toLocaleString("en", { maximumFractionDigits: 10 });
 
@@ -16,7 +18,7 @@
     const limits = { low: shown(low), high: shown(high) };
     if (value === null || value === undefined || Number.isNaN(value)) {
       // As in A1111, a seed that is not there is drawn.
-      return ["seed", "subseed"].includes(name) ? null : { detail: t("wrong_range", { ...limits, value: t("nothing") }), use: [D.boot.defaults[name]] };
+      return ["seed", "subseed"].includes(name) ? null : { detail: t("wrong_range", { ...limits, value: t("nothing") }), use: [row.default ?? D.boot.defaults[name]] };
     }
     if (value < low || value > high) {
       return { detail: t("wrong_range", { ...limits, value: shown(value) }), use: [value < low ? low : high] };
@@ -34,7 +36,7 @@
     if (!found) { clear(name); return false; }
     if (noteOf(name)?.dataset.value === String(value)) return true;
     const links = found.use.map((one) => link(t("use_value", { value: one }), name, one));
-    return say(name, value, found.detail, [el("span", { class: "dk-sr" }, `${t(`field_${name}`)}: `)], links);
+    return say(name, value, found.detail, [el("span", { class: "dk-sr" }, `${labelOf(name)}: `)], links);
   }
 
   // While a number is being typed nothing is wrong with it yet.
@@ -53,7 +55,7 @@
       ...before, el("span", {}, detail), ...links.flatMap((one) => [" ", one]), close);
     place.append(note);
     place.classList.add("dk-invalid");
-    const input = place.querySelector("textarea, input");
+    const input = place.querySelector("textarea, input, select");
     input?.setAttribute("aria-invalid", "true");
     input?.setAttribute("aria-describedby", note.id);
     return true;
@@ -72,6 +74,8 @@
 
   // Everything that can be known to be wrong before the server is asked; the first is gone to.
   function any(values) {
+    // What is said of a field that is not drawn would not be seen.
+    for (const name of Object.keys(values)) if (wrong(name, values[name])) D.panels.reveal(name);
     const names = Object.keys(values).filter((name) => look(name, values[name]));
     if (names.length) goTo(names[0]);
     return names.length > 0;
@@ -81,7 +85,7 @@
     const place = block(name);
     place.scrollIntoView({ block: "nearest" });
     // A dropdown opens its list when it is gone to, over what is to be read.
-    const aim = place.querySelector(".wrap-inner") ? noteOf(name).querySelector("button") : place.querySelector("textarea, input");
+    const aim = place.querySelector(".wrap-inner") ? noteOf(name).querySelector("button") : place.querySelector("textarea, input, select");
     aim.focus({ preventScroll: true });
   }
 
@@ -90,8 +94,9 @@
   function report(problem, again = null) {
     const faults = problem.errors?.length ? problem.errors : [problem];
     const said = faults.filter((fault) => {
+      D.panels.reveal(fault.field);
       const seen = fault.field && block(fault.field)?.offsetParent;
-      return seen && say(fault.field, D.form.valuesOf("txt2img")[fault.field], fault.detail, [], fault.remedies.map((one) => remedy(one, fault.field)));
+      return seen && say(fault.field, valueOf(fault.field), fault.detail, [], fault.remedies.map((one) => remedy(one, fault.field)));
     });
     if (said.length) goTo(said[0].field);
     const rest = faults.find((fault) => !said.includes(fault));
@@ -109,7 +114,11 @@
   }
 
   function link(text, name, value) {
-    const use = () => { D.form.fill("txt2img", { [name]: value }); clear(name); };
+    const use = () => {
+      if (D.panels.has(name)) D.panels.set({ [name]: value });
+      else D.form.fill("txt2img", { [name]: value });
+      clear(name);
+    };
     return el("button", { type: "button", class: "dk-link", onclick: use }, text);
   }
 

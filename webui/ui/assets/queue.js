@@ -186,7 +186,8 @@
   }
 
   async function again(job) {
-    const { schema, target, ...request } = job.request;
+    const { schema, target, ...rest } = job.request;
+    const request = D.jobs.isWork(job) ? rest : job.request;
     const json = await act("POST", D.jobs.isWork(job) ? `models/works/${job.task}` : "jobs", () => t("queued_again"), request);
     if (!json) return;
     D.jobs.adopt(json);

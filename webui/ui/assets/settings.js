@@ -16,10 +16,11 @@
       saved = settings.values;
       catalogues.extensions = found.extensions;
       catalogues.quicksettings = Object.entries(settings.schema.properties)
-        .filter(([name, { type }]) => type !== "array" && name !== "sd_text_encoders")
+        .filter(([name, { type, panels }]) => type !== "array" && !panels && name !== "sd_text_encoders")
         .map(([name, { title }]) => ({ name, title: name === "sd_vae" ? t("modules") : title }));
       catalogues.samplers = D.boot.samplers.map(([name]) => ({ name, title: name }));
       report();
+      D.settingPanels.draw(saved.extensions);
       byId("settings_fill").click();
     } catch (problem) {
       D.shell.notice(problem.message, "err");
@@ -108,9 +109,12 @@
     const given = D.form.named(names, values);
     for (const name of Object.keys(lists)) given[name] = turned(name, given[name]);
     const changed = Object.fromEntries(Object.entries(given).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(saved[name])));
+    const extensions = D.settingPanels.changes();
+    if (extensions) changed.extensions = extensions;
     if (!Object.keys(changed).length) { D.shell.notice(t("settings_same")); return; }
     try {
       saved = (await D.api("PATCH", "settings", changed)).values;
+      D.settingPanels.draw(saved.extensions);
       const later = Object.keys(changed).filter((name) => byId(`row_${name}`)?.querySelector("[data-t=settings_restart]"));
       const labels = later.map((name) => byId(`row_${name}`).querySelector("p").textContent);
       D.shell.notice(later.length ? t("settings_saved_later", { names: labels.join(", ") }) : t("settings_saved"));
