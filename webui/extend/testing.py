@@ -7,6 +7,7 @@ folder the module lies in.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -36,7 +38,7 @@ from webui.engine.engine import Engine
 from webui.jobs.executors.fake import FakeExecutor
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
-from webui.plugins.manifest import FILE
+from webui.plugins.manifest import FILE, read_manifest
 from webui.ui.assets import head_html, load_assets
 from webui.ui.blocks import build_blocks, mount_options
 from webui.ui.extension_assets import extension_assets
@@ -66,6 +68,7 @@ class Studio:
     """An engine with the starter model in this process, and the extensions of some folders."""
 
     def __init__(self, folders: Sequence[Path], models: ModelFolders) -> None:
+        self._folders = folders
         self.plugins: Plugins = load_plugins(folders, "worker")
         self.registry: Registry = build_registry(self.plugins)
         self.catalogue = Catalogue(models, kinds=Kinds.of(self.registry))
@@ -96,6 +99,11 @@ class Studio:
             raise DarkroomError(end.problem.detail)
         found = sorted((output for output in outputs if isinstance(output, Picture)), key=lambda one: one.index)
         return [Shot(_opened(one.data), one.infotext, one.seed, one.index) for one in found]
+
+    def module(self, name: str) -> ModuleType:
+        """A module of the extension, as it was loaded: "worker" is its worker.py."""
+        package = read_manifest(self._folders[0]).package
+        return importlib.import_module(f"{package}.{name}")
 
     def close(self) -> None:
         """End the engine."""
