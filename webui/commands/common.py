@@ -106,6 +106,7 @@ def engine_config(options: Options, settings: SettingsStore, *, warm: bool = Fal
         chunks=Chunks(options.sub_quad_q_chunk_size, options.sub_quad_kv_chunk_size, options.sub_quad_chunk_threshold),
         channels_last=current.channels_last,
         fuse_qkv_projections=current.fuse_qkv_projections,
+        compile_repeated_blocks=current.compile_repeated_blocks,
         preview_every=current.show_progress_every_n_steps,
         preview_type=current.show_progress_type,
         png_compress_level=current.png_compress_level,

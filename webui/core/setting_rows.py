@@ -188,6 +188,14 @@ class Settings(BaseModel):
         "fuse_qkv_projections).",
         json_schema_extra=_row(SPEED, restart=True),
     )
+    compile_repeated_blocks: bool = Field(
+        False,
+        title="Compile repeated blocks",
+        description="Have torch compile the denoisers' blocks in the background. The first pictures of a size are made "
+        "as ever while a compiler works, which takes a minute or more of a processor and some memory; needs a C++ "
+        "compiler, and Triton with a card. Pictures differ by rounding alone (diffusers' compile_repeated_blocks).",
+        json_schema_extra=_row(SPEED, restart=True),
+    )
     unload_after_minutes: float = Field(
         0.0,
         title="Unload models after so many idle minutes",

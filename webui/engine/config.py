@@ -57,6 +57,8 @@ class EngineConfig:
     """Lay the weights of convolutions out with the channels side by side; see reading/networks.py."""
     fuse_qkv_projections: bool = False
     """Compute queries, keys and values of UNets in one product; see reading/fused.py."""
+    compile_repeated_blocks: bool = False
+    """Compile the denoisers' repeated blocks in the background; see compiling/apply.py."""
     preview_every: int = 1
     """Steps between two previews, at least; a slow device makes fewer."""
     preview_type: PreviewType = "TAESD"

@@ -19,10 +19,10 @@ from webui.core.model_memory import Unloaded
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine import device as devices
-from webui.engine.attention.apply import apply
 from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
+from webui.engine.compiling.apply import attention_of
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardCounts, ForwardPass
 from webui.engine.finishing import finish_batch
@@ -87,12 +87,12 @@ class Engine:
         self._pipelines = Pipelines.of(config, registry, self._device, self._dtype, ladder, on_models)
         self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
-        self._denoiser = Denoiser(partial(apply, self._backends), config.max_rows, self._counts, relief=self._relief)
+        self._attention = attention_of(config, self._backends)
+        self._denoiser = Denoiser(self._attention, config.max_rows, self._counts, relief=self._relief)
         self._runs: dict[str, Run] = {}
         self._telling = threading.Lock()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._closed = False
-        self._overflows = Overflows()
+        self._closed, self._overflows = False, Overflows()
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows
         means = Means(*parts, self._device, self._dtype, plugins)
         later = self._later
@@ -167,6 +167,7 @@ class Engine:
             self.cancel(job_id)
         self._inbox.put(self._set_closed)
         self._thread.join()
+        self._attention.close()
         self._intake.close()
         for pool in (self._stock, self._decoder):
             pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,317 @@
+"""Repeated blocks compiled in the background: the loop never waits, compiled code really runs, pictures stay."""
+
+import gc
+import threading
+from functools import partial
+from weakref import ref
+
+import pytest
+import torch
+
+from tests.engine import singles
+from tests.engine.helpers import Loop, load_model, running
+from tests.engine.tiny_flow import flow, folder
+from webui.core.events import Note
+from webui.engine.attention.apply import apply
+from webui.engine.attention.shortcuts import WHOLE
+from webui.engine.compiling.apply import CHANGED, MANY, RUNNING, WAITING, Compiling
+from webui.engine.compiling.blocks import blocks_of
+from webui.engine.compiling.compiler import why_not
+from webui.engine.reading.kept import FP8, KeptTensor
+
+ASKED = {"sampler_name": "Euler", "steps": 4, "seed": 4}
+
+
+class Counting:
+    """A backend that computes graphs as they are, counts, and can be held while it compiles."""
+
+    def __init__(self):
+        self.graphs, self.calls = 0, 0
+        self.compiling_threads, self.running_threads = set(), set()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def __call__(self, module, inputs):
+        self.graphs += 1
+        self.compiling_threads.add(threading.current_thread())
+        self.begun.set()
+        assert self.go_on.wait(60)
+
+        def run(*arguments):
+            self.calls += 1
+            self.running_threads.add(threading.current_thread())
+            return module.forward(*arguments)
+
+        return run
+
+
+class InvalidCxxCompiler(RuntimeError):
+    """As torch's is named."""
+
+
+@pytest.fixture
+def counting():
+    """A backend."""
+    return Counting()
+
+
+@pytest.fixture
+def compiled_loop(registry, counting):
+    """Makes a loop that compiles. At the end what torch has compiled is forgotten, so that it is nothing to others."""
+    made = []
+
+    def loop_of(model, backend=counting):
+        loop = Loop(model, registry)
+        loop.denoiser._attention = loop.compiling = Compiling(partial(apply, loop.backends), backend)
+        made.append(loop.compiling)
+        return loop
+
+    yield loop_of
+    counting.go_on.set()
+    for compiling in made:
+        compiling.close()
+        # Torch does not survive that its tables are emptied while it compiles.
+        assert compiling.wait(60)
+    torch.compiler.reset()
+
+
+@pytest.fixture
+def own(tiny_checkpoint):
+    """A tiny model that no other test shares."""
+    return load_model(tiny_checkpoint)
+
+
+def made_by(loop, name, request):
+    """The picture of one more job; the sentences that were said of it go to `loop.said`."""
+    loop.said, lane = [], loop.add(name, request)
+    lane._on_note = lambda text: text in loop.said or loop.said.append(text)
+    return loop.run()[name]
+
+
+def test_the_first_picture_is_made_as_ever_and_the_next_by_compiled_blocks(own, registry, ask, counting, compiled_loop):
+    plain = Loop(own, registry)
+    plain.add("plain", ask(**ASKED))
+    right = plain.run()["plain"]
+    loop = compiled_loop(own)
+    counting.go_on.clear()
+    assert (made_by(loop, "first", ask(**ASKED)) == right).all()
+    assert loop.said == [WAITING]
+    counting.go_on.set()
+    assert loop.compiling.wait(60)
+    compiled, calls = counting.graphs, counting.calls
+    assert compiled and threading.main_thread() not in counting.compiling_threads
+    assert abs(made_by(loop, "second", ask(**ASKED)) - right).max() <= 1
+    assert loop.said == [RUNNING]
+    # Each block is in three pieces, between and behind its two attentions.
+    assert counting.calls - calls == 3 * len(blocks_of(own.denoiser)) * ASKED["steps"]
+    assert counting.graphs == compiled and threading.main_thread() in counting.running_threads
+    assert "forward" not in own.denoiser.__dict__
+    assert not any("forward" in block.__dict__ for block in blocks_of(own.denoiser))
+
+
+def test_blocks_change_over_within_a_picture_between_two_passes(own, ask, counting, compiled_loop):
+    loop = compiled_loop(own)
+    loop.said, lane = [], loop.add("one", ask(**ASKED))
+    lane._on_note = lambda text: text in loop.said or loop.said.append(text)
+    loop.turn()
+    assert loop.compiling.wait(60)
+    loop.run()
+    assert loop.said == [WAITING, RUNNING]
+    # What was compiled beside one job's attention serves the next job's.
+    calls = counting.calls
+    made_by(loop, "two", ask(**ASKED, attention="math"))
+    assert counting.calls - calls == 3 * len(blocks_of(own.denoiser)) * ASKED["steps"]
+
+
+def test_another_size_waits_for_nothing(own, ask, counting, compiled_loop):
+    loop = compiled_loop(own)
+    made_by(loop, "first", ask(**ASKED))
+    assert loop.compiling.wait(60)
+    counting.begun.clear()
+    counting.go_on.clear()
+    # Were it compiled in the loop, this would wait for ever.
+    made_by(loop, "wide", ask(**ASKED, width=128))
+    assert loop.said == [WAITING]
+    assert counting.begun.wait(60) and counting.running_threads
+    calls = counting.calls
+    made_by(loop, "again", ask(**ASKED))
+    assert counting.calls == calls, "while something is compiled, nothing compiled runs"
+    counting.go_on.set()
+    assert loop.compiling.wait(60)
+    made_by(loop, "wide again", ask(**ASKED, width=128))
+    assert loop.said == [RUNNING] and counting.calls > calls
+
+
+def test_blocks_of_one_form_share_their_code(ask, counting, tmp_path, compiled_loop):
+    singles.write(singles.sd("sdxl").tensors(), tmp_path / "xl.safetensors")
+    model = load_model(tmp_path / "xl.safetensors")
+    loop = compiled_loop(model)
+    made_by(loop, "one", ask(**ASKED, checkpoint="xl"))
+    assert loop.compiling.wait(60)
+    forms = {block.norm1.normalized_shape for block in blocks_of(model.denoiser)}
+    assert len(forms) < len(blocks_of(model.denoiser))
+    assert counting.graphs <= 2 * 3 * len(forms)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"attention": "math"},
+        {"token_merging_ratio": 0.5},
+        {"hypertile_enable_unet": True, "hypertile_max_tile_unet": 128, "width": 256, "height": 256},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_attention_and_shortcuts_go_on_as_they_are(own, registry, ask, counting, asked, compiled_loop):
+    plain = Loop(own, registry)
+    plain.add("plain", ask(**ASKED | asked))
+    right = plain.run()["plain"]
+    loop = compiled_loop(own)
+    # Compiled with plain attention, and then computed with another.
+    size = {name: asked[name] for name in ("width", "height") if name in asked}
+    made_by(loop, "first", ask(**ASKED | size))
+    assert loop.compiling.wait(60)
+    calls = counting.calls
+    assert abs(made_by(loop, "one", ask(**ASKED | asked)) - right).max() <= 1
+    assert loop.said == [RUNNING] and counting.calls > calls
+
+
+def test_a_compiler_that_is_not_there_is_said_once_and_pictures_are_made(own, registry, ask, compiled_loop):
+    def backend(module, inputs):
+        raise InvalidCxxCompiler("No working C++ compiler found in None")
+
+    plain = Loop(own, registry)
+    plain.add("plain", ask(**ASKED))
+    right = plain.run()["plain"]
+    loop = compiled_loop(own, backend)
+    said = []
+    for number in range(3):
+        assert (made_by(loop, f"job{number}", ask(**ASKED)) == right).all()
+        assert loop.compiling.wait(60)
+        said.append(list(loop.said))
+    (sentence,) = {text for texts in said for text in texts} - {WAITING}
+    assert "found no C++ compiler" in sentence and "'Compile repeated blocks' off" in sentence
+    assert sum(sentence in texts for texts in said) == 1 and said[2] == []
+
+
+def test_what_a_compiler_says_stands_in_the_sentence():
+    try:
+        try:
+            raise ValueError("a strange graph\nwith more lines")
+        except ValueError as error:
+            raise RuntimeError("backend failed") from error
+    except RuntimeError as error:
+        assert "(ValueError: a strange graph); " in why_not(error)
+
+
+def test_only_so_many_sizes_are_compiled_for(own, ask, monkeypatch, compiled_loop):
+    monkeypatch.setattr("webui.engine.compiling.apply._MOST_KINDS", 1)
+    loop = compiled_loop(own)
+    made_by(loop, "first", ask(**ASKED))
+    made_by(loop, "wide", ask(**ASKED, width=128))
+    assert loop.said == [MANY]
+
+
+def test_a_model_that_goes_is_not_kept_by_what_was_compiled_of_it(tiny_checkpoint, ask, counting, compiled_loop):
+    model = load_model(tiny_checkpoint)
+    loop = compiled_loop(model)
+    for name in ("first", "second"):
+        made_by(loop, name, ask(**ASKED))
+        assert loop.compiling.wait(60)
+    assert counting.calls
+    network = ref(model.denoiser)
+    loop.model = loop.ends = None
+    del model
+    gc.collect()
+    assert network() is None
+
+
+def test_transformers_are_compiled_whole_and_only_with_torchs_own_attention(
+    registry, ask, counting, tmp_path, compiled_loop
+):
+    folder(flow("flux-dev"), tmp_path / "flux")
+    model = load_model(tmp_path / "flux")
+    asked = ASKED | {"checkpoint": "flux", "cfg_scale": 1.0}
+    plain = Loop(model, registry)
+    plain.add("plain", ask(**asked))
+    right = plain.run()["plain"]
+    loop = compiled_loop(model)
+    made_by(loop, "first", ask(**asked))
+    assert loop.compiling.wait(60)
+    calls = counting.calls
+    assert abs(made_by(loop, "second", ask(**asked)) - right).max() <= 1
+    assert loop.said == [RUNNING] and counting.calls > calls
+    calls = counting.calls
+    assert abs(made_by(loop, "math", ask(**asked, attention="math")) - right).max() <= 1
+    assert counting.calls == calls and "torch's own attention (sdpa) alone" in loop.said[0]
+
+
+def kept_in_few_bits(network):
+    layer = blocks_of(network)[0].attn1.to_q
+    layer.weight = torch.nn.Parameter(KeptTensor(layer.weight.detach().to(FP8), torch.float32), requires_grad=False)
+
+
+def waiting_in_ram(network):
+    from webui.engine.memory.seats import Seats
+
+    Seats(torch.device("cpu"), 2**40, lambda tensor: tensor.clone()).seat(network)
+
+
+def hooked(network):
+    blocks_of(network)[0].ff.register_forward_hook(lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [(kept_in_few_bits, "fewer bits"), (waiting_in_ram, "waits in RAM"), (hooked, "an extension changes them")],
+)
+def test_what_cannot_be_compiled_is_said_and_computed_as_ever(own, registry, ask, counting, spoil, why, compiled_loop):
+    spoil(own.denoiser)
+    plain = Loop(own, registry)
+    plain.add("plain", ask(**ASKED))
+    right = plain.run()["plain"]
+    loop = compiled_loop(own)
+    assert (made_by(loop, "one", ask(**ASKED)) == right).all()
+    assert len(loop.said) == 1 and why in loop.said[0] and not counting.graphs
+
+
+def test_what_extensions_change_for_a_pass_is_not_passed_by(own, ask, compiled_loop, counting):
+    loop = compiled_loop(own)
+    right = made_by(loop, "first", ask(**ASKED))
+    assert loop.compiling.wait(60)
+    calls = counting.calls
+    handle = blocks_of(own.denoiser)[0].ff.register_forward_hook(lambda _, given, answer: answer * 3)
+    assert abs(made_by(loop, "changed", ask(**ASKED)) - right).max() > 1
+    assert loop.said == [CHANGED] and counting.calls == calls
+    handle.remove()
+    assert abs(made_by(loop, "after", ask(**ASKED)) - right).max() <= 1 and counting.calls > calls
+
+
+def test_memory_that_runs_short_leaves_nothing_behind(own, ask, counting, compiled_loop):
+    loop = compiled_loop(own)
+    applied = loop.compiling("sdpa", own.denoiser, WHOLE)
+    with pytest.raises(TypeError):
+        own.denoiser()
+    applied.undo()
+    made_by(loop, "one", ask(**ASKED))
+    assert loop.compiling.wait(60) and counting.graphs
+
+
+def test_an_engine_with_the_setting_tells_its_jobs(tiny_checkpoint, registry, plugins, ask, counting, monkeypatch):
+    made = []
+
+    def compiling(config, backends):
+        assert config.compile_repeated_blocks
+        made.append(Compiling(partial(apply, backends), counting))
+        return made[0]
+
+    monkeypatch.setattr("webui.engine.engine.attention_of", compiling)
+    with running(tiny_checkpoint.parent, registry, plugins, compile_repeated_blocks=True) as bench:
+        told = []
+        for job in ("a", "b"):
+            bench.engine.submit(job, ask(**ASKED))
+            bench.heard.end(job)
+            told.append([note.text for note in bench.heard.of(job, Note)])
+            assert made[0].wait(60)
+    assert told[0][0] == WAITING and told[1] == [RUNNING]
+    torch.compiler.reset()
