@@ -1,5 +1,7 @@
 """Numbers that overflow in half precision: what they spoil is made again in 32 bits, it is said, and remembered."""
 
+import threading
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -7,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from tests.engine.helpers import pixels, running, write_checkpoint
 from webui.core.events import Failed, Finished, Note, Picture
 from webui.core.request import GenerationRequest
+from webui.engine.finishing import finish_batch
 from webui.engine.overflows import Overflows, can_widen
 
 DENOISER = "This checkpoint's numbers overflow in half precision, so its denoiser computes in 32 bits."
@@ -121,6 +124,24 @@ def test_a_job_that_is_stopped_while_it_begins_anew_ends(half, ask):
     end = half.heard.end("a")
     assert isinstance(end, Finished) and end.interrupted
     assert len(half.make(ask(checkpoint="fine"))[0]) == 1
+
+
+def test_a_job_that_was_stopped_is_not_made_anew_for_what_then_overflows(half, ask, monkeypatch):
+    decodes, go_on = threading.Event(), threading.Event()
+
+    def held(*arguments):
+        decodes.set()
+        assert go_on.wait(60)
+        return finish_batch(*arguments)
+
+    monkeypatch.setattr("webui.engine.engine.finish_batch", held)
+    half.engine.submit("a", ask(checkpoint="unet"))
+    assert decodes.wait(60)
+    half.engine.stop_now("a")
+    go_on.set()
+    end = half.heard.end("a")
+    assert isinstance(end, Finished) and end.interrupted and end.pictures == 0
+    assert len(half.gate.passes) == 4
 
 
 def test_a_vae_is_known_with_its_checkpoint_or_by_its_own_file():

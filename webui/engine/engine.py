@@ -294,7 +294,7 @@ class Engine:
             self._intake.take_vae(run, self._later(partial(self._decode_wide, run, batch, end, model)))
             return
         run.decoding -= 1
-        if run.ready:
+        if run.ready and not run.stopped:
             self._begin_again(run)
         run.put_back(batch)
         self._next_batch(run)
@@ -324,7 +324,7 @@ class Engine:
             self._next_batch(run)
 
     def _stop_now(self, run: Run) -> None:
-        run.ending = True
+        run.ending = run.stopped = True
         run.owed.clear()
         if run.lane is None:
             self._next_batch(run)

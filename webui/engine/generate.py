@@ -59,6 +59,8 @@ class Run:
     ready: bool = False
     """Whether it has its models and texts, and has joined the loop."""
     ending: bool = False
+    stopped: bool = False
+    """Whether it ends at once: what was begun is not made anew either."""
     interrupted: bool = False
     cancelled: bool = False
     ended: bool = False
@@ -79,7 +81,7 @@ class Run:
     @property
     def goes_on(self) -> bool:
         """Whether another batch is to be made: of a job that ends after its picture only one that was begun already."""
-        if not self.batches or (self.ending and self.interrupted):
+        if not self.batches or self.stopped:
             return False
         return not self.ending or self.batches[0] in self.owed
 
