@@ -12,15 +12,17 @@ import torch
 from tests.engine.helpers import write_checkpoint
 from tools.bench.aside import aside
 from tools.bench.hooks import hooks
+from tools.bench.ladder import ladder
 from tools.bench.loading import loading
 from tools.bench.manager import manager
 from tools.bench.model_shapes import SMALL, TRUE, sd1, sdxl
 from tools.bench.pictures import Work
 from tools.bench.random_files import write
-from tools.bench.speed import OPTIONS, speed
+from tools.bench.speed import ENGINES, LARGE_OPTIONS, OPTIONS, speed
 from tools.bench.swapping import swapping
 from webui.core.errors import DarkroomError
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.memory.ladder import Climb
 
 TINY = replace(SMALL, tokens=TRUE.tokens, unet=(64,) * 4)
 
@@ -54,9 +56,30 @@ def test_the_engine_and_the_pipeline_draw_the_same_picture(tmp_path: Path, label
 
 def test_each_speed_option_is_timed_and_its_picture_compared(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "tiny")
-    rows = speed(tmp_path / "tiny", Work(64, 64, 12, 1, 0, "64 x 64"), "cpu", 0)
-    assert len(rows) == len(OPTIONS) + 1 and all(row.value and row.value > 0 for row in rows)
-    assert not any("; 0.00/255 apart" in row.note for row in rows[:-1]), "each changes the picture"
+    # Compiling takes a minute, and is tested elsewhere.
+    rows = speed(tmp_path / "tiny", Work(64, 64, 12, 1, 0, "64 x 64"), "cpu", 0, engines=ENGINES[:2])
+    assert len(rows) == len(OPTIONS) + len(LARGE_OPTIONS) + 2 + 3 and all(row.value and row.value > 0 for row in rows)
+    apart = {row.name: row.note.endswith("; 0.00/255 apart") for row in rows}
+    assert not any(same for name, same in apart.items() if "plain again" not in name and "worker" not in name)
+    assert all(same for name, same in apart.items() if "plain again" in name)
+
+
+def test_each_rung_is_climbed_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_checkpoint(tmp_path / "tiny")
+    taken: list[str] = []
+    up = Climb.up
+
+    def watched(climb: Climb) -> bool:
+        before = set(climb.notes)
+        found = up(climb)
+        taken.extend(set(climb.notes) - before)
+        return found
+
+    monkeypatch.setattr(Climb, "up", watched)
+    rows = ladder(tmp_path / "tiny", Work(64, 64, 2, 1, 0, "64 x 64"), "cpu", 0)
+    assert len(rows) == 9 and all(row.value and row.value > 0 for row in rows)
+    # Twice each, the round that warms up counted.
+    assert [note.split()[-1] for note in taken] == [*["before."] * 2, *["sub-quadratic."] * 2, *["tiles."] * 2]
 
 
 def test_hooks_are_timed_each_by_itself() -> None:

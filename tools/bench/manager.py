@@ -32,6 +32,7 @@ from webui.engine.checkpoints.forms.base import folder_form
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.config import EngineConfig
 from webui.engine.engine import Engine
+from webui.engine.memory.ladder import Shape
 from webui.engine.work.folder_form import write_form
 from webui.plugins.loader import build_registry, load_plugins
 
@@ -91,12 +92,19 @@ def _request(work: Work, number: int, checkpoint: Checkpoint) -> GenerationReque
 
 
 @contextmanager
-def engine_on(folder: Path, threads: int, device: str = "cpu") -> Iterator[tuple[Engine, queue.SimpleQueue[Output]]]:
-    """An engine on a folder's checkpoints, and what it tells of its one job."""
+def engine_on(
+    folder: Path,
+    threads: int,
+    device: str = "cpu",
+    *,
+    on_try: Callable[[Shape], None] = lambda shape: None,
+    **more: Any,
+) -> Iterator[tuple[Engine, queue.SimpleQueue[Output]]]:
+    """An engine on a folder's checkpoints, and what it tells of its one job. more: further options of its config."""
     plugins = load_plugins((), "worker")
     told: queue.SimpleQueue[Output] = queue.SimpleQueue()
-    config = EngineConfig(ModelFolders((folder,)), device=device, threads=threads)
-    engine = Engine(config, build_registry(plugins), plugins, lambda job_id, output: told.put(output))
+    config = EngineConfig(ModelFolders((folder,)), device=device, threads=threads, **more)
+    engine = Engine(config, build_registry(plugins), plugins, lambda job_id, output: told.put(output), on_try=on_try)
     try:
         yield engine, told
     finally:

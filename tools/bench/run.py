@@ -31,6 +31,7 @@ PARTS = (
     "swapping",
     "attention",
     "speed",
+    "ladder",
     "hooks",
     "start",
     "page",
@@ -90,6 +91,7 @@ async def bench(plan: Plan, listener: Listener) -> None:
             "swapping": ("Swapping to a model held in RAM", lambda: _swapping(folder, plan)),
             "attention": ("Attention backends on the layers of SD1.5 and SDXL", lambda: _attention(plan)),
             "speed": ("Speed options on the starter model", lambda: _speed(starter, work, plan)),
+            "ladder": ("Running out of memory, on the starter model", lambda: _ladder(starter, work, plan)),
             "hooks": ("Hooks of extensions", lambda: _hooks(plan)),
             "start": ("The first picture after a start", lambda: start(folder, work.request(0), plan.flags)),
             "page": ("The page, against a bare one", lambda: page(folder, 2 * work.rounds)),
@@ -128,6 +130,10 @@ def _attention(plan: Plan) -> list[Row]:
 
 def _speed(starter: Checkpoint, work: Work, plan: Plan) -> list[Row]:
     return aside("tools.bench.speed:speed", starter.path, work, plan.device, plan.threads)
+
+
+def _ladder(starter: Checkpoint, work: Work, plan: Plan) -> list[Row]:
+    return aside("tools.bench.ladder:ladder", starter.path, work, plan.device, plan.threads)
 
 
 def _hooks(plan: Plan) -> list[Row]:
