@@ -42,6 +42,7 @@ PARTS = {
     "extension_works": "service",
     "instance": "service",
     "model_works": "service",
+    "extension_routes": "service",
     "scripts": "service",
     "serve": "app",
     "workers": "service",

@@ -31,6 +31,7 @@ from webui.engine.checkpoints.completion import PartFile
 from webui.engine.work.library import Library
 from webui.extension_life.cards import Cards as ExtensionCards
 from webui.extension_life.life import Life
+from webui.extension_routes import ExtensionRoutes
 from webui.extension_works import ExtensionWorks
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
@@ -80,6 +81,7 @@ class Service:
         self.extension_works = ExtensionWorks(life, extension_cards, self._reports)
         """Installing, switching and removing extensions, the owner's."""
         self.workers = Workers(scheduler)
+        self.extension_routes = ExtensionRoutes(self, plugins)
         self.scripts = Scripts(registry.scripts, self._accepted, self._put, queue, settings)
         """Scripts of extensions, for everybody who may make pictures."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +52,21 @@ class Script:
     title: str
     function: str
     pictures: int = 1
+    extension: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address of the server: /api/v1/x/EXTENSION/NAME.
+
+    `function` is "module:function", resolved in the web process: (asked) -> JSON-ready data, or an Answer
+    (core/asked.py). It runs on a thread of its own and has 30 seconds. `level` is the least trust that is needed.
+    """
+
+    name: str
+    function: str
+    method: Literal["GET", "POST"] = "GET"
+    level: Literal["visitor", "user", "owner"] = "owner"
     extension: str = ""
     aliases: tuple[str, ...] = ()

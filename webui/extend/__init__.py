@@ -3,6 +3,7 @@
 What worker.py needs besides is in webui.extend.worker.
 """
 
+from webui.core.asked import Answer, Asked
 from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.core.events import (
     Cancelled,
@@ -18,7 +19,7 @@ from webui.core.events import (
     Step,
 )
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, PostProcessing, Script
+from webui.core.hook_rows import Guidance, PostProcessing, Route, Script
 from webui.core.job import Job, State
 from webui.core.model_work import ModelWork, option
 from webui.core.registry import (
@@ -42,7 +43,9 @@ from webui.plugins.manifest import API
 
 __all__ = [
     "API",
+    "Answer",
     "Architecture",
+    "Asked",
     "AttentionBackend",
     "Cancelled",
     "Command",
@@ -69,6 +72,7 @@ __all__ = [
     "Progress",
     "Queued",
     "Result",
+    "Route",
     "Sampler",
     "Saving",
     "Schedule",

@@ -8,7 +8,7 @@ import pluggy
 
 from webui.core.events import Event
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, PostProcessing, Script
+from webui.core.hook_rows import Guidance, PostProcessing, Route, Script
 from webui.core.job import Job
 from webui.core.registry import (
     Architecture,
@@ -66,6 +66,10 @@ class CollectingHooks:
     @hookspec
     def scripts(self) -> list[Script]:  # type: ignore[empty-body]
         """From one request to many and back; `function` is resolved in the web process."""
+
+    @hookspec
+    def routes(self) -> list[Route]:  # type: ignore[empty-body]
+        """Addresses of the server; `function` is resolved in the web process."""
 
     @hookspec
     def tabs(self) -> list[Tab]:  # type: ignore[empty-body]
@@ -159,7 +163,7 @@ class WebHooks:
 
 COLLECTING = (
     *("samplers", "schedules", "families", "architectures", "attention_backends"),
-    *("fields", "guidance", "post_processing", "scripts"),
+    *("fields", "guidance", "post_processing", "scripts", "routes"),
     *("tabs", "commands", "works"),
 )
 WORKER = (

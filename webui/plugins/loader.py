@@ -81,6 +81,7 @@ def build_registry(plugins: Plugins) -> Registry:
         guidance=plugins.table("guidance"),
         post_processing=plugins.table("post_processing"),
         scripts=plugins.table("scripts"),
+        routes=plugins.table("routes"),
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
         works=plugins.table("works"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from webui.core.errors import DarkroomError, nearest
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, PostProcessing, Script
+from webui.core.hook_rows import Guidance, PostProcessing, Route, Script
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
@@ -62,6 +62,7 @@ _KINDS = (
     _Kind("guidance", Guidance, "guidance"),
     _Kind("post_processing", PostProcessing, "post-processing"),
     _Kind("scripts", Script, "script", field="script"),
+    _Kind("routes", Route, "route"),
     _Kind("tabs", Tab, "tab", ("build",)),
     _Kind("commands", Command, "command", ("run",)),
     _Kind("works", Work, "work", ("accept", "files", "function")),
@@ -151,6 +152,9 @@ def _own(row: Any, kind: _Kind, extension: Manifest, folder: Path) -> Any:
         changed[kind.mapped] = {name: own(function) for name, function in getattr(row, kind.mapped).items()}
     if hasattr(row, "extension"):
         changed["extension"] = extension.name
+    if isinstance(row, Route):
+        # Two extensions may each have an address of one name.
+        changed["name"] = f"{extension.name}/{row.name}"
     row = replace(row, **changed)
     return replace(row, group=extension.title) if isinstance(row, Sampler) else row
 

@@ -63,6 +63,9 @@ _OURS: Final[Mapping[str, Right]] = {
     "HEAD /openapi.json": Right(ALL),
     # The native API.
     "POST /api/v1/jobs": Right(ALL, "write", 256 * KIB),
+    # Each of these addresses asks for a level of its own besides.
+    "GET /api/v1/x/{extension}/{name}": Right(ALL),
+    "POST /api/v1/x/{extension}/{name}": Right(ALL, "write", 256 * KIB),
     "GET /api/v1/scripts": Right(ALL),
     "POST /api/v1/scripts/{name}": Right(ALL, "write", 256 * KIB),
     "GET /api/v1/jobs": Right(ALL),

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from webui.web.api import (
     catalogues,
     events,
+    extension_routes,
     extensions,
     jobs,
     model_works,
@@ -57,6 +58,7 @@ def build_api(service: Service, access: Access, stop: Callable[[bool], None]) ->
         models.build(service),
         model_works.build(service),
         scripts.build(service),
+        extension_routes.build(service),
         workers.build(service),
         extensions.build(service, access),
         owner.build(service, access, stop),
