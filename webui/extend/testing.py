@@ -102,8 +102,7 @@ class Studio:
 
     def module(self, name: str) -> ModuleType:
         """A module of the extension, as it was loaded: "worker" is its worker.py."""
-        package = read_manifest(self._folders[0]).package
-        return importlib.import_module(f"{package}.{name}")
+        return _module_of(self._folders[0], name)
 
     def close(self) -> None:
         """End the engine."""
@@ -122,6 +121,11 @@ class Desk:
     url: str
     house: House
     client: httpx.Client = field(repr=False)
+    folders: Sequence[Path] = ()
+
+    def module(self, name: str) -> ModuleType:
+        """A module of the extension, as it was loaded: "extension" is its extension.py."""
+        return _module_of(self.folders[0], name)
 
     def finished(self, job_id: str) -> dict[str, Any]:
         """A job as the API shows it, once it has ended."""
@@ -172,7 +176,7 @@ def desk_with(*folders: Path, home: Path) -> Iterator[Desk]:
     url = f"http://127.0.0.1:{server.port}"
     try:
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {_TOKEN}"}, timeout=30) as client:
-            yield Desk(url, house, client)
+            yield Desk(url, house, client, folders)
     finally:
         server.stop()
         thread.join(15)
@@ -209,6 +213,10 @@ def _extension_of(test: Path) -> Path:
         if (folder / FILE).is_file():
             return folder
     raise DarkroomError(f"{test} lies in no extension's folder: none above it has an {FILE}.")
+
+
+def _module_of(folder: Path, name: str) -> ModuleType:
+    return importlib.import_module(f"{read_manifest(folder).package}.{name}")
 
 
 def _refuse_broken(plugins: Plugins) -> None:
