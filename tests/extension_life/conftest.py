@@ -122,8 +122,8 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
 class House:
     """Paths, and a Life whose settings are a list."""
 
-    def __init__(self, folder: Path) -> None:
-        self.paths = Paths(data_dir=folder, program_dir=folder / "program")
+    def __init__(self, folder: Path, program: Path | None = None) -> None:
+        self.paths = Paths(data_dir=folder, program_dir=program or folder / "program")
         self.off: tuple[str, ...] = ()
         self.indexes: list[str] = []
         self.life = Life(self.paths, lambda: self.off, self._disable, lambda: self.indexes)

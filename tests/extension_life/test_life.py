@@ -11,7 +11,9 @@ import pytest
 
 from tests.extension_life.conftest import House, Repository, Wheel, extension, zipped
 from webui.core.errors import Conflict, DarkroomError, InvalidField, NotFound, StorageProblem, UnknownName
+from webui.core.paths import Paths
 from webui.extension_life.content import BadContent
+from webui.extension_life.places import Places
 from webui.extension_life.pointer import current
 from webui.extension_life.task import Stopped, Task
 from webui.plugins.loader import load_plugins
@@ -224,6 +226,25 @@ def test_a_name_is_one_extensions_alone(house: House, tmp_path: Path, task: Task
     house.add(extension(tmp_path / "c", "my-thing", "1"))
     assert house.add(extension(tmp_path / "d", "my_thing", "2")) == "2", "the same name takes its place"
     assert house.names() == ["built-in", "my_thing", "other"]
+
+
+def test_what_came_with_the_program_is_not_taken_away_where_both_share_a_folder(tmp_path: Path, task: Task) -> None:
+    house = House(tmp_path, program=tmp_path)
+    extension(house.own / "bundled", "bundled", author="Darkroom")
+    extension(house.own / "byhand", "byhand", author="Ann")
+    house.add(extension(tmp_path / "source", "installed", author="Darkroom"))
+    with pytest.raises(Conflict, match="belongs to Darkroom itself"):
+        house.life.remove("bundled")
+    for name in ("byhand", "installed"):
+        house.life.remove(name)
+    assert house.names() == ["bundled"]
+
+
+def test_bundled_extensions_name_their_author() -> None:
+    places = Places(Paths())
+    for found in places.found():
+        if found.manifest and found.folder.name.startswith("example-"):
+            assert places.is_bundled(found, installed=False)
 
 
 def test_switching_is_by_either_name(house: House, tmp_path: Path, task: Task) -> None:

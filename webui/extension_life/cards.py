@@ -71,7 +71,7 @@ class Cards:
             "contributes": self._contributes(report),
             "missing": overlay.missing(manifest.dependencies, self._state, self._core) if manifest and is_on else [],
             "hooks": [asdict(time) for time in report.hooks],
-            "removable": found is not None and self._life.places.is_own(found.folder),
+            "removable": found is not None and not self._life.is_bundled(found),
             **_origin(record),
         }
 

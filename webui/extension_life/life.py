@@ -129,6 +129,10 @@ class Life:
             raise UnknownName("extension", name, [one.name for one in self.places.found()], field="name")
         return found
 
+    def is_bundled(self, found: Found) -> bool:
+        """Whether it came with Darkroom: it can be switched off, but neither updated nor removed."""
+        return self.places.is_bundled(found, installed=self.records.get(found.name) is not None)
+
     def is_off(self, found: Found) -> bool:
         """Whether it is switched off in the settings, by its own name or its folder's."""
         return self._is_named_off(found.name) or self._is_named_off(found.folder.name)
@@ -153,7 +157,7 @@ class Life:
         """Move it into the bin. Raises UnknownName, and Conflict where it is Darkroom's own or another requires it."""
         with self.places.alone():
             found = self.installed(name)
-            if not self.places.is_own(found.folder):
+            if self.is_bundled(found):
                 raise Conflict(f"'{found.name}' belongs to Darkroom itself.", remedies=("Switch it off",))
             self._check_not_required(found)
             kept = self.places.to_bin(found.folder)
@@ -239,7 +243,7 @@ class Life:
     def _check_place(self, name: str) -> Found | None:
         """The extension whose place one of this name takes. Raises Conflict where it may not."""
         before = self.places.get(name)
-        if before is not None and not self.places.is_own(before.folder):
+        if before is not None and self.is_bundled(before):
             raise Conflict(f"An extension '{before.name}' belongs to Darkroom itself.", field="source")
         if before is None or before.folder.name != name:
             self._check_free(name)

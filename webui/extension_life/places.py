@@ -17,6 +17,9 @@ from webui.core.paths import Paths
 from webui.extension_life.fetch import disk_sentences
 from webui.plugins.manifest import Manifest, read_manifest, same
 
+BUNDLED_AUTHOR = "Darkroom"
+"""Whom the extensions that come with the program name as their author."""
+
 _STAGING = ".fetched-"
 _BIN = ".bin"
 _PENDING = "pending"
@@ -59,9 +62,15 @@ class Places:
         """The extension of this name; the first where there are two, as it is the one that is loaded."""
         return next((found for found in self.found() if same(found.name, name)), None)
 
-    def is_own(self, folder: Path) -> bool:
-        """Whether a folder lies where extensions are installed, and so may be taken away."""
-        return folder.parent == self.own
+    def is_bundled(self, found: Found, *, installed: bool) -> bool:
+        """Whether an extension came with Darkroom, and so can be switched off but not taken away.
+
+        Where the person's folder is the program's own, its author tells; `installed` is said of one with a record.
+        """
+        if found.folder.parent != self.own:
+            return True
+        mine = self.own == self._folders[0] and not installed
+        return mine and found.manifest is not None and found.manifest.author == BUNDLED_AUTHOR
 
     def staging(self) -> Path:
         """The path of a new hidden folder beside the extensions, on their disk; old ones go."""
