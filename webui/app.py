@@ -38,6 +38,7 @@ from webui.jobs.recovery import take_up
 from webui.jobs.scheduler import Scheduler
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
+from webui.plugins.model_sources import sources_of
 from webui.service import Service
 
 log = logging.getLogger(__name__)
@@ -168,7 +169,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         bus=bus,
         store=store,
         scheduler=scheduler,
-        library=Library(lambda: catalogue, paths.models, paths.state / NAME),
+        library=Library(lambda: catalogue, paths.models, paths.state / NAME, sources=sources_of(plugins)),
         life=life,
         extension_cards=ExtensionCards(life, paths.state, plugins.brought, loads=paths.use_extensions),
     )

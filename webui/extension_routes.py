@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from webui.core.asked import Asked
-from webui.core.errors import DarkroomError, NotAllowed, NotFound
+from webui.core.errors import NotAllowed, NotFound
 from webui.core.job import Identity, Job, Level, StoredPicture
 from webui.plugins.calls import answer_within
 from webui.plugins.meter import Call, refusal
@@ -39,24 +39,12 @@ class ExtensionRoutes:
         if who.level.rank < Level(row.level).rank:
             raise NotAllowed("You may not ask for this.")
         house = _Rooms(self._service, who, asyncio.get_running_loop())
-        call = Call(row.extension, "routes", partial(_answered, resolve(row.function), Asked(values, who, house)))
+        call = Call(row.extension, "routes", resolve(row.function))
+        answer = partial(self._plugins.meter.ask, call, (Asked(values, who, house),))
         try:
-            found = await asyncio.to_thread(
-                answer_within, SECONDS, partial(self._plugins.meter.run, call, ()), f"{row.name} of {row.extension}"
-            )
+            return await asyncio.to_thread(answer_within, SECONDS, answer, f"{row.name} of {row.extension}")
         except TimeoutError as error:
             raise refusal(call, f"{row.name} takes longer than {SECONDS:g} s.") from error
-        if isinstance(found, DarkroomError):
-            raise found
-        return found
-
-
-def _answered(function: Any, asked: Asked) -> Any:
-    # What it refuses with a sentence of its own is no failure of the extension.
-    try:
-        return function(asked)
-    except DarkroomError as error:
-        return error
 
 
 class _Rooms:

@@ -70,3 +70,19 @@ class Route:
     level: Literal["visitor", "user", "owner"] = "owner"
     extension: str = ""
     aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where models can be downloaded from, besides the hub, CivitAI and plain addresses; asked before these.
+
+    `function` is "module:function", resolved in the web process and in the workshop, so it imports no torch:
+    (wanted) -> None where the address is none of its own, else a function that looks, (web) -> Found
+    (engine/work/download).
+    """
+
+    name: str
+    title: str
+    function: str
+    extension: str = ""
+    aliases: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from webui.core.errors import DarkroomError, UnknownName, nearest
-from webui.core.hook_rows import Guidance, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
 from webui.core.job_request import RequestKinds
 from webui.core.model_work import ModelWork
 from webui.core.panels import Panels
@@ -324,6 +324,7 @@ class Registry:
     post_processing: Table[PostProcessing]
     scripts: Table[Script]
     routes: Table[Route]
+    model_sources: Table[ModelSource]
     tabs: Table[Tab]
     commands: Table[Command]
     works: Table[Work]

@@ -19,7 +19,7 @@ from webui.core.events import (
     Step,
 )
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
 from webui.core.job import Job, State
 from webui.core.model_work import ModelWork, option
 from webui.core.registry import (
@@ -37,6 +37,9 @@ from webui.core.registry import (
 from webui.core.request import GenerationRequest
 from webui.core.saving import Saving
 from webui.engine.checkpoints.architectures.base import Form, Names
+from webui.engine.work.download.found import Found, RemoteFile
+from webui.engine.work.download.look import Wanted
+from webui.engine.work.download.web import Web
 from webui.images.results import MadePicture, Result
 from webui.plugins.hooks import hookimpl
 from webui.plugins.manifest import API
@@ -57,12 +60,14 @@ __all__ = [
     "Field",
     "Finished",
     "Form",
+    "Found",
     "GenerationRequest",
     "Guidance",
     "ImageReady",
     "Job",
     "Loading",
     "MadePicture",
+    "ModelSource",
     "ModelWork",
     "Names",
     "Need",
@@ -71,6 +76,7 @@ __all__ = [
     "PreviewReady",
     "Progress",
     "Queued",
+    "RemoteFile",
     "Result",
     "Route",
     "Sampler",
@@ -81,6 +87,8 @@ __all__ = [
     "Step",
     "Tab",
     "Variant",
+    "Wanted",
+    "Web",
     "Work",
     "hookimpl",
     "option",

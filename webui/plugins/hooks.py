@@ -8,7 +8,7 @@ import pluggy
 
 from webui.core.events import Event
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
 from webui.core.job import Job
 from webui.core.registry import (
     Architecture,
@@ -70,6 +70,10 @@ class CollectingHooks:
     @hookspec
     def routes(self) -> list[Route]:  # type: ignore[empty-body]
         """Addresses of the server; `function` is resolved in the web process."""
+
+    @hookspec
+    def model_sources(self) -> list[ModelSource]:  # type: ignore[empty-body]
+        """Where models can be downloaded from; `function` is resolved in the web process and in the workshop."""
 
     @hookspec
     def tabs(self) -> list[Tab]:  # type: ignore[empty-body]
@@ -163,7 +167,7 @@ class WebHooks:
 
 COLLECTING = (
     *("samplers", "schedules", "families", "architectures", "attention_backends"),
-    *("fields", "guidance", "post_processing", "scripts", "routes"),
+    *("fields", "guidance", "post_processing", "scripts", "routes", "model_sources"),
     *("tabs", "commands", "works"),
 )
 WORKER = (

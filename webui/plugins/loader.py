@@ -82,6 +82,7 @@ def build_registry(plugins: Plugins) -> Registry:
         post_processing=plugins.table("post_processing"),
         scripts=plugins.table("scripts"),
         routes=plugins.table("routes"),
+        model_sources=plugins.table("model_sources"),
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
         works=plugins.table("works"),

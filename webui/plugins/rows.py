@@ -12,7 +12,7 @@ from typing import Any
 
 from webui.core.errors import DarkroomError, nearest
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
@@ -63,6 +63,7 @@ _KINDS = (
     _Kind("post_processing", PostProcessing, "post-processing"),
     _Kind("scripts", Script, "script", field="script"),
     _Kind("routes", Route, "route"),
+    _Kind("model_sources", ModelSource, "model source"),
     _Kind("tabs", Tab, "tab", ("build",)),
     _Kind("commands", Command, "command", ("run",)),
     _Kind("works", Work, "work", ("accept", "files", "function")),

@@ -16,7 +16,7 @@ from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.work.download.fetch import FetchFiles
 from webui.engine.work.download.found import Found
-from webui.engine.work.download.look import Wanted, check_wanted, look
+from webui.engine.work.download.look import Source, Wanted, check_wanted, look
 from webui.engine.work.download.tokens import TokenFile
 from webui.engine.work.files import WorkFiles, check_target
 from webui.engine.work.merging import MergeFiles, merged
@@ -44,6 +44,8 @@ class Library:
     models: Path
     tokens: Path | None = None
     any_file: bool = False
+    sources: tuple[Source, ...] = ()
+    """Where extensions find models to download."""
 
     @property
     def catalogue(self) -> Catalogue:
@@ -120,7 +122,7 @@ def wanted(request: Download) -> Wanted:
 
 def download_files(request: Download, library: Library) -> FetchFiles:
     """What its server has, by a look at it, and the place that it goes to. Raises DarkroomError."""
-    found = look(wanted(request), TokenFile(library.tokens))
+    found = look(wanted(request), TokenFile(library.tokens), sources=library.sources)
     return FetchFiles(found, download_place(found, request.name, library), library.tokens)
 
 
@@ -132,7 +134,7 @@ def download_place(found: Found, name: str, library: Library) -> Path:
 
 def accept_download(request: Download, library: Library) -> Download:
     """The request, if its address is one; no server is asked yet. Raises InvalidField."""
-    check_wanted(wanted(request))
+    check_wanted(wanted(request), sources=library.sources)
     return replace(request, address=request.address.strip())
 
 

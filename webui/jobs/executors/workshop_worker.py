@@ -17,6 +17,7 @@ from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.work.base import Stopped, is_sentence
 from webui.engine.work.download.fetch import FetchFiles
+from webui.engine.work.download.look import Source
 from webui.engine.work.library import Library
 from webui.extension_life.pointer import use_packages
 from webui.jobs.executors.arrived import is_fetched
@@ -25,6 +26,7 @@ from webui.jobs.executors.messages import Cancel, Submit, Tell
 from webui.jobs.executors.process import Link
 from webui.jobs.executors.workshop import WorkshopConfig
 from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.model_sources import sources_of
 from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)
@@ -44,11 +46,12 @@ def main(link: Link, config: WorkshopConfig) -> None:
         os.nice(_NICE)
     if config.cache_dir is not None and config.extension_folders:
         use_packages(config.cache_dir)
-    registry = build_registry(load_plugins(config.extension_folders, "worker", config.disabled_extensions))
+    plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions, link.marks)
+    registry = build_registry(plugins)
     stopped: set[str] = set()
     closing = threading.Event()
     works: SimpleQueue[Submit | None] = SimpleQueue()
-    bench = _Bench(link, config, registry, stopped, closing)
+    bench = _Bench(link, config, registry, sources_of(plugins), stopped, closing)
     # The thread that works is the second one, so that it can be told to stop at any moment.
     worker = threading.Thread(target=bench.work, args=(works,), name="work")
     worker.start()
@@ -70,11 +73,18 @@ class _Bench:
     """Where one work after the other is done."""
 
     def __init__(
-        self, link: Link, config: WorkshopConfig, registry: Registry, stopped: set[str], closing: threading.Event
+        self,
+        link: Link,
+        config: WorkshopConfig,
+        registry: Registry,
+        sources: tuple[Source, ...],
+        stopped: set[str],
+        closing: threading.Event,
     ) -> None:
         self._link = link
         self._config = config
         self._registry = registry
+        self._sources = sources
         self._stopped = stopped
         self._closing = closing
         self._catalogue: Catalogue | None = None
@@ -108,7 +118,7 @@ class _Bench:
 
         row = self._registry.works.get(job.task)
         request = row.request.from_json(job.request)
-        library = Library(self._open_catalogue, self._config.models, self._config.tokens)
+        library = Library(self._open_catalogue, self._config.models, self._config.tokens, sources=self._sources)
         self._link.output(job.job_id, Loading("Looking at the files"))
         files = resolve(row.files)(request, library)
         if should_stop():

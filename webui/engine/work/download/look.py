@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from pathlib import PurePosixPath
@@ -44,14 +44,22 @@ class Servers:
     civitai: str = "https://civitai.com"
 
 
-def look(wanted: Wanted, tokens: TokenFile, servers: Servers | None = None) -> Found:
-    """What lies there. Raises DarkroomError: not there, not reachable, or several files of which one must be named."""
-    servers = servers or Servers()
-    address = check_wanted(wanted, servers)
+Looker = Callable[[Web], Found]
+Source = Callable[[Wanted], "Looker | None"]
+"""Where models can be had: how to look at an address, None where it is none of its own."""
+
+
+def look(wanted: Wanted, tokens: TokenFile, servers: Servers | None = None, sources: Iterable[Source] = ()) -> Found:
+    """What lies there. Raises DarkroomError: not there, not reachable, or several files of which one must be named.
+
+    sources: those that are asked before the hub, CivitAI and plain addresses.
+    """
+    servers, sources = servers or Servers(), tuple(sources)
+    address = check_wanted(wanted, servers, sources)
     typed = (servers.hub, servers.civitai, *([address] if "://" in address else []))
     web = Web(typed, tokens)
     try:
-        found = _looker(address, wanted, servers)(web)
+        found = _looker(address, wanted, servers, sources)(web)
         if not found.kind:
             file = found.files[0]
             found = replace(found, kind=wanted.kind or kind_of(web, file.url, file.name, file.size))
@@ -60,20 +68,24 @@ def look(wanted: Wanted, tokens: TokenFile, servers: Servers | None = None) -> F
     return replace(found, typed=typed, kind=wanted.kind or found.kind)
 
 
-def check_wanted(wanted: Wanted, servers: Servers | None = None) -> str:
+def check_wanted(wanted: Wanted, servers: Servers | None = None, sources: Iterable[Source] = ()) -> str:
     """The address, if there is something to look at; no server is asked. Raises InvalidField."""
     address = wanted.address.strip()
     if not address:
         raise InvalidField("Say what to get: owner/repository/file, or an address.", field="address")
     if wanted.kind and wanted.kind not in KINDS:
         raise InvalidField(f"A kind is one of {', '.join(KINDS)}, not '{wanted.kind[:40]}'.", field="kind")
-    _looker(address, wanted, servers or Servers())
+    _looker(address, wanted, servers or Servers(), sources)
     return address
 
 
-def _looker(address: str, wanted: Wanted, servers: Servers) -> Callable[[Web], Found]:
+def _looker(address: str, wanted: Wanted, servers: Servers, sources: Iterable[Source]) -> Looker:
     if "://" in address:
         check_address(address)
+    for source in sources:
+        looker = source(replace(wanted, address=address))
+        if looker is not None:
+            return looker
     place = hub.parse(address, servers.hub, wanted.revision, wanted.file)
     if place is not None:
         return lambda web: hub.look(web, place, servers.hub)
