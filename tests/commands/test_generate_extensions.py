@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from webui.cli import main
+from webui.commands.generate import known_panels
 from webui.images.metadata import read
 
 DEMO = """
@@ -51,6 +52,25 @@ def test_they_have_flags_that_make_a_request(demo: Path, capsys: pytest.CaptureF
         main(["generate", "--data-dir", str(demo), "--help"])
     said = capsys.readouterr().out
     assert "the extension my-demo: Demo" in said and "--my-demo-shift-by N" in said and "Use 100% of it." in said
+
+
+def test_extensions_are_loaded_only_where_a_word_could_be_theirs(demo: Path) -> None:
+    usual = [
+        "a red -- circle",
+        "--seed",
+        "1",
+        "--data-dir",
+        str(demo),
+        "--no-alone",
+        "--json",
+        "--size=64x64",
+        "-o",
+        "x",
+    ]
+    assert known_panels(usual) == {}
+    for word in ("-h", "--help", "--my-demo-enabled", "--my-demo-shift-by=3", "--misspelt"):
+        assert "my-demo" in known_panels([*usual, word])
+    assert "my-demo" not in known_panels([*usual, "--help", "--disable-all-extensions"])
 
 
 def test_flags_lie_over_a_file_s_values(demo: Path) -> None:

@@ -16,11 +16,13 @@ from typing import Any
 from webui.commands.common import begin, command_parser, parse_flags, settings_store, with_flags, write_line
 from webui.commands.progress import Progress
 from webui.commands.session import Session, open_session
-from webui.core.command_line import Parser, path
+from webui.core.command_line import OF_GENERATE, Parser, path
 from webui.core.errors import DarkroomError, InvalidField, StorageProblem
 from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, event_to_json
 from webui.core.fields import ROWS, Field
+from webui.core.flags import BY_NAME
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
+from webui.extension_life.pointer import use_packages
 from webui.plugins.loader import build_registry, load_plugins
 
 _SIZE = re.compile(r"(\d+)\s*[xX×*]\s*(\d+)")
@@ -51,9 +53,14 @@ def run(arguments: list[str]) -> int:
 
 
 def known_panels(arguments: list[str]) -> Panels:
-    """The fields of the extensions that are switched on, in the folders that the flags name."""
+    """The fields of the extensions that are switched on; none, at no cost, where no word here could be about them."""
+    own = (*OF_GENERATE, *BY_NAME, "--json", "--")
+    if all(word.partition("=")[0] in own for word in arguments if word == "-h" or word.startswith("--")):
+        return NO_PANELS
     options = parse_flags(arguments)
     disabled = settings_store(options).current.disabled_extensions
+    if options.paths.use_extensions:
+        use_packages(options.paths.state)
     return build_registry(load_plugins(options.paths.extensions, "web", disabled)).panels
 
 
