@@ -13,7 +13,7 @@ from webui.core.events import Failed
 from webui.core.frozen import FrozenMap
 from webui.core.infotext import parse
 from webui.engine.guidance import Guided
-from webui.engine.hooks import LaneHooks, Numbers, transformed
+from webui.engine.hooks import LaneHooks, Numbers, of_the_loop, transformed
 from webui.images.metadata import read
 from webui.plugins import hooks
 from webui.plugins.builtin.samplers import samplers
@@ -353,6 +353,7 @@ def test_a_row_is_on_where_its_extension_and_its_field_are(tmp_path, tiny, ask, 
     whole = values and {"strength": 0.5, **values}
     request = ask(extensions=FrozenMap({"pusher": FrozenMap(whole)} if whole else {}))
     hooks_of = LaneHooks.of(plugins, request, tiny, resolve)
+    assert of_the_loop(plugins, request) == (["pusher"] if on else [])
     assert (hooks_of is not None) is on
     if on:
         ones = torch.ones(1, 4, 8, 8)

@@ -19,6 +19,8 @@ from webui.plugins.manager import Plugins
 from webui.plugins.meter import Call
 
 _STEP_HOOKS = ("before_sampling", "before_step", "after_step")
+_LOOP_HOOKS = (*_STEP_HOOKS, "transform_prompt", "transform_conditioning", "patch_model", "before_decoding")
+"""Those that need what a pipeline of its own keeps to itself."""
 
 
 class Numbers:
@@ -60,6 +62,13 @@ def transformed(
         answer = bound({**moving, "latents": latents})
         latents, finite = _taken(bound, answer, latents, numbers, step, finite)
     return latents
+
+
+def of_the_loop(plugins: Plugins, request: GenerationRequest) -> list[str]:
+    """The extensions that would change the prompts, steps or predictions of a request's pictures."""
+    bounds = [bound for hook in _LOOP_HOOKS for bound in plugins.bound(hook, request)]
+    names = {bound.call.extension for bound in bounds if plugins.is_on(bound.call.extension, request)}
+    return sorted(names | {row.extension for row, _ in plugins.switched_on("guidance", request)})
 
 
 class Patches:

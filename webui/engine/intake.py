@@ -23,6 +23,7 @@ from webui.engine.checkpoints.refining import find_refiner
 from webui.engine.conditioning import Conditioner
 from webui.engine.families.base import LoadedModel, Purpose
 from webui.engine.generate import Run
+from webui.engine.hooks import of_the_loop
 from webui.engine.lanes import Guide
 from webui.engine.memory.ladder import Ladder, Shape, kind_of
 from webui.engine.memory.rungs import evicting, freeing, ways_out
@@ -158,6 +159,9 @@ class Intake:
             clip_skip=request.clip_skip,
         )
         models = [model for model in run.models if not isinstance(model, StockModel)]
+        if not models and (unheard := of_the_loop(self._means.plugins, request)):
+            names = " and ".join(f"'{name}'" for name in unheard)
+            self._told.note(run, f"This model runs through its own pipeline, which {names} cannot change.")
         size = request.batch_size
         pictures = (batch * size + place for batch in run.batches for place in range(size))
         run.texts = rewritten(self._means.plugins, request, pictures) if models else {}

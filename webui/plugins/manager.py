@@ -103,13 +103,16 @@ class Plugins:
 
         Those of an extension that has fields are on only where the extension is, and the field that their row names.
         """
-        panels, found = self._tables["fields"], []
+        found = []
         for row in self._tables[kind]:
             options = self.options_of(row.extension, request)
-            on = row.extension not in panels or row.extension in request.extensions
-            if on and (not row.when or options[row.when]):
+            if self.is_on(row.extension, request) and (not row.when or options[row.when]):
                 found.append((row, options))
         return found
+
+    def is_on(self, extension: str, request: Any) -> bool:
+        """Whether an extension is on in this request; one without fields always is."""
+        return extension not in self._tables["fields"] or extension in request.extensions
 
     def table(self, hook: str) -> Table[Any]:
         """The rows that a collecting hook brought."""
