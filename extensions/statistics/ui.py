@@ -5,6 +5,6 @@ from __future__ import annotations
 import gradio as gr
 
 
-def build() -> None:
+def build(page: object) -> None:
     """Build the tab inside its Gradio context: one place, which the script fills."""
     gr.HTML('<div id="statistics" class="dk-list"></div>', padding=False)

@@ -46,3 +46,28 @@ def test_one_extensions_script_that_fails_leaves_the_page_as_it_is(
     page.fill("#txt2img_prompt textarea", "a red circle")
     page.click("#txt2img_generate")
     expect(page.locator("#txt2img_gallery img").first).to_be_visible()
+
+
+def test_tags_are_suggested_taken_with_keys_and_put_away(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    box, tags = page.locator("#txt2img_prompt textarea"), page.locator("#tag_completion")
+    box.click()
+    page.keyboard.type("a (crim")
+    expect(tags.locator("li")).to_have_text(["crimson → red900"])
+    page.keyboard.press("Tab")
+    expect(box).to_have_value("a (red, ")
+    expect(tags).to_be_hidden()
+    page.keyboard.type("bac")
+    page.wait_for_timeout(400)
+    expect(tags).to_be_hidden()
+    for _ in "bac":
+        page.keyboard.press("Backspace")
+    page.keyboard.type("white b")
+    expect(tags.locator("li")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(tags).to_be_hidden()
+    expect(box).to_have_value("a (red, white b")
+    page.keyboard.type("ac")
+    tags.locator("li").click()
+    expect(box).to_have_value("a (red, white background, ")
+    page.wait_for_function("window.darkroom.extend.values().prompt === 'a (red, white background, '")

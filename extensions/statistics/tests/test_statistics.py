@@ -43,4 +43,5 @@ def test_the_address_tells_of_the_askers_own_pictures(desk: Desk) -> None:
 
 
 def test_the_page_has_the_tab(desk: Desk) -> None:
-    assert "tab_statistics" in desk.client.get("/config").text
+    config = desk.client.get("/config").text
+    assert "tab_statistics" in config and 'id=\\"statistics\\"' in config
