@@ -73,6 +73,7 @@ class House:
         # A stack closes what is left in it whatever goes wrong with the others.
         async with AsyncExitStack() as stack:
             stack.callback(self.queue.close)
+            stack.push_async_callback(self.service.extension_works.close)
             await asyncio.to_thread(take_up, self.queue, self.store)
             stack.push_async_callback(self._close_workers)
             for executor in self.executors:

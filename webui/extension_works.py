@@ -25,6 +25,11 @@ class ExtensionWorks:
         self._reports = reports
         self._works = Works()
 
+    async def close(self) -> None:
+        """Stop what runs, and take away what was only looked at."""
+        await asyncio.to_thread(self._works.close)
+        await asyncio.to_thread(self._life.discard_all)
+
     async def list(self, who: Identity) -> dict[str, Any]:
         """A card for each extension, whether a start would change something, and the action that runs."""
         _need_owner(who)

@@ -91,6 +91,12 @@ def test_safe_mode_loads_none_and_the_commands_work_all_the_same(
     assert run(home) == 0
 
 
+def test_the_list_says_what_lacks_packages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extension(home / "extensions" / "mine", dependencies=["dk-nothing>=2", "numpy"])
+    assert run(home) == 0
+    assert "loaded, but lacks dk-nothing>=2: launch.py extensions packages" in capsys.readouterr().out
+
+
 def test_a_running_server_keeps_its_settings(site: Site, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(home, "mine", "")
     assert run(home, "disable", "mine") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.extension_life.conftest import House, Repository, Wheel, extension, zipped
 from webui.core.errors import Conflict, DarkroomError, InvalidField, NotFound, StorageProblem, UnknownName
-from webui.core.paths import Paths
+from webui.core.paths import PROGRAM_DIR, Paths
 from webui.extension_life.content import BadContent
 from webui.extension_life.places import Places
 from webui.extension_life.pointer import current
@@ -189,6 +190,9 @@ def test_one_whose_packages_are_missing_keeps_no_other_from_being_installed(
     with pytest.raises(DarkroomError, match="no dknowhere"):
         house.life.install_packages(task)
     assert current(house.paths.state).packages == {"dkone": "1.0"}
+    shutil.rmtree(house.own / "hungry")
+    house.life.install_packages(Task())
+    assert current(house.paths.state).packages == {"dkone": "1.0"}
 
 
 def test_what_the_core_cannot_have_is_told_before_anybody_agrees(house: House, tmp_path: Path, task: Task) -> None:
@@ -242,9 +246,11 @@ def test_what_came_with_the_program_is_not_taken_away_where_both_share_a_folder(
 
 def test_bundled_extensions_name_their_author() -> None:
     places = Places(Paths())
-    for found in places.found():
-        if found.manifest and found.folder.name.startswith("example-"):
-            assert places.is_bundled(found, installed=False)
+    git = shutil.which("git") or pytest.skip("git is not installed")
+    said = subprocess.run([git, "ls-files", "extensions"], cwd=PROGRAM_DIR, capture_output=True, text=True)
+    tracked = {line.split("/")[1] for line in said.stdout.splitlines()}
+    ours = [found for found in places.found() if found.folder.name in tracked]
+    assert [found.name for found in ours if not places.is_bundled(found, installed=False)] == []
 
 
 def test_switching_is_by_either_name(house: House, tmp_path: Path, task: Task) -> None:

@@ -42,6 +42,25 @@ def test_one_runs_at_a_time_and_can_be_stopped() -> None:
     assert works.running() is None
 
 
+def test_what_runs_is_stopped_when_the_house_closes() -> None:
+    works, goes_on, cleaned = Works(), threading.Event(), threading.Event()
+
+    def do(task: Task) -> None:
+        goes_on.set()
+        try:
+            while True:
+                task.check()
+                time.sleep(0.001)
+        finally:
+            cleaned.set()
+
+    works.start("look", "", do)
+    assert goes_on.wait(10)
+    works.close()
+    assert cleaned.is_set() and works.running() is None
+    works.close()
+
+
 def test_results_and_problems_are_kept() -> None:
     works = Works()
     assert ended(works.start("a", "", lambda task: {"x": 1})).to_json()["result"] == {"x": 1}

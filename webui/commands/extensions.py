@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
 from webui.core.command_line import one_of, split_command
 from webui.core.errors import InvalidField
+from webui.extension_life.overlay import core_packages, missing
 from webui.extension_life.pointer import use_packages
 from webui.extension_life.records import Records
 from webui.plugins.loader import load_plugins
 from webui.plugins.manager import ExtensionReport
+from webui.plugins.manifest import read_manifest
 from webui.plugins.resolve import resolve
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
@@ -67,14 +70,18 @@ def _list(arguments: list[str]) -> int:
         for report in reports:
             write_line(json.dumps(_facts(report, records), ensure_ascii=False))
     elif reports:
-        write_line(table([(r.name, r.version or "-", _became(r)) for r in reports]))
+        core = core_packages(paths.state)
+        write_line(table([(r.name, r.version or "-", _became(r, paths.state, core)) for r in reports]))
     else:
         write_line(f"There are no extensions in {' or '.join(map(str, paths.extensions)) or 'no folder'}.")
     return int(any(report.enabled and not report.ok for report in reports))
 
 
-def _became(report: ExtensionReport) -> str:
-    return "loaded" if report.ok else report.problem if report.enabled else "switched off"
+def _became(report: ExtensionReport, state: Path, core: Mapping[str, str]) -> str:
+    if not report.ok:
+        return report.problem if report.enabled else "switched off"
+    lacks = missing(read_manifest(report.folder).dependencies, state, core) if report.folder else []
+    return f"loaded, but lacks {', '.join(lacks)}: launch.py extensions packages" if lacks else "loaded"
 
 
 def _facts(report: ExtensionReport, records: Records) -> dict[str, object]:

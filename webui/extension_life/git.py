@@ -18,7 +18,6 @@ _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
     "SSH_ASKPASS": "",
-    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
     "GCM_INTERACTIVE": "never",
     "GIT_LFS_SKIP_SMUDGE": "1",
     "LC_ALL": "C",
@@ -27,7 +26,14 @@ _NOT_SO = ("-c", "protocol.ext.allow=never", "-c", "core.hooksPath=", "-c", "cor
 """What a repository or its server could else have run here."""
 
 _NO_NETWORK = ("could not resolve host", "couldn't connect", "failed to connect", "network is unreachable", "timed out")
-_PRIVATE = ("could not read username", "authentication failed", "permission denied", "terminal prompts disabled", "403")
+_PRIVATE = (
+    "host key verification failed",
+    "could not read username",
+    "authentication failed",
+    "permission denied",
+    "terminal prompts disabled",
+    "403",
+)
 _ABSENT = ("not found", "does not exist", "does not appear to be a git repository", "no such")
 
 

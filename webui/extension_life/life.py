@@ -88,6 +88,11 @@ class Life:
         if plan is not None:
             shutil.rmtree(plan.staged.folder.parent, ignore_errors=True)
 
+    def discard_all(self) -> None:
+        """Take away what was fetched for any plan."""
+        for plan_id in list(self._plans):
+            self.discard(plan_id)
+
     def install(self, plan_id: str, task: Task) -> Record:
         """Install what a plan has shown: its packages first, then its folder, in one step; the old one goes to the bin.
 
@@ -183,10 +188,14 @@ class Life:
             shutil.rmtree(kept.parent, ignore_errors=True)
 
     def install_packages(self, task: Task) -> None:
-        """Resolve and install what all extensions that are on need together. Raises DarkroomError."""
+        """Resolve and install what all extensions that are on need together, where something is missing.
+
+        Raises DarkroomError.
+        """
         with self.places.alone():
             wanted = {manifest.name: manifest.dependencies for manifest in self._manifests()}
-            switch(overlay.build(wanted, self._state, task), self._state)
+            if overlay.missing([line for lines in wanted.values() for line in lines], self._state):
+                switch(overlay.build(wanted, self._state, task), self._state)
 
     def newer(self, task: Task) -> list[Newer]:
         """What there is newer of each extension whose origin is known; asks their servers, fetches little."""

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from webui.core.errors import Conflict, DarkroomError, NotFound, Problem
@@ -16,6 +16,7 @@ from webui.extension_life.task import Task
 log = logging.getLogger(__name__)
 
 _KEPT = 20
+_CLOSE_SECONDS = 5.0
 
 State = Literal["running", "done", "failed"]
 
@@ -34,6 +35,7 @@ class Work:
     ended: float | None = None
     result: Any = None
     problem: Problem | None = None
+    thread: threading.Thread = field(default_factory=threading.Thread)
 
     def to_json(self) -> dict[str, Any]:
         """The action as JSON-ready data."""
@@ -70,7 +72,8 @@ class Works:
             self._works[work.id] = work
             for old in list(self._works)[:-_KEPT]:
                 del self._works[old]
-        threading.Thread(target=self._run, args=(work, do), name=f"extensions: {what}", daemon=True).start()
+            work.thread = threading.Thread(target=self._run, args=(work, do), name=f"extensions: {what}", daemon=True)
+            work.thread.start()
         return work
 
     def get(self, work_id: str) -> Work:
@@ -90,6 +93,13 @@ class Works:
         """The one that runs."""
         with self._lock:
             return self._running()
+
+    def close(self) -> None:
+        """Stop what runs, and wait a moment for it to take away what it has begun."""
+        running = self.running()
+        if running is not None:
+            running.task.stop()
+            running.thread.join(_CLOSE_SECONDS)
 
     def _running(self) -> Work | None:
         return next((work for work in self._works.values() if work.state == "running"), None)
