@@ -1,0 +1,84 @@
+"""Cards: what this start has made of each extension, and what the next one will."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.extension_life.conftest import House, Wheel, extension
+from webui.extension_life.cards import Cards
+from webui.extension_life.task import Task
+from webui.plugins.loader import load_plugins
+from webui.plugins.manager import Plugins
+
+ROWS = """
+from webui.extend import Schedule, hookimpl
+
+@hookimpl
+def schedules():
+    return [Schedule("Mine", "worker:mine")]
+"""
+
+
+def started(house: House, *, loads: bool = True) -> tuple[Plugins, Cards]:
+    """What a start makes of the extensions that lie there."""
+    plugins = load_plugins(house.paths.extensions if loads else (), "web", house.off)
+    return plugins, Cards(house.life, house.paths.state, plugins.brought, loads=loads)
+
+
+def card(plugins: Plugins, cards: Cards, name: str = "mine") -> dict[str, Any]:
+    (found,) = [one for one in cards.all(plugins.reports) if one["name"] == name]
+    return found
+
+
+def test_each_change_waits_for_the_next_start_and_is_undone_by_its_opposite(
+    house: House, wheel: Wheel, tmp_path: Path, task: Task
+) -> None:
+    wheel("dkone", "1.0")
+    source = extension(tmp_path / "a", version="1", code=ROWS)
+    (source / "worker.py").write_text("def mine(steps): ...\n")
+    house.add(source)
+    plugins, cards = started(house)
+    first = card(plugins, cards)
+    assert (first["next"], first["version"], first["contributes"]) == ("", "1", {"schedules": ["Mine"]})
+    assert not cards.waits(cards.all(plugins.reports))
+    extension(source, version="2", dependencies=["dkone"], code=ROWS)
+    house.life.install(house.life.look_update("mine", task).id, task)
+    changed = card(plugins, cards)
+    assert (changed["next"], changed["version"], changed["next_version"], changed["missing"]) == (
+        "changed",
+        "1",
+        "2",
+        [],
+    )
+    assert cards.waits(cards.all(plugins.reports))
+    house.life.disable("mine")
+    assert (card(plugins, cards)["next"], card(plugins, cards)["on"]) == ("off", False)
+    house.life.remove("mine")
+    assert card(plugins, cards)["next"] == "removed"
+    plugins, cards = started(house)
+    assert not cards.waits(cards.all(plugins.reports))
+    house.life.restore("mine")
+    assert card(plugins, cards)["next"] == "added"
+
+
+def test_a_safe_start_loads_none_and_shows_all(house: House, tmp_path: Path) -> None:
+    house.add(extension(tmp_path / "a", code="raise SystemError"))
+    plugins, cards = started(house, loads=False)
+    shown = card(plugins, cards)
+    assert (shown["ok"], shown["on"], shown["next"], shown["problem"]) == (False, True, "", None)
+    assert cards.safe_mode and not cards.waits(cards.all(plugins.reports))
+
+
+def test_what_is_torn_or_taken_away_meanwhile_has_a_card(house: House, tmp_path: Path) -> None:
+    for name in ("mine", "other"):
+        house.add(extension(tmp_path / name, name))
+    plugins, cards = started(house)
+    (house.own / "mine" / "extension.toml").write_text("torn =")
+    shutil.rmtree(house.own / "other")
+    (house.own / "no extension at all").mkdir()
+    found = {one["name"]: one for one in cards.all(plugins.reports)}
+    assert found["mine"]["ok"] and found["mine"]["version"] == "1"
+    assert found["other"]["next"] == "removed"
+    assert "no extension.toml" in found["no extension at all"]["problem"]
