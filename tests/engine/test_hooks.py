@@ -18,12 +18,12 @@ from webui.images.metadata import read
 from webui.plugins import hooks
 from webui.plugins.builtin.samplers import samplers
 from webui.plugins.calls import Bound
-from webui.plugins.loader import load_plugins
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.meter import Call, Meter
 from webui.plugins.resolve import resolve
 
 HEAD = """from contextlib import contextmanager
-from webui.extend import Field, Guidance, PostProcessing, hookimpl
+from webui.extend import Field, Guidance, PostProcessing, Sampler, hookimpl
 from webui.extend.worker import replaced
 """
 
@@ -313,6 +313,16 @@ def test_what_a_hook_does_wrong_fails_the_job_and_names_it(
     assert isinstance(end, Failed)
     assert f"'pusher' failed in {name}: {sentence}" in end.problem.detail
     assert end.problem.type == "extension"
+
+
+def test_an_extension_s_sampler_that_fails_is_named(tmp_path, tiny_checkpoint, ask):
+    worker = "def broken(x, context):\n    yield Ask(x, context.sigmas[0], 0)\n    raise KeyError('lost')\n"
+    rows = "@hookimpl\ndef samplers():\n    return [Sampler('Mine', 'worker:broken')]\n"
+    plugins = extension(tmp_path, "from webui.extend.worker import Ask\n" + worker, "my-sampler", rows=rows)
+    with running(tiny_checkpoint.parent, build_registry(plugins), plugins) as bench:
+        bench.engine.submit("a", ask(sampler_name="Mine"))
+        end = bench.heard.end("a")
+    assert end.problem.detail == "The extension 'my-sampler' failed: KeyError: 'lost'"
 
 
 def test_numbers_that_a_model_broke_are_not_a_hook_s_fault(tmp_path, plugins):

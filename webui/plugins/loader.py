@@ -24,6 +24,7 @@ from webui.plugins.manifest import FILE, Manifest, read_manifest, same
 from webui.plugins.marks import Marks
 from webui.plugins.meter import sentence, trace_of
 from webui.plugins.order import Cycles, in_order
+from webui.plugins.origins import NAME
 from webui.plugins.rows import implements
 
 log = logging.getLogger(__name__)
@@ -175,6 +176,7 @@ def _load_modules(plugins: Plugins, manifest: Manifest, folder: Path, process: P
     if not present:
         raise DarkroomError("It has neither an extension.py nor, for the worker, a worker.py.")
     make_package(manifest.package, folder)
+    setattr(sys.modules[manifest.package], NAME, manifest.name)
     loaded: list[ModuleType] = []
     try:
         for name in present:

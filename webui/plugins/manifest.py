@@ -20,6 +20,9 @@ API = "1"
 
 FILE = "extension.toml"
 
+PACKAGE = "darkroom_extension_"
+"""What the names of the private packages begin with that extensions' modules live in."""
+
 PERMISSIONS: Mapping[str, str] = MappingProxyType(
     {
         "network": "asks servers on the network",
@@ -65,7 +68,7 @@ class Manifest:
     @property
     def package(self) -> str:
         """The private package that the extension's modules live in; no two extensions share one."""
-        return "darkroom_extension_" + self.name.replace("-", "_")
+        return PACKAGE + self.name.replace("-", "_")
 
 
 def read_manifest(folder: Path) -> Manifest:
