@@ -26,6 +26,7 @@ SCRIPTS = (
     "problems.js",
     "fields.js",
     "panels.js",
+    "scripts.js",
     "form.js",
     "samplers.js",
     "models.js",

@@ -78,6 +78,9 @@ EN = {
     # fields of extensions
     "panel_on": "In use",
     "panel_reset": "Reset",
+    "script": "Script",
+    "script_none": "None",
+    "script_help": "What Generate starts in place of one job: a script asks for many. Its settings stand above.",
     # results
     "results": "Results",
     "empty_title": "Nothing developed yet",

@@ -19,7 +19,7 @@
     const request = { ...known, ...D.modules.request(), extensions: D.panels.request(), seed: values.seed ?? -1, checkpoint: values.checkpoint || D.models.chosen() };
     try {
       const another = D.jobs.active() !== null;
-      const job = D.jobs.adopt(await D.api("POST", "jobs", request));
+      const job = D.jobs.adopt(await D.api("POST", D.scripts.path(), request));
       if (another) D.shell.notice(t("queued_said", { place: D.jobs.where(job) }));
       D.stream.adapt();
       D.results.bringIntoView();
@@ -34,10 +34,10 @@
 
   async function again(job) {
     forget();
-    const { request } = job;
+    const request = D.scripts.requestOf(job);
     const before = ids();
     try {
-      D.jobs.adopt(await D.api("POST", "jobs", request));
+      D.jobs.adopt(await D.api("POST", D.scripts.pathOf(job), request));
       D.emit("jobs");
     } catch (problem) {
       refused(problem, request, before, () => again(job));

@@ -187,8 +187,8 @@
 
   async function again(job) {
     const { schema, target, ...rest } = job.request;
-    const request = D.jobs.isWork(job) ? rest : job.request;
-    const json = await act("POST", D.jobs.isWork(job) ? `models/works/${job.task}` : "jobs", () => t("queued_again"), request);
+    const request = D.jobs.isWork(job) ? rest : D.scripts.requestOf(job);
+    const json = await act("POST", D.jobs.isWork(job) ? `models/works/${job.task}` : D.scripts.pathOf(job), () => t("queued_again"), request);
     if (!json) return;
     D.jobs.adopt(json);
     D.emit("jobs");

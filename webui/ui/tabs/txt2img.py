@@ -41,13 +41,16 @@ def build(page: Page) -> None:
     with gr.Row(elem_id="txt2img_main"):
         with gr.Column(elem_id="txt2img_settings"):
             _settings(put)
-            if page.service.registry.panels:
+            if page.service.registry.panels or page.service.scripts.rows:
                 panels_place(TASK)
         with gr.Column(elem_id="txt2img_results_column"):
             area(results(TASK), "txt2img_results_area")
     _connect(page, generate, paste)
     page.boot["fields"] = {row.name: _told(row) for row in page.service.fields}
     page.boot["panels"] = told(page.service.registry.panels, TASK)
+    page.boot["scripts"] = [
+        {"name": row.name, "title": row.title, "extension": row.extension} for row in page.service.scripts.rows
+    ]
     page.boot["defaults"] = page.defaults
     page.boot["samplers"] = [(row.name, row.group) for row in page.service.registry.samplers]
 
