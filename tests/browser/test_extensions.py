@@ -120,6 +120,28 @@ def test_switches_and_the_bin(serve: Serve, open_page: Open, house: Path) -> Non
     assert (house / "data" / "extensions" / "swirls").is_dir()
 
 
+def test_an_update_is_found_shown_and_installed(serve: Serve, open_page: Open, house: Path) -> None:
+    source = extension(house / "fresh", "fresh", "1", title="Fresh")
+    server = serve()
+    assert server.house
+    life = server.house.service.extension_works._life
+    life.install(life.look(str(source), Task()).id, Task())
+    page = open_page(server)
+    extension(source, "fresh", "2", title="Fresh", permissions=["network"])
+    tab(page, "extensions")
+    page.click("#extensions_updates")
+    expect(page.locator("#dk_notices")).to_contain_text("There is something newer of fresh")
+    fresh = page.locator('#extensions_list [data-name="fresh"]')
+    fresh.get_by_role("button", name="Details").click()
+    fresh.locator(".dk-ext-acts").get_by_role("button", name="Update").click()
+    dialog = page.locator("#dk_extension")
+    for words in ("From version 1 to 2", "more permissions: network", "Takes the place of version 1"):
+        expect(dialog).to_contain_text(words)
+    dialog.get_by_role("button", name="Install").click()
+    expect(dialog).not_to_be_visible()
+    assert 'version = "2"' in (house / "data" / "extensions" / "fresh" / "extension.toml").read_text()
+
+
 def test_lists_are_searched_beside(serve: Serve, open_page: Open, house: Path) -> None:
     index = house / "index.json"
     source = extension(house / "grid", "grid", "3")

@@ -77,6 +77,8 @@
         el("p", { class: "dk-second" }, origin(one))),
       el("p", { class: "dk-state", "data-mood": mood }, el("span", {}, said)),
       el("div", { class: "dk-row-acts" },
+        newest.get(one.name)?.newest && !one.next
+          ? el("button", { type: "button", class: "dk-act", disabled: Boolean(state.locked), "aria-label": t("ext_dialog_update", one), onclick: () => D.extensionWorks.update(one) }, t("ext_update")) : null,
         el("button", { type: "button", class: "dk-act", "aria-expanded": String(shown), "aria-controls": id, "aria-label": t("ext_details_of", one),
           onclick: () => { open[shown ? "delete" : "add"](one.name); redraw(one.name); } }, t("ext_details"))),
       ...(shown ? [details(one, id)] : []));
