@@ -137,3 +137,17 @@ def test_the_owner_sees_whose_each_job_is(serve: Serve, open_page: Open) -> None
     for owner, name in {"visitor-ab12cd": "ab12", "visitor-98ef76": "98ef", "user-5a5a5a": "5a5a"}.items():
         row = page.locator("#queue_list .dk-row", has_text=f"by {owner}")
         expect(row).to_contain_text(f"visitor {name}")
+
+
+def test_a_scripts_job_is_run_again_as_a_script(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve())
+    asked = "{ prompt: 'a red circle', extensions: { 'sampler-sheet': { samplers: 'Euler, DDIM' } } }"
+    page.evaluate(f"darkroom.api('POST', 'scripts/sampler-sheet', {asked})")
+    done = "[...darkroom.jobs.all.values()].filter((job) => job.task === 'script' && job.state === 'done').length"
+    page.wait_for_function(f"{done} === 1")
+    tab(page, "queue")
+    row = page.locator("#queue_list [role=listitem]", has_text="script").last
+    row.get_by_role("button", name="Run again").click()
+    page.wait_for_function(f"{done} === 2")
+    parents = "new Set([...darkroom.jobs.all.values()].map((job) => job.parent).filter(Boolean)).size"
+    assert page.evaluate(parents) == 2
