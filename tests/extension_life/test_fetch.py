@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -102,6 +104,16 @@ def test_a_download_is_stopped_by_the_person(house: House, server: Server, task:
     threading.Timer(0.3, task.stop).start()
     with pytest.raises(Stopped):
         house.life.look(f"{server.url}/a.zip", task)
+    assert not house.hidden()
+
+
+def test_who_stops_it_does_not_wait_for_a_server_that_says_nothing(house: House, task: Task) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Timer(0.3, task.stop).start()
+        began = time.monotonic()
+        with pytest.raises(Stopped):
+            house.life.look(f"http://127.0.0.1:{silent.getsockname()[1]}/a.zip", task)
+        assert time.monotonic() - began < 20
     assert not house.hidden()
 
 

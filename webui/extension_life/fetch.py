@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from webui.core.errors import DarkroomError, StorageProblem, first_line
@@ -20,6 +22,7 @@ from webui.plugins.manifest import FILE, Manifest, read_manifest
 
 _PIECE_BYTES = 2**20
 _DEPTH = 3
+_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _archive(source: Source, raw: Path, task: Task, tokens: Path | None) -> str:
     if source.address.startswith(("https://", "http://")):
         path = raw.with_name("archive")
         task.say("Downloading")
-        _download(source.address, path, task, tokens)
+        _aside(partial(_download, source.address, path, task, tokens), task)
     task.say("Unpacking")
     unpack(path, raw, check=task.check)
     return _sum(path)
@@ -120,6 +123,25 @@ def _download(address: str, path: Path, task: Task, tokens: Path | None) -> None
                 file.write(piece)
     finally:
         web.close()
+
+
+def _aside(do: Callable[[], None], task: Task) -> None:
+    """Do something that may wait long for a server; who stops it does not wait with it. Raises what it raises."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            do()
+        except BaseException as error:  # noqa: BLE001 it is raised by whoever waits
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="download", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LOOK_SECONDS)
+        task.check()
+    if errors:
+        raise errors[0]
 
 
 def _extension_in(raw: Path) -> Path:
