@@ -212,7 +212,7 @@ def test_a_failed_job_is_exit_1(
 )
 def test_a_job_that_others_end_is_said_and_exit_1(end: Event, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     class Stopped:
-        async def submit(self, values: dict[str, Any]) -> str:
+        async def submit(self, values: dict[str, Any], script: str = "") -> str:
             return "id"
 
         async def events(self, job_id: str) -> AsyncIterator[Event]:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from webui.cli import main
 from webui.commands.generate import known_panels
+from webui.core.paths import Paths
 from webui.images.metadata import read
+from webui.jobs.queue import Queue
 
 DEMO = """
 from webui.extend import Field, hookimpl
@@ -102,3 +105,17 @@ def test_one_that_is_switched_off_has_none(demo: Path, capsys: pytest.CaptureFix
     settings.write_text('{"disabled_extensions": ["my-demo"]}', "utf-8")
     assert main(["generate", "--data-dir", str(demo), "x", "--my-demo-shift-by", "5"]) == 2
     assert "There is no flag --my-demo-shift-by" in capsys.readouterr().err
+
+
+def test_a_script_is_started_with_the_request(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = home / "sheet.png"
+    asked = ["--script", "sampler-sheet", "--sampler-sheet-samplers", "Euler, Heun", "-o", str(out)]
+    assert main(["generate", "--data-dir", str(home), *SMALL, "x", *asked]) == 0
+    queue = Queue(Paths(data_dir=home).database)
+    jobs = queue.list()
+    queue.close()
+    (script,) = (job for job in jobs if job.task == "script")
+    assert sorted(job.picture_request.sampler_name for job in jobs if job.parent == script.id) == ["Euler", "Heun"]
+    assert Image.open(out).width > 2 * 256
+    assert main(["generate", "--data-dir", str(home), "x", "--script", "sampler-sheat"]) != 0
+    assert "Did you mean 'sampler-sheet'?" in capsys.readouterr().err

@@ -131,7 +131,7 @@ def test_the_owners_tab_is_hidden_and_tells_defaults_only(house: House) -> None:
 
 def test_every_setting_has_its_row(config: dict[str, Any]) -> None:
     known = set(ids(config))
-    # The text encoders are set by the picker that bears A1111's id of the VAE, fields of extensions by our own controls.
+    # Text encoders are set by the picker that bears A1111's id of the VAE, fields of extensions by our own controls.
     elsewhere = ("sd_text_encoders", "extensions")
     assert {f"setting_{name}" for name in Settings.model_fields if name not in elsewhere} <= known
 

@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
 
     async def work() -> int:
         async with open_session(options) as session:
-            return await Generation(session, output, as_json=given.json).run(values)
+            return await Generation(session, output, as_json=given.json).run(values, given.script)
 
     return asyncio.run(work())
 
@@ -76,6 +76,7 @@ def command_line(panels: Panels = NO_PANELS) -> Parser:
         "-o", "--output", type=path, metavar="FILE", help="also write the picture there: a .png file or a folder"
     )
     parser.add_argument("--request", metavar="FILE", help="a request as JSON, - for stdin; flags change its values")
+    parser.add_argument("--script", default="", metavar="NAME", help="start this script of an extension with it")
     parser.add_argument("--size", metavar="WxH", help="width and height in one, as 512x768")
     parser.add_argument("--json", action="store_true", help="the job's events on stdout, one JSON object a line")
     group = parser.add_argument_group("the picture")
@@ -188,9 +189,9 @@ class Generation:
         self._progress = Progress(sys.stderr)
         self._stops: set[asyncio.Task[None]] = set()
 
-    async def run(self, values: dict[str, Any]) -> int:
-        """Submit, follow and write; the exit code."""
-        job_id = await self._session.submit(values)
+    async def run(self, values: dict[str, Any], script: str = "") -> int:
+        """Submit, follow and write; the exit code. script: starts this one with the values."""
+        job_id = await self._session.submit(values, script)
         self._stop_on_ctrl_c(job_id)
         several = int(values.get("n_iter", 1)) * int(values.get("batch_size", 1)) > 1
         end: Event | None = None

@@ -42,11 +42,14 @@ class OwnSession:
         finally:
             folder.release()
 
-    async def submit(self, values: Mapping[str, Any]) -> str:
+    async def submit(self, values: Mapping[str, Any], script: str = "") -> str:
         """See Session. What an earlier run has left in the line goes on waiting for a server."""
         if self._service.line()["paused"]:
             raise Conflict("The queue is paused, so nothing would be made.", remedies=("launch.py queue resume",))
-        job = await self._service.submit(values, LOCAL_OWNER)
+        if script:
+            job = await self._service.scripts.submit(script, values, LOCAL_OWNER)
+        else:
+            job = await self._service.submit(values, LOCAL_OWNER)
         self._submitted.add(job.id)
         self._service.front(job.id, LOCAL_OWNER)
         if not self._runs:

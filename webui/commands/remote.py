@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -45,9 +46,9 @@ class RemoteSession:
         ) as client:
             yield cls(client)
 
-    async def submit(self, values: Mapping[str, Any]) -> str:
+    async def submit(self, values: Mapping[str, Any], script: str = "") -> str:
         """See Session."""
-        answer = await self._ask("POST", "jobs", dict(values))
+        answer = await self._ask("POST", f"scripts/{quote(script, safe='')}" if script else "jobs", dict(values))
         return str(answer["id"])
 
     async def events(self, job_id: str) -> AsyncIterator[Event]:

@@ -18,8 +18,8 @@ from webui.instance import running
 class Session(Protocol):
     """What a command may ask for. Ids are those of jobs and pictures; jobs come as the API's JSON."""
 
-    async def submit(self, values: Mapping[str, Any]) -> str:
-        """Accept a request; the job's id."""
+    async def submit(self, values: Mapping[str, Any], script: str = "") -> str:
+        """Accept a request, or start a script with it; the job's id."""
         ...
 
     def events(self, job_id: str) -> AsyncIterator[Event]:

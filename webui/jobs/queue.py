@@ -37,6 +37,8 @@ class Waiting(NamedTuple):
     owner: str
     workplace: str
     position: int
+    parent: str | None = None
+    """The script's job that asked for it."""
 
 
 class Queue:
@@ -145,7 +147,7 @@ class Queue:
         line, numbers = [], Counter[str]()
         for row in self._database.rows(sql.LINE, values):
             workplace = sql.KINDS[row["place_kind"]]
-            line.append(Waiting(row["id"], row["owner"], workplace, numbers[workplace]))
+            line.append(Waiting(row["id"], row["owner"], workplace, numbers[workplace], row["parent"]))
             numbers[workplace] += 1
         return line
 

@@ -233,7 +233,7 @@ class Scheduler:
             limit = LOOK_AHEAD + len(self._runners) if self._only is None else -1
             ahead = self._queue.waiting(limit, workplace=place)
             if self._only is not None:
-                ahead = [job for job in ahead if job.id in self._only]
+                ahead = [job for job in ahead if self._is_wanted(job.id, job.parent)]
             unreadable = [job for job in ahead if job.problem]
             for job in unreadable:
                 self._after(conclude(self._parts, job.id, Outcome(State.FAILED, job.problem)))
@@ -244,7 +244,11 @@ class Scheduler:
     def _waiting(self, place: str) -> int:
         """How many jobs are in a place's line."""
         line = (job for job in self._queue.line() if job.workplace == place)
-        return sum(self._only is None or job.id in self._only for job in line)
+        return sum(self._is_wanted(job.id, job.parent) for job in line)
+
+    def _is_wanted(self, job_id: str, parent: str | None) -> bool:
+        """Whether a job may be taken up: what a script asks for goes with its job."""
+        return self._only is None or job_id in self._only or parent in self._only
 
     def _admit(self, fleet: Fleet, chosen: Choice) -> None:
         job, worker, reason = chosen.job, chosen.worker, chosen.reason

@@ -69,7 +69,7 @@ ORDER BY
 
 WAITING = f"{_SERVED} SELECT * {_ORDERED} LIMIT :limit"
 
-LINE = f"{_SERVED} SELECT id, owner, place_kind {_ORDERED}"
+LINE = f"{_SERVED} SELECT id, owner, parent, place_kind {_ORDERED}"
 
 COUNT = "SELECT COUNT(*) AS number FROM jobs WHERE state = :state AND (:owner IS NULL OR owner = :owner)"
 
