@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import random
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -190,6 +192,30 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(BadContent):
         unpack(tmp_path / "a", tmp_path / "out", SMALL)
+
+
+def test_damage_anywhere_is_a_sentence_and_writes_nothing_outside(tmp_path: Path) -> None:
+    numbers = random.Random(5)
+    files = {f"top/f{n}.py": "x" * n * 37 for n in range(6)}
+    whole = [zipped(tmp_path / "a.zip", files).read_bytes()]
+    whole.append(tarred(tmp_path / "a.tar", *map(entry, files), content=b"x" * 700).read_bytes())
+    whole.append(tarred(tmp_path / "a.tar.gz", *map(entry, files), content=b"x" * 700).read_bytes())
+    for number in range(400):
+        data = bytearray(whole[number % 3])
+        for _ in range(numbers.choice((1, 2, 20))):
+            data[numbers.randrange(len(data))] = numbers.randrange(256)
+        (tmp_path / "x").write_bytes(data)
+        target = tmp_path / f"out{number}"
+        with suppress(BadContent):
+            unpack(tmp_path / "x", target, SMALL)
+        assert not any(path.is_symlink() for path in target.rglob("*"))
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        "a.zip",
+        "a.tar",
+        "a.tar.gz",
+        "x",
+        *map("out{}".format, range(400)),
+    }
 
 
 def test_one_name_twice_is_refused_whatever_its_case(tmp_path: Path) -> None:

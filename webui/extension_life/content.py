@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import hashlib
 import lzma
@@ -252,8 +253,8 @@ def _sentences() -> Iterator[None]:
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise BadContent("It holds a file and a folder of one name.") from error
     except OSError as error:
-        # The unpackers' own complaints have no number of the system's.
-        if error.errno is not None:
+        # The unpackers' own complaints have no number of the system's, but for a place that a damaged zip leads to.
+        if error.errno not in (None, errno.EINVAL):
             raise
         raise BadContent("It is no zip or tar archive, or a damaged one.") from error
 
