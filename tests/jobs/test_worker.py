@@ -14,6 +14,7 @@ from webui.engine.engine import Engine
 from webui.jobs.executors.base import WorkerStatus
 from webui.jobs.executors.process import Link
 from webui.jobs.executors.worker import _keep_status
+from webui.plugins.manager import Plugins
 
 
 class Moody:
@@ -48,7 +49,7 @@ class Heard:
 
 def test_a_device_that_once_does_not_answer_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
     heard, engine, news = Heard(), Moody(), threading.Event()
-    arguments = cast(Link, heard), cast(Engine, engine), (), news
+    arguments = cast(Link, heard), cast(Engine, engine), Plugins(), news
     with caplog.at_level(logging.ERROR):
         threading.Thread(target=_keep_status, args=arguments, daemon=True).start()
         news.set()
