@@ -47,6 +47,8 @@ from webui.web.identity import Access, Sharing
 from webui.web.keys import Keys
 from webui.web.server import WebServer, build_app, mount_page, open_socket
 
+__all__ = ["STARTER", "Desk", "Shot", "Studio", "desk", "desk_with", "studio", "studio_with"]
+
 STARTER = PROGRAM_DIR / "models" / "Stable-diffusion" / "darkroom-starter"
 """The model that every installation has: 128 x 128, red circles and the like."""
 

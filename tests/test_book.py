@@ -1,0 +1,59 @@
+"""The extension author's book: it quotes the files that it names, tells of the whole contract, and its links lead on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.contract_page import COMMAND, PAGE, page
+from webui.author.source_rules import faults_of
+from webui.core.paths import PROGRAM_DIR
+from webui.plugins.manifest import FILE, read_manifest
+
+BOOK = PROGRAM_DIR / "docs" / "extensions"
+REFERENCE = PROGRAM_DIR / "docs" / "extensions.md"
+PAGES = sorted(BOOK.glob("*.md"))
+WHOLE = sorted([*(PROGRAM_DIR / "extensions").glob(f"*/{FILE}"), *(BOOK / "examples").glob(f"*/{FILE}")])
+_QUOTED = re.compile(r"<!-- (\S+) -->\n```\w+\n(.*?)\n```\n", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_quotes_is_the_file(page: Path) -> None:
+    text = page.read_text("utf-8")
+    quoted = _QUOTED.findall(text)
+    assert len(quoted) == text.count("\n```\n"), "each block says which file it is"
+    for name, code in quoted:
+        file = BOOK / name if name.startswith("examples/") else PROGRAM_DIR / name
+        assert file.read_text("utf-8").rstrip() == code, name
+
+
+@pytest.mark.parametrize("page", [*PAGES, REFERENCE], ids=lambda page: page.stem)
+def test_its_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("manifest", WHOLE, ids=lambda manifest: manifest.parent.name)
+def test_bundled_extensions_and_examples_keep_to_the_contract(manifest: Path) -> None:
+    assert faults_of(manifest.parent, read_manifest(manifest.parent)) == []
+    assert list((manifest.parent).rglob("test_*.py")), "it is tested"
+
+
+def test_every_bundled_extension_has_its_line() -> None:
+    text = (BOOK / "bundled.md").read_text("utf-8")
+    assert re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE) == [
+        manifest.parent.name for manifest in WHOLE if manifest.parent.parent.name == "extensions"
+    ]
+
+
+def test_the_page_of_the_browser_names_all_of_its_contract() -> None:
+    script = (PROGRAM_DIR / "webui" / "ui" / "assets" / "extend.js").read_text("utf-8")
+    names = re.findall(r"^    (\w+):", script, re.MULTILINE)
+    told = re.findall(r"^\| `(\w+)", (BOOK / "page.md").read_text("utf-8"), re.MULTILINE)
+    assert told == names
+
+
+def test_the_contract_is_as_it_is_written() -> None:
+    assert PAGE.read_text("utf-8") == page(), f"write it anew: {COMMAND}; what others build on must not change meaning"
