@@ -1,4 +1,4 @@
-"""On a card an answer that is no numbers is found when the lane ends, so that no step waits for it; it is named then."""
+"""On a card an answer that is no numbers is found, and named, when the lane ends: no step waits for it."""
 
 from __future__ import annotations
 
