@@ -57,7 +57,7 @@ def test_the_engine_and_the_pipeline_draw_the_same_picture(tmp_path: Path, label
 def test_each_speed_option_is_timed_and_its_picture_compared(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "tiny")
     # Compiling takes a minute, and is tested elsewhere.
-    rows = speed(tmp_path / "tiny", Work(64, 64, 12, 1, 0, "64 x 64"), "cpu", 0, engines=ENGINES[:2])
+    rows = speed(tmp_path / "tiny", Work(64, 64, 12, 1, 0, "64 x 64"), "cpu", 0, 512, ENGINES[:2])
     assert len(rows) == len(OPTIONS) + len(LARGE_OPTIONS) + 2 + 3 and all(row.value and row.value > 0 for row in rows)
     apart = {row.name: row.note.endswith("; 0.00/255 apart") for row in rows}
     assert not any(same for name, same in apart.items() if "plain again" not in name and "worker" not in name)

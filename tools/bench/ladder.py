@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from tools.bench.manager import engine_on, ours_of
+from tools.bench.manager import clock_of, engine_on, ours_of
 from tools.bench.pictures import Work
 from tools.bench.results import Row, ratio
 from webui.core.request import GenerationRequest
@@ -57,7 +57,7 @@ def ladder(model: Path, work: Work, device: str, threads: int) -> list[Row]:
     shortage = _Shortage()
     rows: list[Row] = []
     with engine_on(model.parent, threads, device, on_try=shortage) as (engine, told):
-        draw = ours_of(engine, told)
+        draw = ours_of(engine, told, clock_of(engine))
         for rung in RUNGS:
             times: dict[str, list[float]] = {"plain": [], "climbs": [], "remembers": [], "plain again": []}
             for number in range(-1, work.pairs):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tools.bench.manager import Draw, engine_on, ours_of
+from tools.bench.manager import Draw, clock_of, engine_on, ours_of
 from tools.bench.pictures import Work
 from tools.bench.results import Row, ratio
 from webui.core.request import GenerationRequest
@@ -33,7 +33,7 @@ LARGE_OPTIONS: tuple[dict[str, Any], ...] = (
     {"hypertile_enable_unet": True, "token_merging_ratio": 0.5},
 )
 """Those that save attention, which small pictures have little of."""
-LARGE_SIDE, LARGE_STEPS = 512, 4
+LARGE_SIDE, LARGE_STEPS = 1024, 4
 ENGINES: tuple[dict[str, Any], ...] = (
     {"channels_last": False},
     {"fuse_qkv_projections": True},
@@ -69,14 +69,14 @@ def speed(
     large = replace(work, width=large_side, height=large_side, steps=LARGE_STEPS)
     with ExitStack() as opened:
         engine, told = opened.enter_context(engine_on(model.parent, threads, device))
-        draw = ours_of(engine, told)
+        draw = ours_of(engine, told, clock_of(engine))
         rows = _compared("speed", [_Case(name_of(values), draw, values) for values in OPTIONS], draw, work, title)
         name = f"speed, {large_side} x {large_side}"
         rows += _compared(name, [_Case(name_of(values), draw, values) for values in LARGE_OPTIONS], draw, large, title)
         cases = []
         for options in engines:
             other, its = opened.enter_context(engine_on(model.parent, threads, device, **options))
-            cases.append(_Case(name_of(options), ours_of(other, its)))
+            cases.append(_Case(name_of(options), ours_of(other, its, clock_of(other))))
             # The first picture has it compile, where it does.
             cases[-1].draw(_request(work, 0, title))
             other._attention.wait(_COMPILED_SECONDS)

@@ -177,7 +177,7 @@ class Settings(BaseModel):
         True,
         title="Channels last (--opt-channelslast)",
         description="Lay the weights of convolutions out in memory with the channels side by side, which most devices "
-        "are quicker with (on a CPU by 6 % of a step, 14 % of decoding). Pictures differ by rounding alone.",
+        "are quicker with (on a CPU by up to 6 % of a step, 14 % of decoding). Pictures differ by rounding alone.",
         json_schema_extra=_row(SPEED, restart=True),
     )
     fuse_qkv_projections: bool = Field(
