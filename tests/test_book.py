@@ -1,4 +1,4 @@
-"""The extension author's book: it quotes the files that it names, tells of the whole contract, and its links lead on."""
+"""The book for extension authors: it quotes the files that it names, tells of the whole contract, its links lead on."""
 
 from __future__ import annotations
 
