@@ -11,7 +11,7 @@ from webui.core import infotext
 from webui.core.errors import InvalidField
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
-from webui.core.speed_fields import SPEED_OPTIONS
+from webui.core.speed_fields import SPEED_OPTIONS, counting_of_speed
 from webui.engine.checkpoints.catalogue import Catalogue
 
 PICTURE = "x\nSteps: 4, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64"
@@ -69,6 +69,12 @@ def test_what_cannot_count_is_not_said(accepted: Any) -> None:
     assert speed_of(accepted(cfg_scale=1.0, s_min_uncond=3.0, skip_early_cond=0.5, cfg_end=0.5)) == {}
     assert speed_of(accepted(s_min_uncond_all=True)) == {}
     assert speed_of(accepted(hypertile_max_depth_unet=1, hypertile_max_tile_unet=128)) == {}
+
+
+def test_transformers_have_no_shortcuts() -> None:
+    values = {"hypertile_enable_unet": True, "token_merging_ratio": 0.5, "cfg_scale": 5.0}
+    of_unets = {name for name in SPEED_OPTIONS if name.startswith(("hypertile", "token"))}
+    assert counting_of_speed(values, flow=False) >= of_unets and not counting_of_speed(values, flow=True) & of_unets
 
 
 def test_a1111s_small_tiles_are_read_as_what_they_are_there() -> None:

@@ -287,6 +287,22 @@ def test_what_extensions_change_for_a_pass_is_not_passed_by(own, ask, compiled_l
     assert abs(made_by(loop, "after", ask(**ASKED)) - right).max() <= 1 and counting.calls > calls
 
 
+def test_processors_take_turns_within_what_the_compiler_sees(own, compiled_loop):
+    network, compiling = own.denoiser, compiled_loop(own).compiling
+    plain = list(network.attn_processors.values())
+    applied = compiling("math", network, WHOLE)
+    seen = list(network.attn_processors.values())
+    chosen = [outside.processor for outside in seen]
+    before, other = dict(network.attn_processors), object()
+    network.set_attn_processor(other)
+    assert {outside.processor for outside in seen} == {other}
+    network.set_attn_processor(before)
+    assert [outside.processor for outside in seen] == chosen and not set(chosen) & set(plain)
+    applied.undo()
+    assert [outside.processor for outside in seen] == plain
+    assert list(network.attn_processors.values()) == seen
+
+
 def test_memory_that_runs_short_leaves_nothing_behind(own, ask, counting, compiled_loop):
     loop = compiled_loop(own)
     applied = loop.compiling("sdpa", own.denoiser, WHOLE)

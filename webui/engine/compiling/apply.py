@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -50,18 +50,10 @@ class _Network:
     kinds: dict[Hashable, _Kind] = field(default_factory=dict)
     compiled: bool = False
     """Whether the pass that is being made runs compiled code."""
-    outsides: dict[str, _Outside] = field(default_factory=dict)
-    """Of a UNet, the processors that it keeps, by their places."""
     recorded: list[Call] | None = None
     """The calls of the pass that is being made, where it is recorded."""
     said: tuple[str, ...] = ()
     """What is to be said of the newest pass."""
-
-    def keep_outside(self, network: UNet2DConditionModel, processors: Mapping[str, Callable[..., Tensor]]) -> None:
-        """Have these compute. What stands in the network stays the same objects: compiled code looks at them."""
-        for place, outside in self.outsides.items():
-            outside.processor = processors[place]
-        network.set_attn_processor(dict(self.outsides))
 
 
 class Attention(Protocol):
@@ -120,16 +112,15 @@ class Compiling:
 
     def __call__(self, name: str, network: nn.Module, shortcuts: Shortcuts) -> Applied:
         """See `Apply`."""
-        before = dict(network.attn_processors) if isinstance(network, UNet2DConditionModel) else {}
+        known, blocks = self._known.get(network), blocks_of(network)
+        if known is None:
+            known = self._known[network] = _Network()
+            if isinstance(network, UNet2DConditionModel):
+                _put_outside(network, self._compiler)
         applied = self._apply(name, network, shortcuts)
-        blocks = blocks_of(network)
         reason = unfit(network, blocks)
         if reason:
             return Applied(applied.undo, _Notes(applied.notes, lambda: (reason,)))
-        known = self._known.setdefault(network, _Network())
-        if isinstance(network, UNet2DConditionModel):
-            known.outsides = known.outsides or {p: _Outside(own, self._compiler) for p, own in before.items()}
-            known.keep_outside(network, network.attn_processors)
         for number, block in enumerate(blocks):
             block.__dict__["forward"] = self._forward_of(block, number, known)
         network.__dict__["forward"] = self._watched(network, inside(blocks), known)
@@ -138,8 +129,6 @@ class Compiling:
             for module in (network, *blocks):
                 del module.__dict__["forward"]
             applied.undo()
-            if isinstance(network, UNet2DConditionModel):
-                known.keep_outside(network, {place: outside.own for place, outside in known.outsides.items()})
 
         return Applied(undo, _Notes(applied.notes, lambda: known.said))
 
@@ -213,9 +202,20 @@ class Compiling:
 class _Outside:
     """A processor of attention that no compiler looks into."""
 
-    def __init__(self, processor: Callable[..., Tensor], compiler: Compiler) -> None:
-        self.own = self.processor = processor
-        self._compiler = compiler
+    def __init__(self, own: Callable[..., Tensor], compiler: Compiler) -> None:
+        self._stack, self._compiler = [own], compiler
+
+    @property
+    def processor(self) -> Callable[..., Tensor]:
+        """What computes now."""
+        return self._stack[-1]
+
+    def take(self, processor: Callable[..., Tensor]) -> None:
+        """Have another compute; itself has the one before compute again."""
+        if processor is not self:
+            self._stack.append(processor)
+        elif len(self._stack) > 1:
+            self._stack.pop()
 
     def __call__(
         self,
@@ -228,6 +228,22 @@ class _Outside:
         """See `unet.Processor`."""
         # What computes changes from job to job, so compiled code must not see it.
         return self._compiler.outside(self, attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+
+
+def _put_outside(network: UNet2DConditionModel, compiler: Compiler) -> None:
+    """Put a UNet's processors outside of what is compiled, and those that it is given from now on.
+
+    What stands in the network stays the same objects: another thread may be looking at them to compile.
+    """
+    outsides = {place: _Outside(own, compiler) for place, own in network.attn_processors.items()}
+    # A copy, since diffusers empties the dict it is given.
+    network.set_attn_processor(dict(outsides))
+
+    def set_attn_processor(processor: Any) -> None:
+        for place, outside in outsides.items():
+            outside.take(processor[place] if isinstance(processor, dict) else processor)
+
+    network.__dict__["set_attn_processor"] = set_attn_processor
 
 
 class _Notes(Collection[str]):

@@ -30,7 +30,10 @@ _AS_THEY_ARE = "The model's blocks compute as they are"
 class Outside(Protocol):
     """Something with a processor of attention, as diffusers has them."""
 
-    processor: Callable[..., Tensor]
+    @property
+    def processor(self) -> Callable[..., Tensor]:
+        """What computes now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
