@@ -36,7 +36,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """Anything but JSON: the bytes, and their media type."""
 
     data: bytes

@@ -60,7 +60,7 @@ class Script:
 class Route:
     """An address of the server: /api/v1/x/EXTENSION/NAME.
 
-    `function` is "module:function", resolved in the web process: (asked) -> JSON-ready data, or an Answer
+    `function` is "module:function", resolved in the web process: (asked) -> JSON-ready data, or a Reply
     (core/asked.py). It runs on a thread of its own and has 30 seconds. `level` is the least trust that is needed.
     """
 

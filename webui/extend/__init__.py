@@ -3,7 +3,7 @@
 What worker.py needs besides is in webui.extend.worker.
 """
 
-from webui.core.asked import Answer, Asked
+from webui.core.asked import Asked, Reply
 from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.core.events import (
     Cancelled,
@@ -46,7 +46,6 @@ from webui.plugins.manifest import API
 
 __all__ = [
     "API",
-    "Answer",
     "Architecture",
     "Asked",
     "AttentionBackend",
@@ -77,6 +76,7 @@ __all__ = [
     "Progress",
     "Queued",
     "RemoteFile",
+    "Reply",
     "Result",
     "Route",
     "Sampler",

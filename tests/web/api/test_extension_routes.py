@@ -15,7 +15,7 @@ from webui.web.identity import Sharing
 
 ROUTES = """
 from webui.core.errors import InvalidField
-from webui.extend import Answer, Route, hookimpl
+from webui.extend import Reply, Route, hookimpl
 
 @hookimpl
 def routes():
@@ -35,7 +35,7 @@ def make(asked):
     return {"id": asked.house.submit(asked.values).id}
 
 def raw(asked):
-    return Answer(b"abc", "text/plain")
+    return Reply(b"abc", "text/plain")
 
 def wrong(asked):
     return 1 / 0

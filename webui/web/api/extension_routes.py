@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from webui.core.asked import Answer
+from webui.core.asked import Reply
 from webui.core.errors import ExtensionProblem
 from webui.web.access import Who
 from webui.web.bodies import read_object
@@ -25,7 +25,7 @@ def build(service: Service) -> APIRouter:
 
     async def answer(extension: str, name: str, method: str, values: Mapping[str, Any], who: Identity) -> Response:
         found = await service.extension_routes.answer(extension, name, method, values, who)
-        if isinstance(found, Answer):
+        if isinstance(found, Reply):
             return Response(found.data, media_type=found.media_type)
         try:
             return JSONResponse(found)
