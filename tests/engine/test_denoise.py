@@ -213,12 +213,12 @@ class Hooks(LaneHooks):
         super().__init__()
         self.push, self.seen, self.sigmas = push, [], []
 
-    def before_step(self, latents, step, sigma):
+    def before_step(self, latents, step, sigma, place=None):
         self.seen.append(("before", step))
         self.sigmas.append(sigma)
         return latents + self.push
 
-    def after_step(self, latents, step, sigma):
+    def after_step(self, latents, step, sigma, place=None):
         self.seen.append(("after", step))
         self.sigmas.append(sigma)
         return latents

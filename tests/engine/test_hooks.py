@@ -68,7 +68,7 @@ class Restart(LaneHooks):
         super().__init__()
         self.latents = latents
 
-    def before_step(self, latents, step, sigma):
+    def before_step(self, latents, step, sigma, place=None):
         return self.latents.clone() if step == 0 else latents
 
 

@@ -52,11 +52,11 @@ def test_hooks_are_given_each_picture_alone_and_once_a_step(tiny, registry, ask)
     told = []
 
     class Hooks(LaneHooks):
-        def before_step(self, latents, step, sigma):
+        def before_step(self, latents, step, sigma, place=None):
             told.append(("before", len(latents), step))
             return latents
 
-        def after_step(self, latents, step, sigma):
+        def after_step(self, latents, step, sigma, place=None):
             told.append(("after", len(latents), step))
             return latents + 1.0 if step == 3 else latents
 

@@ -27,7 +27,9 @@ class Guidance:
 class PostProcessing:
     """A change of a finished picture. `function` is "module:function", resolved in the worker.
 
-    It is (image, options) -> image: a PIL image, and the values of the extension's fields. `when`: as for Guidance.
+    It returns the picture to go on with and takes, by these names, what it needs of: `image`, a PIL image; `index`, the
+    picture's number in the request from 0; its `seed`; the `request`; `options`, the values of the extension's fields.
+    `when`: as for Guidance.
     """
 
     name: str
@@ -42,10 +44,11 @@ class PostProcessing:
 class Script:
     """A way to make many requests of one, and pictures of their pictures.
 
-    `function` is "module:function", resolved in the web process, so it imports no torch. It is a generator function of
-    (request, options): each `yield` of a list of GenerationRequests is answered with a list of their Results
-    (images/results.py), and what it returns, a list of PIL images or None, is saved as pictures of its own, at most
-    `pictures`. It must ask for the same again when it is run again.
+    `function` is "module:function", resolved in the web process, so it imports no torch. It is a generator function,
+    which takes `request` and `options`, by these names, or one of them: each `yield` of a list of GenerationRequests is
+    answered with a list of their Results (images/results.py), and what it returns, a list of PIL images or None, is
+    saved as pictures of its own, at most `pictures`. It must ask for the same again when it is run again. `level` is
+    the least trust that is needed to start it.
     """
 
     name: str

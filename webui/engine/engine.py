@@ -236,7 +236,7 @@ class Engine:
             run.lane = make_stock_lane(run, self._inbox.put, self._denoiser.welcome, *told, self._relief)
             self._stock.submit(run.lane.run)
         else:
-            hooks = LaneHooks.of(self._plugins, run.request, run.model, resolve)
+            hooks = LaneHooks.of(self._plugins, run.request, run.model, resolve, run.batch)
             run.lane = lane = make_lane(run, self._registry, resolve, hooks, *told)
             self._denoiser.add(lane)
 

@@ -17,14 +17,14 @@ from webui.engine.generate import Run
 from webui.engine.hooks import Numbers, transformed
 from webui.engine.lanes import LaneEnd
 from webui.images.metadata import PARAMETERS, RECORD, write_png
-from webui.plugins.calls import Bound
+from webui.plugins.calls import Bound, call_of
 from webui.plugins.manager import Plugins
-from webui.plugins.meter import Call
-from webui.plugins.resolve import resolve
 
 TEMPLATE = "Template"
 NEGATIVE_TEMPLATE = "Negative Template"
 """Keys of the prompts as the person wrote them, of a picture for which extensions wrote others."""
+_TOLD = ("image", "index", "seed", "request", "options")
+"""What a post-processing function may take."""
 _KEY = re.compile(r"\w[\w \-/.+]{1,60}")
 _MOST_TEXT = 100_000
 
@@ -65,9 +65,9 @@ def _finished(plugins: Plugins, run: Run, index: int, image: Image.Image) -> Ima
     request = run.request
     image = plugins.transform("image_ready", image, Image.Image, request=request, index=index)
     for row, options in plugins.switched_on("post_processing", request):
-        call = Call(row.extension, "post_processing", resolve(row.function), ("image", "options"))
-        bound = Bound(call, {"options": options}, plugins.meter)
-        answer = bound({"image": image})
+        call = call_of(row, "post_processing", _TOLD)
+        bound = Bound(call, {"request": request, "options": options}, plugins.meter)
+        answer = bound({"image": image, "index": index, "seed": request.seed_of(index)})
         if not isinstance(answer, Image.Image):
             raise bound.refuse(f"{row.name} returned {type(answer).__name__} in place of an image.")
         image = answer

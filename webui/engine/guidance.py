@@ -63,7 +63,8 @@ class Guided:
     several times in one. cond, uncond: the predictions with the prompt and with the negative prompt; uncond is None
     where guidance is off or left out. scale: the CFG scale. denoised: the two as one, by plain guidance and by the
     functions that were called before. flow: whether x is (1 - sigma) of the clean latents and sigma of noise, as flow
-    models have it; else it is the clean latents and sigma of noise.
+    models have it; else it is the clean latents and sigma of noise. indices, seeds: of each picture in
+    the tensors, its number in the request from 0 and its seed.
     """
 
     x: Tensor
@@ -76,4 +77,6 @@ class Guided:
     denoised: Tensor
     request: GenerationRequest
     flow: bool
+    indices: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)

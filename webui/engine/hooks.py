@@ -113,41 +113,56 @@ class LaneHooks:
         steps: Mapping[str, Sequence[Bound]] | None = None,
         guidance: Sequence[Bound] = (),
         patches: Patches | None = None,
+        pictures: Sequence[tuple[int, int]] = (),
     ) -> None:
+        """pictures: number in the request and seed of each picture of the lane's batch."""
         self._steps = {hook: tuple((steps or {}).get(hook, ())) for hook in _STEP_HOOKS}
         self._guidance = guidance
         self._numbers = Numbers()
+        self._pictures = tuple(pictures)
         self.patches = patches
         self.guides = bool(guidance)
         """Whether `guide` changes anything."""
 
     @classmethod
     def of(
-        cls, plugins: Plugins, request: GenerationRequest, model: LoadedModel, resolve: Callable[[str], Any]
+        cls,
+        plugins: Plugins,
+        request: GenerationRequest,
+        model: LoadedModel,
+        resolve: Callable[[str], Any],
+        batch: int = 0,
     ) -> LaneHooks | None:
-        """The hooks for a request, or None when no extension has any for it, so that nothing is spent on them."""
+        """The hooks for a batch of a request, or None when no extension has any, so that nothing is spent on them."""
         steps = {hook: plugins.bound(hook, request) for hook in _STEP_HOOKS if plugins.has(hook)}
         guidance = [
             Bound(_call(row, resolve), {"options": options}, plugins.meter)
             for row, options in plugins.switched_on("guidance", request)
         ]
         patches = Patches.of(plugins.bound("patch_model", request), model) if plugins.has("patch_model") else None
-        return cls(steps, guidance, patches) if steps or guidance or patches else None
+        if not (steps or guidance or patches):
+            return None
+        indices = range(batch * request.batch_size, (batch + 1) * request.batch_size)
+        return cls(steps, guidance, patches, [(index, request.seed_of(index)) for index in indices])
 
     def before_sampling(self, latents: Tensor, sigma: float) -> Tensor:
         """The noise to begin with, scaled to the first noise level."""
         return self._through("before_sampling", latents, sigma, None)
 
-    def before_step(self, latents: Tensor, step: int, sigma: float) -> Tensor:
-        """The latents to begin step `step` (from 0) with, at the noise level that it begins at."""
-        return self._through("before_step", latents, sigma, step)
+    def before_step(self, latents: Tensor, step: int, sigma: float, place: int | None = None) -> Tensor:
+        """The latents to begin step `step` (from 0) with, at the noise level that it begins at.
 
-    def after_step(self, latents: Tensor, step: int, sigma: float) -> Tensor:
+        place: of the one picture in the batch whose latents they are; None where they are of all.
+        """
+        return self._through("before_step", latents, sigma, step, place)
+
+    def after_step(self, latents: Tensor, step: int, sigma: float, place: int | None = None) -> Tensor:
         """The latents to go on with after step `step` (from 0), at the noise level that it led to."""
-        return self._through("after_step", latents, sigma, step)
+        return self._through("after_step", latents, sigma, step, place)
 
-    def guide(self, guided: Guided) -> Tensor:
+    def guide(self, guided: Guided, place: int | None = None) -> Tensor:
         """The prediction that the sampler is answered with."""
+        guided = replace(guided, **self._who(place))
         finite = _finite(guided.denoised)
         for bound in self._guidance:
             own = replace(guided, options=bound.fixed["options"])
@@ -160,9 +175,16 @@ class LaneHooks:
         """Raise ExtensionProblem where an answer was no numbers any more."""
         self._numbers.verify()
 
-    def _through(self, hook: str, latents: Tensor, sigma: float, step: int | None) -> Tensor:
+    def _through(self, hook: str, latents: Tensor, sigma: float, step: int | None, place: int | None = None) -> Tensor:
         bounds = self._steps[hook]
-        return transformed(bounds, latents, self._numbers, {"step": step, "sigma": sigma}, step) if bounds else latents
+        if not bounds:
+            return latents
+        return transformed(bounds, latents, self._numbers, {"step": step, "sigma": sigma, **self._who(place)}, step)
+
+    def _who(self, place: int | None) -> dict[str, Any]:
+        """The pictures that a call is about, as its arguments say them."""
+        pictures = self._pictures if place is None else self._pictures[place : place + 1]
+        return {"indices": tuple(index for index, _ in pictures), "seeds": tuple(seed for _, seed in pictures)}
 
 
 def _call(row: Guidance, resolve: Callable[[str], Any]) -> Call:

@@ -207,8 +207,8 @@ class Lane:
             given = Answer(self._guidance.join(uncond, cond), uncond)
         if self._hooks is not None and self._hooks.guides:
             try:
-                given = replace(given, denoised=self._hooks.guide(self._guided(given, cond)))
-            except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
+                given = replace(given, denoised=self._hooks.guide(self._guided(given, cond), _place(self.ask)))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 an extension's failure ends its lane only
                 self.fail(error)
                 return
         self._calls += 1
@@ -270,9 +270,9 @@ class Lane:
         if self._hooks is not None:
             try:
                 if finished is not None:
-                    _replace(ask.x, self._hooks.after_step(ask.x, finished, ask.sigma))
-                _replace(ask.x, self._hooks.before_step(ask.x, ask.step, ask.sigma))
-            except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
+                    _replace(ask.x, self._hooks.after_step(ask.x, finished, ask.sigma, _place(ask)))
+                _replace(ask.x, self._hooks.before_step(ask.x, ask.step, ask.sigma, _place(ask)))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 an extension's failure ends its lane only
                 self.fail(error)
                 return
         self.done_steps = ask.step
@@ -293,7 +293,9 @@ class Lane:
         if ask.place is None:
             return hooks.after_step(latents, ask.step, self._end_sigma)
         rows = enumerate(latents.split(1))
-        return torch.cat([hooks.after_step(row, self._last_steps[index], self._end_sigma) for index, row in rows])
+        return torch.cat(
+            [hooks.after_step(row, self._last_steps[index], self._end_sigma, index) for index, row in rows]
+        )
 
     def _end_well(self, end: LaneEnd) -> None:
         """End with latents, unless an extension has made something else of them than numbers."""
@@ -310,6 +312,11 @@ class Lane:
             self.ended = True
             self._sampling.close()
             self._on_end(end)
+
+
+def _place(ask: Ask) -> int | None:
+    """The one picture of the batch that a question is about, where it is not about all."""
+    return None if ask.place is None else ask.place.index
 
 
 def _replace(latents: Tensor, new: Tensor) -> None:

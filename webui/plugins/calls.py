@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -15,6 +16,7 @@ import pluggy
 from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.plugins import hooks
 from webui.plugins.meter import Call, Meter, refusal
+from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +141,37 @@ class Calls:
     def _first_argument(self, hook: str) -> str:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return str(caller.spec.argnames[0]) if caller.spec else ""
+
+
+def call_of(row: Any, hook: str, known: Sequence[str]) -> Call:
+    """A row's function, called with those of the `known` arguments that it takes, by their names.
+
+    It may leave out any. Raises ExtensionProblem where it needs another.
+    """
+    function = resolve(row.function)
+    call = Call(row.extension, hook, function)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise refusal(call, f"'{row.function}' is no function whose arguments can be read.") from error
+    taken = []
+    for one in parameters:
+        if one.kind is one.VAR_KEYWORD:
+            taken = list(known)
+            break
+        if one.name in known and one.kind is not one.POSITIONAL_ONLY:
+            taken.append(one.name)
+        elif one.default is one.empty and one.kind is not one.VAR_POSITIONAL:
+            raise refusal(
+                call,
+                f"its function '{row.function}' takes '{one.name}', which it is not given. "
+                f"It may take {', '.join(known)}, by these names.",
+            )
+
+    def named(*values: Any) -> Any:
+        return function(**dict(zip(taken, values, strict=True)))
+
+    return Call(row.extension, hook, named, tuple(taken))
 
 
 def answer_within(seconds: float, function: Callable[[], T], name: str) -> T:

@@ -123,18 +123,26 @@ class WorkerHooks:
         """
 
     @hookspec
-    def before_sampling(self, latents: Any, sigma: float, request: Any, options: Any) -> Any:
-        """Called with the noise that a batch begins with, at its first noise level `sigma`."""
+    def before_sampling(self, latents: Any, sigma: float, indices: Any, seeds: Any, request: Any, options: Any) -> Any:
+        """Called with the noise that a batch begins with, at its first noise level `sigma`.
 
-    @hookspec
-    def before_step(self, latents: Any, step: int, sigma: float, request: Any, options: Any) -> Any:
-        """Called before step `step` (from 0) of a batch with its latents at noise level `sigma`.
-
-        A sampler that makes the pictures of a batch one after the other (DPM adaptive) hands over each alone.
+        indices, seeds: tuples; of each picture in the latents, its number in the request from 0 and its seed.
         """
 
     @hookspec
-    def after_step(self, latents: Any, step: int, sigma: float, request: Any, options: Any) -> Any:
+    def before_step(
+        self, latents: Any, step: int, sigma: float, indices: Any, seeds: Any, request: Any, options: Any
+    ) -> Any:
+        """Called before step `step` (from 0) of a batch with its latents at noise level `sigma`.
+
+        indices, seeds: as for `before_sampling`. A sampler that makes the pictures of a batch one after the other (DPM
+        adaptive) hands over each alone.
+        """
+
+    @hookspec
+    def after_step(
+        self, latents: Any, step: int, sigma: float, indices: Any, seeds: Any, request: Any, options: Any
+    ) -> Any:
         """Called after step `step` (from 0), as `before_step` is; `sigma` is the noise level that it led to."""
 
     @hookspec

@@ -37,10 +37,9 @@ from webui.images.results import MadePicture, Result
 from webui.jobs.bus import Bus
 from webui.jobs.executors.base import Controls, Verb, WorkerStatus
 from webui.jobs.queue import Queue
-from webui.plugins.calls import answer_within
+from webui.plugins.calls import answer_within, call_of
 from webui.plugins.manager import Plugins
 from webui.plugins.meter import Call, refusal
-from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +176,9 @@ class _ScriptRun:
         """The same, on the script's thread."""
         if self._asking is None:
             options = self._desk.plugins.options_of(self._row.extension, self._request.request)
-            self._asking = resolve(self._row.function)(self._request.request, options)
+            begin = call_of(self._row, "scripts", ("request", "options"))
+            moving = {"request": self._request.request, "options": options}
+            self._asking = begin.function(*(moving[name] for name in begin.arguments))
         try:
             return False, next(self._asking) if results is None else self._asking.send(results)
         except StopIteration as stop:
