@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from webui.core.errors import TooMany
+from webui.core.errors import NotAllowed, TooMany
 from webui.core.hook_rows import Script
 from webui.core.job import OWNER_ID, Identity, Job, Level
 from webui.core.job_request import JobRequest
@@ -38,9 +38,18 @@ class Scripts:
         self._queue = queue
         self._settings = settings
 
+    def rows_for(self, who: Identity) -> list[Script]:
+        """The scripts that this person may start."""
+        return [row for row in self.rows if who.level.rank >= Level(row.level).rank]
+
     async def submit(self, name: str, values: Mapping[str, Any], who: Identity) -> Job:
-        """Start a script with a request. Raises UnknownName, and what submitting that request by itself raises."""
+        """Start a script with a request.
+
+        Raises UnknownName, NotAllowed, and what submitting that request by itself raises.
+        """
         row = self.rows.get(name)
+        if row not in self.rows_for(who):
+            raise NotAllowed("You may not start this script.")
         request = await self._accept(values, who)
         return self._put(ScriptRequest(row.name, request, row.pictures), who, TASK)
 

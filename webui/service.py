@@ -83,7 +83,7 @@ class Service:
         self.workers = Workers(scheduler)
         self.extension_routes = ExtensionRoutes(self, plugins)
         self.scripts = Scripts(registry.scripts, self._accepted, self._put, queue, settings)
-        """Scripts of extensions, for everybody who may make pictures."""
+        """Scripts of extensions, each for people of its level."""
 
     # Jobs
 

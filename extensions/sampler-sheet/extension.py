@@ -28,7 +28,7 @@ def fields() -> list[Field]:
 @hookimpl
 def scripts() -> list[Script]:
     """The generator sheet() below."""
-    return [Script("sampler-sheet", "Sampler sheet", "extension:sheet")]
+    return [Script("sampler-sheet", "Sampler sheet", "extension:sheet", level="visitor")]
 
 
 def sheet(

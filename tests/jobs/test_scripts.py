@@ -26,7 +26,7 @@ from webui.extend import Script, hookimpl
 
 @hookimpl
 def scripts():
-    return [Script("sheet", "Contact sheet", "extension:sheet")]
+    return [Script("sheet", "Contact sheet", "extension:sheet", level="visitor")]
 
 """
 SHEET = """

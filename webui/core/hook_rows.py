@@ -55,6 +55,7 @@ class Script:
     title: str
     function: str
     pictures: int = 1
+    level: Literal["visitor", "user", "owner"] = "owner"
     extension: str = ""
     aliases: tuple[str, ...] = ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.conftest import SHAM_NAME, make_sham
-from tests.web.helpers import finished, serving
+from tests.web.helpers import TUNNEL, finished, serving
 from webui.web.identity import Sharing
 
 SCRIPT = """
@@ -13,7 +13,10 @@ from webui.extend import Script, hookimpl
 
 @hookimpl
 def scripts():
-    return [Script("twice", "Twice", "extension:twice")]
+    return [
+        Script("twice", "Twice", "extension:twice"),
+        Script("once", "Once", "extension:twice", level="visitor"),
+    ]
 
 def twice(request, options):
     yield [request.but(seed=1), request.but(seed=2)]
@@ -29,7 +32,10 @@ def test_a_script_is_listed_and_started(tmp_path: Path) -> None:
     with serving(tmp_path, Sharing(), page=False) as site:
         client = site.client()
         assert client.get("/api/v1/scripts").json() == {
-            "scripts": [{"name": "twice", "title": "Twice", "extension": "maker"}]
+            "scripts": [
+                {"name": "twice", "title": "Twice", "extension": "maker"},
+                {"name": "once", "title": "Once", "extension": "maker"},
+            ]
         }
         begun = client.post("/api/v1/scripts/twice", json={"prompt": "red"})
         assert begun.status_code == 201, begun.text
@@ -38,3 +44,8 @@ def test_a_script_is_listed_and_started(tmp_path: Path) -> None:
         jobs = client.get("/api/v1/jobs").json()["jobs"]
         assert [one["parent"] for one in jobs] == [job["id"], job["id"], None]
         assert client.post("/api/v1/scripts/thrice", json={}).status_code == 422
+        # A script is the owner's unless its row says whose it is besides.
+        guest = site.client(**TUNNEL)
+        assert [one["name"] for one in guest.get("/api/v1/scripts").json()["scripts"]] == ["once"]
+        assert guest.post("/api/v1/scripts/twice", json={"prompt": "red"}).status_code == 403
+        assert guest.post("/api/v1/scripts/once", json={"prompt": "red"}).status_code == 201

@@ -33,8 +33,10 @@
     return [el("label", { class: "dk-check", title: row.help }, box, el("span", { "data-testid": "block-info" }, row.label)), (value) => { box.checked = value; }];
   }
 
+  // A choice is a name, or a name with what it is called.
   function choice(row, id, hear) {
-    const list = el("select", { id: `${id}_input`, onchange: () => hear(list.value) }, ...row.choices.map((name) => el("option", { value: name }, name)));
+    const options = row.choices.map((one) => [one].flat()).map(([name, title = name]) => el("option", { value: name }, title));
+    const list = el("select", { id: `${id}_input`, onchange: () => hear(list.value) }, ...options);
     return [el("div", {}, title(row, id), list), (value) => { list.value = value; }];
   }
 

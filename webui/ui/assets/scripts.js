@@ -2,13 +2,24 @@
 (() => {
   const D = window.darkroom;
   const { t, byId } = D;
+  let rows = [];
   let chosen = "";
 
-  const rows = () => D.boot?.scripts || [];
-  const find = () => rows().find(({ name }) => name === chosen);
+  const find = () => rows.find(({ name }) => name === chosen);
 
-  function choose(title) {
-    chosen = rows().find((row) => row.title === title)?.name || "";
+  // Those that this person may start.
+  async function learn() {
+    if (!D.boot?.scripts) return;
+    try {
+      ({ scripts: rows } = await D.api("GET", "scripts"));
+    } catch (problem) {
+      D.problems.report(problem);
+    }
+    draw();
+  }
+
+  function choose(name) {
+    chosen = name;
     const panel = D.panels.all().find(({ name }) => name === find()?.extension);
     // What it does is set there.
     if (panel) D.panels.reveal(panel.rows[0].name);
@@ -18,20 +29,20 @@
   let list = null;
   function draw() {
     const place = document.querySelector("#txt2img_script_container .dk-panels");
-    if (!place || !rows().length || byId("script_list")) return;
-    const none = t("script_none");
-    list ||= D.fields.control({ kind: "choice", label: t("script"), help: t("script_help"), choices: [none, ...rows().map(({ title }) => title)] },
-      "script_list", choose);
-    list.set(find()?.title || none);
+    if (!place || !rows.length || byId("script_list")) return;
+    const choices = [["", t("script_none")], ...rows.map(({ name, title }) => [name, title])];
+    list ||= D.fields.control({ kind: "choice", label: t("script"), help: t("script_help"), choices }, "script_list", choose);
+    list.set(chosen);
     place.after(list.node);
   }
 
   // Where a request is sent to, and one that was made before to be made again.
-  const path = () => (find() ? `scripts/${chosen}` : "jobs");
-  const pathOf = (job) => (job.task === "script" ? `scripts/${job.request.script}` : "jobs");
+  const pathTo = (name) => `scripts/${encodeURIComponent(name)}`;
+  const path = () => (find() ? pathTo(chosen) : "jobs");
+  const pathOf = (job) => (job.task === "script" ? pathTo(job.request.script) : "jobs");
   const requestOf = ({ request: { script, script_pictures, ...request } }) => request;
 
-  D.on("start", draw);
+  D.on("start", learn);
   D.on("tab", draw);
   D.scripts = { path, pathOf, requestOf };
 })();

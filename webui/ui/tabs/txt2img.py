@@ -48,9 +48,8 @@ def build(page: Page) -> None:
     _connect(page, generate, paste)
     page.boot["fields"] = {row.name: _told(row) for row in page.service.fields}
     page.boot["panels"] = told(page.service.registry.panels, TASK)
-    page.boot["scripts"] = [
-        {"name": row.name, "title": row.title, "extension": row.extension} for row in page.service.scripts.rows
-    ]
+    # Which of them this person may start the server says.
+    page.boot["scripts"] = bool(page.service.scripts.rows)
     page.boot["defaults"] = page.defaults
     page.boot["samplers"] = [(row.name, row.group) for row in page.service.registry.samplers]
 

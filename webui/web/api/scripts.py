@@ -23,9 +23,9 @@ def build(service: Service) -> APIRouter:
     body = request_model(service.fields, service.registry.panels)
 
     @router.get("/scripts", response_model=ScriptsOut)
-    async def list_scripts() -> Any:
-        """The scripts that extensions have brought."""
-        rows = service.scripts.rows
+    async def list_scripts(who: Who) -> Any:
+        """The scripts of extensions that the asker may start."""
+        rows = service.scripts.rows_for(who)
         return {"scripts": [{"name": r.name, "title": r.title, "extension": r.extension} for r in rows]}
 
     @router.post("/scripts/{name}", status_code=201, response_model=JobOut, openapi_extra=describe(body))
