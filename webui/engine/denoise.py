@@ -246,7 +246,7 @@ class Denoiser:
         try:
             self._serve(group, lanes)
         # A failure that cannot be told apart from a lane's own; each lane by itself shows whose it is.
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if is_fatal(error):
                 raise
             self._serve_one_by_one(group, lanes, error)
@@ -258,14 +258,14 @@ class Denoiser:
         if moved or any(lane.ended for lane in lanes):
             self.discard_ended()
 
-    def _serve_one_by_one(self, group: _Group, lanes: Sequence[Lane], error: Exception) -> None:
+    def _serve_one_by_one(self, group: _Group, lanes: Sequence[Lane], error: BaseException) -> None:
         if len(lanes) == 1:
             lanes[0].fail(error)
             return
         for lane in lanes:
             try:
                 self._serve(group, [lane])
-            except Exception as own:
+            except (Exception, SystemExit) as own:
                 if is_fatal(own):
                     raise
                 lane.fail(own)

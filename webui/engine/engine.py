@@ -70,8 +70,8 @@ class Engine:
     ) -> None:
         """emit: called with a job's id and what happened, one call at a time, from the engine's threads.
 
-        on_fatal: called when the device itself broke; the process should end then. on_models: called when a model has
-        come or gone. observer: told of forward passes. on_try: see `Ladder`. Raises WorkerProblem when there is no
+        on_fatal: called when the device or the loop broke; the process should end then. on_models: called when a model
+        has come or gone. observer: told of forward passes. on_try: see `Ladder`. Raises WorkerProblem when there is no
         such device.
         """
         devices.set_threads(config.threads, config.sharers)
@@ -182,12 +182,12 @@ class Engine:
     def _loop(self) -> None:
         with torch.inference_mode():
             while not self._closed:
-                self._read_inbox()
-                if self._denoiser.busy and not self._closed:
-                    try:
+                try:
+                    self._read_inbox()
+                    if self._denoiser.busy and not self._closed:
                         self._denoiser.turn()
-                    except Exception as error:  # noqa: BLE001 only a fault of the device itself comes this far
-                        self._broken(error)
+                except BaseException as error:  # noqa: BLE001 a fault of the device, or one that nobody foresaw
+                    self._broken(error)
 
     def _read_inbox(self) -> None:
         # While there is no job; one that comes waits for a single computation.
@@ -224,7 +224,7 @@ class Engine:
             run.lane_started = time.perf_counter()
             try:
                 self._start_lane(run)
-            except Exception as error:  # noqa: BLE001 whatever a sampler's or a schedule's code raises
+            except (Exception, SystemExit) as error:  # noqa: BLE001 whatever a sampler's or a schedule's code raises
                 self._fail(run, error)
         elif not run.decoding:
             run.interrupted |= bool(run.batches)
@@ -255,8 +255,7 @@ class Engine:
         run.lane = None
         if end.error is not None:
             if isinstance(end.error, OutOfMemory) and self._pipelines.move_away(run.models):
-                run.put_back(run.batch)
-                self._begin_again(run)
+                self._begin_again(run, run.batch)
                 # Not at once, which is in the midst of a turn of theirs.
                 self._inbox.put(self._follow)
             else:
@@ -295,18 +294,20 @@ class Engine:
             return
         run.decoding -= 1
         if run.ready and not run.stopped:
-            self._begin_again(run)
-        run.put_back(batch)
+            self._begin_again(run, batch)
+        else:
+            run.put_back(batch)
         self._next_batch(run)
 
-    def _begin_again(self, run: Run) -> None:
-        """Give its models back and have the run made ready anew; a batch that is not done comes first then."""
+    def _begin_again(self, run: Run, *batches: int) -> None:
+        """Give its models back and have the run made ready anew; these batches and one in work come first then."""
         run.ready = False
         if run.lane is not None:
             run.lane.abandon()
             run.lane = None
             self._denoiser.discard_ended()
             run.put_back(run.batch)
+        run.put_back(*batches)
         run.models, run.guides = [], []
         run.loan.close()
         self._pipelines.wake()
@@ -366,12 +367,12 @@ class Engine:
         self._pipelines.wake()
 
     def _broken(self, error: BaseException) -> None:
-        log.critical("The device is broken: %s", error, exc_info=error)
+        what = "The device reported a fault" if devices.is_fatal(error) else "The worker's loop failed"
+        log.critical("%s: %s", what, error, exc_info=error)
         if self._on_fatal is not None:
             self._on_fatal(error)
-        problem = WorkerProblem(f"The device reported a fault: {first_line(error)}")
         for run in list(self._runs.values()):
-            self._fail(run, problem)
+            self._fail(run, WorkerProblem(f"{what}: {first_line(error)}"))
 
     # On the decoder's threads, and from all
 
@@ -388,7 +389,7 @@ class Engine:
         except BadNumbers as error:
             told = error.with_traceback(None)
             self._inbox.put(partial(self._overflowed, run, batch, end, model, told))
-        except Exception as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
             self._told.failed(run, error)
         else:
             self._inbox.put(partial(self._decoded, run, time.perf_counter() - started))

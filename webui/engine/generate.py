@@ -85,10 +85,10 @@ class Run:
             return False
         return not self.ending or self.batches[0] in self.owed
 
-    def put_back(self, batch: int) -> None:
-        """Have a batch that was begun made anew, before all others."""
-        self.batches.insert(0, batch)
-        self.owed.add(batch)
+    def put_back(self, *batches: int) -> None:
+        """Have batches that were begun made anew, before all others."""
+        self.batches[:0] = batches
+        self.owed.update(batches)
 
     def spend(self, stage: str, seconds: float) -> None:
         """Add to a stage's time."""

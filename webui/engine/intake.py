@@ -194,5 +194,5 @@ class Intake:
     def _guarded(self, run: Run, function: Callable[..., None], *arguments: Any) -> None:
         try:
             function(*arguments)
-        except Exception as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
             self._told.failed(run, error)

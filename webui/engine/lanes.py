@@ -250,7 +250,7 @@ class Lane:
         except StopIteration as stop:
             self._finish(stop.value)
             return
-        except Exception as error:  # noqa: BLE001 whatever a sampler raises, an extension's too, ends its own lane only
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever a sampler raises ends its own lane only
             self.fail(error)
             return
         self._ask = ask
@@ -282,7 +282,7 @@ class Lane:
         if self._hooks is not None and self._ask is not None:
             try:
                 latents = self._after_last(self._hooks, latents, self._ask)
-            except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
+            except (Exception, SystemExit) as error:  # noqa: BLE001 an extension's failure ends its lane only
                 self.fail(error)
                 return
         self.done_steps = self.steps
@@ -302,7 +302,7 @@ class Lane:
         try:
             if self._hooks is not None:
                 self._hooks.verify()
-        except Exception as error:  # noqa: BLE001 an extension's failure ends the lane it was asked about
+        except (Exception, SystemExit) as error:  # noqa: BLE001 an extension's failure ends its lane only
             self.fail(error)
         else:
             self._end(end)

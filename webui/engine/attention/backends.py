@@ -84,7 +84,7 @@ class Backends:
         place = Place(row.name, device, dtype, self._chunks, self.measured)
         try:
             attend: Attend = self._resolve(row.function)(place)
-        except Exception as error:  # noqa: BLE001 an import of a broken package raises whatever it likes
+        except (Exception, SystemExit) as error:  # noqa: BLE001 a broken package raises whatever it likes
             what = f"the package {row.package} is broken" if row.package else "it is broken"
             return Ready(None, f"{what} ({said(error)})")
         return _tried(row, place, attend)
@@ -112,7 +112,7 @@ def _tried(row: AttentionBackend, place: Place, attend: Attend) -> Ready:
     try:
         answer = attend(query, key, value)
         off = (answer.float() - sdpa(query, key, value).float()).abs().max().item()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             raise
         return Ready(None, f"it refuses to compute here ({said(error)})")

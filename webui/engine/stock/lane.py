@@ -112,7 +112,7 @@ class StockLane:
             images = self._drawn()
         except Abandoned:
             pass
-        except Exception as error:  # noqa: BLE001 whatever a pipeline raises ends its own batch only
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever a pipeline raises ends its own batch only
             self._failed(error)
         else:
             stopped = self._done if self._cut and self._done < self.steps else None
@@ -189,7 +189,7 @@ class StockLane:
         """Whether what comes now is no step any more."""
         return self._cut and self._done >= self._until
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         if is_fatal(error):
             self._fatal = error
         end = LaneEnd(None, error=error)

@@ -10,6 +10,7 @@ from webui.core.errors import first_line
 from webui.core.events import Failed, Finished, Output
 from webui.core.model_memory import Unloaded
 from webui.engine.config import EngineConfig
+from webui.engine.device import is_fatal
 from webui.engine.engine import Engine
 from webui.extension_life.pointer import use_packages
 from webui.jobs.executors.base import LeftOut, Verb, WorkerStatus
@@ -36,8 +37,9 @@ def main(link: Link, config: EngineConfig) -> None:
             news.set()
 
     def give_up(error: BaseException) -> None:
-        # The device is unusable for this process; the web process starts another.
-        link.report(Broken(f"The device failed: {first_line(error)}"))
+        # The device or the loop is of no use any more in this process; the web process starts another.
+        what = "The device failed" if is_fatal(error) else "The loop that computes pictures failed"
+        link.report(Broken(f"{what}: {first_line(error)}"))
         os._exit(3)
 
     def end_it(sentence: str) -> None:

@@ -103,7 +103,8 @@ class _Bench:
             return Finished(0, interrupted=True)
         except DarkroomError as error:
             return Failed(error.problem())
-        except Exception as error:
+        # An extension's code may even ask to exit, which would end this thread and leave every work waiting.
+        except (Exception, SystemExit) as error:
             if isinstance(error, MemoryError) or _NO_MEMORY in str(error):
                 detail, way = "There is not enough memory for this work.", "Close programs that use much memory"
                 return Failed(OutOfMemory(detail, remedies=(way,)).problem())
