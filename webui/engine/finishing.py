@@ -78,7 +78,7 @@ def _picture(
     run: Run, index: int, image: Image.Image, stopped_at: int | None, plugins: Plugins, compress_level: int
 ) -> Picture:
     request = run.request
-    prompt, negative_prompt = run.texts.get(index, (request.prompt, request.negative_prompt))
+    prompt, negative_prompt = (run.texts or {}).get(index, (request.prompt, request.negative_prompt))
     extras: dict[str, Any] = {} if stopped_at is None else {"Stopped at step": stopped_at}
     if prompt != request.prompt:
         extras[TEMPLATE] = request.prompt

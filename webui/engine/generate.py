@@ -48,8 +48,10 @@ class Run:
     """What they were loaded from."""
     guides: list[Guide] = field(default_factory=list)
     """Of those that the loop computes, with the texts as they understand them."""
-    texts: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """Prompt and negative prompt of those pictures for which extensions wrote others, by number."""
+    texts: dict[int, tuple[str, str]] | None = None
+    """Prompt and negative prompt of those pictures for which extensions wrote others, by number; None before anybody
+    was asked. Written once, as a batch may still be decoded, or be put back, while the run is made ready anew.
+    """
     lane: Lane | StockLane | None = None
     batch: int = 0
     decoding: int = 0

@@ -22,7 +22,7 @@ from webui.engine.checkpoints.chosen import kept_in
 from webui.engine.checkpoints.refining import find_refiner
 from webui.engine.conditioning import Conditioner
 from webui.engine.families.base import LoadedModel, Purpose
-from webui.engine.generate import Run
+from webui.engine.generate import Run, missing_batches
 from webui.engine.hooks import of_the_loop
 from webui.engine.lanes import Guide
 from webui.engine.memory.ladder import Ladder, Shape, kind_of
@@ -30,7 +30,7 @@ from webui.engine.memory.rungs import evicting, freeing, ways_out
 from webui.engine.overflows import Overflows
 from webui.engine.pipelines import Pipelines
 from webui.engine.stock.model import StockModel
-from webui.engine.texts import Texts, rewritten
+from webui.engine.texts import Pair, Texts, rewritten
 from webui.plugins.manager import Plugins
 
 log = logging.getLogger(__name__)
@@ -162,21 +162,23 @@ class Intake:
         if not models and (unheard := of_the_loop(self._means.plugins, request)):
             names = " and ".join(f"'{name}'" for name in unheard)
             self._told.note(run, f"This model runs through its own pipeline, which {names} cannot change.")
-        size = request.batch_size
-        pictures = (batch * size + place for batch in run.batches for place in range(size))
-        run.texts = rewritten(self._means.plugins, request, pictures) if models else {}
-        run.guides = [self._encoded(run, model, purpose) for model in models]
+        if run.texts is None:
+            size, batches = request.batch_size, missing_batches(request, run.done)
+            pictures = (batch * size + place for batch in batches for place in range(size))
+            run.texts = rewritten(self._means.plugins, request, pictures) if models else {}
+        own = run.texts
+        run.guides = [self._encoded(run, model, purpose, own) for model in models]
         # Here, since packages may be imported for it, which would hold up everybody's steps.
         self._means.backends.ready(request.attention, self._means.device, self._means.dtype)
         run.spend("encoded", time.perf_counter() - started)
         self._told.ready(run)
 
-    def _encoded(self, run: Run, model: LoadedModel, purpose: Purpose) -> Guide:
+    def _encoded(self, run: Run, model: LoadedModel, purpose: Purpose, own: dict[int, Pair]) -> Guide:
         pipelines, texts = self._means.pipelines, Texts(self._conditioner, self._means.plugins, run.request)
         return self._means.ladder.run(
             Shape("encode", kind_of(model.denoiser)),
             (freeing(model.device), evicting(pipelines.make_room)),
-            lambda: texts.guide(model, purpose, run.texts),
+            lambda: texts.guide(model, purpose, own),
             partial(self._told.note, run),
             lambda: OutOfMemory(
                 "There is not enough memory to read the prompt beside the model.",
