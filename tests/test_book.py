@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import webui.extend
+import webui.extend.worker
 from tools.contract_page import COMMAND, PAGE, page
 from webui.author.source_rules import faults_of
 from webui.core.paths import PROGRAM_DIR
@@ -57,3 +63,27 @@ def test_the_page_of_the_browser_names_all_of_its_contract() -> None:
 
 def test_the_contract_is_as_it_is_written() -> None:
     assert PAGE.read_text("utf-8") == page(), f"write it anew: {COMMAND}; what others build on must not change meaning"
+
+
+INTERNAL = {"TokenFile"}
+"""Types in signatures that no author writes or reads: a `Web` is handed to them made."""
+
+
+def annotations_of(value: Any) -> Iterator[str]:
+    yield from map(str, getattr(value, "__annotations__", {}).values())
+    for name, member in vars(value).items() if inspect.isclass(value) else ():
+        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+        if inspect.isfunction(function) and (name == "__init__" or not name.startswith("_")):
+            yield from map(str, function.__annotations__.values())
+
+
+def test_types_of_the_contract_s_signatures_are_of_the_contract() -> None:
+    public = [getattr(module, name) for module in (webui.extend, webui.extend.worker) for name in module.__all__]
+    lacking = set()
+    for value in public:
+        home = vars(sys.modules.get(getattr(value, "__module__", ""), webui.extend))
+        for word in re.findall(r"[A-Za-z_]\w+", " ".join(annotations_of(value))):
+            named = home.get(word)
+            if inspect.isclass(named) and named.__module__.startswith("webui") and named not in public:
+                lacking.add(word)
+    assert lacking <= INTERNAL

@@ -3,8 +3,8 @@
 What worker.py needs besides is in webui.extend.worker.
 """
 
-from webui.core.asked import Asked, Reply
-from webui.core.errors import DarkroomError, ExtensionProblem
+from webui.core.asked import Asked, Reply, Rooms
+from webui.core.errors import Conflict, DarkroomError, ExtensionProblem, Fault, InvalidField, NotFound, Problem
 from webui.core.events import (
     Cancelled,
     Event,
@@ -20,8 +20,9 @@ from webui.core.events import (
 )
 from webui.core.field import Field
 from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
-from webui.core.job import Job, State
-from webui.core.model_work import ModelWork, option
+from webui.core.job import Identity, Job, Level, State, StoredPicture
+from webui.core.job_request import JobRequest
+from webui.core.model_work import Made, ModelWork, option
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
@@ -37,8 +38,10 @@ from webui.core.registry import (
 from webui.core.request import GenerationRequest
 from webui.core.saving import Saving
 from webui.engine.checkpoints.architectures.base import Form, Names
+from webui.engine.checkpoints.headers.base import TensorInfo
 from webui.engine.work.download.found import Found, RemoteFile
 from webui.engine.work.download.look import Wanted
+from webui.engine.work.download.web import Answer as WebAnswer
 from webui.engine.work.download.web import Web
 from webui.images.results import MadePicture, Result
 from webui.plugins.hooks import hookimpl
@@ -51,33 +54,43 @@ __all__ = [
     "AttentionBackend",
     "Cancelled",
     "Command",
+    "Conflict",
     "DarkroomError",
     "Event",
     "ExtensionProblem",
     "Failed",
     "Family",
+    "Fault",
     "Field",
     "Finished",
     "Form",
     "Found",
     "GenerationRequest",
     "Guidance",
+    "Identity",
     "ImageReady",
+    "InvalidField",
     "Job",
+    "JobRequest",
+    "Level",
     "Loading",
+    "Made",
     "MadePicture",
     "ModelSource",
     "ModelWork",
     "Names",
     "Need",
+    "NotFound",
     "Note",
     "PostProcessing",
     "PreviewReady",
+    "Problem",
     "Progress",
     "Queued",
     "RemoteFile",
     "Reply",
     "Result",
+    "Rooms",
     "Route",
     "Sampler",
     "Saving",
@@ -85,10 +98,13 @@ __all__ = [
     "Script",
     "State",
     "Step",
+    "StoredPicture",
     "Tab",
+    "TensorInfo",
     "Variant",
     "Wanted",
     "Web",
+    "WebAnswer",
     "Work",
     "hookimpl",
     "option",

@@ -1,5 +1,8 @@
 """The names that an extension's worker.py may count on besides those of `webui.extend`; they bring torch with them."""
 
+from webui.engine.attention.base import Attend, Choices
+from webui.engine.attention.base import Place as AttentionPlace
+from webui.engine.config import Chunks
 from webui.engine.families.base import Conditioning, LoadedModel, Purpose
 from webui.engine.guidance import Guided
 from webui.engine.layouts.base import Source, same
@@ -10,6 +13,10 @@ from webui.engine.samplers.base import Answer, Ask, ModelSchedule, Noise, Place,
 __all__ = [
     "Answer",
     "Ask",
+    "Attend",
+    "AttentionPlace",
+    "Choices",
+    "Chunks",
     "Conditioning",
     "DiscreteSchedule",
     "FlowSchedule",
