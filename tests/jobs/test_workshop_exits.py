@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import pytest
+
 from webui.core.events import Failed
 from webui.core.model_work import Prune
-from webui.jobs.executors.messages import Submit
+from webui.jobs.executors import workshop_worker
+from webui.jobs.executors.messages import Broken, Submit
 from webui.jobs.executors.workshop import WorkshopConfig
 from webui.jobs.executors.workshop_worker import _Bench
 
@@ -30,6 +36,20 @@ class Heard:
 
     def __init__(self) -> None:
         self.outputs: list[tuple[str, Any]] = []
+        self.reports: list[Any] = []
+
+    marks = None
+
+    def report(self, report: Any) -> None:
+        """Any report."""
+        self.reports.append(report)
+
+    def status(self, status: Any) -> None:
+        """It is ready."""
+
+    def commands(self) -> Iterator[Any]:
+        """Stop at once."""
+        yield from ()
 
     def output(self, job_id: str, output: Any) -> None:
         """An output of a job."""
@@ -45,3 +65,18 @@ def test_a_work_that_asks_to_exit_fails_and_the_next_is_taken_up() -> None:
     bench.work(works)
     assert [job_id for job_id, _ in link.outputs] == ["a", "b"]
     assert all(isinstance(output, Failed) and "SystemExit" in output.problem.detail for _, output in link.outputs)
+
+
+def test_a_call_without_end_ends_the_workshop_s_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "shop"
+    home.mkdir()
+    (home / "extension.toml").write_text('name = "shop"\nversion = "1.0"\napi = "1"\n')
+    (home / "extension.py").write_text("")
+    watched, codes, link = list[Callable[[str], None]](), list[int](), Heard()
+    monkeypatch.setattr(workshop_worker, "Watch", lambda meter, endless: watched.append(endless))
+    monkeypatch.setattr(os, "nice", lambda by: 0)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    workshop_worker.main(link, WorkshopConfig(extension_folders=(tmp_path,)))  # type: ignore[arg-type]
+    [endless] = watched
+    endless("It has not come back.")
+    assert codes == [4] and link.reports == [Broken("It has not come back.")]

@@ -88,3 +88,14 @@ def test_a_hook_that_only_its_job_waits_for_may_take_its_time() -> None:
     meter.run(call(lambda: time.sleep(0.8), "image_ready"), [])
     watch.close()
     assert told == []
+
+
+def test_a_call_on_another_thread_has_a_longer_limit_and_is_told_too() -> None:
+    gate, told = threading.Event(), list[str]()
+    meter = Meter()
+    watch = Watch(meter, lambda sentence: (told.append(sentence), gate.set())[0], limit=0.1, longest=1.2)
+    began = time.monotonic()
+    meter.run(call(lambda: gate.wait(30), "image_ready"), [])
+    watch.close()
+    assert len(told) == 1 and "'mine' has not come back from image_ready" in told[0]
+    assert time.monotonic() - began >= 1.2

@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 ENDLESS_SECONDS = 120.0
 """So long everybody's steps wait for one call on the loop's thread before it counts as one without end."""
+LONGEST_SECONDS = 600.0
+"""The same for calls on the other threads, each of which all jobs need in the end: encoding, decoding, downloads."""
 _LOOKS_SECONDS = 0.5
 
 
@@ -19,10 +21,16 @@ class Watch:
     """Looks at a meter's calls until it is closed."""
 
     def __init__(
-        self, meter: Meter, endless: Callable[[str], None] = lambda sentence: None, limit: float = ENDLESS_SECONDS
+        self,
+        meter: Meter,
+        endless: Callable[[str], None] = lambda sentence: None,
+        limit: float = ENDLESS_SECONDS,
+        longest: float = LONGEST_SECONDS,
     ) -> None:
-        """endless: told of a call on the loop's thread that takes longer than `limit` seconds, once for each."""
-        self._meter, self._endless, self._limit = meter, endless, limit
+        """endless: told once of each call that takes longer than `limit` seconds on the loop's thread, or than
+        `longest` on another.
+        """
+        self._meter, self._endless, self._limit, self._longest = meter, endless, limit, longest
         self._said: dict[Underway, float] = {}
         self._told: set[Underway] = set()
         self._closed = threading.Event()
@@ -47,6 +55,7 @@ class Watch:
         if seconds > due:
             log.warning("The extension '%s' has been in %s for %.0f s.", call.extension, call.hook, seconds)
             self._said[call] = 2 * seconds
-        if seconds > self._limit and call.hook in LOOP_HOOKS and call not in self._told:
+        limit = self._limit if call.hook in LOOP_HOOKS else self._longest
+        if seconds > limit and call not in self._told:
             self._told.add(call)
             self._endless(f"The extension '{call.extension}' has not come back from {call.hook} for {seconds:.0f} s.")

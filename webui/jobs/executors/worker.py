@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from functools import partial
 
 from webui.core.errors import first_line
 from webui.core.events import Failed, Finished, Output
@@ -15,7 +16,7 @@ from webui.engine.engine import Engine
 from webui.extension_life.pointer import use_packages
 from webui.jobs.executors.base import LeftOut, Verb, WorkerStatus
 from webui.jobs.executors.messages import Broken, Cancel, Gone, Submit, Tell, Unload
-from webui.jobs.executors.process import Link
+from webui.jobs.executors.process import Link, end_it
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
 from webui.plugins.watch import Watch
@@ -42,13 +43,8 @@ def main(link: Link, config: EngineConfig) -> None:
         link.report(Broken(f"{what}: {first_line(error)}"))
         os._exit(3)
 
-    def end_it(sentence: str) -> None:
-        # No thread can be stopped from outside, and everybody's jobs wait for this one.
-        link.report(Broken(sentence))
-        os._exit(4)
-
     if any(report.ok for report in plugins.reports):
-        Watch(plugins.meter, end_it)
+        Watch(plugins.meter, partial(end_it, link))
     engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up, on_models=news.set)
     link.status(_status(engine, plugins))
     threading.Thread(target=_keep_status, args=(link, engine, plugins, news), name="status", daemon=True).start()

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -23,11 +24,12 @@ from webui.extension_life.pointer import use_packages
 from webui.jobs.executors.arrived import is_fetched
 from webui.jobs.executors.base import Verb, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Submit, Tell
-from webui.jobs.executors.process import Link
+from webui.jobs.executors.process import Link, end_it
 from webui.jobs.executors.workshop import WorkshopConfig
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.model_sources import sources_of
 from webui.plugins.resolve import resolve
+from webui.plugins.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ def main(link: Link, config: WorkshopConfig) -> None:
         use_packages(config.cache_dir)
     plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions, link.marks)
     registry = build_registry(plugins)
+    if any(report.ok for report in plugins.reports):
+        Watch(plugins.meter, partial(end_it, link))
     stopped: set[str] = set()
     closing = threading.Event()
     works: SimpleQueue[Submit | None] = SimpleQueue()
