@@ -146,8 +146,8 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         # Its kinds that the catalogue does not know change no list there.
         shelf.look_again()
 
-    async def put_part(parent: Job, request: GenerationRequest, part: int) -> Job:
-        return await service.scripts.put_part(parent, request, part)
+    async def put_part(parent: Job, request: GenerationRequest, part: int, pictures: int) -> Job:
+        return await service.scripts.put_part(parent, request, part, pictures)
 
     desk = Desk(plugins, registry.scripts, queue, bus, store.path, put_part, lambda job_id: scheduler.interrupt(job_id))
     # The script's executor has no process of its own, so there is none to start and to stop.

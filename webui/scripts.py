@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from webui.core.errors import NotAllowed, TooMany
+from webui.core.errors import DarkroomError, NotAllowed, Problem, StorageProblem, TooMany
 from webui.core.hook_rows import Script
 from webui.core.job import OWNER_ID, Identity, Job, Level
 from webui.core.job_request import JobRequest
@@ -15,13 +15,22 @@ from webui.core.script_request import TASK, ScriptRequest
 from webui.core.settings import SettingsStore
 from webui.jobs.queue import Queue
 
+MAX_SCRIPTS = 2
+"""Scripts of one guest that wait or run."""
+
+
+class Part(NamedTuple):
+    """As which request of which script's job one is put. refused: why it is not accepted."""
+
+    parent: str | None = None
+    number: int | None = None
+    refused: Problem | None = None
+
 
 class Put(Protocol):
-    """Puts an accepted request of a task into the line."""
+    """Puts an accepted request of a task into the line; one that was refused becomes a job that has failed."""
 
-    def __call__(
-        self, request: JobRequest, who: Identity, task: str, parent: str | None = None, part: int | None = None
-    ) -> Job: ...
+    def __call__(self, request: JobRequest, who: Identity, task: str, part: Part = Part()) -> Job: ...
 
 
 Accept = Callable[[Mapping[str, Any], Identity], Awaitable[GenerationRequest]]
@@ -50,21 +59,33 @@ class Scripts:
         row = self.rows.get(name)
         if row not in self.rows_for(who):
             raise NotAllowed("You may not start this script.")
+        self._check_sum(who, row.pictures)
         request = await self._accept(values, who)
+        # From here to the row nothing is awaited, so that several at once cannot slip past the limit.
+        if not who.is_owner and self._queue.count_of_task(TASK, who.id) >= MAX_SCRIPTS:
+            raise TooMany(f"You have {MAX_SCRIPTS} scripts going, as many as a guest may have. Let one finish first.")
         return self._put(ScriptRequest(row.name, request, row.pictures), who, TASK)
 
-    async def put_part(self, parent: Job, request: GenerationRequest, part: int) -> Job:
-        """Accept a request of a script's job and put it into the line. Raises DarkroomError."""
+    async def put_part(self, parent: Job, request: GenerationRequest, part: int, pictures: int) -> Job:
+        """Accept a request of a script's job and put it into the line; one that is refused is kept as failed.
+
+        It is kept so that a script that runs again after a restart gets the same answer. pictures: how many its job has
+        asked for so far, its own included. Raises TooMany and StorageProblem: these would meet its other requests too.
+        """
         # Files that the script has not changed are found again by their names.
         values = {name: value for name, value in request.to_json().items() if name not in RESOLVED}
         who = Identity(parent.owner, Level.OWNER if parent.owner == OWNER_ID else Level.VISITOR)
-        if not who.is_owner:
-            self._check_sum(parent, request)
-        accepted = await self._accept(values, Identity(parent.owner, Level.OWNER))
-        return self._put(accepted, who, "txt2img", parent.id, part)
+        self._check_sum(who, pictures + request.pictures)
+        refused: Problem | None = None
+        try:
+            request = await self._accept(values, Identity(parent.owner, Level.OWNER))
+        except (StorageProblem, TooMany):
+            raise
+        except DarkroomError as error:
+            refused = error.problem()
+        return self._put(request, who, "txt2img", Part(parent.id, part, refused))
 
-    def _check_sum(self, parent: Job, request: GenerationRequest) -> None:
+    def _check_sum(self, who: Identity, pictures: int) -> None:
         most = self._settings.current.max_pictures_visitor
-        asked = request.pictures + sum(child.request.pictures for child in self._queue.children(parent.id))
-        if asked > most:
+        if not who.is_owner and pictures > most:
             raise TooMany(f"This script asks for more than the {most} pictures that one job of a guest may make.")

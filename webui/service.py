@@ -14,7 +14,7 @@ from webui import accept
 from webui.cards import Cards
 from webui.core import infotext
 from webui.core.errors import NotAllowed, NotFound, TooMany
-from webui.core.events import Queued
+from webui.core.events import Failed, Queued
 from webui.core.fields import FIELDS, ROWS, Field
 from webui.core.infotext import Parsed
 from webui.core.job import Identity, Job, Level, State, StoredPicture
@@ -40,7 +40,7 @@ from webui.jobs.scheduler import Scheduler
 from webui.model_works import ModelWorks
 from webui.plugins.manager import ExtensionReport, Plugins
 from webui.plugins.resolve import resolve
-from webui.scripts import Scripts
+from webui.scripts import Part, Scripts
 from webui.workers import Workers
 
 
@@ -333,13 +333,14 @@ class Service:
         self._within_limits(request, who)
         return request
 
-    def _put(
-        self, request: JobRequest, who: Identity, task: str, parent: str | None = None, part: int | None = None
-    ) -> Job:
+    def _put(self, request: JobRequest, who: Identity, task: str, part: Part = Part()) -> Job:
         now, id_ = time.time(), secrets.token_hex(12)
-        job = Job(id_, who.id, request, State.QUEUED, created=now, place=now, task=task, parent=parent, part=part)
+        job = Job(id_, who.id, request, State.QUEUED, now, now, task, parent=part.parent, part=part.number)
+        if part.refused:
+            job = replace(job, state=State.FAILED, ended=now, problem=part.refused)
         self._queue.put(job)
-        self._bus.publish(job.id, job.owner, Queued(self._queue.position(job.id)))
+        told = Failed(part.refused) if part.refused else Queued(self._queue.position(job.id))
+        self._bus.publish(job.id, job.owner, told)
         self._scheduler.wake()
         return job
 

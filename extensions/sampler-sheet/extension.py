@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from webui.extend import DarkroomError, Field, GenerationRequest, Result, Script, hookimpl
+from webui.extend import Field, GenerationRequest, InvalidField, Result, Script, hookimpl
 
 from .sheet import draw_sheet
 
@@ -37,7 +37,7 @@ def sheet(
     """Ask for the first picture of the request with each sampler; the sheet of them. One that fails says why there."""
     names = [name.strip() for name in options["samplers"].split(",") if name.strip()]
     if not names:
-        raise DarkroomError("No sampler is named: write some names into Samplers, with commas between them.")
+        raise InvalidField("No sampler is named: write some names into Samplers, with commas between them.")
     results = yield [request.but(sampler_name=name, n_iter=1, batch_size=1) for name in names]
     cells = [
         (name, result.pictures[0].image() if result.pictures else None, result.problem)

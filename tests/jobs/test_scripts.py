@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import make_sham
 from webui.app import House, compose
-from webui.core.errors import UnknownName
+from webui.core.errors import TooMany, UnknownName
 from webui.core.job import LOCAL_OWNER, Identity, Job, Level, State
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
@@ -163,7 +163,6 @@ def test_a_restart_takes_it_up_again_and_makes_nothing_twice(tmp_path: Path) -> 
         ("    yield []\n    return [Image.new('L', (8, 8))] * 2", "it returned 2 pictures; its row says 1."),
         ("    yield []\n    return 'done'", "it must return a list of images, or None."),
         ("    yield []\n    raise SystemExit(2)", "'maker' failed in scripts: SystemExit: 2."),
-        ("    yield [request.but(sampler_name='Elur')]", "Unknown sampler 'Elur'. Did you mean 'Euler'?"),
         ("    return []", "failed in scripts: TypeError: 'list' object is not an iterator."),
     ],
 )
@@ -191,12 +190,86 @@ def test_a_picture_that_fails_is_told_and_the_script_may_go_on(tmp_path: Path) -
     run(house, talk)
 
 
+def test_a_request_that_is_refused_is_answered_and_kept_and_the_others_are_made(tmp_path: Path) -> None:
+    body = """
+    wrong, one = yield [request.but(sampler_name="Elur"), request.but(seed=5)]
+    assert wrong.problem == "Unknown sampler 'Elur'. Did you mean 'Euler'?", wrong.problem
+    assert (wrong.request.sampler_name, wrong.pictures) == ("Elur", ())
+    assert [picture.seed for picture in one.pictures] == [5]
+"""
+    house = house_on(tmp_path, f"def sheet(request, options):{body}")
+
+    async def talk(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red"}, LOCAL_OWNER)
+        done = await ended(house, job.id)
+        assert (done.state, done.problem) == (State.DONE, None)
+        refused, made = house.queue.children(job.id)
+        assert (refused.state, refused.part, made.state) == (State.FAILED, 0, State.DONE)
+        assert refused.problem and refused.problem.field == "sampler_name" and refused.ended
+        assert (await ended(house, refused.id)) == refused, "its end is told to who follows it"
+
+    run(house, talk)
+
+
+def test_a_request_that_was_on_its_way_when_it_was_interrupted_is_interrupted_too(tmp_path: Path) -> None:
+    house = house_on(tmp_path, SHEET, step_seconds=0.05)
+
+    async def talk(service: Service) -> None:
+        accepted, told = asyncio.Event(), asyncio.Event()
+        accept = service.scripts._accept
+
+        async def slowly(values: Any, who: Identity) -> Any:
+            request = await accept(values, who)
+            accepted.set()
+            await told.wait()
+            return request
+
+        job = await service.scripts.submit("sheet", {"prompt": "red", "steps": 100}, LOCAL_OWNER)
+        service.scripts._accept = slowly
+        await accepted.wait()
+        service.interrupt(job.id, LOCAL_OWNER)
+        told.set()
+        done = await ended(house, job.id)
+        assert (done.state, done.interrupted) == (State.DONE, True)
+        (child,) = house.queue.children(job.id)
+        assert child.state is State.CANCELLED and not child.pictures
+
+    run(house, talk)
+
+
+def test_a_guest_has_two_scripts_at_once_and_their_own_pictures_count(tmp_path: Path) -> None:
+    script = "def sheet(request, options):\n    yield [request] * 3\n"
+    house = house_on(tmp_path, script, step_seconds=0.2)
+
+    async def talk(service: Service) -> None:
+        values = {"prompt": "red", "steps": 100}
+        first = await service.scripts.submit("sheet", values, GUEST)
+        await service.scripts.submit("sheet", values, GUEST)
+        with pytest.raises(TooMany, match="You have 2 scripts going"):
+            await service.scripts.submit("sheet", values, GUEST)
+        await service.scripts.submit("sheet", values, Identity("another", Level.VISITOR))
+        service.cancel(first.id, GUEST)
+        await ended(house, first.id)
+        await service.scripts.submit("sheet", values, GUEST)
+        for job in service.jobs_in_line(LOCAL_OWNER):
+            if job.parent is None:
+                service.cancel(job.id, LOCAL_OWNER)
+                await ended(house, job.id)
+        house.settings.update({"max_pictures_visitor": 3})
+        last = await service.scripts.submit("sheet", values, GUEST)
+        done = await ended(house, last.id)
+        assert done.problem and "more than the 3 pictures" in done.problem.detail
+        assert len(house.queue.children(last.id)) == 2, "with the one of its own that is three"
+
+    run(house, talk)
+
+
 def test_a_guest_s_script_makes_no_more_than_a_guest_may(tmp_path: Path) -> None:
     house = house_on(tmp_path, "def sheet(request, options):\n    yield [request] * 200\n")
 
     async def talk(service: Service) -> None:
         most = house.settings.current.max_pictures_visitor
-        job = await service.scripts.submit("sheet", {"prompt": "red", "n_iter": most}, GUEST)
+        job = await service.scripts.submit("sheet", {"prompt": "red", "n_iter": most - 1}, GUEST)
         done = await ended(house, job.id)
         assert done.problem and "more than the" in done.problem.detail
         assert len(house.queue.children(job.id)) == 1

@@ -74,7 +74,7 @@ class Queue:
     # Jobs
 
     def put(self, job: Job) -> None:
-        """Accept a waiting job. Raises Conflict for an id that is there already."""
+        """Accept a waiting job, or note one that was refused. Raises Conflict for an id that is there already."""
         values = {
             "id": job.id,
             "owner": job.owner,
@@ -86,6 +86,8 @@ class Queue:
             "alone": job.alone,
             "parent": job.parent,
             "part": job.part,
+            "ended": job.ended,
+            "problem": _dumped(job.problem),
         }
         try:
             with self._database.transaction() as connection:
@@ -164,6 +166,11 @@ class Queue:
         number: int = self._database.rows(sql.COUNT, {"state": state, "owner": owner})[0]["number"]
         return number
 
+    def count_of_task(self, task: str, owner: str) -> int:
+        """How many jobs of this task and owner wait or run."""
+        number: int = self._database.rows(sql.COUNT_OF_TASK, {"task": task, "owner": owner})[0]["number"]
+        return number
+
     def start(self, job_id: str) -> Job:
         """A waiting job is taken up. Raises Conflict when it does not wait."""
         self._change(sql.START, {"id": job_id, "now": self._clock()}, "is not waiting", flush=False)
@@ -197,7 +204,7 @@ class Queue:
             "id": job_id,
             "state": state,
             "now": self._clock(),
-            "problem": json.dumps(problem.to_json(), ensure_ascii=False) if problem else None,
+            "problem": _dumped(problem),
             "timings": json.dumps(dict(timings)) if timings is not None else None,
             "interrupted": interrupted,
             "result": json.dumps(result.to_json(), ensure_ascii=False) if result else None,
@@ -348,3 +355,7 @@ class Queue:
         for row in self._database.rows(sql.PICTURES_OF_JOBS, {"ids": ids}) if rows else ():
             pictures.setdefault(row["job_id"], []).append(picture_of(row))
         return [job_of(row, tuple(pictures.get(row["id"], ())), self._kinds) for row in rows]
+
+
+def _dumped(problem: Problem | None) -> str | None:
+    return json.dumps(problem.to_json(), ensure_ascii=False) if problem else None

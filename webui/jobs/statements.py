@@ -5,8 +5,8 @@ from webui.core.request import DEVICE
 from webui.core.script_request import SCRIPTS, TASK
 
 PUT = """
-INSERT INTO jobs (id, owner, task, request, state, created, place, alone, parent, part)
-VALUES (:id, :owner, :task, :request, :state, :created, :place, :alone, :parent, :part)
+INSERT INTO jobs (id, owner, task, request, state, created, place, alone, parent, part, ended, problem)
+VALUES (:id, :owner, :task, :request, :state, :created, :place, :alone, :parent, :part, :ended, :problem)
 """
 
 GET = "SELECT * FROM jobs WHERE id = :id"
@@ -72,6 +72,10 @@ WAITING = f"{_SERVED} SELECT * {_ORDERED} LIMIT :limit"
 LINE = f"{_SERVED} SELECT id, owner, parent, place_kind {_ORDERED}"
 
 COUNT = "SELECT COUNT(*) AS number FROM jobs WHERE state = :state AND (:owner IS NULL OR owner = :owner)"
+
+COUNT_OF_TASK = """
+SELECT COUNT(*) AS number FROM jobs WHERE state IN ('queued', 'running') AND task = :task AND owner = :owner
+"""
 
 START = "UPDATE jobs SET state = 'running', started = :now WHERE id = :id AND state = 'queued'"
 

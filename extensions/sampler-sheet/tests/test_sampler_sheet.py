@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
+import pytest
 from PIL import Image
 
 from webui.extend.testing import Desk
@@ -24,6 +26,22 @@ def test_the_sheet_is_made_of_one_job_for_each_sampler(desk: Desk) -> None:
     (picture,) = ended["pictures"]
     image = Image.open(io.BytesIO(desk.client.get(f"/api/v1/pictures/{picture['id']}/file").content))
     assert image.width == 8 + 2 * 72 and image.height > 2 * 64
+
+
+def test_a_sampler_that_is_not_there_says_so_in_its_cell(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    module = desk.module("extension")
+    real = module.draw_sheet
+    monkeypatch.setattr(module, "draw_sheet", lambda cells, *rest: (drawn.extend(cells), real(cells, *rest))[1])
+    options = {"samplers": "Elur, Euler", "columns": 2, "side": 64}
+    asked = {"prompt": "a red circle", "steps": 2, "extensions": {"sampler-sheet": options}}
+    job = desk.client.post("/api/v1/scripts/sampler-sheet", json=asked).raise_for_status().json()
+    ended = desk.finished(job["id"])
+    assert ended["state"] == "done", ended["problem"]
+    assert [(name, picture is None, problem) for name, picture, problem in drawn] == [
+        ("Elur", True, "Unknown sampler 'Elur'. Did you mean 'Euler'?"),
+        ("Euler", False, ""),
+    ]
 
 
 def test_without_a_name_it_fails_with_a_sentence(desk: Desk) -> None:

@@ -64,8 +64,10 @@ class Desk:
     bus: Bus
     path: Callable[[str], Path]
     """Where a picture's file lies."""
-    put: Callable[[Job, GenerationRequest, int], Awaitable[Job]]
-    """Accepts a request of a script's job, with its number, and puts it into the line. Raises DarkroomError."""
+    put: Callable[[Job, GenerationRequest, int, int], Awaitable[Job]]
+    """Accepts a request of a script's job, with its number and how many pictures the job has asked for before it, and
+    puts it into the line; one that is refused comes back as a failed job. Raises DarkroomError for what meets them all.
+    """
     interrupt: Callable[[str], None]
     """Ends a job early, or takes it from the line. Raises DarkroomError."""
 
@@ -123,6 +125,8 @@ class _ScriptRun:
         self._call = Call(self._row.extension, "scripts", self._send, ())
         self._known = {child.part: child for child in desk.queue.children(job.id)}
         self._count = 0
+        self._pictures = job.request.pictures
+        """How many it has asked for so far, those of its own included."""
         self._open: set[str] = set()
         """Ids of the children that are waited for."""
         self._stopping = job.interrupted
@@ -153,17 +157,18 @@ class _ScriptRun:
                     yield picture
                 yield Finished(0)
                 return
-            children = await self._children(self._requests(answer))
+            requests = self._requests(answer)
+            children = await self._children(requests)
             results = []
-            for child in children:
-                results.append(await self._result(child))
+            for child, asked in zip(children, requests, strict=False):
+                results.append(await self._result(child, asked))
                 finished += 1
                 yield Progress(_OWN_SHARE * finished / self._count, f"{finished} of {self._count}")
         yield Finished(0, interrupted=True)
 
     async def _step(self, results: list[Result] | None) -> tuple[bool, Any]:
         """(whether it has ended, what it asks for or gives back)."""
-        run = partial(self._desk.plugins.meter.run, self._call, (results,))
+        run = partial(self._desk.plugins.meter.ask, self._call, (results,))
         try:
             step: tuple[bool, Any] = await asyncio.to_thread(
                 answer_within, STEP_SECONDS, run, f"script {self._row.name}"
@@ -197,13 +202,19 @@ class _ScriptRun:
             if self._stopping:
                 break
             known = self._known.get(self._count)
-            child = known or await self._desk.put(self._job, request, self._count)
+            child = known or await self._desk.put(self._job, request, self._count, self._pictures)
             self._count += 1
+            self._pictures += child.request.pictures
             self._open.add(child.id)
             children.append(child)
+            if self._stopping:
+                # Pressed while it was on its way into the line, or it has ended by now.
+                with suppress(DarkroomError):
+                    self._desk.interrupt(child.id)
         return children
 
-    async def _result(self, child: Job) -> Result:
+    async def _result(self, child: Job, asked: GenerationRequest) -> Result:
+        """asked: what stands in the result for a request that was refused."""
         await self._desk.bus.ended(child.id)
         self._open.discard(child.id)
         ended = self._desk.queue.get(child.id)
@@ -214,7 +225,8 @@ class _ScriptRun:
         problem = ended.problem.detail if ended.problem else ""
         if ended.state is State.CANCELLED:
             problem = "It was cancelled."
-        return Result(ended.picture_request, pictures, problem)
+        refused = ended.state is State.FAILED and ended.started is None
+        return Result(asked if refused else ended.picture_request, pictures, problem)
 
     async def _own(self, images: Any, done: frozenset[int]) -> AsyncGenerator[Picture, None]:
         """The script's own pictures that are not there yet."""
