@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.test_hooks import GUIDANCE, extension, made, told_by
+from tests.engine.helpers import running
+from tests.engine.test_hooks import GUIDANCE, extension, hook, made, told_by
 
 
 def test_post_processing_takes_what_it_needs_by_name(tmp_path, tiny_checkpoint, registry, ask):
@@ -50,3 +51,12 @@ def test_hooks_are_told_which_pictures_of_the_request_they_see(tmp_path, tiny_ch
     assert {tuple(pictures) for what, pictures in told if what == "guided"} == {tuple(part) for part in parts}
     steps = [pictures for what, pictures in told if what == 0]
     assert all(steps.count(part) == 2 for part in parts) and len(steps) == 2 * len(parts)
+
+
+def test_a_prompt_that_is_refused_is_no_failure_of_its_extension(tmp_path, tiny_checkpoint, registry, ask):
+    body = "from webui.extend import InvalidField", "raise InvalidField('Close the bracket.', field='prompt')"
+    own = extension(tmp_path, hook("transform_prompt", "prompt", *body))
+    with running(tiny_checkpoint.parent, registry, own) as bench:
+        bench.engine.submit("job", ask())
+        problem = bench.heard.end("job").problem
+    assert (problem.detail, problem.field, problem.status) == ("Close the bracket.", "prompt", 422)

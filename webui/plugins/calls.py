@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 DEADLINE_SECONDS = 5.0
 LOAD_SECONDS = 60.0
 """So long an extension's module may take to be imported, or to name its rows of a kind."""
+REFUSING = frozenset({"transform_prompt"})
+"""Hooks whose DarkroomErrors are told as they are: what a person wrote is refused with a sentence."""
 
 T = TypeVar("T")
 
@@ -39,9 +41,10 @@ class Bound:
     meter: Meter
 
     def __call__(self, moving: Mapping[str, Any]) -> Any:
-        """What the hook answers. Raises ExtensionProblem."""
+        """What the hook answers. Raises ExtensionProblem, and of those that may refuse what they refuse with."""
         values = [moving[name] if name in moving else self.fixed[name] for name in self.call.arguments]
-        return self.meter.run(self.call, values)
+        run = self.meter.ask if self.call.hook in REFUSING else self.meter.run
+        return run(self.call, values)
 
     def refuse(self, why: str) -> ExtensionProblem:
         """The error about an answer that cannot be taken."""

@@ -103,7 +103,7 @@ class WorkerHooks:
         """Called for each picture of a job, `index` from 0, before its texts are encoded; returns both, or None.
 
         The same arguments must give the same answer: a job may run again. The texts stand in the picture's infotext,
-        and what the person wrote beside them as Template.
+        and what the person wrote beside them as Template. An InvalidField of webui.extend refuses what cannot be read.
         """
 
     @hookspec
