@@ -30,6 +30,7 @@ from webui.engine.generate import Run, make_lane
 from webui.engine.lanes import Guide
 from webui.engine.reading.cache import NetworkCache
 from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.meter import Meter
 from webui.plugins.resolve import resolve
 
 WIDTH = 32
@@ -210,6 +211,7 @@ class Loop:
         lane = make_lane(
             run, self.registry, resolve, self.hooks,
             lambda lane: self.steps[name].append(lane.done_steps), lambda end: self.ends.__setitem__(name, end),
+            meter=Meter(),
         )  # fmt: skip
         self.denoiser.add(lane)
         return lane

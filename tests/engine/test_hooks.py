@@ -322,7 +322,7 @@ def test_an_extension_s_sampler_that_fails_is_named(tmp_path, tiny_checkpoint, a
     with running(tiny_checkpoint.parent, build_registry(plugins), plugins) as bench:
         bench.engine.submit("a", ask(sampler_name="Mine"))
         end = bench.heard.end("a")
-    assert end.problem.detail == "The extension 'my-sampler' failed: KeyError: 'lost'"
+    assert end.problem.detail == "The extension 'my-sampler' failed in samplers: KeyError: 'lost'."
 
 
 def test_numbers_that_a_model_broke_are_not_a_hook_s_fault(tmp_path, plugins):

@@ -55,6 +55,8 @@ class Sampler:
     uses_ensd: bool = False
     """Whether the eta noise seed delta counts for its noise."""
     group: str = "Built in"
+    extension: str = ""
+    """Whose row it is; set when an extension's rows are collected."""
 
     def __post_init__(self) -> None:
         """Raise DarkroomError for an option that no request has."""
@@ -75,6 +77,8 @@ class Schedule:
     """
     flow: bool = True
     """Whether it can be computed for flow models, whose noise levels end at 1."""
+    extension: str = ""
+    """Whose row it is; set when an extension's rows are collected."""
 
     def __post_init__(self) -> None:
         """Raise DarkroomError for an option that shapes no levels."""

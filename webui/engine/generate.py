@@ -19,10 +19,12 @@ from webui.engine.lanes import Guide, Handover, Lane, LaneEnd
 from webui.engine.memory.rungs import Relief
 from webui.engine.noise import Drawing, LaneNoise
 from webui.engine.samplers.base import SamplerContext
+from webui.engine.samplers.metered import metered
 from webui.engine.schedules import ScheduleOptions, handover_sigma, noise_levels, start_scale
 from webui.engine.stock.lane import Post, StockLane
 from webui.engine.stock.model import StockModel
 from webui.plugins.builtin.stock import SAMPLER as STOCK_SAMPLER
+from webui.plugins.meter import Meter
 
 
 @dataclass(eq=False)
@@ -111,15 +113,17 @@ def make_lane(
     on_step: Callable[[Lane], None],
     on_end: Callable[[LaneEnd], None],
     on_note: Callable[[str], None] = lambda _: None,
+    *,
+    meter: Meter,
 ) -> Lane:
-    """A lane for the run's current batch, ready to start."""
+    """A lane for the run's current batch, ready to start. meter: runs what extensions have written."""
     request, guides = run.request, [guide.of_batch(run.batch * run.request.batch_size) for guide in run.guides]
     model = guides[0].model
     sampler = registry.samplers.get(request.sampler_name)
     schedule = registry.schedules.get(request.scheduler)
     levels = model.schedule_at(request.width, request.height)
     options = ScheduleOptions.of(request)
-    sigmas = noise_levels(sampler, schedule, request.steps, levels, registry, resolve, options)
+    sigmas = noise_levels(sampler, schedule, request.steps, levels, registry, resolve, options, meter)
     seeds = _seeds(run)
     factor = model.latent_factor
     shape = (model.latent_channels, request.height // factor, request.width // factor)
@@ -132,7 +136,7 @@ def make_lane(
     return Lane(
         guides[0],
         request.attention,
-        resolve(sampler.function)(start, context),
+        metered(sampler, lambda: resolve(sampler.function)(start, context), meter),
         Guidance.of(request),
         len(sigmas) - 1,
         handover=handover,

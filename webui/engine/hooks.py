@@ -16,7 +16,7 @@ from webui.engine.families.base import LoadedModel
 from webui.engine.guidance import Guided
 from webui.plugins.calls import Bound
 from webui.plugins.manager import Plugins
-from webui.plugins.meter import Call
+from webui.plugins.meter import Call, Meter
 
 _STEP_HOOKS = ("before_sampling", "before_step", "after_step")
 _LOOP_HOOKS = (*_STEP_HOOKS, "transform_prompt", "transform_conditioning", "patch_model", "before_decoding")
@@ -136,7 +136,7 @@ class LaneHooks:
         """The hooks for a batch of a request, or None when no extension has any, so that nothing is spent on them."""
         steps = {hook: plugins.bound(hook, request) for hook in _STEP_HOOKS if plugins.has(hook)}
         guidance = [
-            Bound(_call(row, resolve), {"options": options}, plugins.meter)
+            Bound(_call(row, resolve, plugins.meter), {"options": options}, plugins.meter)
             for row, options in plugins.switched_on("guidance", request)
         ]
         patches = Patches.of(plugins.bound("patch_model", request), model) if plugins.has("patch_model") else None
@@ -187,8 +187,10 @@ class LaneHooks:
         return {"indices": tuple(index for index, _ in pictures), "seeds": tuple(seed for _, seed in pictures)}
 
 
-def _call(row: Guidance, resolve: Callable[[str], Any]) -> Call:
-    return Call(row.extension, "guidance", resolve(row.function), ("guided",))
+def _call(row: Guidance, resolve: Callable[[str], Any], meter: Meter) -> Call:
+    # Its module is imported here where it is asked for first.
+    function = meter.of_row(row.extension, "guidance", lambda: resolve(row.function))
+    return Call(row.extension, "guidance", function, ("guided",))
 
 
 def _finite(latents: Tensor) -> Tensor:

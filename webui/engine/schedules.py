@@ -14,6 +14,7 @@ from webui.core.request import GenerationRequest
 from webui.core.sampler_fields import ENDS, OF_LEVELS, OPTIONS, SKIP_TYPES, check_ends, check_ends_of_flow
 from webui.core.sampler_options import is_of_flow, walked
 from webui.engine.samplers.base import ModelSchedule, Option
+from webui.plugins.meter import Meter
 
 KARRAS_RHO = 7.0
 
@@ -59,13 +60,15 @@ def noise_levels(
     registry: Registry,
     resolve: Callable[[str], Any],
     options: ScheduleOptions = NO_OPTIONS,
+    meter: Meter | None = None,
 ) -> list[float]:
     """The falling noise levels that this sampler walks under the schedule a person chose.
 
     Automatic means the sampler's own schedule, and with a flow model the one of its training. Samplers with `levels` of
     their own (DDIM) take them under Automatic and Uniform and any other schedule as it is, unless they ignore
     schedules. `resolve` turns "module:function" into the function. The list has one entry more than there are steps to
-    walk. Raises InvalidField for options that fit neither each other nor the model.
+    walk. meter: runs what an extension has written. Raises InvalidField for options that fit neither each other nor the
+    model.
     """
     drops = sampler.drops_next_to_last or options.always_discard_next_to_last_sigma
     drops = drops and not sampler.ignores_schedule
@@ -74,7 +77,11 @@ def noise_levels(
         return _dropped(flow(steps + drops, model), drops)
     function, names = (row.function, row.options) if row else (sampler.levels, sampler.options)
     bounded = within(model, options) if set(ENDS) & set(names) else model
-    made = list(resolve(function)(steps + drops, bounded, **options.chosen(names)))
+
+    def make() -> list[float]:
+        return list(resolve(function)(steps + drops, bounded, **options.chosen(names)))
+
+    made = (meter or Meter()).of_row((row or sampler).extension, "schedules", make)
     _check_falling(made, options, names)
     # Of its own levels A1111 counts the step that is to be dropped too, and drops nothing.
     return _dropped(made, drops and row is not None)

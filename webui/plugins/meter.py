@@ -8,18 +8,22 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.plugins.marks import Marks
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 SLOW_SECONDS = 1.0
 """So long everybody's steps may wait for one call on the loop's thread before the log says so."""
 LONG_SECONDS = 20.0
 """The same for calls that nobody else waits for: a filter may take its time on a CPU."""
-LOOP_HOOKS = frozenset({"before_sampling", "before_step", "after_step", "guidance", "patch_model"})
+LOOP_HOOKS = frozenset(
+    {"before_sampling", "before_step", "after_step", "guidance", "patch_model", "samplers", "schedules"}
+)
 """Those that the worker's loop waits for, and with it all jobs."""
 _TRACE_FRAMES = 12
 _TRACE_LENGTH = 4000
@@ -126,6 +130,13 @@ class Meter:
         answer = self.run(call._replace(function=answered), values)
         if isinstance(answer, _Refused):
             raise answer.error
+        return answer
+
+    def of_row(self, extension: str, hook: str, function: Callable[[], T]) -> T:
+        """What a row's function answers: asked (see `ask`) where the row is an extension's, "" being none's."""
+        if not extension:
+            return function()
+        answer: T = self.ask(Call(extension, hook, function), ())
         return answer
 
     def entered(self, extension: str) -> None:

@@ -79,7 +79,7 @@ def aligned_bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
     return bias.copy_(additive(mask, query.dtype).expand(batch, heads, tokens, seen))
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """An error's kind and words, for whoever sent a job: words that name files of this machine go into the log."""
     kind, words = type(error).__name__, first_line(error)
     if "/" in words or "\\" in words:
