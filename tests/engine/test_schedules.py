@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from webui.core.errors import InvalidField
-from webui.core.registry import Registry, Sampler, Table
+from webui.core.registry import Sampler
 from webui.engine.model_schedule import DiscreteSchedule, FlowSchedule
 from webui.engine.schedules import (
     ScheduleOptions,
@@ -29,15 +29,12 @@ from webui.engine.schedules import (
 from webui.engine.schedules_beta import quantile
 from webui.engine.schedules_published import align_your_steps
 from webui.plugins.builtin import samplers as builtin
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 SD1 = DiscreteSchedule.scaled_linear()
 ROWS = builtin.schedules()
-REGISTRY = Registry(
-    Table("sampler", builtin.samplers()),
-    Table("schedule", ROWS),
-    *(Table(kind, []) for kind in ("f", "n", "a", "t", "c", "w")),
-)
+REGISTRY = build_registry(load_plugins((), "worker"))
 STEPS = [1, 2, 3, 7, 20, 30, 50, 150]
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 

@@ -12,26 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from webui.core.registry import Registry, Sampler, Table
+from webui.core.registry import Sampler
 from webui.engine.model_schedule import DiscreteSchedule, FlowSchedule
 from webui.engine.noise import LaneNoise
 from webui.engine.samplers.base import Answer, Ask, ModelSchedule, Option, SamplerContext
 from webui.engine.schedules import noise_levels
-from webui.plugins.builtin import samplers as builtin
+from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.resolve import resolve
 
 MODEL = DiscreteSchedule.scaled_linear()
 FLOW = FlowSchedule(shift=3.0)
-REGISTRY = Registry(
-    samplers=Table("sampler", builtin.samplers()),
-    schedules=Table("schedule", builtin.schedules()),
-    families=Table("family", []),
-    architectures=Table("architecture", []),
-    attention=Table("attention backend", []),
-    tabs=Table("tab", []),
-    commands=Table("command", []),
-    works=Table("work", []),
-)
+REGISTRY = build_registry(load_plugins((), "worker"))
 Denoiser = Callable[[Tensor, float], Tensor]
 
 
