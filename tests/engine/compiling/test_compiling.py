@@ -153,6 +153,26 @@ def test_blocks_of_one_form_share_their_code(ask, counting, tmp_path, compiled_l
     assert counting.graphs <= 2 * 3 * len(forms)
 
 
+def test_of_blocks_of_one_form_a_single_call_is_kept_until_it_is_compiled(
+    ask, counting, tmp_path, compiled_loop, monkeypatch
+):
+    singles.write(singles.sd("sdxl").tensors(), tmp_path / "xl.safetensors")
+    model = load_model(tmp_path / "xl.safetensors")
+    loop, tasks = compiled_loop(model), []
+    compile_ = loop.compiling._compiler.compile
+    monkeypatch.setattr(loop.compiling._compiler, "compile", lambda task: (tasks.append(task), compile_(task)))
+    made_by(loop, "one", ask(**ASKED, checkpoint="xl"))
+    assert loop.compiling.wait(60)
+    blocks = blocks_of(model.denoiser)
+    [calls] = [task.calls for task in tasks]
+    forms = [(blocks[call.number].norm1.normalized_shape, call.args[0].shape) for call in calls]
+    assert len(set(forms)) == len(forms) < len(blocks)
+    # And what was compiled by them serves all blocks.
+    before = counting.calls
+    made_by(loop, "two", ask(**ASKED, checkpoint="xl"))
+    assert loop.said == [RUNNING] and counting.calls - before == 3 * len(blocks) * ASKED["steps"]
+
+
 @pytest.mark.parametrize(
     "asked",
     [

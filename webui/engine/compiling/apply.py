@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from webui.engine.attention.apply import Applied, Apply, apply
 from webui.engine.attention.backends import Backends
 from webui.engine.attention.shortcuts import Shortcuts
-from webui.engine.compiling.blocks import are_changed, blocks_of, inside, kind_of_call, unfit
+from webui.engine.compiling.blocks import are_changed, blocks_of, form_of_call, inside, kind_of_call, unfit
 from webui.engine.compiling.compiler import Backend, Call, Compiler, Task
 from webui.engine.config import EngineConfig
 
@@ -50,8 +50,8 @@ class _Network:
     kinds: dict[Hashable, _Kind] = field(default_factory=dict)
     compiled: bool = False
     """Whether the pass that is being made runs compiled code."""
-    recorded: list[Call] | None = None
-    """The calls of the pass that is being made, where it is recorded."""
+    recorded: dict[Hashable, Call] | None = None
+    """The calls of the pass that is being made, where it is recorded: one of each form, as its tensors are kept."""
     said: tuple[str, ...] = ()
     """What is to be said of the newest pass."""
 
@@ -160,7 +160,7 @@ class Compiling:
             if known.compiled:
                 return self._compiler.run(block, args, kwargs)
             if known.recorded is not None:
-                known.recorded.append(Call(number, args, kwargs))
+                known.recorded.setdefault(form_of_call(block, args, kwargs), Call(number, args, kwargs))
             return forward(*args, **kwargs)
 
         return one
@@ -170,11 +170,11 @@ class Compiling:
         """One pass of a network: what it is made by is decided here, for all its blocks."""
         kind = known.kinds.get(key)
         known.compiled = kind is not None and kind.ready and self._compiler.enter()
-        known.recorded = [] if kind is None and self._begins(known) else None
+        known.recorded = {} if kind is None and self._begins(known) else None
         known.said = self._sentences(known, kind)
         try:
             yield
-            calls = known.recorded
+            calls = list((known.recorded or {}).values())
         finally:
             # A pass that failed, as memory ran short, is none to compile by.
             known.recorded = None

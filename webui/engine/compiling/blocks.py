@@ -53,6 +53,15 @@ def kind_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
     return str(form), tuple(_kind(leaf) for leaf in leaves)
 
 
+def form_of_call(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+    """What calls of different blocks have in common that the same compiled code serves: kind, and widths of layers.
+
+    Of two that differ in something else one computes by its own code (see `Compiler.run`).
+    """
+    widths = tuple((name, tuple(weight.shape), weight.dtype) for name, weight in block.named_parameters())
+    return type(block), widths, kind_of_call(args, kwargs)
+
+
 def _kind(leaf: Any) -> Hashable:
     if isinstance(leaf, Tensor):
         return tuple(leaf.shape), leaf.stride(), leaf.dtype, leaf.device
