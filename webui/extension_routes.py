@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from webui.core.asked import Asked
 from webui.core.errors import NotAllowed, NotFound
 from webui.core.job import Identity, Job, Level, StoredPicture
-from webui.plugins.calls import answer_within
 from webui.plugins.meter import Call, refusal
 from webui.plugins.resolve import resolve
+from webui.plugins.threads import Threads
 
 if TYPE_CHECKING:
     from webui.plugins.manager import Plugins
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SECONDS = 30.0
 """So long an answer may take."""
+OF_PERSON, OF_EXTENSION = 8, 16
+"""So many answers to one person, and of one extension, are made at once."""
 
 
 class ExtensionRoutes:
@@ -29,9 +31,10 @@ class ExtensionRoutes:
     def __init__(self, service: Service, plugins: Plugins) -> None:
         self._service = service
         self._plugins = plugins
+        self._threads = Threads(OF_PERSON, OF_EXTENSION)
 
     async def answer(self, extension: str, name: str, method: str, values: Mapping[str, Any], who: Identity) -> Any:
-        """What the extension answers. Raises NotFound, NotAllowed, ExtensionProblem, and what it refuses with."""
+        """What the extension answers. Raises NotFound, NotAllowed, TooMany, ExtensionProblem, its refusal."""
         rows = self._service.registry.routes
         row = rows.get(f"{extension}/{name}") if f"{extension}/{name}" in rows else None
         if row is None or row.method != method:
@@ -39,10 +42,11 @@ class ExtensionRoutes:
         if who.level.rank < Level(row.level).rank:
             raise NotAllowed("You may not ask for this.")
         house = _Rooms(self._service, who, asyncio.get_running_loop())
-        call = Call(row.extension, "routes", resolve(row.function))
+        # Found there too: the module may be imported by it, which is the extension's code as well.
+        call = Call(row.extension, "routes", lambda asked: resolve(row.function)(asked))
         answer = partial(self._plugins.meter.ask, call, (Asked(values, who, house),))
         try:
-            return await asyncio.to_thread(answer_within, SECONDS, answer, f"{row.name} of {row.extension}")
+            return await self._threads.answer(SECONDS, answer, row.extension, who.id)
         except TimeoutError as error:
             raise refusal(call, f"{row.name} takes longer than {SECONDS:g} s.") from error
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from webui.core.errors import Conflict, NotAllowed
+from webui.core.errors import Conflict, DarkroomError, NotAllowed
 from webui.core.job import Identity, Job, State
 from webui.core.job_request import JobRequest
 from webui.core.model_work import WORKSHOP, Download, ModelWork
-from webui.core.registry import Registry
+from webui.core.registry import Registry, Work
 from webui.engine.work.download.fetch import FetchFiles
 from webui.engine.work.download.tokens import TokenFile, check_host
 from webui.engine.work.library import Library, download_files
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
+from webui.plugins.meter import sentence
 from webui.plugins.resolve import resolve
+
+log = logging.getLogger(__name__)
 
 Put = Callable[[JobRequest, Identity, str], Job]
 """Puts an accepted request of a task into the line."""
@@ -44,7 +48,7 @@ class ModelWorks:
         row = self._registry.works.get(name)
         # A program's null means what a missing field means.
         request = row.request.from_json({name: value for name, value in values.items() if value is not None})
-        accepted: ModelWork = await asyncio.to_thread(resolve(row.accept), request, self._library)
+        accepted: ModelWork = await asyncio.to_thread(_accepted, row, request, self._library)
         # From here to the row nothing is awaited, so that of two that come at once the second is refused.
         self._check_alone(accepted)
         return self._put(accepted, who, row.name)
@@ -71,6 +75,18 @@ class ModelWorks:
                     field="target",
                     remedies=("Choose another name", "Wait for it, or cancel it"),
                 )
+
+
+def _accepted(row: Work, request: ModelWork, library: Library) -> ModelWork:
+    """On a thread: an extension's module may be imported by it, and whatever that raises must not reach the loop."""
+    try:
+        accepted: ModelWork = resolve(row.accept)(request, library)
+    except DarkroomError:
+        raise
+    except (Exception, SystemExit) as error:
+        log.exception("The request for the work '%s' could not be looked at", row.name)
+        raise DarkroomError(f"{row.title} failed before it began: {sentence(error)}") from error
+    return accepted
 
 
 def _need_owner(who: Identity) -> None:

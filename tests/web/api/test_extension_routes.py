@@ -26,6 +26,8 @@ def routes():
         Route("wrong", "extension:wrong"),
         Route("odd", "extension:odd"),
         Route("no", "extension:no"),
+        Route("late", "late:answer"),
+        Route("dead", "dead:answer"),
     ]
 
 def counts(asked):
@@ -47,6 +49,19 @@ def no(asked):
     raise InvalidField("Not so.", field="search")
 """
 
+LATE = """
+import asyncio
+
+try:
+    asyncio.get_running_loop()
+    WHERE = "on the event loop"
+except RuntimeError:
+    WHERE = "on a thread"
+
+def answer(asked):
+    return {"imported": WHERE}
+"""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -57,6 +72,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         home.mkdir(parents=True)
         (home / "extension.toml").write_text(f'name = "{name}"\nversion = "1"\napi = "1"\n', encoding="utf-8")
         (home / "extension.py").write_text(ROUTES, encoding="utf-8")
+        (home / "late.py").write_text(LATE, encoding="utf-8")
+        (home / "dead.py").write_text("raise SystemExit(3)", encoding="utf-8")
     with serving(folder, Sharing(), page=False) as found:
         yield found
 
@@ -83,6 +100,7 @@ def test_an_address_answers_and_may_do_what_its_asker_may(site: Site) -> None:
         ("GET", "one/wrong", 500, "The extension 'one' failed in routes: ZeroDivisionError"),
         ("GET", "two/odd", 500, "The extension 'two' answered odd with what is no JSON."),
         ("GET", "one/no", 422, "Not so."),
+        ("GET", "one/dead", 500, "The extension 'one' failed in routes: SystemExit: 3."),
     ],
 )
 def test_what_goes_wrong_is_a_problem(site: Site, method: str, address: str, status: int, sentence: str) -> None:
@@ -90,6 +108,10 @@ def test_what_goes_wrong_is_a_problem(site: Site, method: str, address: str, sta
     answer = site.client().request(method, f"/api/v1/x/{address}", json=body)
     assert answer.status_code == status, answer.text
     assert sentence in answer.json()["detail"]
+
+
+def test_a_module_is_imported_where_it_may_take_its_time(site: Site) -> None:
+    assert site.client().get("/api/v1/x/one/late").json() == {"imported": "on a thread"}
 
 
 def test_an_address_is_the_owner_s_unless_its_row_says_more(site: Site) -> None:

@@ -37,9 +37,10 @@ from webui.images.results import MadePicture, Result
 from webui.jobs.bus import Bus
 from webui.jobs.executors.base import Controls, Verb, WorkerStatus
 from webui.jobs.queue import Queue
-from webui.plugins.calls import answer_within, call_of
+from webui.plugins.calls import call_of
 from webui.plugins.manager import Plugins
 from webui.plugins.meter import Call, refusal
+from webui.plugins.threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ class ScriptExecutor:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        # More than run at once are those that were left to themselves.
+        self._threads = Threads(of_person=ROOM, of_extension=ROOM)
 
     async def start(self) -> None:
         """There is nothing to start."""
@@ -106,7 +109,7 @@ class ScriptExecutor:
 
     async def run(self, job: Job, controls: Controls, done: frozenset[int]) -> AsyncGenerator[Output, None]:
         """See Executor.run. Raises UnknownName for a script that is gone, and ExtensionProblem."""
-        run = _ScriptRun(self._desk, job)
+        run = _ScriptRun(self._desk, self._threads, job)
         controls.listen(run.hear)
         try:
             async for output in run.outputs(done):
@@ -118,8 +121,9 @@ class ScriptExecutor:
 class _ScriptRun:
     """One script at work."""
 
-    def __init__(self, desk: Desk, job: Job) -> None:
+    def __init__(self, desk: Desk, threads: Threads, job: Job) -> None:
         assert isinstance(job.request, ScriptRequest)
+        self._threads = threads
         self._desk, self._job, self._request = desk, job, job.request
         self._row = desk.scripts.get(job.request.script)
         self._call = Call(self._row.extension, "scripts", self._send, ())
@@ -170,9 +174,7 @@ class _ScriptRun:
         """(whether it has ended, what it asks for or gives back)."""
         run = partial(self._desk.plugins.meter.ask, self._call, (results,))
         try:
-            step: tuple[bool, Any] = await asyncio.to_thread(
-                answer_within, STEP_SECONDS, run, f"script {self._row.name}"
-            )
+            step: tuple[bool, Any] = await self._threads.answer(STEP_SECONDS, run, self._row.extension, self._job.owner)
         except TimeoutError as error:
             raise refusal(self._call, f"it thinks for more than {STEP_SECONDS:g} s.") from error
         return step
