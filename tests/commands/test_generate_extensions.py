@@ -38,6 +38,26 @@ def demo(home: Path) -> Path:
     return home
 
 
+MANY = """
+from PIL import Image
+from webui.extend import Script, hookimpl
+
+@hookimpl
+def scripts():
+    return [Script(name, name, f"extension:{name}_", pictures=3) for name in ("none", "many", "wrong")]
+
+def none_(request, options):
+    yield [request, request]
+
+def many_(request, options):
+    yield []
+    return [Image.new("RGB", (8, 8))] * 3
+
+def wrong_(request, options):
+    yield 5
+"""
+
+
 def made(home: Path, *arguments: str) -> Any:
     out = home / "out.png"
     assert main(["generate", "--data-dir", str(home), *SMALL, "-o", str(out), *arguments]) == 0
@@ -119,3 +139,19 @@ def test_a_script_is_started_with_the_request(home: Path, capsys: pytest.Capture
     assert Image.open(out).width > 2 * 256
     assert main(["generate", "--data-dir", str(home), "x", "--script", "sampler-sheat"]) != 0
     assert "Did you mean 'sampler-sheet'?" in capsys.readouterr().err
+
+
+def test_a_script_that_ends_well_is_a_success_with_no_picture_and_with_many(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "extensions" / "maker"
+    folder.mkdir(parents=True)
+    (folder / "extension.toml").write_text('name = "maker"\nversion = "1"\napi = "1"\n', encoding="utf-8")
+    (folder / "extension.py").write_text(MANY, encoding="utf-8")
+    asked = ["generate", "--data-dir", str(home), "x", "--steps", "1", "--size", "64x64"]
+    assert main([*asked, "--script", "none"]) == 0
+    assert "The pictures are those of its requests: 2." in capsys.readouterr().err
+    out = tmp_path / "out.png"
+    assert main([*asked, "--script", "many", "-o", str(out)]) == 0
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["out-2.png", "out-3.png", "out.png"]
+    assert main([*asked, "--script", "wrong"]) == 1

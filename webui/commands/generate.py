@@ -38,7 +38,7 @@ examples:
 
 
 def run(arguments: list[str]) -> int:
-    """Make the pictures; 0 when all were made."""
+    """Make the pictures; 0 when all were made, or the script has ended well."""
     panels = known_panels(arguments)
     given = command_line(panels).parse_args(arguments)
     values = request_values(given, panels)
@@ -193,7 +193,8 @@ class Generation:
         """Submit, follow and write; the exit code. script: starts this one with the values."""
         job_id = await self._session.submit(values, script)
         self._stop_on_ctrl_c(job_id)
-        several = int(values.get("n_iter", 1)) * int(values.get("batch_size", 1)) > 1
+        # How many a script makes of its own is known when they are there.
+        several = not script and int(values.get("n_iter", 1)) * int(values.get("batch_size", 1)) > 1
         end: Event | None = None
         async for event in self._session.events(job_id):
             file = await self._write(event, several) if isinstance(event, ImageReady) else ""
@@ -205,13 +206,14 @@ class Generation:
                     self._progress.clear()
                     write_line(file)
             end = event
-        return self._ended(end)
+        return self._ended(end, needs_pictures=not script)
 
-    def _ended(self, end: Event | None) -> int:
+    def _ended(self, end: Event | None, *, needs_pictures: bool) -> int:
         if not self._as_json:
             for line in _last_words(end):
                 self._progress.line(line)
-        return 0 if isinstance(end, Finished) and end.pictures and not end.interrupted else 1
+        done = isinstance(end, Finished) and not end.interrupted and (end.pictures or not needs_pictures)
+        return 0 if done else 1
 
     async def _write(self, ready: ImageReady, several: bool) -> str:
         place = await self._session.place(ready.id)
@@ -219,7 +221,7 @@ class Generation:
             return place
         if self._output.is_dir():
             file = self._output / f"{ready.seed}-{ready.id}.png"
-        elif several:
+        elif several or ready.index:
             file = self._output.with_stem(f"{self._output.stem}-{ready.index + 1}")
         else:
             file = self._output

@@ -25,7 +25,7 @@ from PIL import Image
 from webui import __version__
 from webui.core import infotext
 from webui.core.errors import DarkroomError, ExtensionProblem
-from webui.core.events import Finished, Output, Picture, Progress
+from webui.core.events import Finished, Note, Output, Picture, Progress
 from webui.core.hook_rows import Script
 from webui.core.job import Job, State
 from webui.core.model_memory import Unloaded
@@ -131,6 +131,8 @@ class _ScriptRun:
         self._count = 0
         self._pictures = job.request.pictures
         """How many it has asked for so far, those of its own included."""
+        self._made = 0
+        """How many pictures its requests have."""
         self._open: set[str] = set()
         """Ids of the children that are waited for."""
         self._stopping = job.interrupted
@@ -159,6 +161,9 @@ class _ScriptRun:
             if ended:
                 async for picture in self._own(answer, done):
                     yield picture
+                if not answer:
+                    # There is nothing else to be seen of it.
+                    yield Note(f"The pictures are those of its requests: {self._made}.")
                 yield Finished(0)
                 return
             requests = self._requests(answer)
@@ -224,6 +229,7 @@ class _ScriptRun:
             MadePicture(self._desk.path(one.path), one.seed, one.infotext, one.width, one.height)
             for one in ended.pictures
         )
+        self._made += len(pictures)
         problem = ended.problem.detail if ended.problem else ""
         if ended.state is State.CANCELLED:
             problem = "It was cancelled."
