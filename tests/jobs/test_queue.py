@@ -15,7 +15,8 @@ from webui.core.events import Picture
 from webui.core.job import State
 from webui.core.job_request import RequestKinds
 from webui.core.model_work import WORKSHOP, Prune
-from webui.core.request import DEVICE
+from webui.core.request import DEVICE, GenerationRequest
+from webui.core.script_request import TASK, ScriptRequest
 from webui.jobs.queue import Queue
 
 ENDS = (State.DONE, State.FAILED, State.CANCELLED)
@@ -244,6 +245,23 @@ def test_recover_puts_running_jobs_back_without_counting(queue: Queue, make_job:
     assert ids(recovered) == ["ran"]
     assert (recovered[0].attempts, recovered[0].interrupted) == (0, True)
     assert queue.get("ended").state is State.DONE
+
+
+def test_recover_cancels_what_a_script_had_asked_for_that_has_ended_badly(queue: Queue, make_job: MakeJob) -> None:
+    for name in ("cancelled", "done", "runs"):
+        queue.put(replace(make_job("ann", name), task=TASK, request=ScriptRequest("sheet", GenerationRequest())))
+        queue.put(replace(make_job("ann", f"of {name}"), parent=name, part=0))
+    queue.put(replace(make_job("ann", "ran"), parent="cancelled", part=1))
+    queue.start("ran")
+    queue.reserve("ran", [(0, 7, "a.png")])
+    queue.start("runs")
+    # As a kill between the script's end and its children's leaves them.
+    queue.end("cancelled", State.CANCELLED)
+    queue.end("done", State.DONE)
+    assert ids(queue.recover()) == ["runs"]
+    assert [child.state for child in queue.children("cancelled")] == [State.CANCELLED] * 2
+    assert queue.get("ran").ended and queue.reserved("ran") == {}
+    assert queue.get("of done").state is queue.get("of runs").state is State.QUEUED
 
 
 def test_pause_outlives_the_process(queue: Queue) -> None:

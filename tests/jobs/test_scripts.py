@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.conftest import make_sham
 from webui.app import House, compose
-from webui.core.errors import TooMany, UnknownName
+from webui.core.errors import StorageProblem, TooMany, UnknownName
 from webui.core.job import LOCAL_OWNER, Identity, Job, Level, State
 from webui.core.paths import Paths
+from webui.core.request import GenerationRequest
+from webui.core.script_request import TASK, ScriptRequest
 from webui.core.settings import SettingsStore
 from webui.images.metadata import open_picture
+from webui.jobs.ending import Ended, Parts, aftermath
 from webui.jobs.executors.fake import FakeExecutor, Fault
 from webui.service import Service
 
@@ -277,3 +281,21 @@ def test_a_guest_s_script_makes_no_more_than_a_guest_may(tmp_path: Path) -> None
             await service.scripts.submit("shet", {}, GUEST)
 
     run(house, talk)
+
+
+def test_what_cannot_be_cancelled_with_its_script_keeps_no_other_from_it() -> None:
+    request = ScriptRequest("sheet", GenerationRequest())
+    script = Job("script", "me", request, State.FAILED, 1.0, 1.0, task=TASK)
+    told: list[str] = []
+
+    def cancel(job_id: str) -> None:
+        told.append(job_id)
+        raise StorageProblem("The disk is full.")
+
+    waiting = [Job(name, "me", GenerationRequest(), State.QUEUED, 1.0, 1.0, parent="script") for name in ("a", "b")]
+    queue: Any = SimpleNamespace(children=lambda job_id: waiting)
+    plugins: Any = SimpleNamespace(observe=lambda *_, **__: told.append("hook"))
+    unused: Any = None
+    parts = Parts(queue, unused, unused, unused, plugins, unused, unused, cancel)
+    asyncio.run(aftermath(parts, Ended(script, ())))
+    assert told == ["a", "b", "hook"]

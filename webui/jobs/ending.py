@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from webui.core.errors import Conflict, Problem, StorageProblem
+from webui.core.errors import DarkroomError, Problem, StorageProblem
 from webui.core.job import Job, State
 from webui.core.model_work import Made
 from webui.core.script_request import SCRIPTS
@@ -81,9 +80,11 @@ async def aftermath(parts: Parts, ended: Ended) -> None:
     if job.request.workplace == SCRIPTS and job.state is not State.DONE:
         for child in parts.queue.children(job.id):
             if not child.state.ended:
-                # It may have ended just now.
-                with suppress(Conflict):
+                try:
                     parts.cancel(child.id)
+                except DarkroomError as problem:
+                    # It may have ended just now; what the disk refuses is cancelled at the next start.
+                    log.info("Job %s of a script was not cancelled: %s", child.id, problem.detail)
     await asyncio.to_thread(parts.plugins.observe, "job_finished", job=job)
 
 

@@ -227,10 +227,15 @@ class Queue:
         self._change(sql.FRONT, {"id": job_id}, "is not waiting")
 
     def recover(self) -> Jobs:
-        """After a start: jobs that were running when the last process ended wait again; no attempt is counted."""
+        """After a start: jobs that were running when the last process ended wait again; no attempt is counted.
+
+        What a script had asked for whose own job has ended badly meanwhile is cancelled, and its paths are forgotten.
+        """
         with self._database.transaction() as connection:
-            ids = [row["id"] for row in connection.execute(sql.RECOVER, {})]
-        return [self.get(job_id) for job_id in ids]
+            ids = [row["id"] for row in connection.execute(sql.RECOVER, {}).fetchall()]
+            orphans = [row["id"] for row in connection.execute(sql.CANCEL_ORPHANS, {"now": self._clock()}).fetchall()]
+            connection.execute(sql.FORGET_RESERVED_OF_JOBS, {"ids": json.dumps(orphans)}).fetchall()
+        return [self.get(job_id) for job_id in ids if job_id not in orphans]
 
     @property
     def name(self) -> str:

@@ -113,6 +113,11 @@ WHERE id = :id AND state = 'queued'
 
 RECOVER = "UPDATE jobs SET state = 'queued' WHERE state = 'running' RETURNING id"
 
+CANCEL_ORPHANS = """
+UPDATE jobs SET state = 'cancelled', ended = :now
+WHERE state = 'queued' AND parent IN (SELECT id FROM jobs WHERE state IN ('failed', 'cancelled')) RETURNING id
+"""
+
 FACT = "SELECT value FROM facts WHERE name = :name"
 
 SET_FACT = """
