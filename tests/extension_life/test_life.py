@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,27 @@ def test_what_was_shown_is_what_is_installed(house: House, tmp_path: Path, task:
     assert house.life.records.get("mine") == record
     assert not house.hidden()
     assert [report.ok for report in load_plugins([house.own], "web").reports] == [True]
+
+
+def test_a_plan_that_is_being_installed_is_neither_discarded_nor_installed_twice(
+    house: House, tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = house.life.look(str(extension(tmp_path / "source")), task)
+    put = house.life._put
+
+    def meanwhile(*arguments: Any) -> None:
+        house.life.discard(plan.id)
+        house.life.discard_all()
+        with pytest.raises(NotFound, match="no longer there"):
+            house.life.install(plan.id, task)
+        raise StorageProblem("The disk is full.")
+
+    monkeypatch.setattr(house.life, "_put", meanwhile)
+    with pytest.raises(StorageProblem):
+        house.life.install(plan.id, task)
+    monkeypatch.setattr(house.life, "_put", put)
+    assert house.life.install(plan.id, task).version == plan.staged.manifest.version, "it can be tried again"
+    house.life.discard(plan.id)
 
 
 def test_a_sum_that_is_another_is_refused(house: House, tmp_path: Path, task: Task) -> None:

@@ -98,9 +98,23 @@ class Life:
 
         Raises DarkroomError; everything is as it was then, and the plan can be tried again.
         """
-        plan = self._plans.get(plan_id)
+        # Taken in one step: meanwhile nobody discards it, and nobody installs it a second time.
+        plan = self._plans.pop(plan_id, None)
         if plan is None or not plan.staged.folder.is_dir():
             raise NotFound("What was looked at is no longer there.", remedies=("Look at it again",))
+        try:
+            is_new, record = self._install(plan, task)
+        except BaseException:
+            self._plans[plan_id] = plan
+            raise
+        shutil.rmtree(plan.staged.folder.parent, ignore_errors=True)
+        if is_new and self._is_named_off(record.name):
+            # It was switched off when it was removed, and is wanted now.
+            self._set(record.name, on=True)
+        return record
+
+    def _install(self, plan: Plan, task: Task) -> tuple[bool, Record]:
+        """(whether there was none of this name, its record)."""
         if plan.problem:
             raise Conflict(plan.problem)
         missing = absent(plan.staged.manifest, self.places.found())
@@ -118,12 +132,7 @@ class Life:
             self._put(plan, before, record)
             if built is not None:
                 switch(built, self._state)
-        del self._plans[plan_id]
-        shutil.rmtree(plan.staged.folder.parent, ignore_errors=True)
-        if before is None and self._is_named_off(manifest.name):
-            # It was switched off when it was removed, and is wanted now.
-            self._set(manifest.name, on=True)
-        return record
+        return before is None, record
 
     # What is here
 
