@@ -95,6 +95,9 @@ def test_what_is_saved_begins_anew_and_the_servers_end_is_its_end(folder: Path) 
         done.wait(0.01)
     done.wait(0.2)
     save("worker.py")
+    done.clear()
+    (folder / "worker.py").write_text("def f(:")
+    assert done.wait(20)
     save("extension.py")
     server.over = True
     thread.join(20)
@@ -102,5 +105,6 @@ def test_what_is_saved_begins_anew_and_the_servers_end_is_its_end(folder: Path) 
     assert server.did == ["start", "renew", "stop", "start", "stop"]
     assert said == [
         "worker.py changed: the worker is renewed once it has no job.",
+        "worker.py: line 1: invalid syntax. Nothing is begun anew for that.",
         "extension.py changed: Darkroom starts again.",
     ]

@@ -317,3 +317,15 @@ async def test_a_worker_is_renewed_once_it_has_no_job(make_job: MakeJob) -> None
         assert executor.status().state == "restarting", "an idle one goes at once"
         await ready(executor)
         assert executor.pid != second
+
+
+@with_loop
+async def test_a_worker_that_is_to_be_renewed_while_it_starts_takes_jobs_again(make_job: MakeJob) -> None:
+    async with worker(start_seconds=0.3) as executor:
+        first = executor.pid
+        executor.renew()
+        assert executor.status().state == "starting"
+        while executor.pid in (first, None) or executor.status().state != "ready":
+            await asyncio.sleep(0.01)
+        assert executor.room() > 0
+        assert isinstance((await outputs(executor, make_job(steps=1)))[-1], Finished)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -36,10 +37,10 @@ class Finding:
     details: str = ""
 
 
-def check(folder: Path) -> Iterator[Finding]:
+def check(folder: Path, cache: Path | None = None) -> Iterator[Finding]:
     """Check the extension in `folder`, part by part; nothing of it is run in this process.
 
-    Where its manifest is wrong, nothing more is looked at.
+    Where its manifest is wrong, nothing more is looked at. cache: a folder that makes the next check of types quick.
     """
     try:
         manifest = read_manifest(folder)
@@ -51,7 +52,7 @@ def check(folder: Path) -> Iterator[Finding]:
         ("source", _source),
         ("page", _page),
         ("worker", _worker),
-        ("types", _types),
+        ("types", partial(_types, cache=cache)),
         ("tests", _tests),
     )
     for _, part in parts:
@@ -78,7 +79,7 @@ def _load(part: str, process: str, folder: Path) -> Finding:
     return Finding(part, "wrong" if code else "ok", said)
 
 
-def _types(folder: Path, manifest: Manifest) -> Finding:
+def _types(folder: Path, manifest: Manifest, cache: Path | None = None) -> Finding:
     if importlib.util.find_spec("mypy") is None:
         return Finding("types", "left out", f"mypy is not installed; {_INSTALL}")
     # Under the name it has in the program: its folder's own may be no name of a module.
@@ -88,7 +89,7 @@ def _types(folder: Path, manifest: Manifest) -> Finding:
         (package / "__init__.py").touch()
         # What it is not told of, as torch's many types, it takes as they come.
         command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "--follow-imports=silent"]
-        command += ["--cache-dir", str(Path(scratch) / "cache"), "--config-file", "", "-p", manifest.package]
+        command += ["--cache-dir", str(cache or Path(scratch) / "cache"), "--config-file", "", "-p", manifest.package]
         paths = os.pathsep.join((scratch, str(PROGRAM_DIR)))
         code, said = _run(command, _LOAD_SECONDS, MYPYPATH=paths, cwd=scratch)
         return Finding("types", "wrong" if code else "ok", said.replace(f"{manifest.package}{os.sep}", ""))
@@ -97,7 +98,7 @@ def _types(folder: Path, manifest: Manifest) -> Finding:
 def _tests(folder: Path, manifest: Manifest) -> Finding:
     if importlib.util.find_spec("pytest") is None:
         return Finding("tests", "left out", f"pytest is not installed; {_INSTALL}")
-    command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "--import-mode=importlib", "-p", "no:cacheprovider"]
     code, said = _run([*command, "--rootdir", str(folder), "-c", os.devnull, str(folder)], _TEST_SECONDS)
     if code == _NO_TESTS:
         return Finding("tests", "wrong", "it has none: tests/test_*.py is where they are looked for")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def follow(
             now = stamps_of(folder)
             if now == last and now != loaded:
                 files = changed(loaded, now)
-                _begin_anew(part_for(folder, files), files, server, renew_workers, say)
+                _begin_anew(folder, part_for(folder, files), files, server, renew_workers, say)
                 loaded = now
             last = now
             if server.code is not None:
@@ -81,6 +82,7 @@ def follow(
 
 
 def _begin_anew(
+    folder: Path,
     part: Part | None,
     files: set[Path],
     server: Server,
@@ -88,6 +90,10 @@ def _begin_anew(
     say: Callable[[str], None],
 ) -> None:
     names = ", ".join(sorted(file.as_posix() for file in files))
+    for file in sorted(files):
+        if problem := _mistake_in(folder / file):
+            say(f"{file.as_posix()}: {problem}. Nothing is begun anew for that.")
+            return
     if part == "page":
         say(f"{names} changed: Darkroom starts again.")
         server.stop()
@@ -95,3 +101,14 @@ def _begin_anew(
     elif part == "worker":
         say(f"{names} changed: the worker is renewed once it has no job.")
         renew_workers()
+
+
+def _mistake_in(file: Path) -> str:
+    """Why Python cannot read a file; "" where it can, and for what is no module or is gone."""
+    if file.suffix != ".py" or not file.is_file():
+        return ""
+    try:
+        ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError) as error:
+        return f"line {getattr(error, 'lineno', 1)}: {getattr(error, 'msg', error)}"
+    return ""

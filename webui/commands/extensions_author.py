@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from pathlib import Path
 
 from webui.author.check import Finding, check
@@ -20,7 +21,7 @@ from webui.plugins.manifest import FILE
 
 log = logging.getLogger(__name__)
 
-_LINES = 40
+_LINES = 80
 """So many lines of what a part said are shown; the last ones, in which tools say what it comes to."""
 
 
@@ -39,8 +40,8 @@ def check_one(arguments: list[str]) -> int:
     parser = command_parser("extensions check", "Look at an extension as its users' machines will.", "NAME")
     parser.add_argument("name", metavar="NAME", help="an extension, or the folder of one")
     given = with_flags(parser, ()).parse_args(arguments)
-    wrong = False
-    for finding in check(_folder_of(given.name, begin(given, "ERROR"))):
+    options, wrong = begin(given, "ERROR"), False
+    for finding in check(_folder_of(given.name, options), options.paths.state / "extensions-types"):
         wrong = wrong or finding.outcome == "wrong"
         for line in _lines(finding):
             write_line(line)
@@ -65,6 +66,12 @@ def dev(arguments: list[str]) -> int:
             f"Darkroom already runs on this data folder at {instance.url}.",
             remedies=("Stop it: `extensions dev` runs its own",),
         )
+
+    def end(number: int, frame: object) -> None:
+        # So that the server which was started here is ended with it.
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
 
     def renew() -> None:
         if instance := running(options.paths):

@@ -218,6 +218,8 @@ class LocalExecutor:
                 left_out = *report.status.left_out, *self._blame.left_out
                 self._set_status(replace(report.status, device=device, left_out=left_out, blamed=self._blame.names))
                 self._look_for_drift()
+                # Asked for while it started: it may have loaded what has changed since.
+                self._renew_when_idle()
         elif isinstance(report, Gone):
             if (answer := self._unloading.get(report.number)) and not answer.done():
                 answer.set_result(report.unloaded)
