@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from webui.core.errors import DarkroomError
+from webui.plugins import manifest as contract
 from webui.plugins.manifest import read_manifest
 
 GOOD = 'name = "my-sampler"\nversion = "0.1"\napi = "1"\n'
@@ -24,7 +25,10 @@ def test_title_defaults_to_the_name(tmp_path: Path) -> None:
         ("", "lacks name, version, api"),
         ("name = ", "cannot be read"),
         (GOOD.replace('"1"', "1"), "api must be text"),
-        (GOOD.replace('"1"', '"2"'), "version 2 of the contract; this Darkroom speaks 1"),
+        (GOOD.replace('"1"', '"2"'), "version 2 of the contract, and this Darkroom speaks 1.0: update Darkroom"),
+        (GOOD.replace('"1"', '"1.1"'), "version 1.1 of the contract, and this Darkroom speaks 1.0: update Darkroom"),
+        (GOOD.replace('"1"', '"0.9"'), "version 0.9 of the contract; this Darkroom speaks 1: look for a newer"),
+        (GOOD.replace('"1"', '"1.x"'), "api is '1.x'; it must be"),
         (GOOD.replace("my-sampler", "../up"), "small letters"),
         (GOOD.replace("my-sampler", "My"), "small letters"),
         (GOOD.replace('"1"', "{ a = 1 }"), "api must be text"),
@@ -71,3 +75,16 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "extension.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(DarkroomError, match="cannot be read"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(("api", "fits"), [("1", True), ("1.0", True), ("1.2", True), ("1.3", False)])
+def test_additions_up_to_our_own_may_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, fits: bool
+) -> None:
+    monkeypatch.setattr(contract, "MINOR", 2)
+    (tmp_path / "extension.toml").write_text(GOOD.replace('"1"', f'"{api}"'), "utf-8")
+    if fits:
+        assert read_manifest(tmp_path).api == api
+    else:
+        with pytest.raises(DarkroomError, match=r"speaks 1\.2: update Darkroom"):
+            read_manifest(tmp_path)

@@ -3,6 +3,8 @@
 What worker.py needs besides is in webui.extend.worker.
 """
 
+from typing import TYPE_CHECKING
+
 from webui.core.asked import Asked, Reply, Rooms
 from webui.core.errors import Conflict, DarkroomError, ExtensionProblem, Fault, InvalidField, NotFound, Problem
 from webui.core.events import (
@@ -44,6 +46,7 @@ from webui.engine.work.download.look import Wanted
 from webui.engine.work.download.web import Answer as WebAnswer
 from webui.engine.work.download.web import Web
 from webui.images.results import MadePicture, Result
+from webui.plugins.deprecated import going
 from webui.plugins.hooks import hookimpl
 from webui.plugins.manifest import API
 
@@ -109,3 +112,7 @@ __all__ = [
     "hookimpl",
     "option",
 ]
+
+if not TYPE_CHECKING:
+    # To a type checker they are gone already.
+    __getattr__ = going(__name__, {})

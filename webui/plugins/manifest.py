@@ -16,7 +16,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from webui.core.errors import DarkroomError, nearest
 
 API = "1"
-"""The version of the contract between Darkroom and its extensions."""
+"""The version of the contract between Darkroom and its extensions: one that an extension breaks with is a new one."""
+
+MINOR = 0
+"""So often names were added to this version. An extension that needs them says api = "1.MINOR"."""
 
 FILE = "extension.toml"
 
@@ -34,6 +37,7 @@ PERMISSIONS: Mapping[str, str] = MappingProxyType(
 """What an extension may say that it does, and what each word means to a person. They are told, not enforced."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+_API = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?")
 _MOST_NAME = 60
 _MOST_BYTES = 64 * 1024
 _MOST_TEXT = 2000
@@ -103,14 +107,29 @@ def parse_manifest(data: Mapping[str, Any]) -> Manifest:
     name = values["name"]
     if not is_name(name):
         raise DarkroomError(f"Its name '{name[:60]}' must be of at most {_MOST_NAME} small letters, digits, - and _.")
-    if values["api"] != API:
-        raise DarkroomError(
-            f"It is written for version {values['api'][:20]} of the contract; this Darkroom speaks {API}."
-        )
+    _check_api(values["api"])
     for key in ("requires", "before", "after"):
         if any(same(name, other) for other in values.get(key, ())):
             raise DarkroomError(f"In its {FILE}, {key} names the extension itself.")
     return Manifest(**{"title": name, **values})
+
+
+def _check_api(api: str) -> None:
+    """Refuse a version of the contract that is not this one, or has names that this Darkroom does not know yet."""
+    found = _API.fullmatch(api)
+    if found is None:
+        raise DarkroomError(
+            f'In its {FILE}, api is \'{api[:20]}\'; it must be "{API}", or "{API}.N" for its Nth addition.'
+        )
+    asked, ours = (int(found[1]), int(found[2] or 0)), (int(API), MINOR)
+    if asked > ours:
+        raise DarkroomError(
+            f"It is written for version {api} of the contract, and this Darkroom speaks {API}.{MINOR}: update Darkroom."
+        )
+    if asked[0] != ours[0]:
+        raise DarkroomError(
+            f"It is written for version {api} of the contract; this Darkroom speaks {API}: look for a newer one of it."
+        )
 
 
 def is_name(text: str) -> bool:
