@@ -30,6 +30,7 @@ from webui.plugins.manifest import Manifest
 from webui.plugins.meter import sentence
 from webui.plugins.panels import panel_of
 from webui.plugins.resolve import split
+from webui.plugins.row_checks import check_row
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ def extended(
     for kind in _KINDS:
         for row in _ask(module, kind, extension):
             if extension and folder:
+                check_row(row, kind.title)
                 row = _own(row, kind, extension, folder)
             fresh[kind.hook].add(row)
     fresh[_FIELDS.hook] = _copy(tables[_FIELDS.hook], _FIELDS)
@@ -153,9 +155,10 @@ def _own(row: Any, kind: _Kind, extension: Manifest, folder: Path) -> Any:
         changed[kind.mapped] = {name: own(function) for name, function in getattr(row, kind.mapped).items()}
     if hasattr(row, "extension"):
         changed["extension"] = extension.name
-    if isinstance(row, Route):
-        # Two extensions may each have an address of one name.
+    if isinstance(row, Route | Guidance | PostProcessing | ModelSource):
+        # Nobody looks these up by name alone, so two extensions may each have one of one name.
         changed["name"] = f"{extension.name}/{row.name}"
+        changed["aliases"] = tuple(f"{extension.name}/{alias}" for alias in row.aliases)
     row = replace(row, **changed)
     return replace(row, group=extension.title) if isinstance(row, Sampler) else row
 
