@@ -87,3 +87,22 @@ def test_types_of_the_contract_s_signatures_are_of_the_contract() -> None:
             if inspect.isclass(named) and named.__module__.startswith("webui") and named not in public:
                 lacking.add(word)
     assert lacking <= INTERNAL
+
+
+def test_the_contract_has_the_methods_with_their_signatures() -> None:
+    text = page()
+    for method in (
+        ".pictures(limit: int = 60, before: float | None = None, search: str = '') -> list[StoredPicture]",
+        ".number(name: str",
+        ".but(",
+        ".image() -> Image.Image",
+        ".predict(",
+        ".is_owner: bool",
+    ):
+        assert f"<br>- `{method}" in text
+
+
+def test_the_two_bundled_guidances_say_that_one_sets_the_other_aside() -> None:
+    folders = {"cfg-tools": "Dynamic thresholding", "dynamic-thresholding": "CFG tools"}
+    for name, other in folders.items():
+        assert other in (PROGRAM_DIR / "extensions" / name / "extension.py").read_text("utf-8")

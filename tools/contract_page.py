@@ -42,7 +42,23 @@ def page() -> str:
 def _entries(module: ModuleType) -> Iterator[str]:
     for name in sorted(module.__all__, key=str.casefold):
         value = getattr(module, name)
-        yield f"`{name}{_signature(value)}`<br>{_about(value)}" if _about(value) else f"`{name}{_signature(value)}`"
+        yield "<br>".join((f"`{name}{_signature(value)}`", *filter(None, [_about(value)]), *_methods(value)))
+
+
+def _methods(value: Any) -> Iterator[str]:
+    """What can be asked of a class of the house's own, by name: methods with their signatures, and properties."""
+    if not inspect.isclass(value) or not value.__module__.startswith("webui") or issubclass(value, BaseException):
+        return
+    for name, member in sorted(vars(value).items()):
+        if name.startswith("_"):
+            continue
+        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+        if not inspect.isfunction(function):
+            continue
+        text = _plain(str(inspect.signature(function)))
+        if isinstance(member, property):
+            text = ":" + text.rpartition("->")[2]
+        yield f"- `.{name}{re.sub(r'^[(](self|cls)(, )?', '(', text)}`"
 
 
 def _signature(value: Any) -> str:
@@ -58,6 +74,11 @@ def _signature(value: Any) -> str:
         return ""
     if dataclasses.is_dataclass(value):
         text = text.removesuffix(" -> None")
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
+    """A signature as a person would write it."""
     # Factories and objects show themselves by their place in memory.
     text = re.sub(r"<(?:factory|function|class|object)[^>]*>", "...", re.sub(r" at 0x[0-9a-f]+", "", text))
     # Annotations are texts, as all modules have them read late.

@@ -11,7 +11,13 @@ METHODS = ("CFG", "CFG-Zero*", "APG")
 def fields() -> list[Field]:
     """Off until it is enabled; then plain CFG, with a rescale of 0.7, as its paper has it."""
     return [
-        Field("enabled", "bool", "Enable", "Guide as it is said below.", False),
+        Field(
+            "enabled",
+            "bool",
+            "Enable",
+            "Guide as it is said below. Without effect while Dynamic thresholding is enabled.",
+            False,
+        ),
         Field(
             "method",
             "choice",

@@ -19,7 +19,9 @@ def _scale(name: str, label: str, help_: str, default: float, key: str) -> Field
 def fields() -> list[Field]:
     """Off until it is enabled."""
     return [
-        Field("enabled", "bool", "Enable", "Keep contrast as the mimicked scale has it.", False,
+        Field("enabled", "bool", "Enable",
+              "Keep contrast as the mimicked scale has it. It guides from the predictions themselves, so CFG tools, "
+              "which act before it, are without effect.", False,
               infotext="Dynamic thresholding enabled"),
         _scale("mimic_scale", "Mimic scale", "The CFG scale whose contrast is kept.", 7.0, "Mimic scale"),
         Field("threshold_percentile", "float", "Threshold percentile",
