@@ -9,14 +9,12 @@ import sys
 from dataclasses import replace
 
 from webui.app import local_workers, workshop
+from webui.author.dev import AGAIN_VARIABLE
 from webui.commands.common import begin, command_parser, engine_config, settings_store, with_flags
 from webui.core.errors import InvalidField
 from webui.core.flags import COMMON, PAGE, PEOPLE
 from webui.core.options import Options
 from webui.engine.config import one_each
-
-AGAIN_VARIABLE = "DARKROOM_STARTED_AGAIN"
-"""Set for a server that was started again: its page is open in the browser already."""
 
 
 def run(arguments: list[str]) -> int:
