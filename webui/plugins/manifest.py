@@ -78,10 +78,11 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the extension in `folder`; raises DarkroomError with a sentence for its author."""
     path = folder / FILE
-    if not path.is_file():
-        raise DarkroomError(f"It has no {FILE}, so it is no extension for Darkroom.")
-    with path.open("rb") as file:
-        text = file.read(_MOST_BYTES + 1)
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise DarkroomError(f"It has no {FILE}, so it is no extension for Darkroom.") from error
     if len(text) > _MOST_BYTES:
         raise DarkroomError(f"Its {FILE} is longer than {_MOST_BYTES // 1024} kB.")
     try:

@@ -263,7 +263,11 @@
   D.on("drawn", draw);
   D.on("status", draw);
   D.on("tab", draw);
-  setInterval(() => { if (root()?.dataset.state === "running" && !document.hidden) drawRunning(D.jobs.current(), "running"); }, 500);
+  setInterval(() => {
+    const job = D.jobs.current();
+    // What is drawn as running may be over, a moment before it is drawn so.
+    if (job && root()?.dataset.state === "running" && !document.hidden) drawRunning(job, "running");
+  }, 500);
   D.onClick("txt2img_resume", async () => {
     await D.make.act("POST", "queue/resume");
     await D.shell.refresh();
