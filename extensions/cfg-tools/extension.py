@@ -11,13 +11,7 @@ METHODS = ("CFG", "CFG-Zero*", "APG")
 def fields() -> list[Field]:
     """Off until it is enabled; then plain CFG, with a rescale of 0.7, as its paper has it."""
     return [
-        Field(
-            "enabled",
-            "bool",
-            "Enable",
-            "Guide as it is said below. Without effect while Dynamic thresholding is enabled.",
-            False,
-        ),
+        Field("enabled", "bool", "Enable", "Guide as said below. Dynamic thresholding sets it aside.", False),
         Field(
             "method",
             "choice",
