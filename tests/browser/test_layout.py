@@ -149,7 +149,8 @@ def test_pictures_fill_their_part_of_the_stage_without_holes(page: Page, n: int,
 def test_the_phone_has_generate_under_the_thumb_and_the_picture_before_the_settings(
     serve: Serve, open_page: Open
 ) -> None:
-    server = serve(FakeExecutor(SLOW, capacity=1))
+    # The page as it is by itself: extensions make the form longer.
+    server = serve(FakeExecutor(SLOW, capacity=1), use_extensions=False)
     page = open_page(server, width=390, height=844, has_touch=True)
     assert page.evaluate(PICTURE_FIRST) is False
     example = page.locator("#txt2img_empty .dk-examples button").last.bounding_box()
@@ -194,7 +195,7 @@ def test_the_list_of_keys_has_a_button(page: Page) -> None:
 def test_tab_reaches_everything_in_reading_order_with_a_visible_ring(page: Page) -> None:
     page.evaluate("document.activeElement.blur()")
     seen, unmarked = [], []
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         for _ in range(20):
             name, marked = page.evaluate(FOCUSED)
