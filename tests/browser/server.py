@@ -31,7 +31,6 @@ class PageServer:
         sharing: Sharing | None = None,
         port: int = 0,
         others: Sequence[FakeExecutor] = (),
-        use_extensions: bool = True,
     ) -> None:
         self.executor = executor
         self._others = others
@@ -40,7 +39,6 @@ class PageServer:
         self._folder = folder
         self._sharing = sharing or Sharing()
         self._port = port
-        self._use_extensions = use_extensions
         self._server: WebServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -86,7 +84,7 @@ class PageServer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        paths = Paths(data_dir=self._folder, use_extensions=self._use_extensions)
+        paths = Paths(data_dir=self._folder)
         settings = SettingsStore(paths.settings)
         self.house = compose(paths, settings, [self.executor, *self._others])
         access = Access(self._sharing, Keys(paths.state / "keys.json"), "token")

@@ -149,8 +149,7 @@ def test_pictures_fill_their_part_of_the_stage_without_holes(page: Page, n: int,
 def test_the_phone_has_generate_under_the_thumb_and_the_picture_before_the_settings(
     serve: Serve, open_page: Open
 ) -> None:
-    # The page as it is by itself: extensions make the form longer.
-    server = serve(FakeExecutor(SLOW, capacity=1), use_extensions=False)
+    server = serve(FakeExecutor(SLOW, capacity=1))
     page = open_page(server, width=390, height=844, has_touch=True)
     assert page.evaluate(PICTURE_FIRST) is False
     example = page.locator("#txt2img_empty .dk-examples button").last.bounding_box()
