@@ -24,6 +24,8 @@ def test_the_sheet_is_made_of_one_job_for_each_sampler(desk: Desk) -> None:
     assert [one["request"]["sampler_name"] for one in children] == ["Euler", "Heun", "DPM++ 2M"]
     assert {one["request"]["seed"] for one in children} == {9}
     (picture,) = ended["pictures"]
+    assert "Script: Sampler sheet" in picture["infotext"]
+    assert 'Sampler sheet Samplers: "Euler, Heun , DPM++ 2M"' in picture["infotext"], "what made it comes back with it"
     image = Image.open(io.BytesIO(desk.client.get(f"/api/v1/pictures/{picture['id']}/file").content))
     assert image.width == 8 + 2 * 72 and image.height > 2 * 64
 

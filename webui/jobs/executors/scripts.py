@@ -249,9 +249,10 @@ class _ScriptRun:
 
     def _picture(self, index: int, image: Image.Image) -> Picture:
         request = self._request.request
-        text = infotext.write(request, 0, f"Darkroom {__version__}", {"Script": self._row.title})
+        script = {"Script": self._row.title}
+        text = infotext.write(request, 0, f"Darkroom {__version__}", script, self._desk.plugins.panels)
         try:
-            data = write_png(image, text)
+            data = write_png(image, text, request.to_json())
         except (OSError, ValueError) as error:
             raise ExtensionProblem(f"A picture of the script '{self._row.title}' cannot be saved: {error}.") from error
         return Picture(index, request.seed, data, image.width, image.height, text)
