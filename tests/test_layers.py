@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from webui.author.source_rules import HEAVY
 from webui.core.paths import PROGRAM_DIR
 
 MAX_FILE_LINES = 400
@@ -50,7 +51,6 @@ PARTS = {
 """Single modules that belong to a part of another name."""
 
 RANKS = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-HEAVY = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "xformers")
 MAY_IMPORT_HEAVY = ("webui/engine/", "tools/train_starter/", "tools/bench/", "extensions/")
 MAY_PRINT = ("webui/cli.py", "webui/commands/", "webui/bootstrap/", "launch.py", "tools/")
 

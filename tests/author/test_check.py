@@ -55,7 +55,7 @@ def test_a_wrong_manifest_is_all_that_is_told(folder: Path) -> None:
 
 def test_an_extension_without_tests_is_not_done(folder: Path) -> None:
     (folder / "tests" / "test_my_frame.py").unlink()
-    finding = checking._tests(folder, read_manifest(folder))
+    finding = checking._tests(folder)
     assert finding.outcome == "wrong" and "it has none" in finding.details
 
 

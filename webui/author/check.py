@@ -8,9 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +24,16 @@ _LOAD_SECONDS = 180
 _TEST_SECONDS = 1800
 _NO_TESTS = 5
 """pytest's exit code where it finds none."""
+_TYPES = """\
+[mypy]
+strict = True
+ignore_missing_imports = True
+follow_imports = silent
+
+[mypy-torch.*,numpy.*,diffusers.*,transformers.*,accelerate.*,gradio.*,fastapi.*,pydantic.*]
+follow_imports = skip
+"""
+"""Libraries whose own types would take minutes to read are taken as they come."""
 _INSTALL = "python launch.py test -k nothing installs what it needs"
 
 
@@ -48,15 +57,11 @@ def check(folder: Path, cache: Path | None = None) -> Iterator[Finding]:
         yield Finding("manifest", "wrong", str(error))
         return
     yield Finding("manifest", "ok", f"{manifest.name} {manifest.version}, contract {manifest.api}")
-    parts: tuple[tuple[str, Callable[[Path, Manifest], Finding]], ...] = (
-        ("source", _source),
-        ("page", _page),
-        ("worker", _worker),
-        ("types", partial(_types, cache=cache)),
-        ("tests", _tests),
-    )
-    for _, part in parts:
-        yield part(folder, manifest)
+    yield _source(folder, manifest)
+    yield _load("page", "web", folder)
+    yield _load("worker", "worker", folder)
+    yield _types(folder, manifest, cache)
+    yield _tests(folder)
 
 
 def _source(folder: Path, manifest: Manifest) -> Finding:
@@ -65,21 +70,13 @@ def _source(folder: Path, manifest: Manifest) -> Finding:
     return Finding("source", "wrong" if faults else "ok", details)
 
 
-def _page(folder: Path, manifest: Manifest) -> Finding:
-    return _load("page", "web", folder)
-
-
-def _worker(folder: Path, manifest: Manifest) -> Finding:
-    return _load("worker", "worker", folder)
-
-
 def _load(part: str, process: str, folder: Path) -> Finding:
     """Load it as this process of the program would, in one of its own."""
     code, said = _run([sys.executable, "-P", "-m", "webui.author.probe", process, str(folder)], _LOAD_SECONDS)
     return Finding(part, "wrong" if code else "ok", said)
 
 
-def _types(folder: Path, manifest: Manifest, cache: Path | None = None) -> Finding:
+def _types(folder: Path, manifest: Manifest, cache: Path | None) -> Finding:
     if importlib.util.find_spec("mypy") is None:
         return Finding("types", "left out", f"mypy is not installed; {_INSTALL}")
     # Under the name it has in the program: its folder's own may be no name of a module.
@@ -87,15 +84,16 @@ def _types(folder: Path, manifest: Manifest, cache: Path | None = None) -> Findi
         package = Path(scratch) / manifest.package
         shutil.copytree(folder, package, ignore=shutil.ignore_patterns("tests", "test_*.py", ".*", "__pycache__"))
         (package / "__init__.py").touch()
-        # What it is not told of, as torch's many types, it takes as they come.
-        command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "--follow-imports=silent"]
-        command += ["--cache-dir", str(cache or Path(scratch) / "cache"), "--config-file", "", "-p", manifest.package]
+        settings = Path(scratch) / "mypy.ini"
+        settings.write_text(_TYPES, encoding="utf-8")
+        command = [sys.executable, "-m", "mypy", "--config-file", str(settings), "-p", manifest.package]
+        command += ["--cache-dir", str(cache or Path(scratch) / "cache")]
         paths = os.pathsep.join((scratch, str(PROGRAM_DIR)))
         code, said = _run(command, _LOAD_SECONDS, MYPYPATH=paths, cwd=scratch)
         return Finding("types", "wrong" if code else "ok", said.replace(f"{manifest.package}{os.sep}", ""))
 
 
-def _tests(folder: Path, manifest: Manifest) -> Finding:
+def _tests(folder: Path) -> Finding:
     if importlib.util.find_spec("pytest") is None:
         return Finding("tests", "left out", f"pytest is not installed; {_INSTALL}")
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "--import-mode=importlib", "-p", "no:cacheprovider"]
