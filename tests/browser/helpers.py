@@ -41,3 +41,6 @@ def set_number(page: Page, field: str, value: float) -> None:
 def tab(page: Page, name: str) -> None:
     """Open a tab by the name in its id."""
     page.click(f"#tab_{name}-button")
+    if name == "settings":
+        # The values are there.
+        page.wait_for_selector("#settings_body[aria-busy=false]")

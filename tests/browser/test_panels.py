@@ -177,7 +177,7 @@ def test_nothing_reaches_beyond_the_page(server: PageServer, open_page: Open, wi
     for name in ("demo", "switched"):
         page.click(f"#txt2img_{name} .dk-panel-head")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    box = page.locator("#txt2img_settings").bounding_box()
+    box = page.locator("#tab_txt2img").bounding_box()
     assert box
     for field in ("demo_shift", "demo_size", "demo_mode", "demo_note", "switched_enabled", "switched_scale"):
         own = page.locator(f"#txt2img_{field}").bounding_box()

@@ -35,9 +35,7 @@ def test_generate_starts_the_script_that_is_chosen(serve: Serve, open_page: Open
         page.click("#txt2img_generate")
     script = told.value.json()["id"]
 
-    page.wait_for_function(
-        "window.darkroom.extend.api('GET', 'jobs').then((a) => a.jobs.filter((j) => j.state === 'done').length === 3)"
-    )
+    page.wait_for_function("[...darkroom.jobs.all.values()].filter(({ state }) => state === 'done').length === 3")
     parts = page.evaluate(
         """async (script) => {
           const api = window.darkroom.extend.api;

@@ -41,6 +41,11 @@ def test_settings_are_found_saved_and_refused_beside_their_row(serve: Serve, ope
     page.fill("#setting_max_pictures_visitor input", "16")
     page.fill("#settings_search", "waiting guest")
     limit.fill("7")
+    limit.press("Tab")
+    # What is not applied yet is still there when the person comes back.
+    tab(page, "gallery")
+    tab(page, "settings")
+    expect(limit).to_have_value("7")
     page.click("#settings_submit")
     expect(page.locator("#dk_notices")).to_contain_text("Settings are saved")
     expect(page.locator(".dk-field-error")).to_have_count(0)

@@ -16,7 +16,7 @@ from webui.core.flags import BY_NAME, FLAGS, Flag
 
 OF_GENERATE: Mapping[str, bool] = MappingProxyType(
     {name: field.kind != "bool" for field in ROWS for name in field.spellings}
-    | dict.fromkeys(("--size", "--request", "-o", "--output"), True)
+    | dict.fromkeys(("--size", "--request", "--script", "-o", "--output"), True)
 )
 """Flags that only `generate` takes, and whether a value follows; other commands say where they belong."""
 

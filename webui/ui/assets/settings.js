@@ -5,12 +5,21 @@
   // What a list of names is chosen from, by catalogue: rows with name, title and perhaps a problem.
   const catalogues = { extensions: [], quicksettings: [], samplers: [] };
   let saved = {};
+  // What the controls were filled with; what differs from it a person has set and not saved.
+  let filled = {};
   // Which settings are lists of names: the catalogue, and whether the ticks stand for those that are not in the list.
   let lists = {};
   // The ways to compute attention, of which some cannot serve here.
   let attention = [];
 
+  // Until the values are there, nothing can be set that they would write over.
+  function busy(on) {
+    for (const id of ["settings_body", "settings_submit"]) byId(id).inert = on;
+    byId("settings_body").setAttribute("aria-busy", String(on));
+  }
+
   async function load() {
+    busy(true);
     try {
       const [settings, found] = await Promise.all([D.api("GET", "settings"), D.api("GET", "extensions"), loadAttention()]);
       saved = settings.values;
@@ -23,15 +32,23 @@
       D.settingPanels.draw(saved.extensions);
       byId("settings_fill").click();
     } catch (problem) {
+      busy(false);
       D.shell.notice(problem.message, "err");
     }
   }
 
-  // Gradio asks what each control is to become.
-  function take(names, known) {
+  // Gradio asks what each control is to become. What was set and not saved before another tab was looked at stays.
+  function take(names, known, values) {
     lists = known;
-    return names.map((name) => (!(name in saved) ? { __type__: "update" } : lists[name] ? chosen(name) : single(name, saved[name])));
+    return names.map((name, at) => {
+      const own = name in filled && !same(values[at], filled[name]);
+      if (own || !(name in saved)) return { __type__: "update" };
+      filled[name] = lists[name] ? turned(name, saved[name]) : saved[name];
+      return lists[name] ? chosen(name) : single(name, saved[name]);
+    });
   }
+
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
   async function loadAttention() {
     attention = (await D.api("GET", "attention").catch(() => ({ attention }))).attention;
@@ -107,18 +124,21 @@
     // What could not be read cannot be compared with what is set here, nor be written over.
     if (!Object.keys(saved).length) { await load(); return; }
     const given = D.form.named(names, values);
+    const shown = { ...given };
     for (const name of Object.keys(lists)) given[name] = turned(name, given[name]);
-    const changed = Object.fromEntries(Object.entries(given).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(saved[name])));
+    const changed = Object.fromEntries(Object.entries(given).filter(([name, value]) => !same(value, saved[name])));
     const extensions = D.settingPanels.changes();
     if (extensions) changed.extensions = extensions;
     if (!Object.keys(changed).length) { D.shell.notice(t("settings_same")); return; }
     try {
       saved = (await D.api("PATCH", "settings", changed)).values;
+      filled = shown;
       D.settingPanels.draw(saved.extensions);
+      // The page follows them before it says so.
+      await D.shell.refresh();
       const later = Object.keys(changed).filter((name) => byId(`row_${name}`)?.querySelector("[data-t=settings_restart]"));
       const labels = later.map((name) => byId(`row_${name}`).querySelector("p").textContent);
       D.shell.notice(later.length ? t("settings_saved_later", { names: labels.join(", ") }) : t("settings_saved"));
-      await D.shell.refresh();
     } catch (problem) {
       show(problem);
     }
@@ -214,5 +234,5 @@
     load();
   });
   D.on("start", fillPinned);
-  D.settings = { take, save, pinned, takePinned };
+  D.settings = { take, filled: () => busy(false), save, pinned, takePinned };
 })();

@@ -88,7 +88,10 @@ def _connect(controls: dict[str, Component], apply: gr.Button) -> None:
     components = list(controls.values())
     apply.click(None, components, None, js=f"(...values) => darkroom.settings.save({names}, values)")
     fill = gr.Button(elem_id="settings_fill", visible="hidden")
-    fill.click(None, None, components, js=f"() => darkroom.settings.take({names}, {lists})")
+    taken = fill.click(
+        None, components, components, js=f"(...values) => darkroom.settings.take({names}, {lists}, values)"
+    )
+    taken.then(None, None, None, js="() => darkroom.settings.filled()")
 
 
 def _anchor(section: str) -> str:
