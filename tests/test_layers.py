@@ -43,6 +43,7 @@ PARTS = {
     "extension_works": "service",
     "instance": "service",
     "model_works": "service",
+    "picture_reading": "service",
     "extension_routes": "service",
     "scripts": "service",
     "serve": "app",

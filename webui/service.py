@@ -38,6 +38,7 @@ from webui.jobs.bus import Bus, Envelope
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
 from webui.model_works import ModelWorks
+from webui.picture_reading import PictureReading
 from webui.plugins.manager import ExtensionReport, Plugins
 from webui.plugins.resolve import resolve
 from webui.scripts import Part, Scripts
@@ -82,6 +83,7 @@ class Service:
         """Installing, switching and removing extensions, the owner's."""
         self.workers = Workers(scheduler)
         self.extension_routes = ExtensionRoutes(self, plugins)
+        self.picture_reading = PictureReading(self, plugins, catalogue)
         self.scripts = Scripts(registry.scripts, self._accepted, self._put, queue, settings)
         """Scripts of extensions, each for people of its level."""
 
@@ -261,7 +263,7 @@ class Service:
         count: Callable[[Checkpoint, str], tuple[int, int]] = resolve(
             self.registry.families.get(found.family).count_tokens
         )
-        return count(found, text[: int(_prompt_limit(self.fields))])
+        return count(found, text[: int(FIELDS["prompt"].maximum or 0)])
 
     def parse_infotext(self, text: str) -> Parsed:
         """The fields that a parameters text carries; names are made canonical where they are known."""
@@ -393,7 +395,3 @@ def _theirs(picture: StoredPicture, who: Identity) -> StoredPicture:
 def _need_owner(who: Identity, what: str) -> None:
     if who.level is not Level.OWNER:
         raise NotAllowed(f"Only the owner of this machine may {what}.")
-
-
-def _prompt_limit(fields: Sequence[Field]) -> float:
-    return next(f.maximum or 0 for f in fields if f.name == "prompt")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, Serve, ready
 from tests.browser.helpers import GENERATE, NEGATIVE, PROMPT, SLOW, generate, number, set_number, state
+from webui.images.metadata import write_png
 from webui.jobs.executors.fake import FakeExecutor
 
 pytestmark = pytest.mark.browser
@@ -236,3 +239,26 @@ def test_a_new_tab_starts_with_what_was_typed_last(page: Page) -> None:
     other.goto(page.url)
     expect(other.locator(PROMPT)).to_have_value("three yellow stars")
     other.close()
+
+
+DROP = """([data, kind]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], "a.png", { type: "image/png" }));
+  const of = { bubbles: true, cancelable: true };
+  const event = kind === "drop"
+    ? new DragEvent(kind, { ...of, dataTransfer: transfer })
+    : new ClipboardEvent(kind, { ...of, clipboardData: transfer });
+  return document.querySelector("#txt2img_prompt textarea").dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_picture_that_is_brought_fills_the_form(page: Page, kind: str) -> None:
+    data = write_png(Image.new("RGB", (8, 8)), "a green star\nSteps: 11, Sampler: Euler a, Seed: 42, Size: 128x192")
+    assert page.evaluate(DROP, [base64.b64encode(data).decode(), kind]) is False, "the browser does nothing itself"
+    expect(page.locator(PROMPT)).to_have_value("a green star")
+    assert [number(page, name) for name in ("steps", "seed", "height")] == [11, 42, 192]
+    data = write_png(Image.new("RGB", (8, 8)), "")
+    page.evaluate(DROP, [base64.b64encode(data).decode(), kind])
+    expect(page.locator("#dk_notices")).to_contain_text("says nothing of how it was made")

@@ -18,7 +18,7 @@ from webui.core.paths import Paths
 from webui.core.request import GenerationRequest
 from webui.core.script_request import TASK, ScriptRequest
 from webui.core.settings import SettingsStore
-from webui.images.metadata import open_picture
+from webui.images.picture_file import open_picture
 from webui.jobs.ending import Ended, Parts, aftermath
 from webui.jobs.executors.fake import FakeExecutor, Fault
 from webui.service import Service

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from pathlib import Path
+
+from PIL import Image
 
 from tests.engine.helpers import write_checkpoint
 from tests.jobs.helpers import with_loop
@@ -25,7 +28,7 @@ def say(what):
         file.write(f"{os.getpid()} {what}\\n")
 """
 WEB = """
-from webui.extend import Field, Finished, Guidance, PostProcessing, Route, Script, hookimpl
+from webui.extend import Field, Finished, Guidance, MetadataReader, PostProcessing, Route, Script, hookimpl
 from .saying import say
 
 @hookimpl
@@ -47,6 +50,13 @@ def scripts():
 @hookimpl
 def routes():
     return [Route("hello", "extension:hello")]
+
+@hookimpl
+def metadata_readers():
+    return [MetadataReader("none", "None", "extension:look")]
+
+def look(file):
+    say("metadata_readers")
 
 def once(request, options):
     say("scripts")
@@ -86,6 +96,13 @@ def {name}({arguments}):
 ARGUMENTS = {"transform_prompt": "prompt", "patch_model": "model", "image_ready": "image", "before_saving": "saving"}
 
 
+def encoded() -> bytes:
+    """A picture that says nothing."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, format="PNG")
+    return file.getvalue()
+
+
 def told(file: Path) -> dict[str, list[str]]:
     """What was said, by the process."""
     found: dict[str, list[str]] = {}
@@ -119,6 +136,7 @@ async def test_every_hook_is_called_in_its_process(tmp_path: Path) -> None:
             pass
         assert house.queue.get(job.id).state is State.DONE, house.queue.get(job.id).problem
         await service.extension_routes.answer("every", "hello", "GET", {}, LOCAL_OWNER)
+        await service.picture_reading.read(encoded(), LOCAL_OWNER)
         while "job_finished script" not in (home / "told.txt").read_text("utf-8"):
             await asyncio.sleep(0.05)
     found = told(home / "told.txt")
@@ -130,5 +148,5 @@ async def test_every_hook_is_called_in_its_process(tmp_path: Path) -> None:
         *("before_decoding", "image_ready", "post_processing", "before_saving"),
     ]
     assert web[0] == "scripts" and sorted(web[1:]) == [
-        *("job_event", "job_event", "job_finished script", "job_finished txt2img", "routes")
+        *("job_event", "job_event", "job_finished script", "job_finished txt2img", "metadata_readers", "routes")
     ]

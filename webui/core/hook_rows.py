@@ -90,3 +90,20 @@ class ModelSource:
     function: str
     extension: str = ""
     aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataReader:
+    """A way to read how a picture was made out of its file.
+
+    `function` is "module:function", resolved in the web process, so it imports no torch: (file) -> a parameters text as
+    A1111 writes it, or a mapping of request fields by their names, or None where the file says nothing that it knows.
+    `file` is a PictureFile (images/picture_file.py). The first that answers is taken: Darkroom's own rows, then those
+    of extensions in their order.
+    """
+
+    name: str
+    title: str
+    function: str
+    extension: str = ""
+    aliases: tuple[str, ...] = ()

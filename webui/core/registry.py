@@ -8,7 +8,7 @@ from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from webui.core.errors import DarkroomError, UnknownName, nearest
-from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script
 from webui.core.job_request import RequestKinds
 from webui.core.model_work import ModelWork
 from webui.core.panels import Panels
@@ -329,6 +329,7 @@ class Registry:
     scripts: Table[Script]
     routes: Table[Route]
     model_sources: Table[ModelSource]
+    metadata_readers: Table[MetadataReader]
     tabs: Table[Tab]
     commands: Table[Command]
     works: Table[Work]

@@ -21,7 +21,7 @@ from webui.core.events import (
     Step,
 )
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script
 from webui.core.job import Identity, Job, Level, State, StoredPicture
 from webui.core.job_request import JobRequest
 from webui.core.model_work import Made, ModelWork, option
@@ -45,6 +45,7 @@ from webui.engine.work.download.found import Found, RemoteFile
 from webui.engine.work.download.look import Wanted
 from webui.engine.work.download.web import Answer as WebAnswer
 from webui.engine.work.download.web import Web
+from webui.images.picture_file import PictureFile
 from webui.images.results import MadePicture, Result
 from webui.plugins.deprecated import going
 from webui.plugins.hooks import hookimpl
@@ -79,12 +80,14 @@ __all__ = [
     "Loading",
     "Made",
     "MadePicture",
+    "MetadataReader",
     "ModelSource",
     "ModelWork",
     "Names",
     "Need",
     "NotFound",
     "Note",
+    "PictureFile",
     "PostProcessing",
     "PreviewReady",
     "Problem",

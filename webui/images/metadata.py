@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import struct
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from webui import __version__
-from webui.core.errors import BadPicture, DarkroomError
+from webui.images.picture_file import PictureFile, read_file
 
 PARAMETERS = "parameters"
 """A1111's text chunk."""
@@ -25,15 +22,7 @@ PARAMETERS = "parameters"
 RECORD = "darkroom"
 """Our text chunk: JSON with the request, the picture's index in it, and the versions that made it."""
 
-MAX_PIXELS = 89_000_000
-"""Pictures above this are refused before a pixel is decoded. Pillow only warns from here on."""
-
-MAX_BYTES = 200_000_000
-
 _PACKAGES = ("torch", "diffusers", "transformers", "pillow")
-_UNICODE, _ASCII, _UNDEFINED = b"UNICODE\x00", b"ASCII\x00\x00\x00", b"\x00" * 8
-# All that Pillow raises on files that are cut, damaged or made to harm.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,74 +79,16 @@ def read(source: Path | bytes) -> Metadata:
 
     Pixels are decoded only where the text may stand behind them (some PNG files), and never above MAX_PIXELS.
     """
-    with open_picture(source) as image:
-        texts = _texts(image)
-        record = _record(texts.get(RECORD, ""))
-        return Metadata(infotext=texts.get(PARAMETERS, ""), width=image.width, height=image.height, **record)
+    file = read_file(source)
+    record = _record(file.texts.get(RECORD, ""))
+    return Metadata(infotext=parameters(file) or "", width=file.width, height=file.height, **record)
 
 
-@contextmanager
-def open_picture(source: Path | bytes) -> Iterator[Image.Image]:
-    """The picture in a file or in bytes, lazily; raises BadPicture, also for what goes wrong inside the `with`."""
-    name = source.name if isinstance(source, Path) else "The data"
-    try:
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        if size > MAX_BYTES:
-            raise BadPicture(f"{name} has {size // 10**6:,} MB; pictures up to {MAX_BYTES // 10**6} MB are read.")
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise _too_large(name, f"{image.width} × {image.height} pixels")
-            yield image
-    except DarkroomError:
-        raise
-    except UnidentifiedImageError as error:
-        raise BadPicture(f"{name} is not a picture of a known format (PNG, JPEG, WebP, AVIF, GIF).") from error
-    except Image.DecompressionBombError as error:
-        raise _too_large(name, "a size out of all bounds") from error
-    except FileNotFoundError as error:
-        raise BadPicture(f"{name} is not there.") from error
-    except PermissionError as error:
-        raise BadPicture(f"{name} may not be read by this program.") from error
-    except _DAMAGE as error:
-        raise BadPicture(f"{name} is damaged or cut short and cannot be read.") from error
-
-
-def _too_large(name: str, what: str) -> BadPicture:
-    return BadPicture(f"{name} has {what}; up to {MAX_PIXELS // 10**6} million pixels are read.")
-
-
-def _texts(image: Image.Image) -> dict[str, str]:
-    """The file's own texts by our keys."""
-    if isinstance(image, PngImagePlugin.PngImageFile):
-        if PARAMETERS not in image.info and RECORD not in image.info:
-            image.load()  # Text may stand behind the pixels.
-        found = {key: image.info[key] for key in (PARAMETERS, RECORD) if isinstance(image.info.get(key), str)}
-        if PARAMETERS in found:
-            return found
-        return {**_from_exif(image), **found}
-    if image.format == "GIF":
-        comment = image.info.get("comment", b"")
-        return {PARAMETERS: comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)}
-    return _from_exif(image)
-
-
-def _from_exif(image: Image.Image) -> dict[str, str]:
-    comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
-    text = _decode_comment(comment) if isinstance(comment, bytes) else comment if isinstance(comment, str) else ""
-    return {PARAMETERS: text} if text else {}
-
-
-def _decode_comment(comment: bytes) -> str:
-    head, body = comment[:8], comment[8:]
-    if head == _UNICODE:
-        # EXIF leaves the byte order open; the right one gives more of the characters that infotext is made of.
-        readings = [body.decode(order, "replace") for order in ("utf-16-be", "utf-16-le")]
-        text = max(readings, key=lambda reading: sum(letter.isascii() for letter in reading))
-    elif head in (_ASCII, _UNDEFINED):
-        text = body.decode("utf-8", "replace")
-    else:
-        text = comment.decode("utf-8", "replace")
-    return text.strip("\x00")
+def parameters(file: PictureFile) -> str | None:
+    """The parameters text of a file, from where its format keeps it; None where there is none."""
+    if text := file.texts.get(PARAMETERS):
+        return text
+    return (file.texts.get("comment") if file.format == "GIF" else file.exif.get("UserComment")) or None
 
 
 def _record(text: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from webui.core.request import GenerationRequest
-from webui.images.metadata import open_picture
+from webui.images.picture_file import open_picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from webui.images.metadata import open_picture
+from webui.images.picture_file import open_picture
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pluggy
 
 from webui.core.events import Event
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script
 from webui.core.job import Job
 from webui.core.registry import (
     Architecture,
@@ -74,6 +74,10 @@ class CollectingHooks:
     @hookspec
     def model_sources(self) -> list[ModelSource]:  # type: ignore[empty-body]
         """Where models can be downloaded from; `function` is resolved in the web process and in the workshop."""
+
+    @hookspec
+    def metadata_readers(self) -> list[MetadataReader]:  # type: ignore[empty-body]
+        """How a picture was made, read out of its file; `function` is resolved in the web process."""
 
     @hookspec
     def tabs(self) -> list[Tab]:  # type: ignore[empty-body]
@@ -176,7 +180,7 @@ class WebHooks:
 COLLECTING = (
     *("samplers", "schedules", "families", "architectures", "attention_backends"),
     *("fields", "guidance", "post_processing", "scripts", "routes", "model_sources"),
-    *("tabs", "commands", "works"),
+    *("metadata_readers", "tabs", "commands", "works"),
 )
 WORKER = (
     *("transform_prompt", "transform_conditioning", "patch_model"),

@@ -84,6 +84,7 @@ def build_registry(plugins: Plugins) -> Registry:
         scripts=plugins.table("scripts"),
         routes=plugins.table("routes"),
         model_sources=plugins.table("model_sources"),
+        metadata_readers=plugins.table("metadata_readers"),
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
         works=plugins.table("works"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from webui.core.errors import DarkroomError, nearest
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, ModelSource, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
@@ -65,6 +65,7 @@ _KINDS = (
     _Kind("scripts", Script, "script", field="script"),
     _Kind("routes", Route, "route"),
     _Kind("model_sources", ModelSource, "model source"),
+    _Kind("metadata_readers", MetadataReader, "metadata reader"),
     _Kind("tabs", Tab, "tab", ("build",)),
     _Kind("commands", Command, "command", ("run",)),
     _Kind("works", Work, "work", ("accept", "files", "function")),
@@ -155,7 +156,7 @@ def _own(row: Any, kind: _Kind, extension: Manifest, folder: Path) -> Any:
         changed[kind.mapped] = {name: own(function) for name, function in getattr(row, kind.mapped).items()}
     if hasattr(row, "extension"):
         changed["extension"] = extension.name
-    if isinstance(row, Route | Guidance | PostProcessing | ModelSource):
+    if isinstance(row, Route | Guidance | PostProcessing | ModelSource | MetadataReader):
         # Nobody looks these up by name alone, so two extensions may each have one of one name.
         changed["name"] = f"{extension.name}/{row.name}"
         changed["aliases"] = tuple(f"{extension.name}/{alias}" for alias in row.aliases)

@@ -28,6 +28,7 @@ SCRIPTS = (
     "panels.js",
     "scripts.js",
     "form.js",
+    "reading.js",
     "samplers.js",
     "models.js",
     "modules.js",

@@ -268,6 +268,7 @@ EN = {
     "not_sent_yet": "The server is back. This job was not sent.",
     "paste_nothing": "There are no settings to paste: the prompt is empty and no picture has been made yet.",
     "paste_none": "No settings were found in the prompt",
+    "picture_none": "The picture says nothing of how it was made.",
     "paste_model": "{name} is not here, so the checkpoint stays",
     "paste_unknown": "Left out, unknown here: {names}",
     "esc_sure": "Press Esc once more to interrupt",

@@ -83,6 +83,7 @@ _OURS: Final[Mapping[str, Right]] = {
     "GET /api/v1/pictures/{picture_id}/thumb": Right(ALL),
     "DELETE /api/v1/pictures/{picture_id}": Right(ALL, "write", 4 * KIB),
     "POST /api/v1/pictures/{picture_id}/restore": Right(ALL, "write", 4 * KIB),
+    "POST /api/v1/pictures/read": Right(ALL, "read", 32 * MIB),
     "GET /api/v1/queue": Right(ALL),
     "POST /api/v1/queue/clear": Right(ALL, "write", 4 * KIB),
     "POST /api/v1/queue/pause": Right(OWN, "write", 4 * KIB),

@@ -304,6 +304,16 @@ class InfotextOut(BaseModel):
     unknown: dict[str, str]
 
 
+class PictureReadOut(InfotextOut):
+    """What a picture's file says of how it was made. `reader` is who could read it, "" where nobody could."""
+
+    reader: str
+    infotext: str
+    width: int
+    height: int
+    problems: list[str]
+
+
 class EntranceOut(BaseModel):
     """An address that makes the browser that opens it first the owner's; a path on this server."""
 

@@ -43,14 +43,16 @@
 
   const address = (path) => `${root}/api/v1/${path}`;
 
+  // body: an object, sent as JSON, or a file as it is.
   async function api(method, path, body) {
     let answer;
+    const isFile = body instanceof Blob;
     try {
       answer = await fetch(address(path), {
         method,
         credentials: "same-origin",
-        headers: body === undefined ? {} : { "Content-Type": "application/json" },
-        body: body === undefined ? undefined : JSON.stringify(body),
+        headers: body === undefined || isFile ? {} : { "Content-Type": "application/json" },
+        body: body === undefined || isFile ? body : JSON.stringify(body),
       });
     } catch {
       emit("unreachable");

@@ -168,5 +168,5 @@
     const { width, height } = valuesOf("txt2img");
     fill("txt2img", { width: height, height: width });
   });
-  D.form = { offer, named, valuesOf, fill, take, changed, paste, useInfotext };
+  D.form = { offer, named, valuesOf, fill, take, changed, paste, use, useInfotext };
 })();

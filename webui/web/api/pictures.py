@@ -13,12 +13,13 @@ from starlette.responses import FileResponse
 
 from webui.web.access import Who
 from webui.web.api.views import picture_view
-from webui.web.schemas import PictureOut, PicturesOut
+from webui.web.schemas import PictureOut, PictureReadOut, PicturesOut
 
 if TYPE_CHECKING:
     from webui.service import Service
 
 _KEEP = "private, max-age=31536000, immutable"
+_BODY = {"requestBody": {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}}
 _TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
@@ -41,6 +42,16 @@ def build(service: Service) -> APIRouter:
         return {
             "pictures": [picture_view(picture, request) for picture in found],
             "next": found[-1].created if len(found) == limit else None,
+        }
+
+    @router.post("/pictures/read", response_model=PictureReadOut, openapi_extra=_BODY)
+    async def read_picture(request: Request, who: Who) -> Any:
+        """What a picture's file says of how it was made: the body is the file. Nothing of it is kept."""
+        read = await service.picture_reading.read(await request.body(), who)
+        return {
+            "values": read.parsed.values,
+            "unknown": read.parsed.unknown,
+            **{name: getattr(read, name) for name in ("reader", "infotext", "width", "height", "problems")},
         }
 
     @router.get("/pictures/{picture_id}", response_model=PictureOut)
