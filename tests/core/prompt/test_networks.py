@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webui.core.frozen import FrozenMap
@@ -54,6 +54,7 @@ def test_networks_are_read_and_taken_out(text, rest, found):
     assert take_networks(text) == (rest, tuple(found))
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.text("<>lora:=., \n\\[](é1", max_size=60))
 def test_any_text_is_taken(text):
     rest, found = take_networks(text)
@@ -70,6 +71,7 @@ NETWORKS = st.builds(
 )
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(PLAIN, NETWORKS), max_size=4))
 def test_what_is_written_reads_back(parts):
     text = "".join(f"{words}{network}" for words, network in parts)
