@@ -1,0 +1,246 @@
+"""Adapters merged into a network's weights, and the weights put back as they were, to the last bit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import torch
+from torch import Tensor, nn
+
+from webui.core.errors import ModelProblem
+from webui.engine.adapters.fitting import AdapterSet, Share, Shares
+from webui.engine.adapters.kinds import merged_delta
+from webui.engine.adapters.places import Piece, Place
+from webui.engine.device import memory
+from webui.engine.reading.kept import FP8, KeptTensor
+
+# Of the device's free memory, what originals may take beside the merged weights; more of them waits in RAM.
+_SHARE = 0.5
+
+_LOCK = "adapter_lock"
+
+
+@dataclass(frozen=True, slots=True)
+class _Addend:
+    """What one module of one adapter adds to one parameter, or to some rows of it."""
+
+    share: Share
+    module: str
+    place: Place
+    piece: Piece
+    kind: str
+
+    @property
+    def key(self) -> Hashable:
+        return self.share.key, self.module, self.kind
+
+
+class Merged:
+    """One network, and what is merged into it at the moment. Whoever computes with the network holds `lock_of` it, or
+    is the only one.
+
+    Parameters stay the same objects; what they hold is exchanged, and the originals are kept: on the device while it
+    has room, else in RAM.
+    """
+
+    def __init__(self, network: nn.Module, rest: Callable[[nn.Module], object]) -> None:
+        """rest: has the network be where its weights are at home."""
+        # Not kept alive: a network goes with the last model that uses it.
+        self._ref = ref(network)
+        self._rest = rest
+        self._originals: dict[str, Tensor] = {}
+        self._now: dict[str, tuple[Hashable, ...]] = {}
+        self.key: Hashable = ()
+        """Of the set that is merged."""
+
+    @property
+    def _network(self) -> nn.Module:
+        network = self._ref()
+        assert network is not None
+        return network
+
+    def switch(self, wanted: Shares | None) -> bool:
+        """Have exactly this set merged, None for nothing; whether anything changed. What both have in common stays.
+
+        Raises ModelProblem for an adapter whose tensors contradict each other. Whatever is raised, nothing is merged.
+        """
+        key = wanted.key if wanted else ()
+        if key == self.key:
+            return False
+        self._rest(self._network)
+        # Ordinary tensors, which any thread may use, in any mode.
+        with torch.inference_mode(False), torch.no_grad():
+            try:
+                self._merge(_addends(wanted) if wanted else {})
+            except BaseException:
+                self._restore(list(self._originals))
+                self.key = ()
+                raise
+        self.key = key
+        return True
+
+    def _merge(self, addends: Mapping[str, list[_Addend]]) -> None:
+        self._restore([name for name in self._originals if name not in addends])
+        changed = {n: many for n, many in addends.items() if self._now.get(n) != tuple(one.key for one in many)}
+        keeper = self._keeper(changed)
+        uses = Counter(one.key for many in changed.values() for one in many)
+        made: dict[Hashable, dict[Piece, Tensor]] = {}
+        for name, many in changed.items():
+            parameter = self._network.get_parameter(name)
+            original = self._original(name).to(_held(parameter).device)
+            total = original.float()
+            for one in many:
+                if one.key not in made:
+                    made[one.key] = self._deltas(one)
+                total = _added(total, made[one.key][one.piece], one)
+                uses[one.key] -= 1
+                if not uses[one.key]:
+                    del made[one.key]
+            if name not in self._originals:
+                self._originals[name] = keeper(original)
+            self._now[name] = tuple(one.key for one in many)
+            _hold(parameter, _like(total, original, parameter.dtype if original.dtype == FP8 else original.dtype))
+
+    def _deltas(self, one: _Addend) -> dict[Piece, Tensor]:
+        """What one module of an adapter adds to each parameter that it is for, at a multiplier of 1."""
+        module = one.share.adapter.modules[one.module]
+        place, device = one.place, _held(self._network.get_parameter(one.piece.parameter)).device
+        tensors = {part: tensor.to(device) for part, tensor in module.tensors.items()}
+        if one.kind == "bias":
+            return dict(place.apart(tensors[module.kind.bias].float().flatten()))
+        whole = place.whole(self._original).to(device)
+        try:
+            delta = merged_delta(module.kind, tensors, whole, one.share.ranks)
+        except (RuntimeError, ValueError, KeyError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise ModelProblem(
+                f"The LoRA {one.share.adapter.name} is damaged: its tensors for {one.module} do not fit each other.",
+                field="prompt",
+                remedies=("Take it out of the prompt", "Copy or download the file again"),
+            ) from error
+        assert delta is not None
+        return dict(place.apart(delta))
+
+    def _original(self, name: str) -> Tensor:
+        kept = self._originals.get(name)
+        return _held(self._network.get_parameter(name)) if kept is None else kept
+
+    def _keeper(self, changed: Mapping[str, object]) -> Callable[[Tensor], Tensor]:
+        """What keeps an original: itself where its device has room for both."""
+        fresh = [_held(self._network.get_parameter(name)) for name in changed if name not in self._originals]
+        needed = sum(tensor.numel() * tensor.element_size() for tensor in fresh)
+        device = fresh[0].device if fresh else torch.device("cpu")
+        if device.type == "cpu" or needed <= _SHARE * memory(device)[0]:
+            return lambda tensor: tensor
+        return lambda tensor: tensor.to("cpu")
+
+    def _restore(self, names: list[str]) -> None:
+        for name in names:
+            parameter = self._network.get_parameter(name)
+            _hold(parameter, self._originals[name].to(_held(parameter).device))
+            del self._originals[name]
+            self._now.pop(name, None)
+
+
+class Merging:
+    """All networks of one engine into which adapters are merged."""
+
+    def __init__(self, rest: Callable[[nn.Module], object] = lambda network: None) -> None:
+        """rest: see `Merged`."""
+        self._rest = rest
+        self._known: WeakKeyDictionary[nn.Module, Merged] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self.switches = 0
+        """How often a network's set was exchanged for another."""
+
+    def hold(self, network: nn.Module, shares: Shares | None) -> float:
+        """Have this set merged until another call says otherwise; the seconds that it took, 0.0 where it was."""
+        if shares is None and self.key_of(network) == ():
+            return 0.0
+        started = time.perf_counter()
+        if not self._of(network).switch(shares):
+            return 0.0
+        self.switches += 1
+        return time.perf_counter() - started
+
+    def key_of(self, network: nn.Module) -> Hashable:
+        """Of the set that is merged into it at the moment; () for none."""
+        known = self._known.get(network)
+        return known.key if known else ()
+
+    @contextmanager
+    def texts(self, adapters: AdapterSet) -> Iterator[Callable[[], None]]:
+        """A scope in which texts are encoded under a set: what it is given merges the set, at its first call.
+
+        From there to the end of the block nobody else computes with these text encoders.
+        """
+        with ExitStack() as stack:
+            done: list[bool] = []
+
+            def apply() -> None:
+                for shares in adapters.texts if not done else ():
+                    stack.enter_context(lock_of(shares.network))
+                    stack.callback(self.hold, shares.network, None)
+                    self.hold(shares.network, shares)
+                done.append(True)
+
+            yield apply
+
+    def _of(self, network: nn.Module) -> Merged:
+        with self._lock:
+            known = self._known.get(network)
+            if known is None:
+                known = self._known[network] = Merged(network, self._rest)
+            return known
+
+
+def lock_of(network: nn.Module) -> AbstractContextManager[Any]:
+    """What whoever computes with a text encoder holds, while others may merge adapters into it."""
+    lock: AbstractContextManager[Any] = network.__dict__.setdefault(_LOCK, threading.RLock())
+    return lock
+
+
+def _addends(wanted: Shares) -> dict[str, list[_Addend]]:
+    """By the parameter's name, in the order of its set."""
+    found: dict[str, list[_Addend]] = {}
+    for share in wanted.shares:
+        for name, _, place, kind in share.modules:
+            for piece in place.pieces:
+                found.setdefault(piece.parameter, []).append(_Addend(share, name, place, piece, kind))
+    return found
+
+
+def _added(total: Tensor, delta: Tensor, one: _Addend) -> Tensor:
+    if one.piece.rows is None:
+        return torch.add(total, delta.view(total.shape), alpha=one.share.multiplier)
+    total = total.clone()
+    rows = one.piece.of(total)
+    rows.add_(delta.view(rows.shape), alpha=one.share.multiplier)
+    return total
+
+
+def _like(total: Tensor, original: Tensor, dtype: torch.dtype) -> Tensor:
+    """The numbers in this type, laid out in memory as the original."""
+    if total.dtype == dtype and total.stride() == original.stride() and total is not original:
+        return total
+    return torch.empty_like(original, dtype=dtype).copy_(total)
+
+
+def _held(parameter: Tensor) -> Tensor:
+    """What a parameter has in memory."""
+    return parameter.kept if isinstance(parameter, KeptTensor) else parameter.data
+
+
+def _hold(parameter: Tensor, tensor: Tensor) -> None:
+    if isinstance(parameter, KeptTensor):
+        parameter.kept = tensor
+    else:
+        parameter.data = tensor
