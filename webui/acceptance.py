@@ -1,0 +1,66 @@
+"""Requests as people write them become accepted ones, and texts become values: part of the one door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from webui import accept
+from webui.core import infotext
+from webui.core.field import Field
+from webui.core.infotext import Parsed
+from webui.core.registry import Registry
+from webui.core.request import GenerationRequest
+from webui.core.settings import SettingsStore
+from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.plugins.manager import ExtensionReport
+from webui.plugins.resolve import resolve
+from webui.prompts import Prompts
+
+
+class Acceptance:
+    """What values, texts and prompts mean with the models, settings and extensions that there are now."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        catalogue: Catalogue,
+        settings: SettingsStore,
+        fields: Sequence[Field],
+        prompts: Prompts,
+        reports: Callable[[], Sequence[ExtensionReport]],
+    ) -> None:
+        self._registry = registry
+        self._catalogue = catalogue
+        self._settings = settings
+        self._fields = fields
+        self._prompts = prompts
+        self._reports = reports
+
+    def request(self, values: Mapping[str, Any]) -> GenerationRequest:
+        """The request that these values mean. Raises InvalidField, UnknownName, ModelProblem, InvalidRequest."""
+        # Of two with one name, one is loaded.
+        reports = sorted(self._reports(), key=lambda report: report.ok)
+        absent = {report.name: "It has no fields." if report.ok else report.problem for report in reports}
+        usable = {report.name for report in reports if report.ok and report.name in self._registry.panels}
+        absent = {name: why for name, why in absent.items() if name not in usable}
+        parts = self._registry, self._catalogue, self._settings.current, self._fields, absent
+        return self._prompts.completed(values, lambda rest: accept.resolve(rest, *parts))
+
+    def defaults(self, checkpoint: str) -> dict[str, Any]:
+        """Values of all fields for a checkpoint; "" is the chosen one."""
+        return accept.defaults(checkpoint, self._registry, self._catalogue, self._settings.current, self._fields)
+
+    def count_tokens(self, text: str, checkpoint: str) -> tuple[int, int]:
+        """(tokens in the text, room in the chunks they fill)."""
+        found = accept.checkpoint_for(checkpoint, self._catalogue, self._settings.current)
+        count: Callable[[Checkpoint, str], tuple[int, int]] = resolve(
+            self._registry.families.get(found.family).count_tokens
+        )
+        longest = next(field.maximum or 0 for field in self._fields if field.name == "prompt")
+        return count(found, text[: int(longest)])
+
+    def parsed(self, text: str) -> Parsed:
+        """The fields that a parameters text carries; names are made canonical where they are known."""
+        parsed = infotext.parse(text, self._registry.panels)
+        return self._prompts.inferred(accept.canonical(parsed, self._registry, self._catalogue))

@@ -1,0 +1,207 @@
+"""What becomes of prompts at acceptance: styles are put on, dynamic prompts are drawn. Part of the one door."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from webui.core.drawn import DRAWN, MAX_CHARACTERS, Drawn
+from webui.core.errors import InvalidField, NotAllowed, NotFound, UnknownName
+from webui.core.fields import FIELDS
+from webui.core.infotext import Parsed
+from webui.core.job import Identity
+from webui.core.prompt.comments import without_comments
+from webui.core.prompt.dynamic import NoWildcards, Template, Wildcards
+from webui.core.prompt.style_files import Shelf, StyleFiles
+from webui.core.prompt.styles import MAX_NAME, Style, apply, extract
+from webui.core.prompt.wildcards import FileWildcards, Snapshot
+from webui.core.request import GenerationRequest, read_drawn
+
+_NEGATIVE = 2**32
+"""What is added to a picture's seed for its negative prompt, so that both are drawn independently."""
+_MOST_BATCHES = int(FIELDS["n_iter"].maximum or 1)
+
+
+class Prompts:
+    """Styles and wildcards as everybody may use them, and the owner change them."""
+
+    def __init__(self, styles: StyleFiles, wildcards: FileWildcards) -> None:
+        self._styles = styles
+        self._wildcards = wildcards
+
+    def styles(self) -> Shelf:
+        """The styles that there are, by their files."""
+        return self._styles.now()
+
+    def wildcards(self) -> Snapshot:
+        """The wildcards that there are."""
+        return self._wildcards.now()
+
+    def save_style(self, style: Style, who: Identity) -> Style:
+        """Write a style, new or in place of the one with its name. Raises NotAllowed, InvalidField, StorageProblem."""
+        _need_owner(who, "change the styles")
+        name = style.name.strip()
+        if not name or len(name) > MAX_NAME or name.startswith("#") or not name.isprintable():
+            raise InvalidField(
+                f"A style's name is a line of 1 to {MAX_NAME} characters that does not begin with '#'.", field="name"
+            )
+        texts = {key: FIELDS[key].check(getattr(style, key)) for key in ("prompt", "negative_prompt")}
+        return self._styles.save(replace(style, name=name, **texts))
+
+    def remove_style(self, name: str, who: Identity) -> None:
+        """Take a style out of the files. Raises NotAllowed, NotFound, StorageProblem."""
+        _need_owner(who, "delete styles")
+        if not self._styles.remove(name):
+            raise NotFound(f"There is no style '{name[:60]}'.")
+
+    # Requests
+
+    def completed(
+        self, values: Mapping[str, Any], accept: Callable[[Mapping[str, Any]], GenerationRequest]
+    ) -> GenerationRequest:
+        """The request that these values mean, with its texts. accept: makes it of all values but the texts.
+
+        Texts of a stored request count while what they were made from is the same. Raises what `accept` does,
+        InvalidField and UnknownName.
+        """
+        kept = read_drawn(values.get(DRAWN))
+        rest = {name: value for name, value in values.items() if name != DRAWN}
+        if "schema" in rest:
+            # One that was stored before there were dynamic prompts had none.
+            rest.setdefault("dynamic_prompts", False)
+        request = accept(rest)
+        if kept and kept.source == _source(request) and kept.fits(request.pictures):
+            return request.but(drawn=kept)
+        return self._drawn(request)
+
+    def _drawn(self, request: GenerationRequest) -> GenerationRequest:
+        prompt, negative_prompt = self.styled(request.prompt, request.negative_prompt, request.styles)
+        if not request.knows("negative_prompt"):
+            negative_prompt = request.negative_prompt
+        plain = Drawn(prompt, negative_prompt, source=_source(request))
+        if request.dynamic_prompts:
+            comments = request.enable_prompt_comments
+            texts = [without_comments(text) if comments else text for text in plain.templates]
+            templates = [Template(text, self._known(text)) for text in texts]
+            if not all(template.is_plain for template in templates):
+                return _with_texts(request, plain, *templates)
+            notes = tuple(dict.fromkeys(note for template in templates for note in template.notes))
+            plain = replace(plain, notes=notes)
+        has_own = plain.templates != (request.prompt, request.negative_prompt) or plain.notes
+        return request.but(drawn=plain if has_own else None)
+
+    def styled(self, prompt: str, negative_prompt: str, names: tuple[str, ...]) -> tuple[str, str]:
+        """Both prompts with these styles on them. Raises UnknownName, InvalidField."""
+        if not names:
+            return prompt, negative_prompt
+        shelf, found = self._styles.now(), []
+        for name in names:
+            style = shelf.find(name)
+            if style is None:
+                raise UnknownName("style", name, [one.name for one in shelf.styles], field="styles")
+            found.append(style)
+        pairs = (
+            (prompt, [style.prompt for style in found]),
+            (negative_prompt, [style.negative_prompt for style in found]),
+        )
+        whole = [apply(text, styles, int(FIELDS["prompt"].maximum or 0)) for text, styles in pairs]
+        if whole[0] is None or whole[1] is None:
+            raise FIELDS["styles"].refuse("make the prompt too long.", "Take fewer styles", "Shorten the prompt")
+        return whole[0], whole[1]
+
+    def _known(self, text: str) -> Wildcards:
+        """Folders are looked into for texts that name a wildcard; values of one may name others."""
+        return self._wildcards.now() if "__" in text else NoWildcards()
+
+    # Texts that are read
+
+    def inferred(self, parsed: Parsed) -> Parsed:
+        """A read text with the styles taken off its prompts, and with dynamic prompts off where they would change it.
+
+        A prompt beside parameters is what a picture was made from; it is not drawn again.
+        """
+        if not parsed.found:
+            return parsed
+        values = dict(parsed.values)
+        if any(not Template(text, self._known(text)).is_plain for text in (parsed.prompt, parsed.negative_prompt)):
+            values["dynamic_prompts"] = False
+        names, prompt, negative_prompt = extract(parsed.prompt, parsed.negative_prompt, self._styles.now().styles)
+        values |= {"styles": tuple(names), "prompt": prompt, "negative_prompt": negative_prompt}
+        return replace(parsed, values=values)
+
+
+def _with_texts(request: GenerationRequest, plain: Drawn, positive: Template, negative: Template) -> GenerationRequest:
+    """The request with the texts that its templates draw."""
+    if request.combinatorial:
+        pairs = list(islice(_combinations(positive, negative), _MOST_BATCHES * request.batch_size + 1))
+        request = _sized(request, len(pairs))
+        notes = [] if len(pairs) == request.pictures else [_FILLED]
+        pairs = [pairs[index % len(pairs)] for index in range(request.pictures)]
+    else:
+        seeds = [(request.seed_of(index), index) for index in range(request.pictures)]
+        pairs = [(positive.draw(seed, index), negative.draw(seed + _NEGATIVE, index)) for seed, index in seeds]
+        notes = []
+    for name, template in (("prompt", positive), ("negative_prompt", negative)):
+        if template.excess:
+            raise InvalidField(template.excess, field=name, remedies=("Draw less", "Switch dynamic prompts off"))
+    if sum(len(text) for pair in pairs for text in pair) > MAX_CHARACTERS:
+        raise FIELDS["prompt"].refuse(
+            f"draws more than {MAX_CHARACTERS:,} characters for these pictures.", "Lower the batch count"
+        )
+    prompts, negative_prompts = zip(*pairs, strict=True)
+    drawn = replace(
+        plain,
+        all_prompts=() if set(prompts) == {plain.template} else prompts,
+        all_negative_prompts=() if set(negative_prompts) == {plain.negative_template} else negative_prompts,
+        source=_source(request),
+        notes=tuple(dict.fromkeys([*positive.notes, *negative.notes, *notes])),
+    )
+    return request.but(drawn=drawn)
+
+
+_FILLED = "The combinations fill no whole number of batches, so the first of them are made again at the end."
+
+
+def _combinations(positive: Template, negative: Template) -> Iterator[tuple[str, str]]:
+    for prompt in positive.combinations():
+        yield from ((prompt, other) for other in negative.combinations(_NEGATIVE))
+        if negative.excess:
+            return
+
+
+def _sized(request: GenerationRequest, count: int) -> GenerationRequest:
+    """The request in as many batches as so many pictures need, as large as they come out even."""
+    if count > _MOST_BATCHES * request.batch_size:
+        raise FIELDS["combinatorial"].refuse(
+            f"would make more than the {_MOST_BATCHES * request.batch_size:,} pictures that "
+            f"{_MOST_BATCHES} batches of {request.batch_size} hold.",
+            "Give fewer options",
+            "Raise the batch size",
+            "Switch combinatorial generation off",
+        )
+    even = [size for size in range(1, request.batch_size + 1) if count % size == 0 and count // size <= _MOST_BATCHES]
+    size = max(even, default=request.batch_size)
+    return request.but(batch_size=size, n_iter=-(-count // size))
+
+
+def _source(request: GenerationRequest) -> str:
+    """A digest of what a request's texts are made from, besides the files."""
+    made_from = [
+        request.prompt,
+        request.negative_prompt,
+        list(request.styles),
+        request.dynamic_prompts,
+        request.combinatorial,
+        request.seed,
+        bool(request.subseed_strength),
+    ]
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+
+
+def _need_owner(who: Identity, what: str) -> None:
+    if not who.is_owner:
+        raise NotAllowed(f"Only the owner of this machine may {what}.")
