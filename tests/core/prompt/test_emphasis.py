@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webui.core.prompt.emphasis import BREAK, MOST, Fragment, fragments, plain, weighs
+from webui.core.prompt.emphasis import BREAK, MOST, Fragment, escaped, fragments, plain, weighs
 
 B = "BREAK"
 
@@ -128,6 +128,8 @@ def test_words_alone():
     assert plain("") == ""
     assert weighs("a (b)")
     assert not weighs(r"a \(b\) ([c]) BREAK (d:1)")
+    assert weighs("(a)", "No norm") and not weighs("(a)", "Ignore") and not weighs("(a)", "None")
+    assert plain(r"(a) BREAK \b", "None") == r"(a) BREAK \b"
 
 
 @settings(max_examples=120, deadline=None)
@@ -143,8 +145,7 @@ def test_any_text_is_fragments(text):
 @settings(max_examples=60, deadline=None)
 @given(st.text("()[]\\ ab1.:", max_size=30))
 def test_what_is_escaped_has_no_weight(text):
-    escaped = "".join("\\" + letter if letter in "()[]\\" else letter for letter in text)
-    assert fragments(escaped) == ((Fragment(text),) if text else ())
+    assert fragments(escaped(text)) == fragments(text, "None") == ((Fragment(text),) if text else ())
 
 
 PIECES = st.lists(

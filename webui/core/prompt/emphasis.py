@@ -13,7 +13,15 @@ LESS: Final = 1 / MORE
 MOST: Final = 1e6
 """Weights are cut here, and at minus that: thousands of brackets would make infinity."""
 
+ORIGINAL: Final = "Original"
+NO_NORM: Final = "No norm"
+IGNORE: Final = "Ignore"
+NONE: Final = "None"
+MODES: Final = (ORIGINAL, NO_NORM, IGNORE, NONE)
+"""A1111's ways to use weights: multiply and then restore the mean, multiply, drop the weights, and all is text."""
+
 _TOKEN = re.compile(r"\\([()\[\]\\]?)|:\s*+([+-]?[.\d]++)\s*+\)|[()\[\]:]|[^\\()\[\]:]++")
+_MARKS = re.compile(r"[()\[\]\\]")
 _BREAK = re.compile(r"\bBREAK\b")
 _DIGITS = 9
 _EXACTLY = 200_000
@@ -37,13 +45,17 @@ class Fragment(NamedTuple):
 BREAK: Final = Fragment("", 1.0, ends_chunk=True)
 
 
-def fragments(text: str) -> tuple[Fragment, ...]:
+def fragments(text: str, mode: str = ORIGINAL) -> tuple[Fragment, ...]:
     """A text's fragments, none of them empty; neighbours of equal weight are one.
+
+    mode: with `NONE` all of it is text; of the others it is the encoder's task to make a difference.
 
     `(x)` is x times 1.1, `[x]` divided by 1.1, `(x:w)` times w, and what is nested multiplies. A bracket without its
     end acts to the end of the text, an end without its bracket is text. A backslash takes the meaning from a bracket
     or a backslash, and disappears. A number that is none stays text. BREAK, as a word, is the fragment of that name.
     """
+    if mode == NONE:
+        return (Fragment(text),) if text else ()
     words: list[str | None] = []
     spans: list[_Span] = []
     rounds: list[int] = []
@@ -72,14 +84,19 @@ def fragments(text: str) -> tuple[Fragment, ...]:
     return _merged(words, _weights(len(words), spans))
 
 
-def plain(text: str) -> str:
+def plain(text: str, mode: str = ORIGINAL) -> str:
     """The words alone, for whom weights mean nothing."""
-    return "".join(" " if one.ends_chunk else one.text for one in fragments(text))
+    return "".join(" " if one.ends_chunk else one.text for one in fragments(text, mode))
 
 
-def weighs(text: str) -> bool:
-    """Whether any word of the text has another weight than 1."""
-    return any(one.weight != 1.0 for one in fragments(text))
+def escaped(text: str) -> str:
+    """The text with a backslash before each mark, so that its words are what it was."""
+    return _MARKS.sub(r"\\\g<0>", text)
+
+
+def weighs(text: str, mode: str = ORIGINAL) -> bool:
+    """Whether any word of the text is to have another weight than 1."""
+    return mode in (ORIGINAL, NO_NORM) and any(one.weight != 1.0 for one in fragments(text))
 
 
 def _weight(number: str) -> float | None:
