@@ -21,7 +21,7 @@ from webui.jobs.executors.fake import FakeExecutor
 @with_loop
 async def test_a_card_is_there_as_soon_as_the_download_has_ended(tmp_path: Path, kind: str) -> None:
     paths = Paths(data_dir=tmp_path, program_dir=tmp_path)
-    (folder,) = paths.other_models[kind]
+    folder = paths.other_models[kind][0]
     folder.mkdir(parents=True)
     shop = Stubborn()
     house = compose(paths, SettingsStore(paths.settings), [FakeExecutor(0.005), shop])

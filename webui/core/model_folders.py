@@ -20,7 +20,7 @@ CHECKPOINTS, VAE, TEXT_ENCODER = "Stable-diffusion", "VAE", "text_encoder"
 """A1111's and Forge's names of the folders inside models/ for what is read now."""
 
 LORA, EMBEDDINGS = "Lora", "embeddings"
-"""The same for what is only listed yet."""
+"""The same for what prompts name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ModelFolders:
 
     checkpoints: whole models, and diffusion models alone. vae, text_encoders: parts for models that lack them.
     mixed: anything; each file counts as what it holds, and what none of the three is, is left alone.
-    vae_approx: small decoders for previews.
+    vae_approx: small decoders for previews. loras: adapters that prompts name.
     """
 
     checkpoints: tuple[Path, ...] = ()
@@ -37,6 +37,7 @@ class ModelFolders:
     text_encoders: tuple[Path, ...] = ()
     mixed: tuple[Path, ...] = ()
     vae_approx: tuple[Path, ...] = ()
+    loras: tuple[Path, ...] = ()
 
     def __add__(self, other: ModelFolders) -> ModelFolders:
         """These and then the other's, none twice."""
@@ -46,6 +47,7 @@ class ModelFolders:
             _once(self.text_encoders + other.text_encoders),
             _once(self.mixed + other.mixed),
             _once(self.vae_approx + other.vae_approx),
+            _once(self.loras + other.loras),
         )
 
 
@@ -56,6 +58,7 @@ def inside_models(models: Path) -> ModelFolders:
         (models / VAE,),
         (models / TEXT_ENCODER,),
         vae_approx=(models / "VAE-approx", models / "VAE-taesd"),
+        loras=(models / LORA, models / "LyCORIS"),
     )
 
 
@@ -72,12 +75,18 @@ def comfy(home: Path) -> ModelFolders:
         (models / "vae",),
         (models / "text_encoders", models / "clip"),
         vae_approx=(models / "vae_approx",),
+        loras=(models / "loras",),
     )
+
+
+_INVOKE_LORAS = tuple(
+    f"{base}/{kind}" for base in ("sd-1", "sd-2", "sdxl", "sd-3", "flux") for kind in ("lora", "lycoris")
+)
 
 
 def invoke(home: Path) -> ModelFolders:
     """Those of InvokeAI's root folder, which sorts by family and kind, or newer by a key that says neither."""
-    return ModelFolders(mixed=(home / "models",))
+    return ModelFolders(mixed=(home / "models",), loras=tuple(home / "models" / name for name in _INVOKE_LORAS))
 
 
 _COMFY_KINDS: Mapping[str, str] = MappingProxyType(
@@ -89,6 +98,7 @@ _COMFY_KINDS: Mapping[str, str] = MappingProxyType(
         "vae_approx": "vae_approx",
         "text_encoders": "text_encoders",
         "clip": "text_encoders",
+        "loras": "loras",
     }
 )
 
@@ -159,6 +169,7 @@ def _once(folders: tuple[Path, ...]) -> tuple[Path, ...]:
 LAYOUTS: Mapping[str, Callable[[Path], ModelFolders]] = MappingProxyType(
     {
         "vae_dir": lambda folder: ModelFolders(vae=(folder,)),
+        "lora_dir": lambda folder: ModelFolders(loras=(folder,)),
         "text_encoder_dir": lambda folder: ModelFolders(text_encoders=(folder,)),
         "a1111_home": a1111,
         "comfy_home": comfy,

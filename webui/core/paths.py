@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from webui.core.model_folders import EMBEDDINGS, LORA, ModelFolders, inside_models
+from webui.core.model_folders import EMBEDDINGS, ModelFolders, inside_models
 
 PROGRAM_DIR = Path(__file__).resolve().parents[2]
 
@@ -23,6 +23,8 @@ class Paths:
     """Further folders with checkpoints (--ckpt-dir) or single ones (--ckpt), searched after the own ones."""
     more_folders: ModelFolders = field(default_factory=ModelFolders)
     """Further folders of models, after those."""
+    styles_files: tuple[Path, ...] = ()
+    """In place of styles.csv in the data folder (--styles-file)."""
     outputs_dir: Path | None = None
     settings_path: Path | None = None
     use_extensions: bool = True
@@ -43,7 +45,18 @@ class Paths:
     @property
     def other_models(self) -> dict[str, tuple[Path, ...]]:
         """Folders with models of kinds that are listed and not read yet, by kind."""
-        return {"lora": (self.models / LORA,), "embedding": (self.models / EMBEDDINGS,)}
+        return {"lora": self.model_folders.loras, "embedding": (self.models / EMBEDDINGS,)}
+
+    @property
+    def style_files(self) -> tuple[Path, ...]:
+        """Files with styles; the first takes new ones."""
+        return self.styles_files or (self.data_dir / "styles.csv",)
+
+    @property
+    def wildcards(self) -> tuple[Path, ...]:
+        """Folders with wildcards: the person's own, then those of extensions."""
+        theirs = sorted(path for folder in self.extensions for path in folder.glob("*/wildcards"))
+        return (self.data_dir / "wildcards", *theirs)
 
     @property
     def outputs(self) -> Path:

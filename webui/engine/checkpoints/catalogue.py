@@ -12,6 +12,7 @@ from pathlib import Path
 
 from webui.core.errors import ModelProblem, UnknownName
 from webui.core.model_folders import ModelFolders
+from webui.engine.adapters.catalogue import AdapterCatalogue
 from webui.engine.checkpoints.aliases import SHORT_HASH, Aliases, name_of
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.completion import AUTOMATIC, Completion, Offers, PartFile
@@ -66,6 +67,7 @@ class Catalogue:
         so that no start waits, until `refresh` is asked for the rest.
         """
         self._folders = folders if isinstance(folders, ModelFolders) else ModelFolders(tuple(folders))
+        self.adapters = AdapterCatalogue(self._folders.loras, cache_dir)
         self.kinds = kinds or Kinds.built_in()
         self._families = {family.name: family for family in self.kinds.families}
         self._hash_large, self._look_seconds = hash_large and not known_only, look_seconds
@@ -92,6 +94,7 @@ class Catalogue:
 
     def refresh(self) -> None:
         """Look into the folders again, and into the new files there."""
+        self.adapters.refresh()
         with self._looking:
             self._hashes.reload()
             self._look(forced=True, thorough=True)

@@ -127,6 +127,10 @@ class Placer:
             by_blocks = placement is Placement.BLOCKS and not _is_autoencoder(network)
             self._seats.seat(network, by_blocks=by_blocks, least_block=self._least_block)
 
+    def rest(self, network: nn.Module) -> None:
+        """See `Seats.rest`."""
+        self._seats.rest(network)
+
     def make_room(self) -> bool:
         """Take weights off the device that wait there for nobody; whether there were any."""
         return self._seats.leave_idle()

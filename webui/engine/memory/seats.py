@@ -114,6 +114,18 @@ class Seats:
                 seat.used = time.monotonic()
                 self._changed.notify_all()
 
+    def rest(self, network: nn.Module) -> None:
+        """Have a network leave the device once nobody computes with it; one that does not wait in RAM stays as it is.
+
+        What its parameters hold may be exchanged then, by whoever sees to it that nobody computes with it meanwhile.
+        """
+        with self._changed:
+            seat = self._seats.get(network)
+            if seat is not None:
+                self._changed.wait_for(lambda: not seat.users)
+                if seat.seated:
+                    seat.leave(network)
+
     def leave_idle(self) -> bool:
         """Take all networks off the device that nobody computes with; whether there was one."""
         with self._changed:

@@ -14,6 +14,8 @@ from diffusers.schedulers.scheduling_ddpm import DDPMSchedulerOutput
 from diffusers.utils import BaseOutput
 from torch import Tensor, nn
 
+from webui.engine.adapters.merging import lock_of
+
 # The networks that run once or more for each step, by the names that all pipelines give their parts.
 _DENOISER = re.compile(r"(?:^|_)(?:transformer|unet|prior|decoder)(?:_|$)")
 _OTHER = re.compile(r"encoder|tokenizer|processor|vae")
@@ -43,6 +45,11 @@ def denoisers(parts: Mapping[str, Any]) -> dict[str, nn.Module]:
     }
 
 
+def encoders(parts: Mapping[str, Any]) -> dict[str, nn.Module]:
+    """The networks among a pipeline's parts that read texts."""
+    return {name: part for name, part in parts.items() if isinstance(part, nn.Module) and "text_encoder" in name}
+
+
 @contextmanager
 def watched(
     parts: Mapping[str, Any], watcher: Watcher, decoding: AbstractContextManager[Any]
@@ -62,6 +69,9 @@ def watched(
             stack.enter_context(_replaced(network, "forward", _forward(network, watcher, cut)))
         for scheduler in {id(p): p for p in parts.values() if isinstance(p, SchedulerMixin)}.values():
             stack.enter_context(_replaced(scheduler, "step", _step(scheduler, watcher, cut)))
+        for network in encoders(parts).values():
+            # Other jobs may merge adapters into one that several models share, and take them out again.
+            stack.enter_context(_replaced(network, "forward", _locked(network.forward, lock_of(network))))
         vae = parts.get("vae")
         if isinstance(vae, nn.Module):
             stack.enter_context(_replaced(vae, "decode", _locked(vae.decode, decoding)))
@@ -133,12 +143,12 @@ def _answer(latents: Tensor, as_dict: bool) -> Any:
     return DDPMSchedulerOutput(latents, latents) if as_dict else (latents, latents)
 
 
-def _locked(decode: Any, decoding: AbstractContextManager[Any]) -> Callable[..., Any]:
+def _locked(plain: Any, lock: AbstractContextManager[Any]) -> Callable[..., Any]:
     def locked(*arguments: Any, **options: Any) -> Any:
-        with decoding:
-            return decode(*arguments, **options)
+        with lock:
+            return plain(*arguments, **options)
 
-    locked.__signature__ = inspect.signature(decode)  # type: ignore[attr-defined]
+    locked.__signature__ = inspect.signature(plain)  # type: ignore[attr-defined]
     return locked
 
 

@@ -1,0 +1,81 @@
+"""The adapters that a prompt asks for: its `<lora:name:te:unet>` parts as values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from webui.core.prompt.comments import without_comments
+from webui.core.prompt.networks import Network, take_networks
+
+TYPES = ("lora", "lyco")
+"""What a part of a prompt calls itself that is an adapter; the second is of the time when LyCORIS was an extension."""
+
+MOST = 100
+"""So many adapters one prompt may name."""
+
+_MOST_WEIGHT = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An adapter as a prompt asks for it. te, unet: how much of it text encoders and denoiser get; 1 is what was
+    trained. ranks: of how many of its ranks, None for all. start, stop: the share of the steps, 0 to 1, from and to
+    which the denoiser gets it."""
+
+    name: str
+    te: float = 1.0
+    unet: float = 1.0
+    ranks: int | None = None
+    start: float = 0.0
+    stop: float = 1.0
+
+
+def asked_of(prompt: str, *, comments: bool = True) -> tuple[tuple[Asked, ...], tuple[str, ...]]:
+    """(the adapters of a prompt in their order, sentences about what of it cannot be understood).
+
+    comments: whether `#` begins one, in which no adapter is asked for.
+
+    Positional arguments are, as in A1111, the text encoders' weight, the denoiser's (else the same) and how many ranks
+    count; named ones are te, unet, dyn, start and stop.
+    """
+    text = without_comments(prompt) if comments else prompt
+    networks = [one for one in take_networks(text)[1] if one.type.casefold() in TYPES]
+    notes: list[str] = []
+    if len(networks) > MOST:
+        notes.append(f"Only the first {MOST} of the {len(networks)} LoRAs in the prompt are used.")
+    return tuple(_asked(one, notes) for one in networks[:MOST]), tuple(notes)
+
+
+def names_in(prompts: Iterable[str], *, comments: bool = True) -> tuple[str, ...]:
+    """The names of all adapters in these prompts, each once."""
+    found = (one.name for prompt in dict.fromkeys(prompts) for one in asked_of(prompt, comments=comments)[0])
+    return tuple(dict.fromkeys(found))
+
+
+def _asked(network: Network, notes: list[str]) -> Asked:
+    given = dict(zip(("te", "unet", "dyn"), network.positional, strict=False)) | dict(network.named)
+
+    def number(name: str, otherwise: float, least: float, most: float) -> float:
+        if name not in given or not given[name].strip():
+            return otherwise
+        try:
+            value = float(given[name])
+        except ValueError:
+            value = math.nan
+        if least <= value <= most:
+            return value
+        notes.append(f"'{given[name][:40]}' is no {name} of the LoRA {network.name.strip()}, so {otherwise:g} is used.")
+        return otherwise
+
+    te = number("te", 1.0, -_MOST_WEIGHT, _MOST_WEIGHT)
+    ranks = int(number("dyn", 0, 0, 10_000))
+    return Asked(
+        network.name.strip(),
+        te,
+        number("unet", te, -_MOST_WEIGHT, _MOST_WEIGHT),
+        ranks or None,
+        number("start", 0.0, 0.0, 1.0),
+        number("stop", 1.0, 0.0, 1.0),
+    )
