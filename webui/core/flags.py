@@ -87,6 +87,10 @@ def _later(name: str, kind: Kind, group: str, what: str, metavar: str = "") -> F
     return Flag(name, kind, group, f"Not yet: {what}", metavar, notice=what)
 
 
+def _several(name: str, option: str, what: str, metavar: str) -> Flag:
+    return Flag(name, "path", FOLDERS, f"{what}; may be given several times.", metavar, option=option, many=True)
+
+
 def _attention(name: str, backend: str, what: str) -> Flag:
     """It sets the setting, which a request may pass by; see plugins/builtin/attention.py for the names."""
     return Flag(name, "switch", MACHINE, what, sets={"setting:attention": backend})
@@ -129,15 +133,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("--data-dir", "path", FOLDERS, "Models, outputs, extensions and data lie there.", "FOLDER", option="data_dir"),
     Flag("--models-dir", "path", FOLDERS, "The folder with the model folders.", "FOLDER", option="models_dir"),
     Flag("--ckpt", "path", FOLDERS, "The checkpoint to make pictures with.", "FILE", option="checkpoint"),
-    Flag(
-        "--ckpt-dir",
-        "path",
-        FOLDERS,
-        "A further folder with checkpoints; may be given several times.",
-        "FOLDER",
-        option="checkpoint_dirs",
-        many=True,
-    ),
+    _several("--ckpt-dir", "checkpoint_dirs", "A further folder with checkpoints", "FOLDER"),
     _folders("--vae-dir", "vae_dir", "A further folder with VAEs"),
     _folders("--text-encoder-dir", "text_encoder_dir", "A further folder with text encoders"),
     _folders("--a1111-home", "a1111_home", "Use the models of an A1111 in this folder"),
@@ -147,11 +143,13 @@ FLAGS: tuple[Flag, ...] = (
     _folders("--invoke-home", "invoke_home", "Use the models of an InvokeAI with this root folder"),
     _folders("--extra-model-paths", "comfy_file", "A file of folders, as ComfyUI's extra_model_paths.yaml", "FILE"),
     Flag("--ui-settings-file", "path", FOLDERS, "The file that keeps the settings.", "FILE", option="settings_path"),
-    _later("--lora-dir", "path", FOLDERS, "LoRAs are not read.", "FOLDER"),
+    _folders("--lora-dir", "lora_dir", "A further folder with LoRAs"),
     _later("--embeddings-dir", "path", FOLDERS, "embeddings are not read.", "FOLDER"),
     _later("--esrgan-models-path", "path", FOLDERS, "upscaler models are not read.", "FOLDER"),
     _later("--controlnet-dir", "path", FOLDERS, "ControlNets are not read.", "FOLDER"),
-    _later("--styles-file", "path", FOLDERS, "styles are not read.", "FILE"),
+    _several(
+        "--styles-file", "styles_files", "Styles in place of styles.csv; * in its name takes all that fit", "FILE"
+    ),
     Flag("--no-half", "switch", MACHINE, "Compute in full precision (fp32).", sets={"precision": "fp32"}),
     Flag(
         "--precision",

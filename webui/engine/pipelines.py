@@ -19,6 +19,8 @@ from torch import nn
 from webui.core.errors import OutOfMemory
 from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 from webui.core.registry import Registry
+from webui.engine.adapters.merging import Merging
+from webui.engine.adapters.places import Atlas
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.config import EngineConfig
 from webui.engine.device import free_cache, memory, precisions_of, process_bytes, ran_short
@@ -90,6 +92,8 @@ class Pipelines:
         self._chosen = {budget_bytes, ram_budget_bytes} - {0}
         """Budgets that a person has set."""
         self._placer = placer or Placer(device, dtype, "automatic", sharers)
+        self.atlas, self.merging = Atlas(registry.architectures, resolve), Merging(self.rest)
+        """Where in its networks adapters' weights lie, and what merges them into denoisers, for the loop."""
         self._changed = changed
         self._ladder = ladder or Ladder()
         self._resident: dict[Key, Resident] = {}
@@ -166,6 +170,10 @@ class Pipelines:
         """
         dropped, left = self._evict(0, on_device=True), self._placer.make_room()
         return Freed.MODELS if dropped else Freed(left)
+
+    def rest(self, network: nn.Module) -> None:
+        """Have a network be where its weights wait once nobody computes with it; see `Seats.rest`."""
+        self._placer.rest(network)
 
     def move_away(self, models: Collection[Any]) -> bool:
         """Have models wait in RAM when they are lent next, as there was no room to compute beside them.
