@@ -94,24 +94,19 @@ class _Serving:
 
     def _build(self) -> FastAPI:
         # Gradio takes seconds to import; the workers have been started before and load in the meantime.
-        from webui.ui.assets import head_html, load_assets
         from webui.ui.blocks import build_blocks, mount_options
-        from webui.ui.extension_assets import extension_assets
+        from webui.ui.extension_assets import PageAssets, page_texts
         from webui.web.access import identity_of
 
-        service, theme = self._house.service, self._house.settings
-        more = extension_assets(self._house.plugins.reports)
-
-        def head(prefix: str) -> str:
-            return head_html(prefix, theme.current.theme, more.values())
-
-        app = build_app(service, self._access, load_assets() | more, head)
+        service, settings = self._house.service, self._house.settings
+        assets = PageAssets(self._house.plugins, lambda: settings.current.theme)
+        app = build_app(service, self._access, assets, assets.head)
         paths = self._options.paths
         mount_page(
             app,
             build_blocks(service, identity_of),
             service.registry.tabs,
-            mount_options(),
+            mount_options(page_texts(self._house.plugins.reports)),
             private=(paths.outputs, paths.state, paths.models),
         )
         return app

@@ -74,3 +74,16 @@ def test_a_source_that_breaks_a_rule_is_named_with_its_line(folder: Path, file: 
     (folder / file).write_text(text)
     (fault,) = faults_of(folder, read_manifest(folder))
     assert sentence in fault.sentence and fault.place == f"{file}:{text.count(chr(10)) + 1}"
+
+
+def test_its_words_in_other_languages_are_compared_with_its_names(folder: Path) -> None:
+    (folder / "locales").mkdir()
+    (folder / "locales" / "de.toml").write_text("[fields.fram]\nlabel = 'Breite'\n[page]\npast = 'x'\n", "utf-8")
+    found = checking._locales(folder, {"paste": "Paste"})
+    assert found.outcome == "wrong"
+    assert found.details.splitlines() == [
+        "locales/de: there is no field 'fram'. Did you mean 'frame'?",
+        "locales/de: the page has no text 'past'. Did you mean 'paste'?",
+    ]
+    (folder / "locales" / "de.toml").write_text("[fields.frame]\nlabel = 'Breite'\n", "utf-8")
+    assert checking._locales(folder, {}) == Finding("locales", "ok", "de")

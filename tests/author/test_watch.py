@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
         ("shared/words.py", "page"),
         ("shared/deep.py", "page"),
         ("web/look.css", "page"),
-        ("locales/de.json", "worker"),
+        ("locales/de.toml", "page"),
         ("worker.py", "worker"),
         ("numbers.py", "worker"),
     ],

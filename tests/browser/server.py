@@ -12,9 +12,8 @@ from webui.app import House, compose
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.jobs.executors.fake import FakeExecutor
-from webui.ui.assets import head_html, load_assets
 from webui.ui.blocks import build_blocks, mount_options
-from webui.ui.extension_assets import extension_assets
+from webui.ui.extension_assets import PageAssets, page_texts
 from webui.web.access import identity_of
 from webui.web.identity import Access, Sharing
 from webui.web.keys import Keys
@@ -89,13 +88,10 @@ class PageServer:
         self.house = compose(paths, settings, [self.executor, *self._others])
         access = Access(self._sharing, Keys(paths.state / "keys.json"), "token")
         service = self.house.service
-        more = extension_assets(self.house.plugins.reports)
-
-        def head(folder: str) -> str:
-            return head_html(folder, settings.current.theme, more.values())
-
-        app = build_app(service, access, load_assets() | more, head)
-        mount_page(app, build_blocks(service, identity_of), service.registry.tabs, mount_options())
+        assets = PageAssets(self.house.plugins, lambda: settings.current.theme)
+        app = build_app(service, access, assets, assets.head)
+        options = mount_options(page_texts(self.house.plugins.reports))
+        mount_page(app, build_blocks(service, identity_of), service.registry.tabs, options)
         sock, _ = open_socket("127.0.0.1", self._port)
         self._server = WebServer(app, sock)
         self.url = f"http://127.0.0.1:{self._server.port}"

@@ -182,3 +182,23 @@ def test_nothing_reaches_beyond_the_page(server: PageServer, open_page: Open, wi
     for field in ("demo_shift", "demo_size", "demo_mode", "demo_note", "switched_enabled", "switched_scale"):
         own = page.locator(f"#txt2img_{field}").bounding_box()
         assert own and own["x"] >= box["x"] and own["x"] + own["width"] <= box["x"] + box["width"] + 1
+
+
+def test_a_reader_is_shown_an_extension_in_his_language(serve: Serve, open_page: Open, tmp_path: Path) -> None:
+    locales = tmp_path / "data" / "extensions" / "pack" / "locales"
+    locales.mkdir(parents=True)
+    (locales.parent / "extension.toml").write_text('name = "pack"\nversion = "1"\napi = "1"\n')
+    (locales.parent / "extension.py").write_text("")
+    (locales / "de.toml").write_text('[page]\ngenerate = "Erzeugen"\nsaved = "Gesichert"\n', encoding="utf-8")
+    server = serve()
+    page = open_page(server, locale="de-CH")
+    expect(page.locator("#txt2img_watermark .dk-panel-head")).to_contain_text("Rahmen und Wasserzeichen")
+    page.click("#txt2img_watermark .dk-panel-head")
+    expect(page.locator("#txt2img_watermark_corner")).to_contain_text("Ecke")
+    expect(page.locator("#txt2img_watermark_corner option").first).to_have_text("unten rechts")
+    expect(page.locator("#txt2img_watermark_corner select")).to_have_value("bottom right")
+    expect(page.locator("#txt2img_generate")).to_have_text("Erzeugen")
+    assert page.evaluate("darkroom.t('generate')") == "Erzeugen"
+    other = open_page(server, locale="fr")
+    expect(other.locator("#txt2img_watermark .dk-panel-head")).to_contain_text("Frame and watermark")
+    expect(other.locator("#txt2img_generate")).to_have_text("Generate")

@@ -1,4 +1,4 @@
-"""Fields of extensions on the page: told to the scripts, at the price of one component for all of them."""
+"""Fields of extensions on the page: told to the scripts, and no component of Gradio's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from webui.core.field import Field
 from webui.core.panel_rows import make_panel
 from webui.core.panels import Panels
 from webui.ui.blocks import build_blocks
+from webui.ui.extension_assets import extension_data
 from webui.ui.panels import told
 from webui.web.access import identity_of
 
@@ -26,13 +27,14 @@ def config_with(house: House, panels: Panels) -> dict[str, Any]:
     return build_blocks(house.service, identity_of).get_config_file()
 
 
-def test_twenty_extensions_with_ten_fields_are_one_component(house: House) -> None:
+def test_twenty_extensions_with_ten_fields_cost_no_component(house: House) -> None:
     panels = {f"ext-{n}": make_panel(f"ext-{n}", f"Extension {n}", ROWS) for n in range(20)}
     plain, full = config_with(house, {}), config_with(house, panels)
-    assert len(full["components"]) == len(plain["components"]) + 1
+    assert len(full["components"]) == len(plain["components"])
     assert [len(one["inputs"]) for one in full["dependencies"]] == [len(one["inputs"]) for one in plain["dependencies"]]
+    assert "extensions.ext-0" not in json.dumps(full, default=str)
     # What is told for a field is small: a thousand fields would not be felt.
-    assert len(json.dumps(full, default=str)) - len(json.dumps(plain, default=str)) < 200 * 600
+    assert len(extension_data((), panels).data) < 200 * 600
 
 
 def test_the_scripts_are_told_where_each_field_stands_and_what_it_takes() -> None:

@@ -61,3 +61,9 @@ def test_gradio_gets_the_catalogue() -> None:
     assert t("generate").key == "generate"
     with pytest.raises(KeyError, match="no_such_text"):
         t("no_such_text")
+
+
+def test_further_languages_are_whole_and_written_as_browsers_write_them() -> None:
+    found = catalogue({"pt-br": {"paste": "Colar"}, "en": {"paste": "Other"}}).translations
+    assert set(found) == {"en", "pt-BR"} and found["en"] == EN
+    assert found["pt-BR"] == {**EN, "paste": "Colar"}

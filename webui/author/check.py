@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from webui.author.source_rules import faults_of
 from webui.core.errors import DarkroomError
 from webui.core.paths import PROGRAM_DIR
+from webui.plugins.locales import FOLDER as LOCALES
+from webui.plugins.locales import Known, check_locales, read_locales
 from webui.plugins.manifest import Manifest, read_manifest
 
 Outcome = Literal["ok", "wrong", "left out"]
@@ -46,10 +50,11 @@ class Finding:
     details: str = ""
 
 
-def check(folder: Path, cache: Path | None = None) -> Iterator[Finding]:
+def check(folder: Path, cache: Path | None = None, page: Mapping[str, str] = MappingProxyType({})) -> Iterator[Finding]:
     """Check the extension in `folder`, part by part; nothing of it is run in this process.
 
     Where its manifest is wrong, nothing more is looked at. cache: a folder that makes the next check of types quick.
+    page: the page's texts in English by their keys, which its locales may translate.
     """
     try:
         manifest = read_manifest(folder)
@@ -60,6 +65,8 @@ def check(folder: Path, cache: Path | None = None) -> Iterator[Finding]:
     yield _source(folder, manifest)
     yield _load("page", "web", folder)
     yield _load("worker", "worker", folder)
+    if (folder / LOCALES).is_dir():
+        yield _locales(folder, page)
     yield _types(folder, manifest, cache)
     yield _tests(folder)
 
@@ -74,6 +81,17 @@ def _load(part: str, process: str, folder: Path) -> Finding:
     """Load it as this process of the program would, in one of its own."""
     code, said = _run([sys.executable, "-P", "-m", "webui.author.probe", process, str(folder)], _LOAD_SECONDS)
     return Finding(part, "wrong" if code else "ok", said)
+
+
+def _locales(folder: Path, page: Mapping[str, str]) -> Finding:
+    """What it is called in other languages, beside the names that there are."""
+    code, said = _run([sys.executable, "-P", "-m", "webui.author.probe", "names", str(folder)], _LOAD_SECONDS)
+    if code:
+        return Finding("locales", "left out", "the page's part has not loaded, so its names are not known")
+    names = json.loads(said.splitlines()[-1])
+    found, problems = read_locales(folder)
+    problems += check_locales(found, Known(names["fields"], names["scripts"], page))
+    return Finding("locales", "wrong" if problems else "ok", "\n".join(problems) or ", ".join(found))
 
 
 def _types(folder: Path, manifest: Manifest, cache: Path | None) -> Finding:

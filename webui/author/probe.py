@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -12,14 +13,24 @@ from webui.plugins.loader import Process, load_plugins
 
 
 def main(arguments: list[str]) -> int:
-    """arguments: "web" or "worker", and the extension's folder. 1 where it was left out, or brings what it must not."""
-    process, folder = cast(Process, arguments[0]), Path(arguments[1])
+    """arguments: "web" or "worker", and the extension's folder. 1 where it was left out, or brings what it must not.
+
+    "names" in the place of a process: the names of its fields and scripts as JSON, on the last line.
+    """
+    asked, folder = arguments[0], Path(arguments[1])
+    process = cast(Process, "web" if asked == "names" else asked)
     # What it is left out for is told below.
     logging.disable()
-    (report,) = load_plugins([folder], process).reports
+    plugins = load_plugins([folder], process)
+    (report,) = plugins.reports
     if not report.ok:
         sys.stdout.write(f"{report.problem}\n{report.trace}\n")
         return 1
+    if asked == "names":
+        rows = [row for panel in plugins.panels.values() for row in panel.rows.items()]
+        scripts = [row.name for row in plugins.table("scripts")]
+        sys.stdout.write("\n" + json.dumps({"fields": {n: row.choices for n, row in rows}, "scripts": scripts}) + "\n")
+        return 0
     heavy = sorted(name for name in HEAVY if name in sys.modules)
     if process == "web" and heavy:
         sys.stdout.write(f"with it the page's process loads {', '.join(heavy)}: that belongs in worker.py\n")

@@ -12,7 +12,7 @@ from webui.plugins.manifest import FILE
 Part = Literal["page", "worker"]
 
 _PAGE_MODULES = ("extension", "ui")
-_PAGE_FOLDERS = ("web",)
+_PAGE_FOLDERS = ("web", "locales")
 _LEFT_OUT = ("tests", "__pycache__")
 
 Stamps = Mapping[Path, tuple[int, int]]

@@ -41,7 +41,10 @@ def check_one(arguments: list[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="an extension, or the folder of one")
     given = with_flags(parser, ()).parse_args(arguments)
     options, wrong = begin(given, "ERROR"), False
-    for finding in check(_folder_of(given.name, options), options.paths.state / "extensions-types"):
+    # Gradio comes with the page's texts, and takes seconds.
+    from webui.ui.texts import EN
+
+    for finding in check(_folder_of(given.name, options), options.paths.state / "extensions-types", EN):
         wrong = wrong or finding.outcome == "wrong"
         for line in _lines(finding):
             write_line(line)

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,9 +38,8 @@ from webui.jobs.executors.fake import FakeExecutor
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
 from webui.plugins.manifest import FILE, read_manifest
-from webui.ui.assets import head_html, load_assets
 from webui.ui.blocks import build_blocks, mount_options
-from webui.ui.extension_assets import extension_assets
+from webui.ui.extension_assets import PageAssets, page_texts
 from webui.web.access import identity_of
 from webui.web.identity import Access, Sharing
 from webui.web.keys import Keys
@@ -159,11 +157,16 @@ def desk_with(*folders: Path, home: Path) -> Iterator[Desk]:
     house = compose(paths, SettingsStore(paths.settings), [FakeExecutor(step_seconds=0.005)])
     _refuse_broken(house.plugins)
     access = Access(Sharing(), Keys(paths.state / "access.json"), _TOKEN)
-    more = extension_assets(house.plugins.reports)
-    head = partial(head_html, further=more.values())
-    app = build_app(house.service, access, load_assets() | more, head)
+    assets = PageAssets(house.plugins)
+    app = build_app(house.service, access, assets, assets.head)
     blocks = build_blocks(house.service, identity_of)
-    mount_page(app, blocks, house.service.registry.tabs, mount_options(), (paths.outputs, paths.state))
+    mount_page(
+        app,
+        blocks,
+        house.service.registry.tabs,
+        mount_options(page_texts(house.plugins.reports)),
+        (paths.outputs, paths.state),
+    )
     sock, _ = open_socket("127.0.0.1", 0)
     server, ready = WebServer(app, sock), threading.Event()
 

@@ -10,6 +10,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from webui.ui.texts import CATALOGUE
 from webui.ui.tokens import colour, stylesheet
@@ -90,9 +91,11 @@ def load_assets() -> dict[str, Asset]:
     return {asset.name: asset for asset in found}
 
 
-def head_html(prefix: str = "/assets-darkroom", theme: Theme = "system", further: Iterable[Asset] = ()) -> str:
+def head_html(
+    prefix: str = "/assets-darkroom", theme: Theme = "system", further: Iterable[Asset] = (), data: Iterable[Asset] = ()
+) -> str:
     """What belongs right behind <head>: the scheme before the first frame, then our sheets and scripts, then further
-    ones.
+    ones. data: what stands before the first of our scripts that uses it.
 
     Gradio's own `head=` is inserted by script after the page is up, which shows a frame in the wrong scheme.
     """
@@ -102,8 +105,11 @@ def head_html(prefix: str = "/assets-darkroom", theme: Theme = "system", further
         f"<style>html,body{{background:{ground['light']}}}"
         f"html.dk-dark,html.dk-dark body{{background:{ground['dark']}}}</style>",
     ]
-    for asset in (*load_assets().values(), *further):
-        address = escape(f"{prefix}/{asset.name}")
+    own = load_assets().values()
+    ground_laid = [asset for asset in own if asset.name.endswith(("texts.js", ".css"))]
+    rest = [asset for asset in own if asset not in ground_laid]
+    for asset in (*ground_laid, *data, *rest, *further):
+        address = escape(f"{prefix}/{quote(asset.name)}")
         if asset.media_type == "text/css":
             lines.append(f'<link rel="stylesheet" href="{address}">')
         else:

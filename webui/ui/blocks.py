@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from html import escape
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -44,11 +46,11 @@ def build_blocks(service: Service, identify: Identify) -> gr.Blocks:
     return blocks
 
 
-def mount_options() -> dict[str, Any]:
-    """The page's options for `gr.mount_gradio_app`."""
+def mount_options(texts: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> dict[str, Any]:
+    """The page's options for `gr.mount_gradio_app`. texts: the page's in further languages, by language and key."""
     return {
         "theme": build_theme(),
-        "i18n": catalogue(),
+        "i18n": catalogue(texts),
         "footer_links": [],
         "run_history": False,
         "show_error": False,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from gradio.i18n import I18n, I18nData
 
 from webui.core.fields import ROWS
@@ -290,9 +293,16 @@ EN |= {f"help_{row.name}": row.help for row in ROWS}
 CATALOGUE = {"en": EN}
 
 
-def catalogue() -> I18n:
-    """The catalogue as Gradio takes it."""
-    return I18n(**CATALOGUE)
+def catalogue(further: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> I18n:
+    """The catalogue as Gradio takes it, with further languages; what one of them lacks is English."""
+    others = {tag: {**EN, **texts} for tag, texts in further.items() if tag not in CATALOGUE}
+    return I18n(**CATALOGUE, **{_as_written(tag): texts for tag, texts in others.items()})
+
+
+def _as_written(tag: str) -> str:
+    """A language's tag as browsers write it: pt-BR, zh-Hant."""
+    language, *parts = tag.split("-")
+    return "-".join((language, *(part.upper() if len(part) == 2 else part.title() for part in parts)))
 
 
 def t(key: str) -> I18nData:

@@ -35,7 +35,7 @@ class StaticFile(Protocol):
 def build_assets(files: Mapping[str, StaticFile]) -> APIRouter:
     """Routes for these files, by the names they are asked for."""
     router = APIRouter(include_in_schema=False)
-    packed = {name: gzip.compress(file.data, 9, mtime=0) for name, file in files.items()}
+    packed: dict[str, bytes] = {}
 
     @router.get(FOLDER + "/{name}")
     def get_asset(name: str, request: Request) -> Response:
@@ -45,6 +45,8 @@ def build_assets(files: Mapping[str, StaticFile]) -> APIRouter:
             raise NotFound("There is no such file.")
         headers = {"Cache-Control": _KEEP, "Vary": "Accept-Encoding"}
         if "gzip" in request.headers.get("accept-encoding", ""):
+            if name not in packed:
+                packed[name] = gzip.compress(file.data, 9, mtime=0)
             return Response(packed[name], headers={**headers, "Content-Encoding": "gzip"}, media_type=file.media_type)
         return Response(file.data, headers=headers, media_type=file.media_type)
 

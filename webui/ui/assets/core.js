@@ -1,9 +1,19 @@
 // The ground of our scripts: texts, elements built without markup from strings, requests to the native API, signals.
 (() => {
-  const { texts } = window.darkroom;
+  const { texts, extensionData: extensions = { panels: [], words: {}, texts: {} } } = window.darkroom;
   // The path that the server lies under; the middleware that writes our lines into the head knows it.
   const root = document.querySelector('meta[name="darkroom-root"]')?.content || "";
-  const language = navigator.languages.map((tag) => tag.split("-")[0]).find((tag) => texts[tag]) || "en";
+  // Ours come first: an extension's are for what we do not say in a language.
+  for (const [tag, more] of Object.entries(extensions.texts)) texts[tag] = { ...more, ...texts[tag] };
+  const languages = navigator.languages.map((tag) => tag.toLowerCase()).flatMap((tag) => [tag, tag.split("-")[0]]);
+  const language = languages.find((tag) => texts[tag]) || "en";
+
+  // What an extension is called in this reader's language; without words, as it calls itself, which is taken for English.
+  function words(extension) {
+    const known = extensions.words[extension] || {};
+    const tag = languages.find((one) => known[one] || one === "en");
+    return known[tag] || {};
+  }
 
   // A string of the catalogue with {name} filled in.
   function t(key, values = {}) {
@@ -130,6 +140,6 @@
   };
 
   Object.assign(window.darkroom, {
-    t, el, byId, setText, toggle, Problem, address, api, on, emit, onClick, duration, ordinal, size, moment, later, translate, kept,
+    t, words, extensions, el, byId, setText, toggle, Problem, address, api, on, emit, onClick, duration, ordinal, size, moment, later, translate, kept,
   });
 })();

@@ -18,6 +18,10 @@
   async function load() {
     try {
       state = await D.api("GET", "extensions");
+      state.extensions = state.extensions.map((one) => {
+        const { title = one.title, description = one.description } = D.words(one.name);
+        return { ...one, title, description };
+      });
     } catch (problem) {
       D.shell.notice(problem.message, "err");
       return;

@@ -5,8 +5,19 @@
   // By whole name (extensions.NAME.FIELD), what is set otherwise than the settings say.
   let values = D.kept.get("panels", sessionStorage) || D.kept.get("panels") || {};
   const drawn = new Map();
+  const panels = D.extensions.panels.map(translated);
 
-  const all = () => D.boot?.panels || [];
+  // In the reader's language, where the extension has words for it.
+  function translated(panel) {
+    const { title = panel.title, description = panel.help, fields = {} } = D.words(panel.name);
+    const rows = panel.rows.map((row) => {
+      const { label = row.label, help = row.help, choices = {} } = fields[row.name.split(".")[2]] || {};
+      return { ...row, label, help, choices: row.choices.map((one) => (one in choices ? [one, choices[one]] : one)) };
+    });
+    return { ...panel, title, help: description, rows };
+  }
+
+  const all = () => panels;
   const has = (name) => Boolean(name?.startsWith("extensions.") && D.boot?.fields[name]);
   const panelOf = (name) => all().find((panel) => panel.rows.some((row) => row.name === name));
   const usual = (row) => {

@@ -9,9 +9,9 @@
 
   // Those that this person may start.
   async function learn() {
-    if (!D.boot?.scripts) return;
     try {
       ({ scripts: rows } = await D.api("GET", "scripts"));
+      rows = rows.map((row) => ({ ...row, title: D.words(row.extension).scripts?.[row.name] ?? row.title }));
     } catch (problem) {
       D.problems.report(problem);
     }

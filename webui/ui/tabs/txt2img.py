@@ -11,7 +11,7 @@ from webui.core.fields import Field
 from webui.ui.controls import choices_of, control
 from webui.ui.html import area, element, said, sign
 from webui.ui.page import Page
-from webui.ui.panels import panels_place, told
+from webui.ui.panels import panels_place
 from webui.ui.results import results
 from webui.ui.texts import t
 
@@ -41,15 +41,11 @@ def build(page: Page) -> None:
     with gr.Row(elem_id="txt2img_main"):
         with gr.Column(elem_id="txt2img_settings"):
             _settings(put)
-            if page.service.registry.panels or page.service.scripts.rows:
-                panels_place(TASK)
+            panels_place(TASK)
         with gr.Column(elem_id="txt2img_results_column"):
             area(results(TASK), "txt2img_results_area")
     _connect(page, generate, paste)
     page.boot["fields"] = {row.name: _told(row) for row in page.service.fields}
-    page.boot["panels"] = told(page.service.registry.panels, TASK)
-    # Which of them this person may start the server says.
-    page.boot["scripts"] = bool(page.service.scripts.rows)
     page.boot["defaults"] = page.defaults
     page.boot["samplers"] = [(row.name, row.group) for row in page.service.registry.samplers]
 
