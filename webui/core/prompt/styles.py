@@ -40,7 +40,7 @@ def apply(prompt: str, styles: Iterable[str], longest: int = MAX_TEXT) -> str | 
         if len(style) - count * len(PLACE) + max(count, 1) * len(prompt) > longest:
             return None
         prompt = _merged(prompt, style)
-    return prompt
+    return prompt if len(prompt) <= longest else None
 
 
 def _merged(prompt: str, style: str) -> str:
@@ -201,8 +201,8 @@ def _rows(text: str) -> Iterator[_Row]:
 
 def _line(cells: Sequence[str], newline: str) -> str:
     out = io.StringIO()
-    # Spaces in front of a cell are passed over where it has no quotes.
-    spaced = any(cell[:1] == " " for cell in cells)
+    # Spaces in front of a cell are passed over where it has no quotes, and the writer forgets some ends of lines.
+    spaced = any(cell[:1] == " " or "\r" in cell for cell in cells)
     quoting: Literal[0, 1] = csv.QUOTE_ALL if spaced else csv.QUOTE_MINIMAL
     csv.writer(out, lineterminator=newline, quoting=quoting).writerow(cells)
     return out.getvalue()
