@@ -40,6 +40,8 @@ PARTS = {
     "__main__": "cli",
     "accept": "service",
     "cards": "service",
+    "extension_settings": "service",
+    "extension_switch": "service",
     "extension_works": "service",
     "instance": "service",
     "model_works": "service",

@@ -30,7 +30,6 @@ from webui.jobs.executors.base import Executor
 from webui.jobs.executors.local import LocalExecutor
 from webui.jobs.executors.scripts import Desk, ScriptExecutor
 from webui.jobs.executors.workshop import IDLE_SECONDS, Workshop, WorkshopConfig
-from webui.jobs.followers import HOOK as FOLLOWING
 from webui.jobs.followers import Followers
 from webui.jobs.history import Recall
 from webui.jobs.queue import Queue
@@ -132,12 +131,11 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     """Build the house on these folders; each of the executors is one worker."""
     if paths.use_extensions:
         use_packages(paths.state)
-    plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions)
+    plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions, state=paths.state)
     registry = build_registry(plugins)
     catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry), patience=_PATIENCE)
     queue = Queue(paths.database, kinds=registry.request_kinds)
-    followers = Followers(plugins) if plugins.has(FOLLOWING) else None
-    bus = Bus(Recall(queue), followers.tell) if followers else Bus(Recall(queue))
+    bus = Bus(Recall(queue), Followers(plugins).tell)
     store = PictureStore(paths.outputs, owner=queue.name)
     shelf = Shelf(catalogue, registry, paths.state, paths.other_models)
 
@@ -149,7 +147,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     async def put_part(parent: Job, request: GenerationRequest, part: int, pictures: int) -> Job:
         return await service.scripts.put_part(parent, request, part, pictures)
 
-    desk = Desk(plugins, registry.scripts, queue, bus, store.path, put_part, lambda job_id: scheduler.interrupt(job_id))
+    desk = Desk(plugins, queue, bus, store.path, put_part, lambda job_id: scheduler.interrupt(job_id))
     # The script's executor has no process of its own, so there is none to start and to stop.
     all_executors = (*executors, ScriptExecutor(desk))
     scheduler = Scheduler(queue, bus, all_executors, store, plugins, settings, made=made)

@@ -13,16 +13,20 @@ from webui.extension_life.cards import Cards
 from webui.extension_life.life import Life
 from webui.extension_life.task import Task
 from webui.extension_life.works import Work, Works
+from webui.extension_switch import Switch
 from webui.plugins.manager import ExtensionReport
 
 
 class ExtensionWorks:
     """Every method asks for the owner's identity. Long actions are started and looked at by their id."""
 
-    def __init__(self, life: Life, cards: Cards, reports: Callable[[], Sequence[ExtensionReport]]) -> None:
+    def __init__(
+        self, life: Life, cards: Cards, reports: Callable[[], Sequence[ExtensionReport]], switch: Switch
+    ) -> None:
         self._life = life
         self._cards = cards
         self._reports = reports
+        self._switch = switch
         self._works = Works()
 
     async def close(self) -> None:
@@ -78,14 +82,26 @@ class ExtensionWorks:
         return self._works.start("packages", "", self._life.install_packages)
 
     def enable(self, who: Identity, name: str) -> Work:
-        """Switch one on, from the next start on; its packages are installed first."""
+        """Switch one on, at once where that can be; its packages are installed first."""
         _need_owner(who)
-        return self._works.start("enable", name, lambda task: self._life.enable(name, task))
+        loop = asyncio.get_running_loop()
+
+        def do(task: Task) -> None:
+            self._life.enable(name, task)
+            self._switched(loop)
+
+        return self._works.start("enable", name, do)
 
     async def disable(self, who: Identity, name: str) -> None:
-        """Switch one off, from the next start on."""
+        """Switch one off, at once where that can be."""
         _need_owner(who)
+        loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._life.disable, name)
+        await asyncio.to_thread(self._switched, loop)
+
+    def _switched(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have what was switched count now, but for what waits for a start."""
+        self._cards.loaded(self._switch.apply(loop, self._cards.may_load))
 
     async def remove(self, who: Identity, name: str) -> None:
         """Move one into the bin."""

@@ -40,8 +40,10 @@ Accept = Callable[[Mapping[str, Any], Identity], Awaitable[GenerationRequest]]
 class Scripts:
     """The part of the service that is about scripts."""
 
-    def __init__(self, rows: Table[Script], accept: Accept, put: Put, queue: Queue, settings: SettingsStore) -> None:
-        self.rows = rows
+    def __init__(
+        self, rows: Callable[[], Table[Script]], accept: Accept, put: Put, queue: Queue, settings: SettingsStore
+    ) -> None:
+        self._rows = rows
         self._accept = accept
         self._put = put
         self._queue = queue
@@ -49,16 +51,18 @@ class Scripts:
 
     def rows_for(self, who: Identity) -> list[Script]:
         """The scripts that this person may start."""
-        return [row for row in self.rows if who.level.rank >= Level(row.level).rank]
+        return [row for row in self._rows() if who.level.rank >= Level(row.level).rank]
 
     async def submit(self, name: str, values: Mapping[str, Any], who: Identity) -> Job:
         """Start a script with a request.
 
         Raises UnknownName, NotAllowed, and what submitting that request by itself raises.
         """
-        row = self.rows.get(name)
-        if row not in self.rows_for(who):
+        # A guest is not told the names of scripts that are none of theirs.
+        theirs = Table("script", self.rows_for(who), "script")
+        if name in self._rows() and name not in theirs:
             raise NotAllowed("You may not start this script.")
+        row = theirs.get(name)
         self._check_sum(who, row.pictures)
         request = await self._accept(values, who)
         # From here to the row nothing is awaited, so that several at once cannot slip past the limit.

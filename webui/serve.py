@@ -8,10 +8,11 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING
 
 from webui.app import House, compose
+from webui.core.console import Bounded
 from webui.core.errors import DarkroomError
 from webui.core.options import DEFAULT_PORT, Options
 from webui.core.settings import SettingsStore
@@ -56,9 +57,11 @@ def serve(options: Options, settings: SettingsStore, executors: Sequence[Executo
         if said:
             _say(said)
         access = Access(sharing, Keys(options.paths.state / "access.json"), folder.token)
-        house = compose(options.paths, settings, executors)
-        serving = _Serving(options, house, access, folder, sock)
-        asyncio.run(serving.run())
+        # What extensions print in this process must fill no disk; log and notices go their own ways.
+        with redirect_stdout(Bounded(sys.stdout)), redirect_stderr(Bounded(sys.stderr)):
+            house = compose(options.paths, settings, executors)
+            serving = _Serving(options, house, access, folder, sock)
+            asyncio.run(serving.run())
     finally:
         folder.release()
     return AGAIN if serving.again else 0
@@ -159,5 +162,7 @@ def _outer_address() -> str:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    # Past what bounds the prints of extensions.
+    stream = sys.stdout.stream if isinstance(sys.stdout, Bounded) else sys.stdout
+    stream.write(text + "\n")
+    stream.flush()

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from webui.author.skeleton import write_skeleton
+from webui.author import check as checking
+from webui.author.check import Finding
+from webui.author.skeleton import KINDS, write_skeleton
+from webui.author.source_rules import faults_of
 from webui.core.errors import Conflict, DarkroomError, InvalidField
 from webui.extend.testing import studio_with
 from webui.plugins.manifest import read_manifest
@@ -36,3 +39,16 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="there already"):
         write_skeleton("mine", tmp_path)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["worker.py"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "filter"])
+def test_each_kind_keeps_to_the_contract_and_passes_its_tests(tmp_path: Path, kind: str) -> None:
+    folder = write_skeleton("my-thing", tmp_path, kind)
+    assert faults_of(folder, read_manifest(folder)) == []
+    assert not [
+        path for path in folder.rglob("*") if path.is_file() and "$" in path.read_text("utf-8").replace("${", "")
+    ]
+    for process in ("web", "worker"):
+        assert checking._load(process, process, folder) == Finding(process, "ok")
+    found = checking._tests(folder)
+    assert found.outcome == "ok", found.details

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from webui.author.check import Finding
 from webui.cli import main
 
 MANIFEST = 'name = "{}"\nversion = "1"\napi = "1"\n'
@@ -58,3 +59,31 @@ def test_an_extensions_command_is_a_command(home: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == f"hello --data-dir {home} you\n"
     assert main(["--help", "--data-dir", str(home)]) == 0
     assert "greet       Say hello." in capsys.readouterr().out
+
+
+def test_new_says_how_to_try_it_in_the_same_data_folder(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "new", "my-thing", "--kind", "prompt") == 0
+    said = capsys.readouterr().out
+    assert "transform_prompt" in (home / "extensions" / "my-thing" / "worker.py").read_text("utf-8")
+    assert said.rstrip().endswith(f"launch.py extensions check my-thing --data-dir {home}")
+    assert run(home, "new", "other", "--kind", "promt") == 2
+    assert "prompt" in capsys.readouterr().err
+
+
+def test_check_has_a_head_and_ends_with_what_is_wrong(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extension(home, "mine", "")
+    parts = [
+        Finding("manifest", "ok", "mine 1"),
+        Finding("types", "wrong", "a line\nanother"),
+        Finding("tests", "wrong"),
+    ]
+    monkeypatch.setattr("webui.commands.extensions_author.check", lambda *given: iter(parts))
+    assert run(home, "check", "mine") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["part", "outcome"] and lines[-1] == "Wrong: types, tests."
+    assert lines[2:5] == ["types     wrong", "  a line", "  another"]
+    monkeypatch.setattr("webui.commands.extensions_author.check", lambda *given: iter(parts[:1]))
+    assert run(home, "check", "mine") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Nothing is wrong."

@@ -23,6 +23,22 @@ def run(home: Path, *arguments: str) -> int:
     return main(["models", "--data-dir", str(home), *arguments])
 
 
+SHOP = """
+from webui.extend import Found, ModelSource, RemoteFile, hookimpl
+
+@hookimpl
+def model_sources():
+    return [ModelSource("shop", "Shop", "extension:look")]
+
+def look(wanted):
+    number = wanted.address.removeprefix("shop:")
+    if number == wanted.address:
+        return None
+    1 / int(number)
+    return lambda web: Found("seven", "LoRA", (RemoteFile("URL/file.safetensors", "seven.safetensors", 3),))
+"""
+
+
 @pytest.fixture
 def models(home: Path) -> Path:
     folder = home / "models" / "Stable-diffusion"
@@ -100,6 +116,18 @@ def test_a_file_is_looked_at_and_fetched(home: Path, server: Server, capsys: pyt
         assert "is not there" in capsys.readouterr().err
     finally:
         server.close()
+
+
+def test_an_extension_s_source_is_asked_first(home: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "extensions" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "extension.toml").write_text('name = "shop"\nversion = "1"\napi = "1"\n', "utf-8")
+    (folder / "extension.py").write_text(SHOP.replace("URL", server.url), "utf-8")
+    assert run(home, "get", "shop:7", "--look", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["kind"]) == ("seven", "LoRA")
+    assert run(home, "get", "shop:0", "--look") == 1
+    assert "'shop' failed in model_sources" in capsys.readouterr().err
 
 
 def test_a_token_is_kept_where_nobody_else_reads_it(

@@ -306,14 +306,14 @@ async def test_a_worker_is_renewed_once_it_has_no_job(make_job: MakeJob) -> None
         running = asyncio.create_task(outputs(executor, make_job(steps=10)))
         while not executor._runs:
             await asyncio.sleep(0.01)
-        executor.renew()
+        executor.renew(())
         assert executor.room() == 0, "what comes now goes to the fresh one"
         assert executor.pid == first and isinstance((await running)[-1], Finished)
         assert executor.status().state == "restarting"
         await ready(executor)
         assert executor.pid != first and executor.room() > 0
         second = executor.pid
-        executor.renew()
+        executor.renew(())
         assert executor.status().state == "restarting", "an idle one goes at once"
         await ready(executor)
         assert executor.pid != second
@@ -323,7 +323,7 @@ async def test_a_worker_is_renewed_once_it_has_no_job(make_job: MakeJob) -> None
 async def test_a_worker_that_is_to_be_renewed_while_it_starts_takes_jobs_again(make_job: MakeJob) -> None:
     async with worker(start_seconds=0.3) as executor:
         first = executor.pid
-        executor.renew()
+        executor.renew(())
         assert executor.status().state == "starting"
         while executor.pid in (first, None) or executor.status().state != "ready":
             await asyncio.sleep(0.01)

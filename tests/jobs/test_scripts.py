@@ -165,7 +165,7 @@ def test_a_restart_takes_it_up_again_and_makes_nothing_twice(tmp_path: Path) -> 
         ("    yield [5]", "'maker' failed in scripts: it must yield lists of requests."),
         ("    yield [request] * 1001", "it asks for more than 1,000 jobs."),
         ("    yield []\n    return [Image.new('L', (8, 8))] * 2", "it returned 2 pictures; its row says 1."),
-        ("    yield []\n    return 'done'", "it must return a list of images, or None."),
+        ("    yield []\n    return 'done'", "it must return a list of images, or of pairs"),
         ("    yield []\n    raise SystemExit(2)", "'maker' failed in scripts: SystemExit: 2."),
         ("    return []", "failed in scripts: TypeError: 'list' object is not an iterator."),
     ],
@@ -299,3 +299,68 @@ def test_what_cannot_be_cancelled_with_its_script_keeps_no_other_from_it() -> No
     parts = Parts(queue, unused, unused, unused, plugins, unused, unused, cancel)
     asyncio.run(aftermath(parts, Ended(script, ())))
     assert told == ["a", "b", "hook"]
+
+
+SAYS = """
+from webui.extend import Saving
+
+def sheet(request, options):
+    yield []
+    return [(Image.new("RGB", (8, 8)), SAVING)]
+"""
+
+
+def test_a_script_says_what_stands_in_its_picture_s_text(tmp_path: Path) -> None:
+    saving = 'Saving(infotext={"CFG scales": "3, 5", "Seed": 77}, chunks={"notes": "mine"})'
+    house = house_on(tmp_path, SAYS.replace("SAVING", saving))
+
+    async def talk(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red", "seed": 5}, LOCAL_OWNER)
+        (own,) = (await ended(house, job.id)).pictures
+        assert 'CFG scales: "3, 5"' in own.infotext and "Seed: 77" in own.infotext
+        with open_picture(house.store.path(own.path)) as image:
+            assert image.info["notes"] == "mine" and image.info["parameters"] == own.infotext
+
+    run(house, talk)
+
+
+@pytest.mark.parametrize(
+    ("saving", "said"),
+    [
+        ("5", "it returned int in place of Saving"),
+        ('Saving(chunks={"parameters": "mine"})', "can be no keyword"),
+        ('Saving(infotext={"": 1})', "can be no key of an infotext"),
+    ],
+)
+def test_what_cannot_stand_there_fails_the_script(tmp_path: Path, saving: str, said: str) -> None:
+    house = house_on(tmp_path, SAYS.replace("SAVING", saving))
+
+    async def talk(service: Service) -> None:
+        job = await service.scripts.submit("sheet", {"prompt": "red"}, LOCAL_OWNER)
+        done = await ended(house, job.id)
+        assert done.problem is not None and said in done.problem.detail and "'maker'" in done.problem.detail
+
+    run(house, talk)
+
+
+def test_an_unknown_script_s_suggestions_are_those_that_one_may_start(tmp_path: Path) -> None:
+    script = (
+        SHEET
+        + """
+@hookimpl
+def scripts():
+    return [
+        Script("sheet", "Open", "extension:sheet", level="visitor"),
+        Script("sheet-of-owner", "Own", "extension:sheet"),
+    ]
+"""
+    )
+    house = house_on(tmp_path, script)
+
+    async def talk(service: Service) -> None:
+        for who, told in ((GUEST, False), (LOCAL_OWNER, True)):
+            with pytest.raises(UnknownName) as caught:
+                await service.scripts.submit("sheet-of-ownr", {"prompt": "red"}, who)
+            assert ("sheet-of-owner" in f"{caught.value.detail} {caught.value.remedies}") is told
+
+    run(house, talk)

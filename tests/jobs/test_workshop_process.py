@@ -106,13 +106,13 @@ async def test_a_renewed_workshop_begins_the_next_work_in_another_process(tmp_pa
     async with open_workshop(tmp_path) as shop:
         await outputs(shop, "first")
         first = shop.pid
-        shop.renew()
+        shop.renew(())
         assert shop.pid is None, "an idle one goes at once"
         following = shop.run(work("second"), Controls(), frozenset())
         await anext(following)
         await anext(following)
         second = shop.pid
-        shop.renew()
+        shop.renew(())
         assert shop.pid == second and second != first, "a work is finished first"
         assert isinstance([output async for output in following][-1], Finished)
         assert shop.pid is None

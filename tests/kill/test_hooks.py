@@ -28,12 +28,16 @@ def say(what):
         file.write(f"{os.getpid()} {what}\\n")
 """
 WEB = """
-from webui.extend import Field, Finished, Guidance, MetadataReader, PostProcessing, Route, Script, hookimpl
+from webui.extend import Field, Finished, Guidance, MetadataReader, PostProcessing, Route, Script, Setting, hookimpl
 from .saying import say
 
 @hookimpl
 def fields():
     return [Field("enabled", "bool", "Enable", "On.", False)]
+
+@hookimpl
+def settings():
+    return [Setting("key", "text", "Key", "A key.", "", secret=True)]
 
 @hookimpl
 def guidance():

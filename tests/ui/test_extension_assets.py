@@ -33,7 +33,7 @@ def test_panels_and_words_are_told_and_the_first_has_the_page_s(tmp_path: Path) 
     extension(tmp_path, "a", **{"locales/de.toml": "title = 'Breite'\n[page]\npaste = 'Einsetzen'\n"})
     extension(tmp_path, "b", **{"locales/de.toml": "[page]\npaste = 'Kleben'\nclear = 'Leeren'\n"})
     plugins = load_plugins([tmp_path], "web")
-    said = extension_data(plugins.reports, plugins.panels).data.decode().partition(" = ")[2].rstrip(";\n")
+    said = extension_data(plugins.reports, plugins.panels, ()).data.decode().partition(" = ")[2].rstrip(";\n")
     data = json.loads(said)
     assert [panel["name"] for panel in data["panels"]] == ["a", "b"]
     assert data["words"] == {"a": {"de": {"title": "Breite"}}}

@@ -34,7 +34,7 @@ def test_twenty_extensions_with_ten_fields_cost_no_component(house: House) -> No
     assert [len(one["inputs"]) for one in full["dependencies"]] == [len(one["inputs"]) for one in plain["dependencies"]]
     assert "extensions.ext-0" not in json.dumps(full, default=str)
     # What is told for a field is small: a thousand fields would not be felt.
-    assert len(extension_data((), panels).data) < 200 * 600
+    assert len(extension_data((), panels, ()).data) < 200 * 600
 
 
 def test_the_scripts_are_told_where_each_field_stands_and_what_it_takes() -> None:

@@ -1,4 +1,4 @@
-"""A new extension's folder: the smallest that has a field, does something, and has a test which passes."""
+"""A new extension's folder, of a kind: the smallest that does something, and has a test which passes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from string import Template
 from webui.core.errors import Conflict, InvalidField, StorageProblem
 from webui.plugins.manifest import API, is_name
 
+KINDS = ("filter", "sampler", "script", "tab", "prompt")
+"""What there are skeletons of, the usual one first; each is a folder in skeleton/."""
+
 _FILES = Path(__file__).with_name("skeleton")
 _ENDING = ".txt"
 
 
-def write_skeleton(name: str, parent: Path) -> Path:
-    """Write the folder `name` into `parent`, whole or not at all; returns it.
+def write_skeleton(name: str, parent: Path, kind: str = KINDS[0]) -> Path:
+    """Write the folder `name` into `parent`, whole or not at all; returns it. kind: of KINDS.
 
     Raises DarkroomError for a name that cannot be, Conflict where something of this name is there already,
     StorageProblem.
@@ -26,12 +29,13 @@ def write_skeleton(name: str, parent: Path) -> Path:
     folder = parent / name
     if folder.exists():
         raise Conflict(f"{folder} is there already.", remedies=("Choose another name",))
-    words = {"name": name, "api": API, "title": name.replace("-", " ").replace("_", " ").capitalize()}
+    ident = name.replace("-", "_")
+    words = {"name": name, "ident": ident, "api": API, "title": ident.replace("_", " ").capitalize()}
     begun = parent / f".{name}-{secrets.token_hex(4)}"
     try:
-        for source in sorted(_FILES.rglob(f"*{_ENDING}")):
-            place = source.relative_to(_FILES).as_posix().removesuffix(_ENDING)
-            target = begun / place.replace("skeleton", name.replace("-", "_"))
+        for source in sorted((_FILES / kind).rglob(f"*{_ENDING}")):
+            place = source.relative_to(_FILES / kind).as_posix().removesuffix(_ENDING)
+            target = begun / place.replace("skeleton", ident)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(Template(source.read_text("utf-8")).substitute(words), encoding="utf-8", newline="\n")
         begun.rename(folder)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import signal
 from pathlib import Path
 
 from webui.author.check import Finding, check
 from webui.author.dev import Server, follow
-from webui.author.skeleton import write_skeleton
+from webui.author.skeleton import KINDS, write_skeleton
 from webui.commands.common import begin, command_parser, with_flags, write_line
 from webui.commands.remote import RemoteSession
+from webui.core.command_line import one_of
 from webui.core.errors import Conflict, DarkroomError, InvalidField, UnknownName
 from webui.core.flags import COMMON, PAGE, PEOPLE
 from webui.core.options import Options
-from webui.core.paths import Paths
+from webui.core.paths import PROGRAM_DIR, Paths
 from webui.instance import Instance, running
 from webui.plugins.manifest import FILE
 
@@ -29,9 +31,14 @@ def new(arguments: list[str]) -> int:
     """Write an extension that works, to be changed into another."""
     parser = command_parser("extensions new", "Write an extension that works, with a test: to be changed.", "NAME")
     parser.add_argument("name", metavar="NAME", help="small letters, digits, - and _; its folder's name too")
-    options = begin(with_flags(parser, ()).parse_args(arguments), "ERROR")
-    folder = write_skeleton(parser.parse_known_args(arguments)[0].name, _own(options.paths))
-    write_line(f"{folder} is an extension now. Try it: launch.py extensions check {folder.name}")
+    said = f"what it is to become: {', '.join(KINDS)}; a filter where it is not said"
+    parser.add_argument("--kind", type=one_of(*KINDS), default=KINDS[0], metavar="KIND", help=said)
+    given = with_flags(parser, ()).parse_args(arguments)
+    options = begin(given, "ERROR")
+    folder = write_skeleton(given.name, _own(options.paths), given.kind)
+    # Looked for in the same data folder.
+    where = f" --data-dir {shlex.quote(str(options.data_dir))}" if options.data_dir != PROGRAM_DIR else ""
+    write_line(f"{folder} is an extension now. Try it: launch.py extensions check {folder.name}{where}")
     return 0
 
 
@@ -40,15 +47,17 @@ def check_one(arguments: list[str]) -> int:
     parser = command_parser("extensions check", "Look at an extension as its users' machines will.", "NAME")
     parser.add_argument("name", metavar="NAME", help="an extension, or the folder of one")
     given = with_flags(parser, ()).parse_args(arguments)
-    options, wrong = begin(given, "ERROR"), False
+    options, wrong = begin(given, "ERROR"), list[str]()
     # Gradio comes with the page's texts, and takes seconds.
     from webui.ui.texts import EN
 
+    write_line(f"{'part':<10}outcome")
     for finding in check(_folder_of(given.name, options), options.paths.state / "extensions-types", EN):
-        wrong = wrong or finding.outcome == "wrong"
+        wrong += [finding.part] if finding.outcome == "wrong" else []
         for line in _lines(finding):
             write_line(line)
-    return int(wrong)
+    write_line(f"Wrong: {', '.join(wrong)}." if wrong else "Nothing is wrong.")
+    return int(bool(wrong))
 
 
 def dev(arguments: list[str]) -> int:

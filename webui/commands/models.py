@@ -28,6 +28,7 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.extension_life.pointer import use_packages
 from webui.instance import running
 from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.manager import Plugins
 from webui.plugins.resolve import resolve
 
 
@@ -66,12 +67,18 @@ def open_shelf(given: argparse.Namespace) -> Shelf:
     """What the subcommands work on, by a parsed command line."""
     options = begin(given, "ERROR")
     settings = settings_store(options)
-    if options.paths.use_extensions:
-        use_packages(options.paths.state)
-    plugins = load_plugins(options.paths.extensions, "web", settings.current.disabled_extensions)
+    plugins = plugins_of(options, settings)
     registry = build_registry(plugins)
     catalogue = Catalogue(options.paths.model_folders, options.paths.state, kinds=Kinds.of(registry), hash_large=False)
     return Shelf(options, settings, registry, catalogue)
+
+
+def plugins_of(options: Options, settings: SettingsStore) -> Plugins:
+    """The program's plugins and the extensions that are on, as its page's process has them."""
+    paths = options.paths
+    if paths.use_extensions:
+        use_packages(paths.state)
+    return load_plugins(paths.extensions, "web", settings.current.disabled_extensions, state=paths.state)
 
 
 def _work(arguments: list[str]) -> tuple[str, list[str]]:

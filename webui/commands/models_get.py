@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from webui.commands.common import begin, command_parser, with_flags, write_line
+from webui.commands.common import begin, command_parser, settings_store, with_flags, write_line
+from webui.commands.models import plugins_of
 from webui.commands.models_work import carry_out, library_of
 from webui.core.command_line import Parser, one_of
 from webui.core.errors import InvalidField
@@ -19,6 +20,7 @@ from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.work.download.found import Found
 from webui.engine.work.download.tokens import NAME, TokenFile, check_host
 from webui.engine.work.library import download_files
+from webui.plugins.model_sources import sources_of
 
 _EXAMPLES = """\
 examples:
@@ -39,7 +41,8 @@ def run(arguments: list[str]) -> int:
     if not given.address:
         raise InvalidField("Say what to get: owner/repository/file, or an address.", remedies=("See --help",))
     # Catalogues are not asked: nothing here is looked for on this machine.
-    library = library_of(options, lambda: Catalogue(()))
+    sources = sources_of(plugins_of(options, settings_store(options)))
+    library = library_of(options, lambda: Catalogue(()), sources)
     request = Download(given.address, given.revision, given.file, given.kind or "", given.name, given.overwrite)
     files = download_files(request, library)
     found, place = files.found, files.target

@@ -18,6 +18,7 @@ from webui.core.options import Options
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.work.base import Progress as Told
 from webui.engine.work.base import ShouldStop, is_sentence
+from webui.engine.work.download.look import Source
 from webui.engine.work.download.tokens import NAME
 from webui.engine.work.library import Library
 from webui.plugins.builtin.works import works
@@ -67,9 +68,9 @@ def carry_out(name: str, request: ModelWork, library: Library, files: Any = None
     return 0
 
 
-def library_of(options: Options, catalogue: Callable[[], Catalogue]) -> Library:
-    """Where works find what the command line names; a VAE may be a path there."""
-    return Library(catalogue, options.paths.models, options.paths.state / NAME, any_file=True)
+def library_of(options: Options, catalogue: Callable[[], Catalogue], sources: tuple[Source, ...] = ()) -> Library:
+    """Where works find what the command line names; a VAE may be a path there. sources: of models to download."""
+    return Library(catalogue, options.paths.models, options.paths.state / NAME, any_file=True, sources=sources)
 
 
 def open_library(given: argparse.Namespace) -> Library:

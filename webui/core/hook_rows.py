@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from webui.core.field import Field
+
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
@@ -47,8 +49,8 @@ class Script:
     `function` is "module:function", resolved in the web process, so it imports no torch. It is a generator function,
     which takes `request` and `options`, by these names, or one of them: each `yield` of a list of GenerationRequests is
     answered with a list of their Results (images/results.py), and what it returns, a list of PIL images or None, is
-    saved as pictures of its own, at most `pictures`. It must ask for the same again when it is run again. `level` is
-    the least trust that is needed to start it.
+    saved as pictures of its own, at most `pictures`; a pair of an image and a Saving has its keys and chunks besides.
+    It must ask for the same again when it is run again. `level` is the least trust that is needed to start it.
     """
 
     name: str
@@ -107,3 +109,13 @@ class MetadataReader:
     function: str
     extension: str = ""
     aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Field):
+    """Something that the owner sets for the extension itself, of a Field's kinds: it is in no request and no picture.
+
+    secret: its value is shown to nobody again, not even to the owner; a text whose default is "".
+    """
+
+    secret: bool = False

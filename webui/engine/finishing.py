@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from webui.core.saving import Saving
 from webui.engine.generate import Run
 from webui.engine.hooks import Numbers, transformed
 from webui.engine.lanes import LaneEnd
-from webui.images.metadata import PARAMETERS, RECORD, write_png
+from webui.images.metadata import write_png, wrong_in
 from webui.plugins.calls import Bound, call_of
 from webui.plugins.manager import Plugins
 
@@ -25,8 +24,6 @@ NEGATIVE_TEMPLATE = "Negative Template"
 """Keys of the prompts as the person wrote them, of a picture for which extensions wrote others."""
 _TOLD = ("image", "index", "seed", "request", "options")
 """What a post-processing function may take."""
-_KEY = re.compile(r"\w[\w \-/.+]{1,60}")
-_MOST_TEXT = 100_000
 
 
 def finish_batch(
@@ -96,25 +93,8 @@ def _saving(plugins: Plugins, run: Run, index: int, image: Image.Image, saving: 
         answer = bound({"saving": saving, "image": image, "index": index})
         if answer is None:
             continue
-        wrong = _wrong(answer)
+        wrong = wrong_in(answer)
         if wrong:
             raise bound.refuse(wrong)
         saving = answer
     return saving
-
-
-def _wrong(saving: Any) -> str:
-    """Why this cannot be written beside a picture, as a sentence; "" where it can."""
-    if not isinstance(saving, Saving):
-        return f"it returned {type(saving).__name__} in place of Saving."
-    for key, value in saving.infotext.items():
-        if not isinstance(key, str) or not _KEY.fullmatch(key):
-            return f"'{str(key)[:60]}' can be no key of an infotext."
-        if not isinstance(value, str | int | float | bool) or len(str(value)) > _MOST_TEXT:
-            return f"its value of '{key}' is no short text, number or truth value."
-    for key, value in saving.chunks.items():
-        if not isinstance(key, str) or not key.isascii() or not 1 <= len(key) <= 79 or key in (PARAMETERS, RECORD):
-            return f"'{str(key)[:80]}' can be no keyword of a text chunk of its own."
-        if not isinstance(value, str) or len(value) > _MOST_TEXT:
-            return f"its text chunk '{key}' is no text of at most {_MOST_TEXT:,} characters."
-    return ""

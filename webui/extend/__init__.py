@@ -21,7 +21,7 @@ from webui.core.events import (
     Step,
 )
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script, Setting
 from webui.core.job import Identity, Job, Level, State, StoredPicture
 from webui.core.job_request import JobRequest
 from webui.core.model_work import Made, ModelWork, option
@@ -50,6 +50,7 @@ from webui.images.results import MadePicture, Result
 from webui.plugins.deprecated import going
 from webui.plugins.hooks import hookimpl
 from webui.plugins.manifest import API
+from webui.plugins.own_settings import own_settings
 
 __all__ = [
     "API",
@@ -102,6 +103,7 @@ __all__ = [
     "Saving",
     "Schedule",
     "Script",
+    "Setting",
     "State",
     "Step",
     "StoredPicture",
@@ -114,6 +116,7 @@ __all__ = [
     "Work",
     "hookimpl",
     "option",
+    "own_settings",
 ]
 
 if not TYPE_CHECKING:

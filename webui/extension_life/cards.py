@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,22 @@ class Cards:
     def waits(self, cards: Sequence[Mapping[str, Any]]) -> bool:
         """Whether something has changed that the next start brings."""
         return any(card["next"] for card in cards) or current(self._state).folder != self._overlay
+
+    def may_load(self, folder: Path) -> bool:
+        """Whether one that is off could be loaded now: it lies there, and this start has found its packages."""
+        found = next((one for one in self._life.places.found() if one.folder == folder), None)
+        if found is None or found.manifest is None:
+            return False
+        wants = found.manifest.dependencies
+        is_ours = current(self._state).folder == self._overlay
+        return not wants or (is_ours and not overlay.missing(wants, self._state, self._core))
+
+    def loaded(self, folders: Collection[Path]) -> None:
+        """These were loaded now, as they lie there."""
+        for found in self._life.places.found():
+            if found.folder in folders:
+                self._sums[found.folder] = self._sum(found)
+                self._hooks.pop(found.folder, None)
 
     def _sum(self, found: Found) -> str:
         """What tells that an extension is another than before; of one that was put there by hand its version."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from webui import __version__
+from webui.core.saving import Saving
 from webui.images.picture_file import PictureFile, read_file
 
 PARAMETERS = "parameters"
@@ -22,6 +24,8 @@ PARAMETERS = "parameters"
 RECORD = "darkroom"
 """Our text chunk: JSON with the request, the picture's index in it, and the versions that made it."""
 
+_KEY = re.compile(r"\w[\w \-/.+]{1,60}")
+_MOST_TEXT = 100_000
 _PACKAGES = ("torch", "diffusers", "transformers", "pillow")
 
 
@@ -82,6 +86,23 @@ def read(source: Path | bytes) -> Metadata:
     file = read_file(source)
     record = _record(file.texts.get(RECORD, ""))
     return Metadata(infotext=parameters(file) or "", width=file.width, height=file.height, **record)
+
+
+def wrong_in(saving: Any) -> str:
+    """Why this cannot be written beside a picture, as a sentence; "" where it can."""
+    if not isinstance(saving, Saving):
+        return f"it returned {type(saving).__name__} in place of Saving."
+    for key, value in saving.infotext.items():
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            return f"'{str(key)[:60]}' can be no key of an infotext."
+        if not isinstance(value, str | int | float | bool) or len(str(value)) > _MOST_TEXT:
+            return f"its value of '{key}' is no short text, number or truth value."
+    for key, value in saving.chunks.items():
+        if not isinstance(key, str) or not key.isascii() or not 1 <= len(key) <= 79 or key in (PARAMETERS, RECORD):
+            return f"'{str(key)[:80]}' can be no keyword of a text chunk of its own."
+        if not isinstance(value, str) or len(value) > _MOST_TEXT:
+            return f"its text chunk '{key}' is no text of at most {_MOST_TEXT:,} characters."
+    return ""
 
 
 def parameters(file: PictureFile) -> str | None:

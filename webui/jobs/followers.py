@@ -25,6 +25,8 @@ class Followers:
 
     def tell(self, envelope: Envelope) -> None:
         """Have this event told after those before it."""
+        if not self._plugins.has(HOOK):
+            return
         if self._waiting.qsize() < MOST_WAITING or not isinstance(envelope.event, _PASSING):
             self._waiting.put(envelope)
 

@@ -90,10 +90,10 @@ class Scheduler:
         return fleet.workers if fleet else ()
 
     def renew(self) -> None:
-        """Put a fresh process in each worker's place once it has no job."""
+        """Put a fresh process in each worker's place once it has no job, with the extensions that are on here now."""
         for fleet in self._fleets.places.values():
             for worker in fleet.workers:
-                worker.executor.renew()
+                worker.executor.renew(self._parts.plugins.off)
 
     def has(self, workplace: str) -> bool:
         """Whether jobs of this place are ever done."""

@@ -54,8 +54,8 @@ class Bound:
 class Calls:
     """The hooks of all modules that were added, and how they are called: in the order in which they were added."""
 
-    def __init__(self, options: Options) -> None:
-        self.meter = Meter()
+    def __init__(self, options: Options, meter: Meter | None = None) -> None:
+        self.meter = meter or Meter()
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         for specification in hooks.SPECIFICATIONS:
             self._manager.add_hookspecs(specification)

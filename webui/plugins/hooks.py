@@ -8,7 +8,7 @@ import pluggy
 
 from webui.core.events import Event
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script, Setting
 from webui.core.job import Job
 from webui.core.registry import (
     Architecture,
@@ -29,7 +29,10 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class CollectingHooks:
-    """Called once at start, in the web process and in the worker; torch-free. Each returns a list of rows."""
+    """Called at start, in the web process and in the worker; torch-free. Each returns a list of rows.
+
+    In the web process they are called again when any extension is switched on or off.
+    """
 
     @hookspec
     def samplers(self) -> list[Sampler]:  # type: ignore[empty-body]
@@ -54,6 +57,10 @@ class CollectingHooks:
     @hookspec
     def fields(self) -> list[Field]:  # type: ignore[empty-body]
         """What a request may ask of this extension, by names of its own; the values reach its hooks as `options`."""
+
+    @hookspec
+    def settings(self) -> list[Setting]:  # type: ignore[empty-body]
+        """What the owner sets for the extension itself, as a key: in no request and no picture; see `own_settings`."""
 
     @hookspec
     def guidance(self) -> list[Guidance]:  # type: ignore[empty-body]
@@ -179,7 +186,7 @@ class WebHooks:
 
 COLLECTING = (
     *("samplers", "schedules", "families", "architectures", "attention_backends"),
-    *("fields", "guidance", "post_processing", "scripts", "routes", "model_sources"),
+    *("fields", "settings", "guidance", "post_processing", "scripts", "routes", "model_sources"),
     *("metadata_readers", "tabs", "commands", "works"),
 )
 WORKER = (

@@ -19,12 +19,14 @@ from webui.core.registry import Registry, Sampler, Table
 from webui.plugins import builtin, hooks
 from webui.plugins.builtin.samplers_diffusers import GROUP as DIFFUSERS
 from webui.plugins.calls import LOAD_SECONDS, answer_within
-from webui.plugins.manager import ExtensionReport, Plugins
+from webui.plugins.manager import ExtensionReport, Loaded, Plugins
 from webui.plugins.manifest import FILE, Manifest, read_manifest, same
 from webui.plugins.marks import Marks
 from webui.plugins.meter import sentence, trace_of
 from webui.plugins.order import Cycles, in_order
 from webui.plugins.origins import NAME
+from webui.plugins.own_settings import FILE as OWN_SETTINGS
+from webui.plugins.own_settings import READER, OwnSettings
 from webui.plugins.rows import implements
 
 log = logging.getLogger(__name__)
@@ -46,29 +48,68 @@ class _Found:
 
 
 def load_plugins(
-    folders: Sequence[Path], process: Process, disabled: Collection[str] = (), marks: Marks | None = None
+    folders: Sequence[Path],
+    process: Process,
+    disabled: Collection[str] = (),
+    marks: Marks | None = None,
+    *,
+    state: Path | None = None,
 ) -> Plugins:
     """Load the built-in plugins, then every extension in `folders`: in order of their names within each folder, but
     for those that say before or after whom they come.
 
-    In the worker, an extension's worker.py is loaded besides its extension.py. marks: see `Meter.marks`.
+    In the worker, an extension's worker.py is loaded besides its extension.py. marks: see `Meter.marks`. state: the
+    folder of the program's own files, where the owner's settings of extensions are; None for none.
     """
-    plugins = Plugins()
+    plugins = _built_in(Plugins(own=OwnSettings(state and state / OWN_SETTINGS)))
     plugins.meter.marks = marks
+    _load_all(plugins, [_found(folder, disabled) for folder in _extension_folders(folders)], process, None)
+    return plugins
+
+
+def switched(before: Plugins, on: Collection[str]) -> Plugins:
+    """The web process's plugins where only the extensions of these names are on; they are measured on.
+
+    Those that are on already keep their modules and what they know; the others are loaded as they lie there now. None
+    is looked for that `before` did not find.
+    """
+    plugins = _built_in(Plugins(before.meter, before.own_settings))
+    _load_all(plugins, [_again(report, before, on) for report in before.reports], "web", before)
+    return plugins
+
+
+def _again(report: ExtensionReport, before: Plugins, on: Collection[str]) -> _Found:
+    known = before.loaded(report.folder) if report.folder else None
+    if report.folder is None:
+        return _Found(Path(report.name), report)
+    if report.name not in on:
+        return _Found(report.folder, replace(report, ok=False, enabled=False, problem=_SWITCHED_OFF, trace=""))
+    if known is not None:
+        return _Found(report.folder, report, known.manifest)
+    return _found(report.folder, ())
+
+
+def _built_in(plugins: Plugins) -> Plugins:
+    """The same with what is no extension's."""
     for name in builtin.MODULES:
         module = importlib.import_module(f"{builtin.__name__}.{name}")
         plugins.add(module, BUILT_IN)
         plugins.add_rows(module)
-    found = _without_twins([_found(folder, disabled) for folder in _extension_folders(folders)])
+    return plugins
+
+
+def _load_all(plugins: Plugins, candidates: Sequence[_Found], process: Process, before: Plugins | None) -> None:
+    """Load what is to be loaded of these, and report of each. before: whose modules are taken on."""
+    found = _without_twins(candidates)
     manifests = [one.manifest for one in found if one.manifest is not None]
     order, cycles = in_order(manifests)
     reports = {manifest.name: _in_cycle(manifest, cycles) for manifest in manifests if manifest.name in cycles}
     for manifest in order:
         (folder,) = (one.folder for one in found if one.manifest is manifest)
-        reports[manifest.name] = _load(plugins, manifest, folder, process, reports)
+        known = before.loaded(folder) if before else None
+        reports[manifest.name] = _load(plugins, manifest, folder, process, reports, known)
     for one in found:
         plugins.report(one.report if one.manifest is None else replace(reports[one.manifest.name], folder=one.folder))
-    return plugins
 
 
 def build_registry(plugins: Plugins) -> Registry:
@@ -153,9 +194,16 @@ def _in_cycle(manifest: Manifest, cycles: Cycles) -> ExtensionReport:
 
 
 def _load(
-    plugins: Plugins, manifest: Manifest, folder: Path, process: Process, so_far: Mapping[str, ExtensionReport]
+    plugins: Plugins,
+    manifest: Manifest,
+    folder: Path,
+    process: Process,
+    so_far: Mapping[str, ExtensionReport],
+    known: Loaded | None,
 ) -> ExtensionReport:
-    """Load one whose manifest is fine. so_far: what became of those before it."""
+    """Load one whose manifest is fine. so_far: what became of those before it. known: its modules, where it has been
+    loaded before.
+    """
     report = _report(manifest)
     loaded = [name for name, other in so_far.items() if other.ok]
     for name in manifest.requires:
@@ -163,7 +211,7 @@ def _load(
             return replace(report, ok=False, problem=f"It requires the extension '{name}', which is not loaded.")
     plugins.meter.entered(manifest.name)
     try:
-        _load_modules(plugins, manifest, folder, process)
+        _load_modules(plugins, manifest, folder, process, known)
     except DarkroomError as error:
         trace = trace_of(error.__cause__) if error.__cause__ else ""
         return replace(report, ok=False, problem=error.detail, trace=trace)
@@ -172,18 +220,22 @@ def _load(
     return report
 
 
-def _load_modules(plugins: Plugins, manifest: Manifest, folder: Path, process: Process) -> None:
-    present = [name for name in ("extension", "worker") if (folder / f"{name}.py").is_file()]
-    if not present:
+def _load_modules(plugins: Plugins, manifest: Manifest, folder: Path, process: Process, known: Loaded | None) -> None:
+    present = list(known.modules) if known else _present(folder)
+    if not present and not known:
         raise DarkroomError("It has neither an extension.py nor, for the worker, a worker.py.")
-    make_package(manifest.package, folder)
-    setattr(sys.modules[manifest.package], NAME, manifest.name)
+    if not known:
+        make_package(manifest.package, folder)
+        setattr(sys.modules[manifest.package], NAME, manifest.name)
+        setattr(sys.modules[manifest.package], READER, partial(plugins.settings_of, manifest.name))
     loaded: list[ModuleType] = []
+    modules: dict[str, ModuleType] = {}
     try:
         for name in present:
             if name == "worker" and process != "worker":
                 continue
-            module = _import(f"{manifest.package}.{name}")
+            module = known.modules[name] if known else _import(f"{manifest.package}.{name}")
+            modules[name] = module
             loaded.append(module)
             plugins.add(module, manifest.name)
             if name == "worker":
@@ -191,10 +243,15 @@ def _load_modules(plugins: Plugins, manifest: Manifest, folder: Path, process: P
         # Last, so that an extension whose worker.py fails leaves no rows behind.
         for module in loaded:
             plugins.add_rows(module, manifest, folder)
+        plugins.keep(folder, Loaded(manifest, modules))
     except DarkroomError:
         for module in loaded:
             plugins.remove(module)
         raise
+
+
+def _present(folder: Path) -> list[str]:
+    return [name for name in ("extension", "worker") if (folder / f"{name}.py").is_file()]
 
 
 def _refuse_misplaced(worker: ModuleType) -> None:

@@ -13,13 +13,16 @@ from webui.plugins.resolve import resolve
 
 
 def sources_of(plugins: Plugins) -> tuple[Callable[[Any], Any], ...]:
-    """A function for each row, in the order of extensions; see `ModelSource`."""
-    return tuple(partial(_asked, plugins, row) for row in plugins.table("model_sources"))
+    """One function that asks each row there is when it is called, in the order of extensions; see `ModelSource`."""
+    return (partial(_asked, plugins),)
 
 
-def _asked(plugins: Plugins, row: ModelSource, wanted: Any) -> Any:
-    looker = _run(plugins, row, resolve(row.function), wanted)
-    return None if looker is None else partial(_run, plugins, row, looker)
+def _asked(plugins: Plugins, wanted: Any) -> Any:
+    for row in plugins.table("model_sources"):
+        looker = _run(plugins, row, resolve(row.function), wanted)
+        if looker is not None:
+            return partial(_run, plugins, row, looker)
+    return None
 
 
 def _run(plugins: Plugins, row: ModelSource, function: Callable[[Any], Any], value: Any) -> Any:

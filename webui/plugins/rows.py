@@ -12,7 +12,7 @@ from typing import Any
 
 from webui.core.errors import DarkroomError, nearest
 from webui.core.field import Field
-from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script
+from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script, Setting
 from webui.core.registry import (
     Architecture,
     AttentionBackend,
@@ -28,7 +28,7 @@ from webui.plugins import hooks
 from webui.plugins.calls import LOAD_SECONDS, answer_within
 from webui.plugins.manifest import Manifest
 from webui.plugins.meter import sentence
-from webui.plugins.panels import panel_of
+from webui.plugins.panels import panel_of, settings_of
 from webui.plugins.resolve import split
 from webui.plugins.row_checks import check_row
 
@@ -76,9 +76,13 @@ _FIELDS = _Kind("fields", Field, "extension", ())
 """All rows of an extension together are one panel, which is a row of this table."""
 
 
+_SETTINGS = _Kind("settings", Setting, "extension", ())
+"""The same."""
+
+
 def empty_tables() -> Tables:
     """Tables without rows."""
-    return {kind.hook: kind.table() for kind in (*_KINDS, _FIELDS)}
+    return {kind.hook: kind.table() for kind in (*_KINDS, _FIELDS, _SETTINGS)}
 
 
 def extended(
@@ -96,6 +100,10 @@ def extended(
     fields = _ask(module, _FIELDS, extension)
     if fields and extension:
         fresh[_FIELDS.hook].add(panel_of(fields, extension, tables[_FIELDS.hook]))
+    fresh[_SETTINGS.hook] = _copy(tables[_SETTINGS.hook], _SETTINGS)
+    settings = _ask(module, _SETTINGS, extension)
+    if settings and extension:
+        fresh[_SETTINGS.hook].add(settings_of(settings, extension))
     if extension:
         _check_switches(fresh, extension)
     return fresh

@@ -47,6 +47,7 @@ SCRIPTS = (
     "works.js",
     "extensions.js",
     "extensions_install.js",
+    "extensions_settings.js",
     "setting_panels.js",
     "settings.js",
     "keys.js",

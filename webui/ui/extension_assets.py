@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from webui.core.panels import Panels
+from webui.core.registry import Sampler
+from webui.plugins.loader import build_registry
 from webui.plugins.locales import read_locales
 from webui.plugins.manager import ExtensionReport, Plugins
 from webui.ui.assets import Asset, Theme, asset_of, head_html, load_assets
@@ -54,16 +56,20 @@ class PageAssets(Mapping[str, Asset]):
         reports = self._plugins.reports
         read = self._read
         if read is None or read[0] != reports:
-            read = (reports, extension_data(reports, self._plugins.panels), extension_assets(reports))
+            registry = build_registry(self._plugins)
+            read = (reports, extension_data(reports, registry.panels, registry.samplers), extension_assets(reports))
             self._read = read
         return read
 
 
-def extension_data(reports: Iterable[ExtensionReport], panels: Panels) -> Asset:
-    """The script that tells ours of the panels, and what extensions and the page are called in other languages."""
+def extension_data(reports: Iterable[ExtensionReport], panels: Panels, samplers: Iterable[Sampler]) -> Asset:
+    """The script that tells ours of the panels, of all samplers with their groups, and what extensions and the page are
+    called in other languages.
+    """
     words = {report.name: _locales(report) for report in reports if report.ok}
     data = {
         "panels": told(panels, TASK),
+        "samplers": [(row.name, row.group) for row in samplers],
         "words": {name: own for name, texts in words.items() if (own := _own(texts))},
         "texts": _of_page(words.values()),
     }

@@ -127,6 +127,8 @@ _OURS: Final[Mapping[str, Right]] = {
     "POST /api/v1/extensions/{name}/disable": Right(OWN, "write", 4 * KIB),
     "DELETE /api/v1/extensions/{name}": Right(OWN, "write", 4 * KIB),
     "POST /api/v1/extensions/{name}/restore": Right(OWN, "write", 4 * KIB),
+    "GET /api/v1/extensions/{name}/settings": Right(OWN),
+    "PATCH /api/v1/extensions/{name}/settings": Right(OWN, "write", 256 * KIB),
     "GET /api/v1/settings": Right(OWN),
     "PATCH /api/v1/settings": Right(OWN, "write", 256 * KIB),
     "POST /api/v1/entrance": Right(OWN, "write", 4 * KIB),

@@ -24,6 +24,36 @@ class UpdateRequest(Strict):
     ref: Annotated[str, Describe(max_length=200, description="Another branch, tag, commit or version")] = ""
 
 
+class OwnSettingsRequest(Strict):
+    """The body of PATCH /extensions/{name}/settings: values by the settings' names; null is the default."""
+
+    values: dict[str, bool | int | float | str | None]
+
+
+class OwnSettingOut(BaseModel):
+    """One of them. value: null of a secret one, of which only `is_set` is told."""
+
+    name: str
+    kind: str
+    label: str
+    help: str
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+    slider: tuple[float, float] | None
+    multiple: int | None
+    choices: list[str]
+    secret: bool
+    is_set: bool
+    value: bool | int | float | str | None
+
+
+class OwnSettingsOut(BaseModel):
+    """What the owner sets for an extension itself."""
+
+    settings: list[OwnSettingOut]
+
+
 class InstallRequest(Strict):
     """The body of POST /extensions/install. plan: as a look has answered."""
 

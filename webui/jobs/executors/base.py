@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
@@ -161,8 +161,11 @@ class Executor(Protocol):
         """
         ...
 
-    def renew(self) -> None:
-        """Put a fresh process in the worker's place once it has no job; it takes none before. Returns at once."""
+    def renew(self, disabled: Sequence[str]) -> None:
+        """Put a fresh process in the worker's place once it has no job; it takes none before. Returns at once.
+
+        disabled: the extensions that it leaves out.
+        """
         ...
 
     def room(self) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image, ImageColor
@@ -115,7 +115,7 @@ class FakeExecutor:
             tuple(name for name in names if name not in used), tuple(name for name in names if name in used)
         )
 
-    def renew(self) -> None:
+    def renew(self, disabled: Sequence[str]) -> None:
         """There is no process."""
 
     def _hold(self, name: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from webui.core.events import Failed, Finished, Loading, Output, Step
@@ -76,6 +76,8 @@ class LocalExecutor:
         self._outdated = False
         """Whether the process is to be replaced as soon as it has no job."""
         self._retired: asyncio.Task[None] | None = None
+        self._renews = False
+        """Whether the process that starts stands in for one that was outdated."""
         self._status = WorkerStatus("starting", label, "The worker starts.")
         self._changed: Callable[[], None] = lambda: None
         self._news = asyncio.Event()
@@ -123,8 +125,10 @@ class LocalExecutor:
         finally:
             del self._unloading[number]
 
-    def renew(self) -> None:
+    def renew(self, disabled: Sequence[str]) -> None:
         """See Executor.renew."""
+        if isinstance(self._config, EngineConfig):
+            self._config = replace(self._config, disabled_extensions=tuple(disabled))
         self._outdated = True
         self._renew_when_idle()
 
@@ -175,6 +179,7 @@ class LocalExecutor:
 
     def _renew_when_idle(self) -> None:
         if self._outdated and not self._runs and self._worker is not None and self._status.state == "ready":
+            self._renews = True
             self._retire(self._worker, "A fresh worker takes this one's place.")
 
     def _retire(self, worker: WorkerProcess, sentence: str) -> None:
@@ -217,6 +222,9 @@ class LocalExecutor:
             if self._retired is None:
                 left_out = *report.status.left_out, *self._blame.left_out
                 self._set_status(replace(report.status, device=device, left_out=left_out, blamed=self._blame.names))
+                if self._renews and self._status.state == "ready":
+                    self._renews = False
+                    log.info("%sThe worker was renewed.", self._label and f"{self._label}: ")
                 self._look_for_drift()
                 # Asked for while it started: it may have loaded what has changed since.
                 self._renew_when_idle()

@@ -11,12 +11,12 @@ import queue
 import signal
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from webui.core.console import LINES, LONGEST_LINE, SECONDS, Allowance
 from webui.core.errors import DarkroomError, first_line
 from webui.core.events import Output
 from webui.engine.broken_packages import keep_out_broken
@@ -40,10 +40,6 @@ log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 _LAST_WORDS = 20
-_LONGEST_LINE = 2000
-_LINES = 200
-"""Lines of a worker's console that the log takes in each `_LINES_SECONDS`; what is more is counted only."""
-_LINES_SECONDS = 10.0
 _LONGEST_RECORD = 20_000
 """Characters of a record of a worker's log."""
 
@@ -136,8 +132,8 @@ class WorkerProcess:
         # What is printed, by libraries in C too; the fd outlives `console`, so that no second owner closes it.
         with os.fdopen(os.dup(console.fileno()), encoding="utf-8", errors="replace") as lines:
             console.close()
-            allowance = _Allowance(_LINES, _LINES_SECONDS)
-            while line := lines.readline(_LONGEST_LINE):
+            allowance = Allowance(LINES, SECONDS)
+            while line := lines.readline(LONGEST_LINE):
                 self._console.append(line.rstrip())
                 if unsaid := allowance.renewed():
                     log.info("worker: %d lines were left out", unsaid)
@@ -149,27 +145,6 @@ class WorkerProcess:
             self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:
             log.debug("The event loop is closed; nobody needs to know any more.")
-
-
-class _Allowance:
-    """How many lines may be logged in a while; counts those that may not."""
-
-    def __init__(self, lines: int, seconds: float) -> None:
-        self._lines, self._seconds = lines, seconds
-        self._taken, self._since = 0, time.monotonic()
-
-    def renewed(self) -> int:
-        """When the while is over: how many lines were left out in it; a new one begins. Else 0."""
-        now = time.monotonic()
-        if now - self._since < self._seconds:
-            return 0
-        unsaid, self._taken, self._since = max(0, self._taken - self._lines), 0, now
-        return unsaid
-
-    def take(self) -> bool:
-        """Whether one more may be logged."""
-        self._taken += 1
-        return self._taken <= self._lines
 
 
 def _obituary(exitcode: int | None) -> str:

@@ -26,13 +26,12 @@ from webui import __version__
 from webui.core import infotext
 from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.core.events import Finished, Note, Output, Picture, Progress
-from webui.core.hook_rows import Script
 from webui.core.job import Job, State
 from webui.core.model_memory import Unloaded
-from webui.core.registry import Table
 from webui.core.request import GenerationRequest
+from webui.core.saving import Saving
 from webui.core.script_request import SCRIPTS, ScriptRequest
-from webui.images.metadata import write_png
+from webui.images.metadata import write_png, wrong_in
 from webui.images.results import MadePicture, Result
 from webui.jobs.bus import Bus
 from webui.jobs.executors.base import Controls, Verb, WorkerStatus
@@ -55,12 +54,14 @@ _OWN_SHARE = 0.95
 _Asking = Generator[list[GenerationRequest], list[Result], Any]
 
 
+_MUST_RETURN = "it must return a list of images, or of pairs of an image and a Saving, or None."
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What scripts are run with."""
 
     plugins: Plugins
-    scripts: Table[Script]
     queue: Queue
     bus: Bus
     path: Callable[[str], Path]
@@ -97,7 +98,7 @@ class ScriptExecutor:
         """It holds no models."""
         return Unloaded()
 
-    def renew(self) -> None:
+    def renew(self, disabled: Sequence[str]) -> None:
         """There is no process."""
 
     def room(self) -> int:
@@ -125,7 +126,7 @@ class _ScriptRun:
         assert isinstance(job.request, ScriptRequest)
         self._threads = threads
         self._desk, self._job, self._request = desk, job, job.request
-        self._row = desk.scripts.get(job.request.script)
+        self._row = desk.plugins.table("scripts").get(job.request.script)
         self._call = Call(self._row.extension, "scripts", self._send, ())
         self._known = {child.part: child for child in desk.queue.children(job.id)}
         self._count = 0
@@ -239,20 +240,25 @@ class _ScriptRun:
     async def _own(self, images: Any, done: frozenset[int]) -> AsyncGenerator[Picture, None]:
         """The script's own pictures that are not there yet."""
         images = [] if images is None else images
-        if not isinstance(images, list | tuple) or not all(isinstance(image, Image.Image) for image in images):
-            raise refusal(self._call, "it must return a list of images, or None.")
+        if not isinstance(images, list | tuple):
+            raise refusal(self._call, _MUST_RETURN)
+        pairs = [image if isinstance(image, tuple) else (image, Saving()) for image in images]
+        if not all(len(pair) == 2 and isinstance(pair[0], Image.Image) for pair in pairs):
+            raise refusal(self._call, _MUST_RETURN)
+        if wrong := next(filter(None, (wrong_in(saving) for _, saving in pairs)), ""):
+            raise refusal(self._call, wrong)
         if len(images) > self._request.pictures:
             raise refusal(self._call, f"it returned {len(images)} pictures; its row says {self._request.pictures}.")
-        for index, image in enumerate(images):
+        for index, (image, saving) in enumerate(pairs):
             if index not in done:
-                yield await asyncio.to_thread(self._picture, index, image)
+                yield await asyncio.to_thread(self._picture, index, image, saving)
 
-    def _picture(self, index: int, image: Image.Image) -> Picture:
+    def _picture(self, index: int, image: Image.Image, saving: Saving) -> Picture:
         request = self._request.request
-        script = {"Script": self._row.title}
+        script = {"Script": self._row.title, **saving.infotext}
         text = infotext.write(request, 0, f"Darkroom {__version__}", script, self._desk.plugins.panels)
         try:
-            data = write_png(image, text, request.to_json())
+            data = write_png(image, text, request.to_json(), chunks=saving.chunks)
         except (OSError, ValueError) as error:
             raise ExtensionProblem(f"A picture of the script '{self._row.title}' cannot be saved: {error}.") from error
         return Picture(index, request.seed, data, image.width, image.height, text)

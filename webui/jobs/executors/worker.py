@@ -28,7 +28,9 @@ def main(link: Link, config: EngineConfig) -> None:
     """Serve the web process until it says stop."""
     if config.cache_dir is not None and config.extension_folders:
         use_packages(config.cache_dir)
-    plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions, link.marks)
+    plugins = load_plugins(
+        config.extension_folders, "worker", config.disabled_extensions, link.marks, state=config.cache_dir
+    )
 
     news = threading.Event()
 

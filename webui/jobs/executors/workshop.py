@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from webui.core.errors import WorkerProblem
@@ -86,8 +86,10 @@ class Workshop:
         """It holds no models between works: its process ends by itself."""
         return Unloaded()
 
-    def renew(self) -> None:
+    def renew(self, disabled: Sequence[str]) -> None:
         """See Executor.renew."""
+        if isinstance(self._config, WorkshopConfig):
+            self._config = replace(self._config, disabled_extensions=tuple(disabled))
         self._outdated = self._working
         if not self._working:
             self._dismiss()

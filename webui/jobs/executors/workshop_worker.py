@@ -48,7 +48,9 @@ def main(link: Link, config: WorkshopConfig) -> None:
         os.nice(_NICE)
     if config.cache_dir is not None and config.extension_folders:
         use_packages(config.cache_dir)
-    plugins = load_plugins(config.extension_folders, "worker", config.disabled_extensions, link.marks)
+    plugins = load_plugins(
+        config.extension_folders, "worker", config.disabled_extensions, link.marks, state=config.cache_dir
+    )
     registry = build_registry(plugins)
     if any(report.ok for report in plugins.reports):
         Watch(plugins.meter, partial(end_it, link))

@@ -1,6 +1,6 @@
 // The ground of our scripts: texts, elements built without markup from strings, requests to the native API, signals.
 (() => {
-  const { texts, extensionData: extensions = { panels: [], words: {}, texts: {} } } = window.darkroom;
+  const { texts, extensionData: extensions = { panels: [], samplers: [], words: {}, texts: {} } } = window.darkroom;
   // The path that the server lies under; the middleware that writes our lines into the head knows it.
   const root = document.querySelector('meta[name="darkroom-root"]')?.content || "";
   // Ours come first: an extension's are for what we do not say in a language.

@@ -122,6 +122,7 @@
     return el("div", { class: "dk-ext-details", id },
       el("dl", {}, ...rows.flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, ...[value].flat())])),
       ...traces.map((trace) => el("details", { ontoggle: ({ target }) => { target.lastChild.scrollTop = target.lastChild.scrollHeight; } }, el("summary", {}, t("ext_report")), el("pre", { tabindex: "0" }, trace))),
+      ...(one.on && one.ok && one.contributes.settings ? [D.extensionSettings.form(one)] : []),
       el("div", { class: "dk-ext-acts" }, ...acts(one)));
   }
 
@@ -170,6 +171,10 @@
       tell(problem);
     }
     await load();
+    const now = state.extensions.find(({ name }) => name === one.name);
+    if (now && now.on === on && !now.next) {
+      D.shell.notice(t(on ? "ext_on_now" : "ext_off_now", now), "", { text: t("ext_reload"), call: () => location.reload() });
+    }
     [...byId("extensions_list").children].find((node) => node.dataset.name === one.name)?.querySelector(".dk-switch").focus();
   }
 

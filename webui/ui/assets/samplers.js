@@ -5,14 +5,14 @@
   const ID = "txt2img_sampling";
   let hidden = [];
 
-  const groupOf = (name) => D.boot.samplers.find(([one]) => one === name)?.[1];
+  const groupOf = (name) => D.extensions.samplers.find(([one]) => one === name)?.[1];
 
   // What the list offers. One that is hidden and chosen, as by a read text, stays.
   const offered = (names, value) => names.filter((name) => !hidden.includes(name) || name === value);
 
   // The rows come group by group; where another than the first begins, it is named.
   function drawList() {
-    const plain = D.boot.samplers[0]?.[1];
+    const plain = D.extensions.samplers[0]?.[1];
     let before = plain;
     for (const row of document.querySelectorAll(`#${ID} [role=option]`)) {
       const group = groupOf(row.getAttribute("aria-label")) ?? before;

@@ -27,7 +27,7 @@
       catalogues.quicksettings = Object.entries(settings.schema.properties)
         .filter(([name, { type, panels }]) => type !== "array" && !panels && name !== "sd_text_encoders")
         .map(([name, { title }]) => ({ name, title: name === "sd_vae" ? t("modules") : title }));
-      catalogues.samplers = D.boot.samplers.map(([name]) => ({ name, title: name }));
+      catalogues.samplers = D.extensions.samplers.map(([name]) => ({ name, title: name }));
       report();
       D.settingPanels.draw(saved.extensions);
       byId("settings_fill").click();

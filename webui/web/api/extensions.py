@@ -14,6 +14,8 @@ from webui.web.extension_schemas import (
     FoundOut,
     InstallRequest,
     LookRequest,
+    OwnSettingsOut,
+    OwnSettingsRequest,
     UpdateRequest,
     WorkOut,
 )
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 LookBody = Annotated[LookRequest, Depends(body_of(LookRequest))]
 InstallBody = Annotated[InstallRequest, Depends(body_of(InstallRequest))]
+OwnBody = Annotated[OwnSettingsRequest, Depends(body_of(OwnSettingsRequest))]
 UpdateBody = Annotated[UpdateRequest, Depends(body_of(UpdateRequest))]
 
 
@@ -47,6 +50,18 @@ def build(service: Service, access: Access) -> APIRouter:
     async def get_extension_work(work_id: str, who: Who) -> Any:
         """How an action does."""
         return extensions.work(who, work_id).to_json()
+
+    @router.get("/extensions/{name}/settings", response_model=OwnSettingsOut)
+    async def get_own_settings(name: str, who: Who) -> Any:
+        """What the owner sets for an extension itself; of what is secret only whether it is set."""
+        return await service.extension_settings.get(name, who)
+
+    @router.patch(
+        "/extensions/{name}/settings", response_model=OwnSettingsOut, openapi_extra=describe(OwnSettingsRequest)
+    )
+    async def change_own_settings(name: str, who: Who, body: OwnBody) -> Any:
+        """Set some of it, which counts at once; null takes one back to its default."""
+        return await service.extension_settings.change(name, body.values, who)
 
     def unlocked() -> None:
         if access.sharing.locked:
@@ -96,7 +111,7 @@ def _add_fetching(router: APIRouter, extensions: ExtensionWorks) -> None:
 
     @router.post("/extensions/{name}/enable", status_code=202, response_model=WorkOut)
     async def enable_extension(name: str, who: Who) -> Any:
-        """Switch one on, from the next start on; packages that it lacks are installed."""
+        """Switch one on, at once where that can be; packages that it lacks are installed."""
         return extensions.enable(who, name).to_json()
 
     @router.delete("/extensions/works/{work_id}", response_model=WorkOut)
@@ -110,7 +125,7 @@ def _add_switching(router: APIRouter, extensions: ExtensionWorks) -> None:
 
     @router.post("/extensions/{name}/disable", status_code=204)
     async def disable_extension(name: str, who: Who) -> None:
-        """Switch one off, from the next start on."""
+        """Switch one off, at once where that can be."""
         await extensions.disable(who, name)
 
     @router.delete("/extensions/{name}", status_code=204)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import secrets
-import stat
 from pathlib import Path
 
-from webui.core.errors import InvalidField, StorageProblem
+from webui.core.errors import InvalidField
+from webui.core.private_files import read_private, write_private
 
 NAME = "tokens.json"
 """The file's name in the folder of the program's own files."""
 
-_MAX_BYTES, _MAX_TOKEN = 100_000, 2_000
+_MAX_TOKEN = 2_000
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}(:\d{1,5})?")
 
 
@@ -45,43 +42,10 @@ class TokenFile:
             return
         tokens = {**self._read(), host: token}
         kept = {name: one for name, one in tokens.items() if one}
-        temporary = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(kept, file, indent=2)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(self._path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise StorageProblem(f"{self._path} cannot be written: {error.strerror or error}.") from error
+        write_private(self._path, kept)
 
     def _read(self) -> dict[str, str]:
         if self._path is None:
             return {}
-        try:
-            with self._path.open("rb") as file:
-                self._check_rights(os.fstat(file.fileno()))
-                data = json.loads(file.read(_MAX_BYTES))
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            raise StorageProblem(f"{self._path} cannot be read: {error.strerror or error}.") from error
-        except ValueError:
-            # Without its cause, which shows what is in the file.
-            raise StorageProblem(f"{self._path} is no JSON.", remedies=("Correct it or delete it",)) from None
-        if not isinstance(data, dict):
-            raise StorageProblem(f"{self._path} holds no tokens by host.", remedies=("Correct it or delete it",))
-        return {str(host): token for host, token in data.items() if isinstance(token, str)}
-
-    def _check_rights(self, found: os.stat_result) -> None:
-        if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
-            raise StorageProblem(
-                f"Others on this machine may read the tokens in {self._path}, so they are not used.",
-                remedies=(f"chmod 600 {self._path}", "Make new tokens if others have read these"),
-            )
+        data = read_private(self._path)
+        return {host: token for host, token in data.items() if isinstance(token, str)}
