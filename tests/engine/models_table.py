@@ -279,11 +279,6 @@ class Cell:
             mine = picture(model, self.registry)
         if self.family != "stock":
             with self.place.manager().lend(self.place.find("plain")) as model:
-                if isinstance(
-                    getattr(model, "parts", {}).get("vae"), diffusers.AutoencoderKLFlux2 | diffusers.AutoencoderKL
-                ):
-                    # Sums round by how weights lie in memory, which the library leaves as it is in files.
-                    model.parts["vae"].to(memory_format=torch.channels_last)
                 wanted = picture(model, self.registry)
         else:
             [image] = tiny_stock.own_pictures(self.place.path("m"), self.kind, (REQUEST.seed,))

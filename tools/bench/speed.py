@@ -35,7 +35,7 @@ LARGE_OPTIONS: tuple[dict[str, Any], ...] = (
 """Those that save attention, which small pictures have little of."""
 LARGE_SIDE, LARGE_STEPS = 1024, 4
 ENGINES: tuple[dict[str, Any], ...] = (
-    {"channels_last": False},
+    {"channels_last": True},
     {"fuse_qkv_projections": True},
     {"compile_repeated_blocks": True},
 )

@@ -245,7 +245,7 @@ FLAGS: tuple[Flag, ...] = (
         "--opt-channelslast",
         "switch",
         MACHINE,
-        "Convolutions with the channels side by side in memory, which is the default.",
+        "Convolutions with the channels side by side in memory.",
         sets={"setting:channels_last": True},
     ),
     Flag("--skip-install", "switch", START, "Install nothing at the start.", launcher=True),

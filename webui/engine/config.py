@@ -53,7 +53,7 @@ class EngineConfig:
     """How much RAM models may keep that wait there beside a card; 0 takes a share of what the machine has."""
     vram_mode: VramMode = "automatic"
     """Where models wait that the device has no room for; see engine/memory/placement.py."""
-    channels_last: bool = True
+    channels_last: bool = False
     """Lay the weights of convolutions out with the channels side by side; see reading/networks.py."""
     fuse_qkv_projections: bool = False
     """Compute queries, keys and values of UNets in one product; see reading/fused.py."""

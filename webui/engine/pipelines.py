@@ -72,7 +72,7 @@ class Pipelines:
         ladder: Ladder | None = None,
         placer: Placer | None = None,
         ram_budget_bytes: int = 0,
-        channels_last: bool = True,
+        channels_last: bool = False,
         fused: bool = False,
     ) -> None:
         """budget_bytes: what all models on the device may keep together; models that are lent stay even above it.

@@ -163,9 +163,7 @@ def test_models_that_start_from_a_picture_run_with_an_empty_one(tmp_path, kind, 
     assert loaded.latent_channels == 4 and answer.shape == (1, 4, 8, 8) and picture.shape == (1, 64, 64, 3)
     with torch.inference_mode():
         extra = loaded._empty_picture(64, 64)
-        # With one channel a group, the norms of a flat picture blow up rounding, which differs between memory formats.
-        encoder = model["vae"].to(memory_format=torch.channels_last)
-        grey = encoder.encode(torch.zeros(1, 3, 64, 64)).latent_dist.mode() * loaded.vae.scaling
+        grey = model["vae"].encode(torch.zeros(1, 3, 64, 64)).latent_dist.mode() * loaded.vae.scaling
     if channels == 9:
         assert torch.equal(extra[:, :1], torch.ones(1, 1, 8, 8)) and torch.allclose(extra[:, 1:], grey, atol=1e-5)
     else:

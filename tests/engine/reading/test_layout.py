@@ -90,7 +90,7 @@ def test_pipelines_of_diffusers_get_what_their_processors_know(checkpoint, regis
     assert not any(layer.fused_projections for layer in layers_of(theirs).values())
 
 
-@pytest.mark.parametrize("options", [{"channels_last": False}, {"fuse_qkv_projections": True}], ids=str)
+@pytest.mark.parametrize("options", [{"channels_last": True}, {"fuse_qkv_projections": True}], ids=str)
 @pytest.mark.parametrize("attention", ["sdpa", "math"])
 def test_pictures_differ_by_rounding_alone(tiny_checkpoint, registry, plugins, ask, options, attention):
     made = []

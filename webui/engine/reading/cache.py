@@ -34,7 +34,7 @@ class NetworkCache:
         dtype: torch.dtype,
         precisions: Mapping[str, torch.dtype] = MappingProxyType({}),
         *,
-        channels_last: bool = True,
+        channels_last: bool = False,
         fused: bool = False,
     ) -> None:
         """precisions: what networks of a role ("vae") compute in, whatever their family asks for.
