@@ -12,6 +12,7 @@ from typing import Any
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
 from webui.core.infotext import Parsed
+from webui.core.language_fields import LANGUAGE_OPTIONS
 from webui.core.noise_fields import NOISE
 from webui.core.noise_sources import CPU, NV
 from webui.core.panels import EXTENSIONS, Extensions, accept_extensions, stored_defaults
@@ -326,7 +327,7 @@ def _unsaid(parsed: Parsed) -> dict[str, Any]:
     off = ("clip_skip", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "eta_noise_seed_delta")
     # Elsewhere that is the GPU, most often a CUDA card, whose noise every machine can draw. Our own texts say it, but
     # for the oldest, of pictures whose noise was the CPU's.
-    defaults = {name: FIELDS[name].default for name in (*off, *SPEED_OPTIONS)}
+    defaults = {name: FIELDS[name].default for name in (*off, *SPEED_OPTIONS, *LANGUAGE_OPTIONS)}
     return defaults | {"randn_source": CPU if ours else NV}
 
 

@@ -12,7 +12,8 @@ from webui.core.infotext import Parsed
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.settings import SettingsStore
-from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
+from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.counting import Counted, count_prompt
 from webui.plugins.manager import ExtensionReport
 from webui.plugins.resolve import resolve
 from webui.prompts import Prompts
@@ -51,14 +52,12 @@ class Acceptance:
         """Values of all fields for a checkpoint; "" is the chosen one."""
         return accept.defaults(checkpoint, self._registry, self._catalogue, self._settings.current, self._fields)
 
-    def count_tokens(self, text: str, checkpoint: str) -> tuple[int, int]:
+    def count_tokens(self, asked: Counted, checkpoint: str) -> tuple[int, int]:
         """(tokens in the text, room in the chunks they fill)."""
         found = accept.checkpoint_for(checkpoint, self._catalogue, self._settings.current)
-        count: Callable[[Checkpoint, str], tuple[int, int]] = resolve(
-            self._registry.families.get(found.family).count_tokens
-        )
+        family = self._registry.families.get(found.family)
         longest = next(field.maximum or 0 for field in self._fields if field.name == "prompt")
-        return count(found, text[: int(longest)])
+        return count_prompt(found, family, resolve(family.count_tokens), asked.cut(int(longest)))
 
     def parsed(self, text: str) -> Parsed:
         """The fields that a parameters text carries; names are made canonical where they are known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,11 @@ from webui.core.settings import Settings, SettingsStore
 from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
+from webui.engine.checkpoints.counting import Counted, count_prompt
 from webui.engine.work.library import Library
 from webui.extension_life.cards import Cards as ExtensionCards
 from webui.extension_life.life import Life
 from webui.extension_routes import ExtensionRoutes
-from webui.extension_settings import ExtensionSettings
-from webui.extension_switch import Switch
 from webui.extension_works import ExtensionWorks
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
@@ -81,15 +80,12 @@ class Service:
         self._scheduler = scheduler
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
-        switch = Switch(plugins, lambda: settings.current.disabled_extensions, self._take, scheduler.renew)
-        self.extension_works = ExtensionWorks(life, extension_cards, self._reports, switch)
+        self.extension_works = ExtensionWorks(life, extension_cards, self._reports)
         """Installing, switching and removing extensions, the owner's."""
-        self.extension_settings = ExtensionSettings(plugins)
-        """What the owner sets for extensions themselves."""
         self.workers = Workers(scheduler)
         self.extension_routes = ExtensionRoutes(self, plugins)
         self.picture_reading = PictureReading(self, plugins, catalogue)
-        self.scripts = Scripts(lambda: self.registry.scripts, self._accepted, self._put, queue, settings)
+        self.scripts = Scripts(registry.scripts, self._accepted, self._put, queue, settings)
         """Scripts of extensions, each for people of its level."""
 
     # Jobs
@@ -262,13 +258,13 @@ class Service:
         """Values of all fields for a checkpoint (empty: the chosen one): its native size, its good step count."""
         return accept.defaults(checkpoint, self.registry, self._catalogue, self._settings.current, self.fields)
 
-    def count_tokens(self, text: str, checkpoint: str = "") -> tuple[int, int]:
+    def count_tokens(self, asked: Counted | str, checkpoint: str = "") -> tuple[int, int]:
         """(tokens in the text, room in the chunks they fill)."""
+        asked = Counted(asked) if isinstance(asked, str) else asked
         found = accept.checkpoint_for(checkpoint, self._catalogue, self._settings.current)
-        count: Callable[[Checkpoint, str], tuple[int, int]] = resolve(
-            self.registry.families.get(found.family).count_tokens
-        )
-        return count(found, text[: int(FIELDS["prompt"].maximum or 0)])
+        family = self.registry.families.get(found.family)
+        cut = asked.cut(int(FIELDS["prompt"].maximum or 0))
+        return count_prompt(found, family, resolve(family.count_tokens), cut)
 
     def parse_infotext(self, text: str) -> Parsed:
         """The fields that a parameters text carries; names are made canonical where they are known."""
@@ -350,10 +346,6 @@ class Service:
         self._bus.publish(job.id, job.owner, told)
         self._scheduler.wake()
         return job
-
-    def _take(self, registry: Registry) -> None:
-        """Extensions were switched: these are the rows from now on."""
-        self.registry = registry
 
     def _reports(self) -> tuple[ExtensionReport, ...]:
         """What became of each extension; one that only the worker could not load is left out there."""

@@ -202,28 +202,6 @@ def test_keys(serve: Serve, open_page: Open) -> None:
     expect(page.locator("#dk_keys")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("field", "name"), [(PROMPT, "prompt"), (NEGATIVE, "negative_prompt")])
-def test_weights_are_said_to_be_read_as_text(page: Page, field: str, name: str) -> None:
-    note = page.locator(f'#tab_txt2img .dk-plain[data-for="{name}"]')
-    places = [page.locator(part).bounding_box() for part in (PROMPT, NEGATIVE, "#txt2img_settings")]
-    expect(note).to_be_hidden()
-    for text in ("a (red:1.2) circle", "a circle <lora:ink:0.5>"):
-        page.fill(field, text)
-        expect(note).to_be_visible()
-        expect(note).to_contain_text("read as plain text")
-        page.fill(field, "a red circle (small), at 10:30 <3")
-        expect(note).to_be_hidden()
-    expect(page.locator(".dk-plain:visible")).to_have_count(0)
-    page.fill(field, "a (red:1.2) circle")
-    expect(note).to_be_visible()
-    assert [page.locator(part).bounding_box() for part in (PROMPT, NEGATIVE, "#txt2img_settings")] == places
-    words, counter = note.bounding_box(), page.locator(f'.dk-tokens[data-for="{name}"]').bounding_box()
-    assert words and counter and words["x"] + words["width"] <= counter["x"]
-    page.reload()
-    ready(page)
-    expect(note).to_be_visible()
-
-
 def test_cleared_prompts_come_back(page: Page) -> None:
     page.fill(PROMPT, "a red circle")
     page.click("#txt2img_clear_prompt")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from webui.core import infotext
 from webui.core.fields import ROWS
 from webui.core.infotext import Parsed
+from webui.core.language_fields import LANGUAGE_OPTIONS
 from webui.core.precisions import CHOICES
 from webui.core.request import GenerationRequest, join_names
 from webui.core.sampler_fields import OPTIONS
@@ -102,9 +103,11 @@ REQUESTS = st.builds(
 def carried() -> list[str]:
     """Names of the fields that infotext carries: those with a key, the prompts, and the size's two.
 
-    Options of samplers and of speed, which are said where they were changed, have tests of their own.
+    Options of prompts, samplers and speed, which are said where they were changed, have tests of their own.
     """
-    return [row.name for row in ROWS if row.infotext and row.name not in {*OPTIONS, *SPEED_OPTIONS}] + [
+    return [
+        row.name for row in ROWS if row.infotext and row.name not in {*OPTIONS, *SPEED_OPTIONS, *LANGUAGE_OPTIONS}
+    ] + [
         "prompt",
         "negative_prompt",
         "width",

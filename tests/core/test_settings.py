@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from webui.core.errors import InvalidField, NotAllowed, StorageProblem
+from webui.core.language_fields import LANGUAGE_OPTIONS
 from webui.core.paths import PROGRAM_DIR
 from webui.core.sampler_fields import OPTIONS, setting_of
 from webui.core.settings import Settings, SettingsStore, check_settings, environment_values
 from webui.core.speed_fields import SPEED_OPTIONS
 
-OF_FIELDS = {setting_of(name): row for name, row in OPTIONS.items()} | dict(SPEED_OPTIONS)
+OF_FIELDS = {setting_of(name): row for name, row in {**OPTIONS, **SPEED_OPTIONS, **LANGUAGE_OPTIONS}.items()}
 
 
 @pytest.fixture

@@ -21,15 +21,18 @@ from webui.core.paths import PROGRAM_DIR
 from webui.engine.attention.apply import apply
 from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.tokens import Reading
 from webui.engine.conditioning import Conditioner
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser
 from webui.engine.engine import Engine
 from webui.engine.families.base import Purpose
 from webui.engine.generate import Run, make_lane
-from webui.engine.lanes import Guide
 from webui.engine.reading.cache import NetworkCache
+from webui.engine.texts import Texts
+from webui.engine.wordings import Wordings, calls_of
 from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.manager import Plugins
 from webui.plugins.meter import Meter
 from webui.plugins.resolve import resolve
 
@@ -205,9 +208,11 @@ class Loop:
         """A lane for the request's first batch joins; `name` is its key in `ends` and `steps`."""
         run = Run(name, request, frozenset(), alone, [])
         run.models = [model or self.model, *([refiner] if refiner else [])]
-        texts = request.prompt, None if request.cfg_scale == 1 else request.negative_prompt
-        purpose = Purpose(request.width, request.height, clip_skip=request.clip_skip)
-        run.guides = [Guide(each, *Conditioner().encode(each, *texts, purpose)) for each in run.models]
+        reading = Reading(request.emphasis, request.comma_padding_backtrack)
+        purpose = Purpose(request.width, request.height, clip_skip=request.clip_skip, reading=reading)
+        calls = calls_of(request.steps, self.registry.samplers.get(request.sampler_name).order)
+        texts = Texts(Conditioner(), Plugins(), request, Wordings(request, calls, emphasis=True))
+        run.guides = [texts.guide(each, purpose, {}) for each in run.models]
         lane = make_lane(
             run, self.registry, resolve, self.hooks,
             lambda lane: self.steps[name].append(lane.done_steps), lambda end: self.ends.__setitem__(name, end),

@@ -9,6 +9,7 @@ import torch
 from tests.engine.helpers import Loop, load_model, pixels, running, write_checkpoint
 from webui.core.errors import OutOfMemory
 from webui.core.events import Failed
+from webui.core.prompt.wording import Rules, read_negative, read_prompt
 from webui.engine.conditioning import Conditioner
 from webui.engine.families.base import Purpose
 from webui.engine.model_schedule import DiscreteSchedule, FlowSchedule
@@ -36,13 +37,14 @@ def other(folder):
 
 def by_hand(base, refiner, request, sigmas, switch):
     """Euler's formula, with the refiner's predictions from the noise level `switch` down."""
-    texts = (request.prompt, request.negative_prompt)
+    rules = Rules(request.steps)
+    texts = read_prompt(request.prompt, rules), read_negative(request.negative_prompt, rules)
     sides = Purpose(request.width, request.height)
     x = start_noise(request) * sigmas[0]
     for sigma, following in pairwise(sigmas):
         model = refiner if sigma <= switch else base
-        timelines = Conditioner().encode(model, *texts, sides)
-        rows = [timeline.at(0) for timeline in reversed(timelines)]
+        prompt, negative = Conditioner().encode(model, *texts, sides)
+        rows = [negative.at(0), *prompt.at(0)]
         uncond, cond = model.predict(torch.cat([x, x]), [sigma, sigma], model.stack(rows)).chunk(2)
         denoised = torch.lerp(uncond, cond, request.cfg_scale)
         x = x + (x - denoised) / sigma * (following - sigma)

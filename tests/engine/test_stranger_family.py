@@ -10,9 +10,11 @@ from safetensors.torch import save_file
 from tests.engine.helpers import pixels, running
 from webui.app import compose
 from webui.core.errors import InvalidField
+from webui.core.events import Note
 from webui.core.job import LOCAL_OWNER
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
+from webui.engine.wordings import NO_WEIGHTS
 from webui.jobs.executors.fake import FakeExecutor
 from webui.plugins.loader import build_registry, load_plugins
 
@@ -56,7 +58,7 @@ class Toy:
         self.networks = (train,)
         self.schedule = DiscreteSchedule.scaled_linear(0.00085, 0.012, 1000)
         self.denoiser = torch.nn.Identity()
-    def chunk_count(self, text):
+    def chunk_count(self, text, purpose):
         return 1
     def encode(self, text, chunks, purpose):
         return Words(text, purpose.width, purpose.height)
@@ -127,3 +129,14 @@ def test_the_engine_runs_a_family_of_an_extension(home, ask):
         [made] = bench.make(request)
     picture = pixels(made[0])
     assert picture.shape == (32, 64, 3) and abs(picture - [50, 100, 200]).max() <= 1
+
+
+def test_a_family_that_does_not_weigh_words_gets_the_words_alone_and_the_job_says_so(home, ask):
+    plugins = load_plugins((home / "extensions",), "worker")
+    with running(home / "models" / "Stable-diffusion", build_registry(plugins), plugins) as bench:
+        request = ask(checkpoint="train.safetensors", prompt="br(igh:1.3)t", width=64, height=32, cfg_scale=1.0)
+        for asked, notes in ((request, [NO_WEIGHTS]), (request.but(prompt="bright"), [])):
+            bench.engine.submit(asked.prompt, asked)
+            [picture] = bench.heard.pictures(asked.prompt).values()
+            assert abs(pixels(picture) - [50, 100, 200]).max() <= 1
+            assert [event.text for event in bench.heard.of(asked.prompt, Note)] == notes

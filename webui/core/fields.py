@@ -8,6 +8,7 @@ from typing import Any
 
 from webui.core.errors import MOST_UNKNOWN, Faults, InvalidField, nearest
 from webui.core.field import Field, Kind
+from webui.core.language_fields import LANGUAGE_ROWS
 from webui.core.noise_fields import MAX_SEED, NOISE_ROWS
 from webui.core.precisions import AUTOMATIC, CHOICES, FORGE_KEY
 from webui.core.sampler_fields import SAMPLER_ROWS, check_ends, check_rho
@@ -38,6 +39,7 @@ ROWS: tuple[Field, ...] = (
         flags=("--negative",),
         abilities=("cfg",),
     ),
+    *LANGUAGE_ROWS,
     Field(
         "sampler_name",
         "choice",

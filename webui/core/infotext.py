@@ -13,6 +13,7 @@ from webui.core import precisions
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, ROWS
 from webui.core.infotext_values import quote, read_value, write_value
+from webui.core.language_fields import LANGUAGE_ROWS, is_read_the_old_way
 from webui.core.panel_texts import read_panels, write_panels
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
 from webui.core.precisions import FIELD_OF as PRECISION_OF
@@ -184,6 +185,8 @@ def parse(text: str, panels: Panels = NO_PANELS) -> Parsed:
             values[name] = words
     if last:
         values.setdefault("negative_prompt", "")
+    if is_read_the_old_way(unknown.get("Version", ""), prompt, negative or ""):
+        values.setdefault("use_old_scheduling", True)
     shown = tuple((key, value) for key, value in pairs if key not in (EXACT_PROMPT, EXACT_NEGATIVE))
     return Parsed(values, unknown, shown, found=bool(last))
 
@@ -227,9 +230,9 @@ def _noise(request: GenerationRequest, index: int) -> dict[str, Any]:
 
 
 def _options(request: GenerationRequest) -> dict[str, Any]:
-    """What is said of options for the sampler, the schedule and speed: those that were changed, and count."""
+    """What is said of options for prompts, sampler, schedule and speed: those that were changed, and count."""
     said = {}
-    for row in (*SAMPLER_ROWS, *SPEED_ROWS):
+    for row in (*LANGUAGE_ROWS, *SAMPLER_ROWS, *SPEED_ROWS):
         value = getattr(request, row.name)
         said[row.infotext or ""] = value if value != row.default and request.knows(row.name) else ""
     return said
@@ -313,7 +316,7 @@ def _understand(key: str, value: str) -> dict[str, Any] | None:
     """The request fields that a pair sets, or None where it sets none or not a value that a field takes."""
     if key == "VAE" and value.strip().lower() == "none":
         return {"vae": _NO_FILE[1]}
-    if value.strip().lower() in _EMPTY:
+    if value.strip().lower() in _EMPTY and key != FIELDS["emphasis"].infotext:
         return None
     if key == RESIZED and value.strip() == "-1x-1":
         # A1111's older versions write it for none.

@@ -186,6 +186,9 @@ class Family:
     scale alone), "distilled_cfg"."""
     forms: str = ""
     """Names how its models are written ("module:name", engine/checkpoints/forms); "" for those that are only read."""
+    emphasis: bool = False
+    """Whether its models weigh words: what is encoded and counted then has emphasis as it was typed, else words alone.
+    """
     tiny_decoder: str = ""
     """The name of the TAESD-like decoder of its latents, as its file is called; "" where there is none."""
     variants: tuple[Variant, ...] = ()

@@ -44,6 +44,10 @@ class GenerationRequest:
 
     prompt: str = FIELDS["prompt"].default
     negative_prompt: str = FIELDS["negative_prompt"].default
+    emphasis: str = FIELDS["emphasis"].default
+    comma_padding_backtrack: int = FIELDS["comma_padding_backtrack"].default
+    use_old_scheduling: bool = FIELDS["use_old_scheduling"].default
+    enable_prompt_comments: bool = FIELDS["enable_prompt_comments"].default
     sampler_name: str = FIELDS["sampler_name"].default
     scheduler: str = FIELDS["scheduler"].default
     steps: int = FIELDS["steps"].default

@@ -1,12 +1,14 @@
-"""Texts become conditionings: kept by content, and laid out over the steps they hold for."""
+"""Texts become conditionings: kept by content, and laid out over the calls of the model that they hold for."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
 from weakref import WeakKeyDictionary
 
+from webui.core.prompt.wording import Part, Wording
 from webui.engine.families.base import Conditioning, LoadedModel, Purpose
 
 _Key = tuple[str, int, Purpose]
@@ -17,16 +19,35 @@ CACHED_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A conditioning over time: each entry holds for the steps (from 0) before its number; the last for all others."""
+    """A conditioning over time: each entry holds for the calls (from 0) up to its number; the last for all others.
+
+    A1111 counts texts' numbers from 1 and the model's calls from 0, so the first entry holds for one call more.
+    """
 
     entries: tuple[tuple[int, Conditioning], ...]
 
-    def at(self, step: int) -> Conditioning:
-        """The conditioning of a step."""
+    def at(self, call: int) -> Conditioning:
+        """The conditioning of a call of the model."""
         for until, conditioning in self.entries[:-1]:
-            if step < until:
+            if call <= until:
                 return conditioning
         return self.entries[-1][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What a prompt is to a model: the timelines of its texts between AND, each with its weight; at least one."""
+
+    parts: tuple[tuple[Timeline, float], ...]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weights, in order."""
+        return tuple(weight for _, weight in self.parts)
+
+    def at(self, call: int) -> list[Conditioning]:
+        """The conditionings of a call of the model, in order."""
+        return [timeline.at(call) for timeline, _ in self.parts]
 
 
 class Conditioner:
@@ -38,29 +59,41 @@ class Conditioner:
         self._kept: WeakKeyDictionary[LoadedModel, OrderedDict[_Key, Conditioning]] = WeakKeyDictionary()
 
     def encode(
-        self, model: LoadedModel, prompt: str, negative: str | None, purpose: Purpose
-    ) -> tuple[Timeline, Timeline | None]:
-        """The two texts' conditionings, of one token count; without a negative text (CFG is off) only the first.
+        self,
+        model: LoadedModel,
+        prompt: Wording,
+        negative: Wording | None,
+        purpose: Purpose,
+        before: Callable[[], None] = lambda: None,
+    ) -> tuple[Composition, Timeline | None]:
+        """The conditionings of two prompts, of one token count; without a negative one (CFG is off) only the first.
 
-        purpose: the prompt's; the negative text's is the same but for that.
+        purpose: the prompt's; the negative prompt's is the same but for that. before: called before a text is encoded,
+        perhaps several times, and not for one that is known.
         """
-        texts = [(prompt, purpose)]
+        asked = [(prompt, purpose)]
         if negative is not None:
-            texts.append((negative, replace(purpose, negative=True)))
-        longest = max(model.chunk_count(text) for text, _ in texts)
-        # The prompt language will give several entries; a plain text holds for all steps.
-        made = [Timeline(((0, self._one(model, (text, longest, own))),)) for text, own in texts]
-        return made[0], made[1] if negative is not None else None
+            asked.append((negative, replace(purpose, negative=True)))
+        texts = [(text, own) for wording, own in asked for text in wording.texts]
+        longest = max(model.chunk_count(text, own) for text, own in texts)
+        made = {(text, own.negative): self._one(model, (text, longest, own), before) for text, own in texts}
+        composition = Composition(tuple((_timeline(part, made, False), part.weight) for part in prompt.parts))
+        return composition, None if negative is None else _timeline(negative.parts[0], made, True)
 
-    def _one(self, model: LoadedModel, key: _Key) -> Conditioning:
+    def _one(self, model: LoadedModel, key: _Key, before: Callable[[], None]) -> Conditioning:
         with self._lock:
             kept = self._kept.setdefault(model, OrderedDict())
             if key in kept:
                 kept.move_to_end(key)
                 return kept[key]
+        before()
         made = model.encode(*key)
         with self._lock:
             kept[key] = made
             while len(kept) > 1 and sum(c.size_bytes for c in kept.values()) > self._budget:
                 kept.popitem(last=False)
         return made
+
+
+def _timeline(part: Part, made: Mapping[tuple[str, bool], Conditioning], negative: bool) -> Timeline:
+    return Timeline(tuple((entry.until, made[entry.text, negative]) for entry in part.entries))

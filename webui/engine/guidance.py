@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,17 +54,42 @@ class Guidance:
         return torch.lerp(uncond, cond, self.scale)
 
 
+def composed(uncond: Tensor | None, rows: Tensor, weights: Sequence[Sequence[float]]) -> Tensor:
+    """Of each picture one prediction in place of those with each of its prompt's texts between AND (Liu et al. 2022).
+
+    uncond: the prediction (pictures, channels, ...) from which each text leads away by its weight; where there is none,
+    the weights say how much of each is in a mean. rows: picture after picture, text after text. weights: theirs.
+    """
+    if all(tuple(some) == (1.0,) for some in weights):
+        return rows
+    parts = rows.split([len(some) for some in weights])
+    starts = [None] * len(weights) if uncond is None else uncond.split(1)
+    return torch.cat([_composed(*each) for each in zip(starts, parts, weights, strict=True)])
+
+
+def _composed(uncond: Tensor | None, rows: Tensor, weights: Sequence[float]) -> Tensor:
+    """Of one picture, (1, channels, ...)."""
+    if uncond is None:
+        # Weights that add up to nothing have no mean; they lead away from the first.
+        total = sum(weights)
+        uncond, weights = (rows[:1], weights) if total == 0 else (rows[:1] * 0, [one / total for one in weights])
+    made = uncond.clone()
+    for row, weight in zip(rows.split(1), weights, strict=True):
+        made += (row - uncond) * weight
+    return made
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Guided:
     """One answer of the model to a sampler's question, as a guidance function of an extension sees it.
 
     All tensors are (batch, channels, height/8, width/8) float32 and predict clean latents, but for `x`, the noisy
     latents that were asked about, at noise level `sigma`. step: from 0, of `steps`; samplers of second order ask
-    several times in one. cond, uncond: the predictions with the prompt and with the negative prompt; uncond is None
-    where guidance is off or left out. scale: the CFG scale. denoised: the two as one, by plain guidance and by the
-    functions that were called before. flow: whether x is (1 - sigma) of the clean latents and sigma of noise, as flow
-    models have it; else it is the clean latents and sigma of noise. indices, seeds: of each picture in
-    the tensors, its number in the request from 0 and its seed.
+    several times in one. cond, uncond: the predictions with the prompt (of one with AND what its texts make together)
+    and with the negative prompt; uncond is None where guidance is off or left out. scale: the CFG scale. denoised: the
+    two as one, by plain guidance and by the functions that were called before. flow: whether x is (1 - sigma) of the
+    clean latents and sigma of noise, as flow models have it; else it is the clean latents and sigma of noise. indices,
+    seeds: of each picture in the tensors, its number in the request from 0 and its seed.
     """
 
     x: Tensor

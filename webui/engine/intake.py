@@ -15,11 +15,13 @@ import torch
 from webui.core.errors import DarkroomError, OutOfMemory
 from webui.core.events import Loading, Output
 from webui.core.panels import check_loaded
+from webui.core.registry import Family, Sampler
 from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import kept_in
 from webui.engine.checkpoints.refining import find_refiner
+from webui.engine.checkpoints.tokens import Reading
 from webui.engine.conditioning import Conditioner
 from webui.engine.families.base import LoadedModel, Purpose
 from webui.engine.generate import Run, missing_batches
@@ -31,6 +33,7 @@ from webui.engine.overflows import Overflows
 from webui.engine.pipelines import Pipelines
 from webui.engine.stock.model import StockModel
 from webui.engine.texts import Pair, Texts, rewritten
+from webui.engine.wordings import Wordings, calls_of
 from webui.plugins.manager import Plugins
 
 log = logging.getLogger(__name__)
@@ -157,6 +160,7 @@ class Intake:
             request.height,
             distilled_cfg_scale=request.distilled_cfg_scale,
             clip_skip=request.clip_skip,
+            reading=Reading(request.emphasis, request.comma_padding_backtrack),
         )
         models = [model for model in run.models if not isinstance(model, StockModel)]
         if not models and (unheard := of_the_loop(self._means.plugins, request)):
@@ -167,15 +171,27 @@ class Intake:
             pictures = (batch * size + place for batch in batches for place in range(size))
             run.texts = rewritten(self._means.plugins, request, pictures) if models else {}
         own = run.texts
-        run.guides = [self._encoded(run, model, purpose, own) for model in models]
+        pairs = zip(run.models, run.checkpoints, strict=True)
+        run.guides = [
+            self._encoded(run, model, checkpoint, purpose, own)
+            for model, checkpoint in pairs
+            if not isinstance(model, StockModel)
+        ]
         # Here, since packages may be imported for it, which would hold up everybody's steps.
         self._means.backends.ready(request.attention, self._means.device, self._means.dtype)
         run.spend("encoded", time.perf_counter() - started)
         self._told.ready(run)
 
-    def _encoded(self, run: Run, model: LoadedModel, purpose: Purpose, own: dict[int, Pair]) -> Guide:
-        pipelines, texts = self._means.pipelines, Texts(self._conditioner, self._means.plugins, run.request)
-        return self._means.ladder.run(
+    def _encoded(
+        self, run: Run, model: LoadedModel, checkpoint: Checkpoint, purpose: Purpose, own: dict[int, Pair]
+    ) -> Guide:
+        pipelines, plugins = self._means.pipelines, self._means.plugins
+        sampler: Sampler = plugins.table("samplers").get(run.request.sampler_name)
+        family: Family = plugins.table("families").get(checkpoint.family)
+        calls = calls_of(run.request.steps, sampler.order)
+        wordings = Wordings(run.request, calls, emphasis=family.emphasis)
+        texts = Texts(self._conditioner, plugins, run.request, wordings)
+        guide = self._means.ladder.run(
             Shape("encode", kind_of(model.denoiser)),
             (freeing(model.device), evicting(pipelines.make_room)),
             lambda: texts.guide(model, purpose, own),
@@ -186,6 +202,9 @@ class Intake:
                 remedies=ways_out(model.device, "Choose a smaller checkpoint"),
             ),
         )
+        for note in wordings.notes:
+            self._told.note(run, note)
+        return guide
 
     def _warm(self, title: str, precisions: Mapping[str, str]) -> None:
         try:

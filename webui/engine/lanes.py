@@ -13,9 +13,9 @@ from torch import Tensor
 from webui.core.errors import DarkroomError
 from webui.core.request import GenerationRequest
 from webui.engine.attention.shortcuts import WHOLE, Shortcuts
-from webui.engine.conditioning import Timeline
+from webui.engine.conditioning import Composition, Timeline
 from webui.engine.families.base import Conditioning, LoadedModel
-from webui.engine.guidance import Guidance, Guided
+from webui.engine.guidance import Guidance, Guided, composed
 from webui.engine.hooks import LaneHooks, Patches
 from webui.engine.samplers.base import Answer, Ask, Sampling
 
@@ -43,19 +43,22 @@ class Guide:
     """
 
     model: LoadedModel
-    prompt: Timeline
+    prompt: Composition
     negative: Timeline | None
-    own: Mapping[int, tuple[Timeline, Timeline | None]] = field(default_factory=dict)
+    own: Mapping[int, tuple[Composition, Timeline | None]] = field(default_factory=dict)
 
     def of_batch(self, first: int) -> Guide:
         """The same where pictures are numbered from `first`."""
         return replace(self, own={number - first: texts for number, texts in self.own.items()}) if self.own else self
 
-    def texts(self, step: int, places: Iterable[int], negative: bool) -> list[Conditioning]:
-        """The conditionings of these pictures in a step; negative only where guidance is on."""
-        common = self.prompt, self.negative
-        chosen = (self.own.get(place, common)[negative] for place in places)
-        return [timeline.at(step) for timeline in chosen if timeline is not None]
+    def prompts(self, places: Iterable[int]) -> list[Composition]:
+        """What these pictures are to show."""
+        return [self.own[place][0] if place in self.own else self.prompt for place in places]
+
+    def negatives(self, places: Iterable[int]) -> list[Timeline]:
+        """What they are not to show; only where guidance is on."""
+        chosen = (self.own[place][1] if place in self.own else self.negative for place in places)
+        return [timeline for timeline in chosen if timeline is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,18 @@ class Lane:
     @property
     def rows(self) -> int:
         """Rows that the open ask takes in a forward pass."""
-        return self.ask.x.shape[0] * (1 if self._negative is None else 2)
+        pictures = 0 if self._negative is None else self.ask.x.shape[0]
+        return pictures + sum(len(prompt.parts) for prompt in self._prompts)
+
+    @property
+    def _places(self) -> Sequence[int]:
+        """The numbers in the batch of the pictures that the open ask is about."""
+        ask = self.ask
+        return range(ask.x.shape[0]) if ask.place is None else (ask.place.index,)
+
+    @property
+    def _prompts(self) -> list[Composition]:
+        return self._guide.prompts(self._places)
 
     @property
     def _negative(self) -> Timeline | None:
@@ -183,15 +197,21 @@ class Lane:
         self._advance(None)
 
     def conditionings(self) -> list[Conditioning]:
-        """Of each row of the open ask, in order: first those of the negative text, then those of the prompt."""
-        ask, guide = self.ask, self._guide
-        places = range(ask.x.shape[0]) if ask.place is None else (ask.place.index,)
-        prompt = guide.texts(ask.step, places, negative=False)
-        return prompt if self._negative is None else guide.texts(ask.step, places, negative=True) + prompt
+        """Of each row of the open ask: first the pictures' negative texts, then of each picture those of its prompt."""
+        rows = [one for prompt in self._prompts for one in prompt.at(self._calls)]
+        if self._negative is None:
+            return rows
+        return [timeline.at(self._calls) for timeline in self._guide.negatives(self._places)] + rows
 
     def inputs(self) -> list[Tensor]:
         """The latents of the rows, in the order of `conditionings`, as tensors to be joined."""
-        return [self.ask.x] if self._negative is None else [self.ask.x, self.ask.x]
+        x, counts = self.ask.x, [len(prompt.parts) for prompt in self._prompts]
+        rows = (
+            [x]
+            if max(counts) == 1
+            else [one.expand(n, *x.shape[1:]) for one, n in zip(x.split(1), counts, strict=True)]
+        )
+        return rows if self._negative is None else [x, *rows]
 
     def tell(self, notes: Iterable[str]) -> None:
         """Pass on sentences about how its answers are computed."""
@@ -200,10 +220,13 @@ class Lane:
 
     def answer(self, denoised: Tensor) -> None:
         """Take the predictions of this lane's rows, guide them, and run the sampler to its next ask or to its end."""
+        weights = [prompt.weights for prompt in self._prompts]
         if self._negative is None:
-            given, cond = Answer(denoised), denoised
+            cond = composed(None, denoised, weights)
+            given = Answer(cond)
         else:
-            uncond, cond = denoised.chunk(2)
+            uncond, rows = denoised.split([len(weights), len(denoised) - len(weights)])
+            cond = composed(uncond, rows, weights)
             given = Answer(self._guidance.join(uncond, cond), uncond)
         if self._hooks is not None and self._hooks.guides:
             try:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from webui.core.fields import FIELDS
+from webui.core.prompt.wording import Wording
 from webui.core.request import GenerationRequest
-from webui.engine.conditioning import Conditioner, Timeline
+from webui.engine.conditioning import Composition, Conditioner, Timeline
 from webui.engine.families.base import Conditioning, LoadedModel, Purpose
 from webui.engine.lanes import Guide
+from webui.engine.wordings import Wordings
 from webui.plugins.calls import Bound
 from webui.plugins.manager import Plugins
 
@@ -47,8 +49,12 @@ def _checked(bound: Bound, answer: Any) -> Pair:
 class Texts:
     """Encodes for one model what a job's pictures are to show."""
 
-    def __init__(self, conditioner: Conditioner, plugins: Plugins, request: GenerationRequest) -> None:
+    def __init__(
+        self, conditioner: Conditioner, plugins: Plugins, request: GenerationRequest, wordings: Wordings
+    ) -> None:
+        """wordings: reads the prompts for this model."""
         self._conditioner = conditioner
+        self._wordings = wordings
         self._request = request
         self._bounds = plugins.bound("transform_conditioning", request)
         self._changed: dict[tuple[int, bool], tuple[Conditioning, Conditioning]] = {}
@@ -57,14 +63,20 @@ class Texts:
     def guide(self, model: LoadedModel, purpose: Purpose, own: dict[int, Pair]) -> Guide:
         """The model with the texts of all pictures. own: those of pictures that have others, by number."""
         request = self._request
-        common = self._pair(model, (request.prompt, request.negative_prompt), purpose)
-        return Guide(model, *common, {index: self._pair(model, pair, purpose) for index, pair in own.items()})
+        pairs = [(request.prompt, request.negative_prompt), *own.values()]
+        read = [(self._wordings.prompt(prompt), self._wordings.negative(negative)) for prompt, negative in pairs]
+        # At a scale of 1 one text says all, but several lead away from the negative prompt.
+        composed = any(len(prompt.parts) > 1 for prompt, _ in read)
+        guided = request.cfg_scale != 1 or (composed and request.knows("negative_prompt"))
+        common, *others = [self._pair(model, pair, guided, purpose) for pair in read]
+        return Guide(model, *common, dict(zip(own, others, strict=True)))
 
-    def _pair(self, model: LoadedModel, texts: Pair, purpose: Purpose) -> tuple[Timeline, Timeline | None]:
-        prompt, negative_prompt = texts
-        asked = None if self._request.cfg_scale == 1 else negative_prompt
-        prompt_line, negative_line = self._conditioner.encode(model, prompt, asked, purpose)
-        changed = self._line(prompt_line, negative=False)
+    def _pair(
+        self, model: LoadedModel, pair: tuple[Wording, Wording], guided: bool, purpose: Purpose
+    ) -> tuple[Composition, Timeline | None]:
+        prompt, negative = pair
+        made, negative_line = self._conditioner.encode(model, prompt, negative if guided else None, purpose)
+        changed = Composition(tuple((self._line(line, negative=False), weight) for line, weight in made.parts))
         return changed, negative_line and self._line(negative_line, negative=True)
 
     def _line(self, line: Timeline, *, negative: bool) -> Timeline:

@@ -263,7 +263,6 @@ EN = {
     "became_guest": "This page is shared now. Open the one-time address that was printed at the start to be its owner.",
     "became_user": "You are signed in as {name} now.",
     "became_stranger": "The server does not know this browser any more, so what you made before is not shown.",
-    "read_as_text": "Weights like (x:1.2) and <lora:...> are read as plain text for now.",
     "no_server": "The server does not answer",
     "bad_answer": "The server's answer ({status}) could not be read. Try again.",
     "no_server_text": "The server does not answer, so nothing was done. Try again when it is back.",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Describe
 
+from webui.core.prompt.emphasis import ORIGINAL
 from webui.web.worker_schemas import WorkerOut
 
 
@@ -17,10 +18,15 @@ class Strict(BaseModel):
 
 
 class TokensRequest(Strict):
-    """The body of POST /tokens."""
+    """The body of POST /tokens: a prompt, and the values of a request that decide how it is read."""
 
     text: Annotated[str, Describe(max_length=100_000)]
     checkpoint: Annotated[str, Describe(max_length=200)] = ""
+    negative: bool = False
+    steps: Annotated[int, Describe(ge=1, le=150)] = 20
+    emphasis: Annotated[str, Describe(max_length=20)] = ORIGINAL
+    enable_prompt_comments: bool = True
+    use_old_scheduling: bool = False
 
 
 class InfotextRequest(Strict):

@@ -9,6 +9,7 @@ from transformers import CLIPTokenizer
 from tests.engine.helpers import STARTER, Loop, load_model, pixels, running, write_checkpoint
 from webui.core.errors import ModelProblem
 from webui.core.request import GenerationRequest
+from webui.engine.families.base import Purpose
 
 TEXTS = ["", "a red circle", "Ünïcode, naïve café 42 !!", "red, " * 20]
 
@@ -30,7 +31,7 @@ def test_a_chunk_is_encoded_as_diffusers_encodes_it(tiny, pipeline, text):
 @torch.inference_mode()
 def test_long_texts_are_encoded_chunk_by_chunk(tiny):
     text = "blue " * 100
-    assert tiny.chunk_count(text) == 2
+    assert tiny.chunk_count(text, Purpose(64, 64)) == 2
     context = tiny.encode(text, 3).context
     assert torch.equal(context[:, :77], tiny.encode("blue " * 75, 1).context)
     assert torch.equal(context[:, 77:154], tiny.encode("blue " * 25, 1).context)
@@ -88,7 +89,7 @@ def test_chunks_are_cut_where_transformers_cuts_tokens(tiny_checkpoint, tiny):
     for text in TEXTS:
         [chunk] = tiny._text.chunker.chunks(text)
         expected = theirs(text, padding="max_length", max_length=77, truncation=True).input_ids
-        assert list(tiny._text.chunker.padded(chunk)) == expected
+        assert list(tiny._text.chunker.padded(chunk).tokens) == expected
 
 
 def test_a_part_that_does_not_fit_its_config_is_a_sentence(tmp_path):

@@ -86,6 +86,18 @@ def test_tokens_and_infotext(alone: Site) -> None:
     client = alone.client()
     counted = client.post("/api/v1/tokens", json={"text": "a, a", "checkpoint": SHAM_NAME}).json()
     assert counted == {"tokens": 3, "limit": 75}
+    for asked, tokens, limit in (
+        ({"text": "(a:1.2), [a]"}, 3, 75),
+        ({"text": "(a)", "emphasis": "None"}, 3, 75),
+        ({"text": "a BREAK a"}, 76, 150),
+        ({"text": "[a:a a a:0.5] <lora:x:1> # a"}, 3, 75),
+        ({"text": "[a:a a a:15]", "steps": 10}, 1, 75),
+        ({"text": "a # a", "enable_prompt_comments": False}, 3, 75),
+        ({"text": "a AND a a"}, 2, 75),
+        ({"text": "a AND a a", "negative": True}, 6, 75),
+    ):
+        counted = client.post("/api/v1/tokens", json={"checkpoint": SHAM_NAME, **asked}).json()
+        assert counted == {"tokens": tokens, "limit": limit}, asked
     text = "a cat\nNegative prompt: dog\nSteps: 9, Sampler: Eulr, CFG scale: 5, Seed: 3, Size: 128x64, Odd: 1"
     read = client.post("/api/v1/infotext", json={"text": text}).json()
     assert read["values"] | {"steps": 9, "width": 128, "seed": 3, "prompt": "a cat"} == read["values"]

@@ -17,13 +17,14 @@ class Rules:
 
     calls: of the model in the sampling, which is twice its steps with samplers of second order, as A1111 counts.
     hires_calls: of the second pass, when that is what the answer is about. comments: whether `#` begins one. old: see
-    `schedule`.
+    `schedule`. composes: whether AND, and a weight behind a text, mean anything.
     """
 
     calls: int
     hires_calls: int | None = None
     comments: bool = True
     old: bool = False
+    composes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class Wording:
 def read_prompt(text: str, rules: Rules) -> Wording:
     """What a prompt says. Never fails, whatever the text is."""
     rest, networks = take_networks(_uncommented(text, rules))
-    return Wording(tuple(_part(one, rules) for one in sub_prompts(rest)), networks)
+    texts = sub_prompts(rest) if rules.composes else (SubPrompt(rest),)
+    return Wording(tuple(_part(one, rules) for one in texts), networks)
 
 
 def read_negative(text: str, rules: Rules) -> Wording:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webui.core.prompt.emphasis import fragments
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokenizer_files import T5, local_tokenizer
 from webui.engine.checkpoints.tokens import CHUNK, chunker_of
@@ -24,7 +25,10 @@ def count_flux(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
 
 def count_chroma(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
     """(tokens, room) of a prompt in Chroma; see `Family.count_tokens`."""
-    return _count(checkpoint, text, "", CHROMA_TOKENS)
+    tokenizer = local_tokenizer(checkpoint, "tokenizer", T5)
+    if tokenizer is None:
+        return len(chunker_of(checkpoint).tokens(text)), CHUNK
+    return len(tokenizer.encode(text, add_special_tokens=False).ids), CHROMA_TOKENS - 1
 
 
 def flux_tokens(checkpoint: Checkpoint) -> int:
@@ -36,7 +40,8 @@ def _count(checkpoint: Checkpoint, text: str, end: str, length: int) -> tuple[in
     there = f"text_encoder{end}" in checkpoint.parts
     # Nothing is fetched for a counter; until the tokenizer is there, or without T5, it counts CLIP's tokens.
     tokenizer = local_tokenizer(checkpoint, f"tokenizer{end}", T5) if there else None
+    words = [part.text for part in fragments(text)]
     if tokenizer is None:
-        return len(chunker_of(checkpoint).tokens(text)), CHUNK
+        return sum(len(chunker_of(checkpoint).tokens(some)) for some in words), CHUNK
     # One place is the end's.
-    return len(tokenizer.encode(text, add_special_tokens=False).ids), length - 1
+    return sum(len(tokenizer.encode(some, add_special_tokens=False).ids) for some in words), length - 1

@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from webui.core.errors import ModelProblem
+from webui.core.prompt.emphasis import ORIGINAL, Fragment, fragments
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.json_files import read_json
 
 CHUNK = 75
-# A comma at most this many tokens before a full chunk's end ends the chunk, so that phrases stay together (A1111's 20).
 COMMA_REACH = 20
+"""A comma at most this many tokens before a full chunk's end ends the chunk, so that phrases stay together (A1111)."""
 
 _CLIP_MERGES = Path(__file__).parents[1] / "data" / "clip" / "merges.txt"
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 # CLIP's cut: contractions, letters together, digits alone, the rest together.
 _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+_Token = tuple[int, float] | None
+"""A token's number with its weight; None ends a chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a text is read: how weights are used (core/prompt/emphasis.py), and how near a comma ends a full chunk."""
+
+    emphasis: str = ORIGINAL
+    comma_padding_backtrack: int = COMMA_REACH
+
+
+READING: Final = Reading()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Tokens that are encoded together, each with its weight."""
+
+    tokens: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,34 +63,63 @@ class Chunker:
         numbers: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return numbers
 
-    def chunks(self, text: str) -> list[list[int]]:
+    def chunks(self, text: str, reading: Reading = READING) -> list[Chunk]:
         """The text's tokens in chunks of at most 75, at least one; see `padded` for what the encoder takes."""
-        return split(self.tokens(text), self.comma)
+        return split(self._weighted(fragments(text, reading.emphasis)), self.comma, reading.comma_padding_backtrack)
 
-    def padded(self, chunk: Sequence[int]) -> tuple[int, ...]:
+    def cut(self, text: str, reading: Reading = READING) -> Chunk:
+        """The text's first 75 tokens, whatever BREAK says."""
+        tokens = [token for token in self._weighted(fragments(text, reading.emphasis)) if token is not None][:CHUNK]
+        return Chunk(tuple(token for token, _ in tokens), tuple(weight for _, weight in tokens))
+
+    def padded(self, chunk: Chunk) -> Chunk:
         """A chunk as the text encoder takes it: start, tokens, end, padding; 77 numbers."""
-        return (self.start, *chunk, self.end, *[self.pad] * (CHUNK - len(chunk)))
+        rest = CHUNK - len(chunk.tokens)
+        return Chunk(
+            (self.start, *chunk.tokens, self.end, *[self.pad] * rest), (1.0, *chunk.weights, 1.0, *[1.0] * rest)
+        )
+
+    def _weighted(self, parts: Iterable[Fragment]) -> Iterator[_Token]:
+        for part in parts:
+            if part.ends_chunk:
+                yield None
+            else:
+                yield from ((token, part.weight) for token in self.tokens(part.text))
 
 
-def split(tokens: Sequence[int], comma: int | None) -> list[list[int]]:
-    """Tokens in chunks of at most 75; what follows a comma near a full chunk's end moves to the next one."""
-    chunks: list[list[int]] = [[]]
+def split(tokens: Iterable[_Token], comma: int | None, reach: int = COMMA_REACH) -> list[Chunk]:
+    """Tokens in chunks of at most 75, at least one; None ends one.
+
+    Where one is full, what follows a comma at most `reach` tokens before its end moves to the next; 0 is never.
+    """
+    chunks: list[list[tuple[int, float]]] = [[]]
+    last = -1
+    """Where the newest chunk's last comma is."""
     for token in tokens:
-        full = chunks[-1]
-        if len(full) == CHUNK:
+        if token is None:
             chunks.append([])
-            commas = [i for i in range(CHUNK - COMMA_REACH, CHUNK) if full[i] == comma]
-            if commas and token != comma:
-                chunks[-1] = full[commas[-1] + 1 :]
-                del full[commas[-1] + 1 :]
+            last = -1
+            continue
+        full = chunks[-1]
+        moved: list[tuple[int, float]] = []
+        if token[0] == comma:
+            last = len(full)
+        elif len(full) == CHUNK and last >= 0 and CHUNK - last <= reach:
+            moved = full[last + 1 :]
+            del full[last + 1 :]
+        if moved or len(full) == CHUNK:
+            chunks.append(moved)
+            last = -1
         chunks[-1].append(token)
-    return chunks
+    if not chunks[-1] and len(chunks) > 1:
+        chunks.pop()
+    return [Chunk(tuple(token for token, _ in one), tuple(weight for _, weight in one)) for one in chunks]
 
 
 def count_tokens(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
     """(tokens, room): how many of the places in the prompt's chunks are taken, and how many there are."""
     chunks = chunker_of(checkpoint).chunks(text)
-    return CHUNK * (len(chunks) - 1) + len(chunks[-1]), CHUNK * len(chunks)
+    return CHUNK * (len(chunks) - 1) + len(chunks[-1].tokens), CHUNK * len(chunks)
 
 
 def chunker_of(checkpoint: Checkpoint, name: str = "tokenizer", pad: int | None = None) -> Chunker:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from webui.engine.checkpoints.catalogue import Checkpoint
+from webui.engine.checkpoints.tokens import READING, Reading
 from webui.engine.reading.base import Reader
 from webui.engine.samplers.base import ModelSchedule
 
@@ -20,6 +21,8 @@ class Purpose:
 
     distilled_cfg_scale: the guidance that models with guidance inside (Flux.1 dev) are told; others do not look.
     clip_skip: which of the text encoder's last layers describes the text, from 1; for SD1 and SD2.
+    reading: how weights and chunks are read, for families whose row says that they know emphasis.
+    adapters: what is merged into the text encoders meanwhile, equal for equal; families do not look.
     """
 
     width: int
@@ -27,6 +30,8 @@ class Purpose:
     negative: bool = False
     distilled_cfg_scale: float = 0.0
     clip_skip: int = 1
+    reading: Reading = READING
+    adapters: Hashable = ()
 
 
 class Conditioning(Protocol):
@@ -58,7 +63,7 @@ class LoadedModel(Protocol):
     denoiser: nn.Module
     """The network whose attention a backend may change."""
 
-    def chunk_count(self, text: str) -> int:
+    def chunk_count(self, text: str, purpose: Purpose) -> int:
         """How many chunks of tokens the text fills, at least 1."""
         ...
 
@@ -69,7 +74,8 @@ class LoadedModel(Protocol):
     def encode(self, text: str, chunks: int, purpose: Purpose) -> Conditioning:
         """The conditioning of a text, padded with empty chunks to `chunks`.
 
-        Equal arguments give equal bits, always.
+        text: what the prompt says at a time, with emphasis as it was typed where the family's row says that it is
+        known there, else the words alone. Equal arguments give equal bits, always.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from webui.core.errors import ModelProblem
+from webui.core.prompt.emphasis import NO_NORM, ORIGINAL
 from webui.engine.checkpoints.parts import Part
-from webui.engine.checkpoints.tokens import CHUNK, Chunker
+from webui.engine.checkpoints.tokens import READING, Chunk, Chunker, Reading
 
 Layer = Literal["last", "penultimate"]
 
@@ -31,33 +33,40 @@ class ClipText:
         inner = getattr(network, "text_model", network)
         self._final_norm: Any = inner.final_layer_norm
 
-    def states(self, text: str, chunks: int, skip: int = 1) -> Tensor:
+    def states(self, text: str, chunks: int, skip: int = 1, reading: Reading = READING) -> Tensor:
         """(1, 77 x chunks, width): the states of a text that is padded with empty chunks.
 
         skip: A1111's clip skip n takes the n-th last layer's states, after the final norm. Raises ModelProblem.
         """
-        if skip == 1:
-            return torch.cat([self._one(tokens)[0] for tokens in self._padded(text, chunks)], dim=1)
-        return torch.cat([self._earlier(tokens, skip) for tokens in self._padded(text, chunks)], dim=1)
+        one = (lambda tokens: self._one(tokens)[0]) if skip == 1 else (lambda tokens: self._earlier(tokens, skip))
+        padded = self._padded(text, chunks, reading)
+        return torch.cat([weighted(one(chunk.tokens), chunk.weights, reading) for chunk in padded], dim=1)
 
-    def states_and_pooled(self, text: str, chunks: int) -> tuple[Tensor, Tensor]:
-        """The same, and the projected state (1, width) of the first chunk's end."""
-        answers = [self._one(tokens) for tokens in self._padded(text, chunks)]
-        return torch.cat([states for states, _ in answers], dim=1), answers[0][1].text_embeds
+    def states_and_pooled(self, text: str, chunks: int, reading: Reading = READING) -> tuple[Tensor, Tensor]:
+        """The same, and the projected state (1, width) of the first chunk's end, which has no weights."""
+        padded = self._padded(text, chunks, reading)
+        answers = [self._one(chunk.tokens) for chunk in padded]
+        states = [weighted(one, chunk.weights, reading) for (one, _), chunk in zip(answers, padded, strict=True)]
+        return torch.cat(states, dim=1), answers[0][1].text_embeds
 
-    def cut(self, text: str, *, projected: bool = True) -> tuple[Tensor, Tensor]:
+    def cut(self, text: str, *, projected: bool = True, reading: Reading = READING) -> tuple[Tensor, Tensor]:
         """The states (1, 77, width) and the state (1, width) at the end of a text that is cut after 75 tokens.
 
         projected: the end's state goes through the encoder's projection; else it is the last layer's as it is.
         """
-        tokens = self.chunker.padded(self.chunker.tokens(text)[:CHUNK])
-        states, answer = self._one(tokens)
-        end: Tensor = answer.text_embeds if projected else answer.last_hidden_state[:, tokens.index(self.chunker.end)]
-        return states, end
+        chunk = self.chunker.padded(self.chunker.cut(text, reading))
+        states, answer = self._one(chunk.tokens)
+        place = chunk.tokens.index(self.chunker.end)
+        end: Tensor = answer.text_embeds if projected else answer.last_hidden_state[:, place]
+        return weighted(states, chunk.weights, reading), end
 
-    def _padded(self, text: str, chunks: int) -> list[tuple[int, ...]]:
-        own = self.chunker.chunks(text)
-        return [self.chunker.padded(chunk) for chunk in own + [[]] * (chunks - len(own))]
+    def chunk_count(self, text: str, reading: Reading = READING) -> int:
+        """How many chunks the text fills, at least 1."""
+        return len(self.chunker.chunks(text, reading))
+
+    def _padded(self, text: str, chunks: int, reading: Reading) -> list[Chunk]:
+        own = self.chunker.chunks(text, reading)
+        return [self.chunker.padded(chunk) for chunk in own + [Chunk()] * (chunks - len(own))]
 
     def _earlier(self, tokens: tuple[int, ...], skip: int) -> Tensor:
         answer = self.network(torch.tensor([tokens], device=self.network.device), output_hidden_states=True)
@@ -79,6 +88,21 @@ class ClipText:
         answer = self.network(numbers, output_hidden_states=self._layer == "penultimate")
         states: Tensor = answer.last_hidden_state if self._layer == "last" else answer.hidden_states[-2]
         return states, answer
+
+
+def weighted(states: Tensor, weights: Sequence[float], reading: Reading) -> Tensor:
+    """States (1, tokens, width) multiplied by their tokens' weights; all weights 1 are the same states, to the bit.
+
+    Emphasis mode Original then has all of them as large as before, by their mean, as A1111 does for each chunk.
+    """
+    if reading.emphasis not in (ORIGINAL, NO_NORM) or all(weight == 1.0 for weight in weights):
+        return states
+    made = states * torch.tensor(weights, device=states.device, dtype=states.dtype).view(1, -1, 1)
+    if reading.emphasis == NO_NORM:
+        return made
+    ratio = states.float().mean() / made.float().mean()
+    # Weights of nothing but 0 leave no mean to restore.
+    return made * torch.where(ratio.isfinite(), ratio, torch.ones_like(ratio)).to(states.dtype)
 
 
 def without_last_layer(part: Part) -> dict[str, int]:

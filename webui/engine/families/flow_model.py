@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.device import column
 from webui.engine.families.autoencoder import Autoencoder
+from webui.engine.families.base import Purpose
 from webui.engine.model_schedule import FlowSchedule
 
 CELL_PIXELS = 16
@@ -64,7 +65,7 @@ class FlowModel:
         self.latent_channels = int(vae.network.config.latent_channels)
         self._schedule_at = schedule_at
 
-    def chunk_count(self, text: str) -> int:
+    def chunk_count(self, text: str, purpose: Purpose) -> int:
         # Text and picture attend to each other, so every text has one length, to which it is padded or cut.
         return 1
 

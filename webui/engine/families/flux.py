@@ -32,9 +32,10 @@ class Flux(FlowModel):
         self._guided = bool(self._transformer.config.guidance_embeds)
 
     def encode(self, text: str, chunks: int, purpose: Purpose) -> FlowText:
-        _, pooled = self._clip.cut(text, projected=False)
+        _, pooled = self._clip.cut(text, projected=False, reading=purpose.reading)
         guidance = (purpose.distilled_cfg_scale or _GUIDANCE) if self._guided else None
-        return FlowText(self._t5.states(text).to(self.dtype), pooled.to(self.dtype), guidance)
+        states = self._t5.states(text, purpose.reading)
+        return FlowText(states.to(self.dtype), pooled.to(self.dtype), guidance)
 
     def _velocity(self, x: Tensor, sigmas: Tensor, context: Stacked) -> Tensor:
         height, width = x.shape[-2] // 2, x.shape[-1] // 2

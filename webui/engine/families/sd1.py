@@ -6,7 +6,7 @@ from torch import nn
 
 from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.catalogue import Checkpoint
-from webui.engine.checkpoints.tokens import chunker_of
+from webui.engine.checkpoints.tokens import READING, chunker_of
 from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.base import Purpose
 from webui.engine.families.clip_texts import ClipText
@@ -24,11 +24,12 @@ class StableDiffusion1(UNetModel):
         super().__init__(unet, vae, (text.network,), schedule, prediction)
         self._text = text
 
-    def chunk_count(self, text: str) -> int:
-        return len(self._text.chunker.chunks(text))
+    def chunk_count(self, text: str, purpose: Purpose | None = None) -> int:
+        return self._text.chunk_count(text, purpose.reading if purpose else READING)
 
     def encode(self, text: str, chunks: int, purpose: Purpose | None = None) -> TextStates:
-        return TextStates(self._text.states(text, chunks, purpose.clip_skip if purpose else 1).to(self.dtype))
+        skip, reading = (purpose.clip_skip, purpose.reading) if purpose else (1, READING)
+        return TextStates(self._text.states(text, chunks, skip, reading).to(self.dtype))
 
 
 def load(checkpoint: Checkpoint, reader: Reader) -> StableDiffusion1:

@@ -10,7 +10,7 @@ from webui.core.errors import ModelProblem
 from webui.engine.checkpoints import latent_scales
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.t5_tokens import SD3_TOKENS
-from webui.engine.checkpoints.tokens import chunker_of
+from webui.engine.checkpoints.tokens import Reading, chunker_of
 from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.base import Purpose
 from webui.engine.families.clip_texts import ClipText
@@ -52,18 +52,18 @@ class StableDiffusion3(FlowModel):
                 remedies=("Lower the size",),
             )
         small, large = self._clips
-        small_states, small_end = small.cut(text, projected=self._projects)
-        large_states, large_end = large.cut(text)
+        small_states, small_end = small.cut(text, projected=self._projects, reading=purpose.reading)
+        large_states, large_end = large.cut(text, reading=purpose.reading)
         states = torch.cat([small_states, large_states], dim=-1).to(self.dtype)
         states = functional.pad(states, (0, self._width - states.shape[-1]))
-        context = torch.cat([states, self._long(text)], dim=1)
+        context = torch.cat([states, self._long(text, purpose.reading)], dim=1)
         return FlowText(context, torch.cat([small_end, large_end], dim=-1).to(self.dtype))
 
-    def _long(self, text: str) -> Tensor:
+    def _long(self, text: str, reading: Reading) -> Tensor:
         """T5's states (1, 256, width); zeros without it, with which the model was trained too."""
         if self._t5 is None:
             return torch.zeros(1, SD3_TOKENS, self._width, device=self.device, dtype=self.dtype)
-        return self._t5.states(text).to(self.dtype)
+        return self._t5.states(text, reading).to(self.dtype)
 
     def _velocity(self, x: Tensor, sigmas: Tensor, context: Stacked) -> Tensor:
         velocity: Tensor = self._transformer(

@@ -35,12 +35,14 @@ class StableDiffusionXL(UNetModel):
         self._texts = texts
         self._refines = len(texts) == 1
 
-    def chunk_count(self, text: str) -> int:
-        return max(len(one.chunker.chunks(text)) for one in self._texts)
+    def chunk_count(self, text: str, purpose: Purpose) -> int:
+        return max(one.chunk_count(text, purpose.reading) for one in self._texts)
 
     def encode(self, text: str, chunks: int, purpose: Purpose) -> TextStates:
-        states, pooled = self._texts[-1].states_and_pooled(text, chunks)
-        context = torch.cat([*(one.states(text, chunks) for one in self._texts[:-1]), states], dim=-1)
+        reading = purpose.reading
+        states, pooled = self._texts[-1].states_and_pooled(text, chunks, reading)
+        before = (one.states(text, chunks, reading=reading) for one in self._texts[:-1])
+        context = torch.cat([*before, states], dim=-1)
         if purpose.negative and not text.strip() and not self._refines:
             # The base was trained with zeros for no text at all.
             context, pooled = torch.zeros_like(context), torch.zeros_like(pooled)

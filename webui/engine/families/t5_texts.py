@@ -8,8 +8,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from webui.core.prompt.emphasis import fragments
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.checkpoints.tokenizer_files import T5, tokenizer_for
+from webui.engine.checkpoints.tokens import READING, Reading
+from webui.engine.families.clip_texts import weighted
 from webui.engine.reading.base import Reader, wide
 
 _PAD, _END = T5.numbers["<pad>"], T5.numbers["</s>"]
@@ -31,9 +34,23 @@ class T5Text:
         network = reader.network(checkpoint.parts[f"text_encoder_{number}"], dtype=wide(reader))
         return cls(network, tokenizer, length)
 
-    def states(self, text: str) -> Tensor:
-        """(1, length, width): the last layer's states; those of the padding count, as the models were trained."""
-        tokens = [*self._tokenizer.encode(text, add_special_tokens=False).ids[: self._length - 1], _END]
-        tokens += [_PAD] * (self._length - len(tokens))
-        states: Tensor = self.network(torch.tensor([tokens], device=self.network.device)).last_hidden_state
-        return states
+    def states(self, text: str, reading: Reading = READING) -> Tensor:
+        """(1, length, width): the last layer's states; those of the padding count, as the models were trained.
+
+        Weights multiply them as they do CLIP's, as in Forge. BREAK has no meaning, since a text is one piece.
+        """
+        tokens, weights = self._tokens(text, reading)
+        rest = self._length - len(tokens)
+        numbers = torch.tensor([[*tokens, *[_PAD] * rest]], device=self.network.device)
+        return weighted(self.network(numbers).last_hidden_state, (*weights, *[1.0] * rest), reading)
+
+    def _tokens(self, text: str, reading: Reading) -> tuple[list[int], list[float]]:
+        """The tokens with their weights, the end among them."""
+        tokens: list[int] = []
+        weights: list[float] = []
+        for part in fragments(text, reading.emphasis):
+            numbers = self._tokenizer.encode(part.text, add_special_tokens=False).ids
+            tokens += numbers
+            weights += [part.weight] * len(numbers)
+        most = self._length - 1
+        return [*tokens[:most], _END], [*weights[:most], 1.0]

@@ -30,6 +30,7 @@ _SD1 = Family(
     steps=20,
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
+    emphasis=True,
     variants=_CHANNELS,
     tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD1",
@@ -50,6 +51,7 @@ _SD2 = Family(
     steps=20,
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
+    emphasis=True,
     variants=_CHANNELS,
     tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD2",
@@ -71,6 +73,7 @@ _SDXL = Family(
     steps=20,
     cfg_scale=7.0,
     variants=_CHANNELS,
+    emphasis=True,
     tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL",
 )
@@ -89,6 +92,7 @@ _SDXL_REFINER = Family(
     sizes=XL_SIZES,
     steps=20,
     cfg_scale=7.0,
+    emphasis=True,
     tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL_REFINER",
 )
@@ -141,6 +145,7 @@ _SD3 = Family(
     samplers=FLOW_SAMPLERS,
     flow=True,
     variants=(Variant("turbo", {}, {"steps": 4, "cfg_scale": 1.0}, names=("turbo",)),),
+    emphasis=True,
     tiny_decoder="taesd3",
     forms="webui.engine.checkpoints.forms.flow:SD3",
 )
@@ -167,6 +172,7 @@ _FLUX = Family(
         Variant("dev", {"guidance": True}, {"steps": 20, "cfg_scale": 1.0}, ("cfg", "distilled_cfg")),
         Variant("schnell", {"guidance": False}, {"steps": 4, "cfg_scale": 1.0}, ()),
     ),
+    emphasis=True,
     tiny_decoder="taef1",
     forms="webui.engine.checkpoints.forms.flow:FLUX",
 )

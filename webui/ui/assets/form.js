@@ -47,7 +47,6 @@
     for (const [name, value] of Object.entries(values)) if (before[name] !== value) D.problems.changed(name, value);
     // For this tab, and for the next that is opened.
     for (const store of [sessionStorage, localStorage]) D.kept.set(`form-${task}`, values, store);
-    sayPlain(task);
     countTokens(task);
     D.emit("form", task, values);
   }
@@ -62,23 +61,21 @@
     D.emit("form", task, valuesOf(task));
   }
 
-  // What other programs give a meaning to, and this one does not yet.
-  const PLAIN = /\([^()]*:\s*\d*\.?\d+\s*\)|<\w+:[^>]+>/;
-  function sayPlain(task) {
-    for (const note of document.querySelectorAll(`#tab_${task} .dk-plain`)) {
-      note.hidden = !PLAIN.test(valuesOf(task)[note.dataset.for] || "");
-    }
-  }
-
   // Tokens, asked of the server once the typing rests; a late answer to an older text is dropped.
   const asked = {};
+  // What else decides how a prompt is read.
+  const READING = ["steps", "emphasis", "enable_prompt_comments", "use_old_scheduling"];
   async function count(task, name) {
-    const text = valuesOf(task)[name] || "";
+    const values = valuesOf(task), all = { ...D.boot?.defaults, ...values, ...D.overrides?.request() };
+    const said = { negative: name !== "prompt" };
+    for (const other of READING) if (all[other] !== undefined && all[other] !== null) said[other] = all[other];
+    if (!(said.steps >= 1 && said.steps <= 150)) delete said.steps;
+    const text = values[name] || "";
     const node = document.querySelector(`#tab_${task} .dk-tokens[data-for="${name}"]`);
-    const key = `${valuesOf(task).checkpoint}\n${text}`;
+    const key = `${values.checkpoint}\n${JSON.stringify(said)}\n${text}`;
     if (!node || asked[name] === key) return;
     asked[name] = key;
-    const answer = await D.api("POST", "tokens", { text, checkpoint: valuesOf(task).checkpoint || "" }).catch(() => null);
+    const answer = await D.api("POST", "tokens", { text, checkpoint: values.checkpoint || "", ...said }).catch(() => null);
     if (asked[name] !== key) return;
     if (!answer) asked[name] = null;
     setText(node, answer ? `${answer.tokens} / ${answer.limit}` : "");

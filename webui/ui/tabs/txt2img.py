@@ -47,6 +47,7 @@ def build(page: Page) -> None:
     _connect(page, generate, paste)
     page.boot["fields"] = {row.name: _told(row) for row in page.service.fields}
     page.boot["defaults"] = page.defaults
+    page.boot["samplers"] = [(row.name, row.group) for row in page.service.registry.samplers]
 
 
 def _prompt(row: Field, lines: int, put: Any) -> None:
@@ -55,8 +56,6 @@ def _prompt(row: Field, lines: int, put: Any) -> None:
         placeholder = t(f"{row.elem_id}_placeholder")
         put(row.name, lines=lines, max_lines=lines + 9, placeholder=placeholder, elem_classes="prompt")
         area(element("span", "", class_="dk-tokens", data_for=row.name), f"txt2img_{counter}")
-        plain = said("read_as_text", "p", class_="dk-plain dk-second", data_for=row.name, hidden="")
-        area(plain, f"{TASK}_{row.elem_id}_plain")
 
 
 def _actions() -> tuple[gr.Button, gr.Button]:

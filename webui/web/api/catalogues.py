@@ -13,6 +13,7 @@ from webui.core.job import Identity
 from webui.core.panels import ENABLED, Panel
 from webui.core.registry import Sampler, Schedule
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE
+from webui.engine.checkpoints.counting import Counted
 from webui.engine.checkpoints.facts import facts_of, facts_of_file
 from webui.engine.checkpoints.suits import abilities_of
 from webui.web.access import Who
@@ -99,8 +100,9 @@ def _add_reading(router: APIRouter, service: Service) -> None:
 
     @router.post("/tokens", response_model=TokensOut, openapi_extra=describe(TokensRequest))
     async def count_tokens(body: Annotated[TokensRequest, Depends(body_of(TokensRequest))]) -> Any:
-        """How many tokens a prompt has."""
-        tokens, limit = await asyncio.to_thread(service.count_tokens, body.text, body.checkpoint)
+        """How many tokens a prompt has, of all that it ever says where it says most."""
+        said = body.model_dump(exclude={"checkpoint"})
+        tokens, limit = await asyncio.to_thread(service.count_tokens, Counted(**said), body.checkpoint)
         return {"tokens": tokens, "limit": limit}
 
     @router.post("/infotext", response_model=InfotextOut, openapi_extra=describe(InfotextRequest))

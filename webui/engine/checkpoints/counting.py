@@ -1,0 +1,40 @@
+"""Count the tokens of a prompt as it is really encoded, whatever it says of time and weights. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from webui.core.prompt.emphasis import NONE, ORIGINAL, escaped
+from webui.core.prompt.wording import Rules, read_negative, read_prompt
+from webui.core.registry import Family
+from webui.engine.checkpoints.catalogue import Checkpoint
+
+Count = Callable[[Checkpoint, str], tuple[int, int]]
+"""What a family's row names: (tokens in the text, room in the chunks they fill)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is counted: a prompt, or a negative one, as a request with these values has it encoded."""
+
+    text: str
+    negative: bool = False
+    steps: int = 20
+    emphasis: str = ORIGINAL
+    enable_prompt_comments: bool = True
+    use_old_scheduling: bool = False
+
+    def cut(self, length: int) -> Counted:
+        """The same, of so many characters at most."""
+        return replace(self, text=self.text[:length])
+
+
+def count_prompt(checkpoint: Checkpoint, family: Family, count: Count, asked: Counted) -> tuple[int, int]:
+    """(tokens, room) of that text, of all that a prompt ever is, that takes most. count: what the row names."""
+    rules = Rules(asked.steps, comments=asked.enable_prompt_comments, old=asked.use_old_scheduling)
+    wording = (read_negative if asked.negative else read_prompt)(asked.text, rules)
+    if not family.emphasis:
+        wording = wording.without_emphasis(asked.emphasis)
+    literal = family.emphasis and asked.emphasis == NONE
+    return max(count(checkpoint, escaped(text) if literal else text) for text in wording.texts)
