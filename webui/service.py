@@ -33,6 +33,8 @@ from webui.engine.work.library import Library
 from webui.extension_life.cards import Cards as ExtensionCards
 from webui.extension_life.life import Life
 from webui.extension_routes import ExtensionRoutes
+from webui.extension_settings import ExtensionSettings
+from webui.extension_switch import Switch
 from webui.extension_works import ExtensionWorks
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
@@ -80,12 +82,15 @@ class Service:
         self._scheduler = scheduler
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
-        self.extension_works = ExtensionWorks(life, extension_cards, self._reports)
+        switch = Switch(plugins, lambda: settings.current.disabled_extensions, self._take, scheduler.renew)
+        self.extension_works = ExtensionWorks(life, extension_cards, self._reports, switch)
         """Installing, switching and removing extensions, the owner's."""
+        self.extension_settings = ExtensionSettings(plugins)
+        """What the owner sets for extensions themselves."""
         self.workers = Workers(scheduler)
         self.extension_routes = ExtensionRoutes(self, plugins)
         self.picture_reading = PictureReading(self, plugins, catalogue)
-        self.scripts = Scripts(registry.scripts, self._accepted, self._put, queue, settings)
+        self.scripts = Scripts(lambda: self.registry.scripts, self._accepted, self._put, queue, settings)
         """Scripts of extensions, each for people of its level."""
 
     # Jobs
@@ -346,6 +351,10 @@ class Service:
         self._bus.publish(job.id, job.owner, told)
         self._scheduler.wake()
         return job
+
+    def _take(self, registry: Registry) -> None:
+        """Extensions were switched: these are the rows from now on."""
+        self.registry = registry
 
     def _reports(self) -> tuple[ExtensionReport, ...]:
         """What became of each extension; one that only the worker could not load is left out there."""

@@ -47,7 +47,6 @@ def build(page: Page) -> None:
     _connect(page, generate, paste)
     page.boot["fields"] = {row.name: _told(row) for row in page.service.fields}
     page.boot["defaults"] = page.defaults
-    page.boot["samplers"] = [(row.name, row.group) for row in page.service.registry.samplers]
 
 
 def _prompt(row: Field, lines: int, put: Any) -> None:
