@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from webui.core.errors import OutOfMemory
+from webui.engine.adapters.fitting import PLAIN, AdapterSet
+from webui.engine.adapters.merging import Merging
+from webui.engine.adapters.slices import Slices
 from webui.engine.attention.apply import Applied, Apply
 from webui.engine.attention.shortcuts import Shortcuts
 from webui.engine.device import is_fatal, ran_short
@@ -68,6 +71,7 @@ class Guest(Protocol):
 class _Group:
     """Lanes that may share forward passes, and what they have cost together (seconds)."""
 
+    key: GroupKey
     model: LoadedModel
     attention: str
     shortcuts: Shortcuts
@@ -75,6 +79,7 @@ class _Group:
     spent: float
     patches: Patches | None = None
     """How extensions change the model for its forward passes."""
+    adapters: AdapterSet = PLAIN
     lanes: list[Lane] = field(default_factory=list)
     calm: int = 0
     stacked: tuple[list[Conditioning], Any] | None = None
@@ -166,10 +171,12 @@ class Denoiser:
         observer: Callable[[ForwardPass], None] | None = None,
         *,
         relief: Relief | None = None,
+        merging: Merging | None = None,
     ) -> None:
         """attention: applies a backend to a network, by its name. observer: told of each forward pass.
 
         relief: what is done when a forward pass runs out of memory, beside smaller groups and cheaper attention.
+        merging: merges adapters into networks; nobody else merges any into those that are denoised with.
         """
         self._attention = attention
         self._relief = relief or Relief()
@@ -179,6 +186,7 @@ class Denoiser:
         self._guests: list[Guest] = []
         self._applied: dict[int, tuple[tuple[str, Shortcuts], Applied]] = {}
         self._pace = _Pace()
+        self._slices = Slices(merging or Merging())
 
     @property
     def busy(self) -> bool:
@@ -200,7 +208,9 @@ class Denoiser:
 
     def _group(self, lane: Lane) -> _Group:
         """A new one, for this lane."""
-        group = _Group(lane.model, lane.attention, lane.shortcuts, self._max_rows, self._least(), lane.patches)
+        key, shortcuts = lane.key, lane.shortcuts
+        group = _Group(key, lane.model, lane.attention, shortcuts, self._max_rows, self._least(), lane.patches)
+        group.adapters = lane.adapters
         height, width = _size(lane)
         shape = Shape("denoise", kind_of(lane.model.denoiser), height * width)
         group.climb = Climb(self._relief.ladder, shape, group.rungs(self._relief.evict))
@@ -222,10 +232,11 @@ class Denoiser:
         used = {id(group.model.denoiser) for group in self._groups.values()}
         for network in [known for known in self._applied if known not in used]:
             self._applied.pop(network)[1].undo()
+        self._slices.put_back(used)
 
     def turn(self) -> None:
         """Let the group or the guest have its turn that has cost least."""
-        chosen = min(self._all(), key=lambda one: one.spent)
+        chosen = min(self._ready(), key=lambda one: one.spent)
         started = time.perf_counter()
         if isinstance(chosen, _Group):
             self._answer(chosen)
@@ -241,6 +252,13 @@ class Denoiser:
     def _all(self) -> list[_Group | Guest]:
         return [*self._groups.values(), *self._guests]
 
+    def _ready(self) -> list[_Group | Guest]:
+        """All but groups that wait until others have had their time with other adapters in the same network."""
+        held = {(id(group.model.denoiser), group.adapters.key) for group in self._groups.values()}
+        waiting = self._slices.waiting
+        groups = [g for g in self._groups.values() if not waiting(g.model.denoiser, g.adapters.key, held)]
+        return [*groups, *self._guests]
+
     def _answer(self, group: _Group) -> None:
         lanes = group.next_lanes()
         try:
@@ -250,8 +268,8 @@ class Denoiser:
             if is_fatal(error):
                 raise
             self._serve_one_by_one(group, lanes, error)
-        # A handover to a refiner makes another group's member of a lane.
-        moved = [lane for lane in lanes if not lane.ended and lane.model is not group.model]
+        # A handover to a refiner makes another group's member of a lane, and so do adapters for some steps only.
+        moved = [lane for lane in lanes if not lane.ended and lane.key != group.key]
         for lane in moved:
             group.lanes.remove(lane)
             self._seat(lane)
@@ -271,6 +289,7 @@ class Denoiser:
                 lane.fail(own)
 
     def _serve(self, group: _Group, lanes: Sequence[Lane]) -> None:
+        self._slices.hold(group.model.denoiser, group.adapters.denoiser)
         self._apply_attention(group)
         x = torch.cat([part for lane in lanes for part in lane.inputs()])
         sigmas = [lane.ask.sigma for lane in lanes for _ in range(lane.rows)]

@@ -88,9 +88,9 @@ class Engine:
         self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
         self._attention = attention_of(config, self._backends)
-        self._denoiser = Denoiser(self._attention, config.max_rows, self._counts, relief=self._relief)
-        self._runs: dict[str, Run] = {}
-        self._telling = threading.Lock()
+        relief, merging = self._relief, self._pipelines.merging
+        self._denoiser = Denoiser(self._attention, config.max_rows, self._counts, relief=relief, merging=merging)
+        self._runs, self._telling = dict[str, Run](), threading.Lock()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closed, self._overflows = False, Overflows()
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows

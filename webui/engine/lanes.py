@@ -12,6 +12,8 @@ from torch import Tensor
 
 from webui.core.errors import DarkroomError
 from webui.core.request import GenerationRequest
+from webui.engine.adapters.fitting import AdapterSet
+from webui.engine.adapters.timeline import WITHOUT, AdapterTimeline
 from webui.engine.attention.shortcuts import WHOLE, Shortcuts
 from webui.engine.conditioning import Composition, Timeline
 from webui.engine.families.base import Conditioning, LoadedModel
@@ -33,23 +35,29 @@ class GroupKey:
     alone: Hashable = None
     patch: Hashable = None
     """The same for equal changes of the model by extensions."""
+    adapters: Hashable = ()
+    """The same for adapters that make the same of the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
     """A model, and the texts as it understands them. negative: None when guidance is off.
 
-    own: the texts of pictures that have others, by their number.
+    own: the texts of pictures that have others, by their number. adapters: what is merged into the model;
+    batches: the guides of those with other adapters, by the number of their first picture.
     """
 
     model: LoadedModel
     prompt: Composition
     negative: Timeline | None
     own: Mapping[int, tuple[Composition, Timeline | None]] = field(default_factory=dict)
+    adapters: AdapterTimeline = WITHOUT
+    batches: Mapping[int, Guide] = field(default_factory=dict)
 
     def of_batch(self, first: int) -> Guide:
         """The same where pictures are numbered from `first`."""
-        return replace(self, own={number - first: texts for number, texts in self.own.items()}) if self.own else self
+        guide = self.batches.get(first, self)
+        return replace(guide, own={number - first: texts for number, texts in guide.own.items()}, batches={})
 
     def prompts(self, places: Iterable[int]) -> list[Composition]:
         """What these pictures are to show."""
@@ -154,7 +162,14 @@ class Lane:
         """What decides with whom this lane shares; known once it has started. A handover changes it."""
         shape, alone = tuple(self.ask.x.shape[1:]), self if self._alone else None
         patch = self.patches.key if self.patches is not None else None
-        return GroupKey(id(self.model), self.attention, self.shortcuts, shape, alone, patch)
+        return GroupKey(id(self.model), self.attention, self.shortcuts, shape, alone, patch, self.adapters.key)
+
+    @property
+    def adapters(self) -> AdapterSet:
+        """What is merged into the model for the open ask; it may change between steps."""
+        ask = self.ask
+        step = ask.step if ask.place is None else ask.place.step
+        return self._guide.adapters.at(step / self.steps)
 
     @property
     def patches(self) -> Patches | None:
