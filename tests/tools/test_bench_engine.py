@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.engine.helpers import write_checkpoint
+from tools.bench.adapters import adapters
 from tools.bench.aside import aside
 from tools.bench.hooks import hooks
 from tools.bench.ladder import ladder
@@ -80,6 +81,11 @@ def test_each_rung_is_climbed_and_remembered(tmp_path: Path, monkeypatch: pytest
     assert len(rows) == 9 and all(row.value and row.value > 0 for row in rows)
     # Twice each, the round that warms up counted.
     assert [note.split()[-1] for note in taken] == [*["before."] * 2, *["sub-quadratic."] * 2, *["tiles."] * 2]
+
+
+def test_exchanged_adapters_are_timed_beside_the_same_by_hand() -> None:
+    rows = adapters(2, "cpu", 1, widths=(32,) * 4, steps=1)
+    assert [len(row.samples) for row in rows] == [2, 2] and all(row.value and row.value > 0 for row in rows)
 
 
 def test_hooks_are_timed_each_by_itself() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from webui.core.prompt.comments import without_comments
@@ -14,6 +14,9 @@ TYPES = ("lora", "lyco")
 
 MOST = 100
 """So many adapters one prompt may name."""
+
+DIGITS = 12
+"""Of a hash in infotexts; A1111 finds adapters by so many."""
 
 _MOST_WEIGHT = 1000.0
 
@@ -52,6 +55,15 @@ def names_in(prompts: Iterable[str], *, comments: bool = True) -> tuple[str, ...
     """The names of all adapters in these prompts, each once."""
     found = (one.name for prompt in dict.fromkeys(prompts) for one in asked_of(prompt, comments=comments)[0])
     return tuple(dict.fromkeys(found))
+
+
+def hashes_text(prompt: str, hashes: Mapping[str, str], *, comments: bool = True) -> str:
+    """The adapters of a prompt with the first digits of their hashes, as A1111 writes them into infotexts.
+
+    hashes: by name; what is not there is left out.
+    """
+    known = (name for name in names_in((prompt,), comments=comments) if name in hashes)
+    return ", ".join(f"{name.replace(',', '')}: {hashes[name][:DIGITS]}" for name in known)
 
 
 def _asked(network: Network, notes: list[str]) -> Asked:

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webui.core.errors import DarkroomError, nearest
+from webui.core.prompt.adapters import DIGITS
 from webui.engine.adapters.facts import Facts, facts_of, from_json, tensor_hash, to_json
 from webui.engine.checkpoints.headers.read import SUFFIXES
 from webui.engine.checkpoints.scan import Scanner, Seen
 from webui.engine.checkpoints.table import ModelTable
 
 log = logging.getLogger(__name__)
-
-SHORT_HASH = 12
-"""Digits of the hash in infotexts; A1111 finds adapters by so many."""
 
 # As in the catalogue of checkpoints.
 _LOOK_SECONDS, _LOOK_SHARE = 2.0, 20.0
@@ -80,7 +78,7 @@ class AdapterCatalogue:
         """The file with this name, with or without folder and ending; else the one that its training called so, or
         with this hash (twelve digits or more), where that is known. Without regard to case."""
         wanted = name.strip().replace("\\", "/").casefold()
-        files = self.all()
+        files = self.all() if wanted else ()
         for of in (_whole, _last):
             for one in files:
                 if wanted in of(one):
@@ -115,7 +113,7 @@ class AdapterCatalogue:
         return self._with_hash(digits.casefold(), self.all())
 
     def _with_hash(self, digits: str, files: Iterable[AdapterFile]) -> AdapterFile | None:
-        if len(digits) < SHORT_HASH or not set(digits) <= set("0123456789abcdef"):
+        if len(digits) < DIGITS or not set(digits) <= set("0123456789abcdef"):
             return None
         return next((one for one in files if (self._known_hash(one) or "").startswith(digits)), None)
 

@@ -1,0 +1,147 @@
+"""Merging LoRAs into a UNet of SD1.5's size: against adding the same by hand, and what pictures take longer for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+
+from tools.bench.results import Row, at_most, chance, ratio
+from webui.engine.adapters.fitting import AdapterSet, Wanted, fit
+from webui.engine.adapters.kinds import kind_of
+from webui.engine.adapters.merging import Merging
+from webui.engine.adapters.places import Atlas
+from webui.engine.adapters.weights import AdapterWeights, Module
+from webui.engine.device import choose_device, choose_dtype, set_threads
+from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.resolve import resolve
+
+SWITCH_BAR, PICTURE_BAR = 1.5, 1.1
+TRUE = (320, 640, 1280, 1280)
+RANK, STEPS = 32, 20
+_SIDE = 16
+_SCALE = 0.5
+
+
+def adapters(
+    rounds: int, device_name: str, threads: int, widths: tuple[int, ...] = TRUE, steps: int = STEPS
+) -> list[Row]:
+    """Exchanging a set for another, as a ratio of the same by hand; a picture with three LoRAs against one without.
+
+    widths: of the UNet's levels. The picture is of 128 x 128, where merging weighs most beside the steps.
+    """
+    set_threads(threads, 1)
+    device = choose_device(device_name)
+    network = _unet(widths, device, choose_dtype("auto", device))
+    atlas = Atlas(build_registry(load_plugins((), "worker")).architectures, resolve)
+    made = [_lora(network, seed) for seed in range(5)]
+    sets = [_set(network, atlas, [one]) for one in made[:2]]
+    with torch.inference_mode():
+        return [
+            _switching(network, made, sets, rounds),
+            _picture(network, _set(network, atlas, made[2:]), rounds, steps),
+        ]
+
+
+def _switching(network: nn.Module, made: list[AdapterWeights], sets: list[AdapterSet], rounds: int) -> Row:
+    originals = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    merging = Merging()
+    ours, theirs = [], []
+    for number in range(rounds + 1):
+        which = number % 2
+        merging.hold(network, sets[1 - which].denoiser)
+        ours.append(_seconds(network, lambda chosen=which: merging.hold(network, sets[chosen].denoiser)))  # type: ignore[misc]
+        merging.hold(network, None)
+        theirs.append(_seconds(network, lambda chosen=which: _by_hand(network, made[chosen], originals)))  # type: ignore[misc]
+        _by_hand(network, None, originals)
+    # The first one of each waits for memory from the system.
+    ours, theirs = ours[1:], theirs[1:]
+    samples = {"ours": ours, "by hand": theirs}
+    return at_most(
+        "exchanging one LoRA for another", ratio(ours, theirs), SWITCH_BAR, samples=samples, note=chance(ours)
+    )
+
+
+def _picture(network: nn.Module, three: AdapterSet, rounds: int, steps: int) -> Row:
+    device, dtype = next(network.parameters()).device, next(network.parameters()).dtype
+    x = torch.randn(2, 4, _SIDE, _SIDE, device=device, dtype=dtype)
+    text = torch.randn(2, 77, 768, device=device, dtype=dtype)
+    merging = Merging()
+
+    def draw(shares: AdapterSet) -> None:
+        merging.hold(network, shares.denoiser)
+        for step in range(steps):
+            network(x, step, text)
+        merging.hold(network, None)
+
+    ours, theirs = [], []
+    for _ in range(max(2, rounds // 3)):
+        theirs.append(_seconds(network, lambda: draw(AdapterSet())))
+        ours.append(_seconds(network, lambda: draw(three)))
+    name = f"a picture with three LoRAs, {steps} steps"
+    samples = {"three LoRAs": ours, "none": theirs}
+    return at_most(name, ratio(ours, theirs), PICTURE_BAR, samples=samples, note=chance(theirs))
+
+
+def _unet(widths: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> nn.Module:
+    with torch.device("meta"):
+        network: nn.Module = UNet2DConditionModel(
+            block_out_channels=widths, cross_attention_dim=768, attention_head_dim=8
+        )
+    network = network.to_empty(device=device).to(dtype).eval().requires_grad_(False)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.02)
+    return network
+
+
+def _lora(network: nn.Module, seed: int) -> AdapterWeights:
+    """A LoRA for all layers of attention, as kohya's scripts make them."""
+    generator = torch.Generator().manual_seed(seed)
+    modules = {}
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Linear) and ".transformer_blocks." in name:
+            tensors = {
+                "lora_down": torch.randn(RANK, layer.in_features, generator=generator).mul_(0.01).half(),
+                "lora_up": torch.randn(layer.out_features, RANK, generator=generator).mul_(0.01).half(),
+                "alpha": torch.tensor(RANK * _SCALE),
+            }
+            kind = kind_of(tensors)
+            assert kind is not None
+            modules[f"lora_unet_{name.replace('.', '_')}"] = Module(kind, tensors)
+    return AdapterWeights(f"made {seed}", str(seed), modules, 0)
+
+
+def _set(network: nn.Module, atlas: Atlas, made: list[AdapterWeights]) -> AdapterSet:
+    model = SimpleNamespace(networks=(network,), denoiser=network)
+    return fit(model, [Wanted(one) for one in made], atlas)[0]
+
+
+def _by_hand(network: nn.Module, adapter: AdapterWeights | None, originals: dict[str, Tensor]) -> None:
+    """The least that can be written for it: of each layer the product, scaled, added to the kept weight."""
+    for name, layer in network.named_modules():
+        module = adapter.modules.get(f"lora_unet_{name.replace('.', '_')}") if adapter else None
+        if module is not None:
+            device = layer.weight.device
+            up, down = (module.tensors[part].to(device).float() for part in ("lora_up", "lora_down"))
+            weight = originals[f"{name}.weight"].float() + (up @ down) * _SCALE
+            layer.weight.copy_(weight.to(layer.weight.dtype))
+        elif adapter is None and f"{name}.weight" in originals:
+            layer.weight.copy_(originals[f"{name}.weight"])
+
+
+def _seconds(network: nn.Module, work: Callable[[], object]) -> float:
+    device = next(network.parameters()).device
+    _wait(device)
+    started = time.perf_counter()
+    work()
+    _wait(device)
+    return time.perf_counter() - started
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
