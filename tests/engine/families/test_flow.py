@@ -17,6 +17,7 @@ from webui.engine.attention import products
 from webui.engine.attention.apply import apply
 from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.tokens import Reading
 from webui.engine.families.autoencoder import Autoencoder
 from webui.engine.families.base import Purpose
 from webui.engine.families.t5_texts import T5Text
@@ -317,3 +318,25 @@ def test_jobs_of_both_kinds_run_to_pictures(root, registry, plugins, ask):
         ]
         made = bench.make(*requests)
     assert [(p[0].width, p[0].height) for p in made] == [(96, 64), (64, 64), (64, 64)]
+
+
+@torch.inference_mode()
+def test_weights_multiply_the_vectors_of_clip_and_t5(root, registry, model):
+    made = loaded(found(write(model.tensors(), root / "weights.safetensors")), registry)
+
+    def encoded(text, mode="Original"):
+        return made.encode(text, 1, Purpose(64, 64, reading=Reading(mode)))
+
+    plain, weighted = encoded("a red circle"), encoded("a (red:3) circle", "No norm")
+    ratio = weighted.context / plain.context
+    rows = (ratio[0].nanmedian(dim=-1).values - 3.0).abs() < 1e-3
+    # One token of each text encoder whose states are in the context: SD3's CLIPs are side by side, Flux has T5's alone.
+    assert int(rows.sum()) >= 1
+    assert torch.equal(weighted.context[:, ~rows], plain.context[:, ~rows])
+    assert torch.equal(weighted.pooled, plain.pooled)
+    assert torch.equal(encoded("a (red:3) circle", "Ignore").context, plain.context)
+    assert torch.equal(encoded("a [(red)] circle").context, plain.context)
+    original = encoded("a (red:3) circle").context
+    assert not torch.equal(original, plain.context) and not torch.equal(original, weighted.context)
+    # It is read as one piece.
+    assert torch.equal(encoded("a BREAK red circle").context, encoded("a red circle").context)
