@@ -1,0 +1,83 @@
+"""LoRAs from a prompt to the accepted request and the picture's text: found, hashed, refused where they do not fit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.adapters.made import as_kohya, lora, write
+from webui.app import House
+from webui.core import infotext
+from webui.core.errors import InvalidField, InvalidRequest
+from webui.core.job import LOCAL_OWNER
+from webui.core.request import GenerationRequest
+from webui.engine.adapters.facts import tensor_hash
+
+TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+
+
+@pytest.fixture
+def folder(house: House) -> Path:
+    """The house's folder of LoRAs, with one for its checkpoint and one for SDXL."""
+    place = house.paths.model_folders.loras[0]
+    place.mkdir(parents=True, exist_ok=True)
+    write(place / "ink.safetensors", made(house))
+    write(place / "large.safetensors", lora({TO_K: (96, 2048)}, as_kohya("lora_unet"))[0])
+    return place
+
+
+def made(house: House, seed: int = 0) -> dict[str, Any]:
+    """The tensors of a LoRA for the house's checkpoint."""
+    (part,) = (p for p in house.service._catalogue.default().parts.values() if p.role == "denoiser")
+    width = part.form.facts["context_width"]
+    tensors: dict[str, Any] = lora({TO_K: (96, width)}, as_kohya("lora_unet"), seed=seed)[0]
+    return tensors
+
+
+def accepted(house: House, values: dict[str, Any]) -> GenerationRequest:
+    async def ask() -> GenerationRequest:
+        return await house.service._accepted(values, LOCAL_OWNER)
+
+    return asyncio.run(ask())
+
+
+def test_a_request_holds_the_hash_of_each_and_says_it_in_the_picture(house: House, folder: Path) -> None:
+    request = accepted(house, {"prompt": "red circle <lora:ink:0.8><lora:nobody>", "seed": 1})
+    digest = tensor_hash(folder / "ink.safetensors")
+    assert dict(request.lora_hashes) == {"ink": digest}
+    assert request.prompt == "red circle <lora:ink:0.8><lora:nobody>"
+    assert f'Lora hashes: "ink: {digest[:12]}"' in infotext.write(request)
+    assert GenerationRequest.from_json(json.loads(request.dumps())) == request
+    assert accepted(house, request.to_json()) == request
+    assert "Lora hashes" not in infotext.write(accepted(house, {"prompt": "red circle", "seed": 1}))
+
+
+def test_another_file_under_the_name_is_no_substitute(house: House, folder: Path) -> None:
+    request = accepted(house, {"prompt": "red circle <lora:ink>", "seed": 1})
+    write(folder / "ink.safetensors", made(house, seed=5))
+    house.service._catalogue.adapters.refresh()
+    with pytest.raises(Exception, match="The LoRA ink that this request was made with") as caught:
+        accepted(house, request.to_json())
+    assert caught.value.field == "prompt"  # type: ignore[attr-defined]
+    assert accepted(house, {"prompt": request.prompt, "seed": 1}).lora_hashes != request.lora_hashes
+
+
+def test_each_that_does_not_fit_is_refused_at_once(house: House, folder: Path) -> None:
+    (folder / "cut.safetensors").write_bytes((folder / "ink.safetensors").read_bytes()[:-50])
+    with pytest.raises(InvalidRequest) as caught:
+        accepted(house, {"prompt": "red circle <lora:large><lora:ink><lora:cut>"})
+    large, cut = (error.detail for error in caught.value.errors)
+    assert large.startswith("The LoRA large cannot be used with ") and large.endswith("it is for Stable Diffusion XL.")
+    assert cut.startswith("The LoRA cut cannot be used. cut.safetensors is cut off")
+    with pytest.raises(InvalidField, match="it is for Stable Diffusion XL"):
+        accepted(house, {"prompt": "red circle <lora:large>"})
+
+
+@pytest.mark.parametrize("hashes", [5, {"ink": 5}, ["ink"], {"a" * 501: ""}])
+def test_hashes_that_are_none_are_refused(house: House, hashes: Any) -> None:
+    with pytest.raises(InvalidField, match="lora_hashes must be names with hashes"):
+        accepted(house, {"prompt": "red circle", "lora_hashes": hashes})

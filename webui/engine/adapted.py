@@ -1,0 +1,72 @@
+"""A job's texts for one model, each batch's encoded with its adapters merged, and what is merged while it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+
+from webui.engine.adapters.catalogue import AdapterCatalogue
+from webui.engine.adapters.merging import Merging
+from webui.engine.adapters.prepare import Adapters, Ready
+from webui.engine.adapters.weights import AdapterStore
+from webui.engine.families.base import LoadedModel, Purpose
+from webui.engine.generate import Run, missing_batches
+from webui.engine.lanes import Guide
+from webui.engine.pipelines import Pipelines
+from webui.engine.texts import Pair, Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A worker's adapters and the text encoders that they are merged into; its own, apart from the denoisers."""
+
+    adapters: Adapters
+    merging: Merging
+
+    @classmethod
+    def of(cls, catalogue: AdapterCatalogue, pipelines: Pipelines) -> Adapted:
+        """Those that lie in a worker's folders, for its models."""
+        return cls(Adapters(catalogue, pipelines.atlas, AdapterStore()), Merging(pipelines.rest))
+
+    def guide(
+        self,
+        texts: Texts,
+        run: Run,
+        model: LoadedModel,
+        purpose: Purpose,
+        own: Mapping[int, Pair],
+        tell: Callable[[str], None],
+        *,
+        lenient: bool,
+    ) -> Guide:
+        """The model with the texts of all pictures, and the adapters that the first picture's prompt of each batch
+        names. See `Texts.guide` for `own`, and `Adapters.ready` for the rest. Raises ModelProblem.
+        """
+        request, size = run.request, run.request.batch_size
+        numbers = [batch * size for batch in missing_batches(request, run.done)]
+        firsts = {number: own.get(number, request.templates)[0] for number in numbers}
+        by_prompt = {
+            prompt: self.adapters.ready(prompt, request, model, tell, lenient=lenient)
+            for prompt in dict.fromkeys(firsts.values())
+        }
+        ready = {first: by_prompt[prompt] for first, prompt in firsts.items()}
+        common = next(iter(ready.values()), Ready())
+        alike = all(_key(one) == _key(common) for one in ready.values())
+        if alike:
+            return self._encoded(texts, model, purpose, own, common)
+        made: dict[int, Guide] = {}
+        for first, one in ready.items():
+            pictures = {number: pair for number, pair in own.items() if first <= number < first + size}
+            made[first] = self._encoded(texts, model, purpose, pictures, one)
+        return replace(made[next(iter(ready))], batches=made)
+
+    def _encoded(
+        self, texts: Texts, model: LoadedModel, purpose: Purpose, own: Mapping[int, Pair], ready: Ready
+    ) -> Guide:
+        with self.merging.texts(ready.texts) as before:
+            guide = texts.guide(model, replace(purpose, adapters=ready.texts.text_key), own, before)
+        return replace(guide, adapters=ready.denoiser)
+
+
+def _key(ready: Ready) -> Hashable:
+    return tuple((until, one.key) for until, one in ready.denoiser.entries), ready.texts.text_key
