@@ -39,6 +39,7 @@ LAYERS = (
 PARTS = {
     "__main__": "cli",
     "accept": "service",
+    "acceptance": "service",
     "cards": "service",
     "extension_settings": "service",
     "extension_switch": "service",
@@ -46,6 +47,7 @@ PARTS = {
     "instance": "service",
     "model_works": "service",
     "picture_reading": "service",
+    "prompts": "service",
     "extension_routes": "service",
     "scripts": "service",
     "serve": "app",

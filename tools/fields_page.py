@@ -29,7 +29,7 @@ def fields_page() -> str:
 def _row(row: Field) -> str:
     flags = ", ".join(f"`{flag}`" for flag in row.spellings)
     infotext = row.infotext or ("Size" if row.name in _SIZE else "")
-    default = f"`{row.default}`" if row.default != "" else "empty"
+    default = f"`{row.default}`" if row.default not in ("", ()) else "empty"
     cells = (f"`{row.name}`", row.label, _accepted(row), default, flags, infotext, row.help)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
@@ -39,6 +39,8 @@ def _accepted(row: Field) -> str:
         return "true or false"
     if row.choices:
         return f"one of {', '.join(row.choices)}"
+    if row.kind == "names":
+        return f"names of the catalogue {row.catalogue}"
     if row.kind == "choice":
         return f"a name of the catalogue {row.catalogue}"
     if row.kind == "text":

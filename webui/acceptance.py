@@ -10,8 +10,9 @@ from webui.core import infotext
 from webui.core.field import Field
 from webui.core.infotext import Parsed
 from webui.core.registry import Registry
-from webui.core.request import GenerationRequest
+from webui.core.request import LORA_HASHES, GenerationRequest, read_lora_hashes
 from webui.core.settings import SettingsStore
+from webui.engine.adapters.accepted import accepted_hashes
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.counting import Counted, count_prompt
 from webui.plugins.manager import ExtensionReport
@@ -38,6 +39,10 @@ class Acceptance:
         self._prompts = prompts
         self._reports = reports
 
+    def take(self, registry: Registry) -> None:
+        """Extensions were switched: these are the rows from now on."""
+        self._registry = registry
+
     def request(self, values: Mapping[str, Any]) -> GenerationRequest:
         """The request that these values mean. Raises InvalidField, UnknownName, ModelProblem, InvalidRequest."""
         # Of two with one name, one is loaded.
@@ -46,7 +51,11 @@ class Acceptance:
         usable = {report.name for report in reports if report.ok and report.name in self._registry.panels}
         absent = {name: why for name, why in absent.items() if name not in usable}
         parts = self._registry, self._catalogue, self._settings.current, self._fields, absent
-        return self._prompts.completed(values, lambda rest: accept.resolve(rest, *parts))
+        stored = read_lora_hashes(values.get(LORA_HASHES))
+        values = {name: value for name, value in values.items() if name != LORA_HASHES}
+        request = self._prompts.completed(values, lambda rest: accept.resolve(rest, *parts))
+        checkpoint = self._catalogue.find(request.checkpoint)
+        return request.but(lora_hashes=accepted_hashes(request, stored, checkpoint, self._catalogue.adapters))
 
     def defaults(self, checkpoint: str) -> dict[str, Any]:
         """Values of all fields for a checkpoint; "" is the chosen one."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from webui.cards import CardPlaces, Cards
 from webui.core.job import LOCAL_OWNER, Job
 from webui.core.paths import Paths
+from webui.core.prompt.style_files import StyleFiles
+from webui.core.prompt.wildcards import FileWildcards
 from webui.core.request import GenerationRequest
 from webui.core.settings import SettingsStore
 from webui.engine.cards.shelf import Shelf
@@ -38,6 +40,7 @@ from webui.jobs.scheduler import Scheduler
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
 from webui.plugins.model_sources import sources_of
+from webui.prompts import Prompts
 from webui.service import Service
 
 log = logging.getLogger(__name__)
@@ -168,6 +171,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         bus=bus,
         store=store,
         scheduler=scheduler,
+        prompts=Prompts(StyleFiles(paths.style_files), FileWildcards(lambda: paths.wildcards)),
         library=Library(lambda: catalogue, paths.models, paths.state / NAME, sources=sources_of(plugins)),
         life=life,
         extension_cards=ExtensionCards(life, paths.state, plugins.brought, loads=paths.use_extensions),

@@ -96,11 +96,11 @@ class PictureReading:
 
     def _understood(self, answer: str | Mapping[str, Any]) -> tuple[str, Parsed]:
         """(the parameters text, what it says) with names as this installation knows them."""
-        registry = self._service.registry
         if isinstance(answer, str):
             text = answer[: infotext.MAX_LENGTH]
-            return text, accept.canonical(infotext.parse(text, registry.panels), registry, self._catalogue)
-        return "", accept.canonical(_of_fields(answer), registry, self._catalogue)
+            return text, self._service.parse_infotext(text)
+        read = accept.canonical(_of_fields(answer), self._service.registry, self._catalogue)
+        return "", self._service.prompts.inferred(read)
 
 
 def _of_fields(values: Mapping[str, Any]) -> Parsed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -11,7 +12,7 @@ from typing import Any
 
 from webui.core.drawn import DRAWN, MAX_CHARACTERS, Drawn
 from webui.core.errors import InvalidField, NotAllowed, NotFound, UnknownName
-from webui.core.fields import FIELDS
+from webui.core.fields import FIELDS, MAX_SEED
 from webui.core.infotext import Parsed
 from webui.core.job import Identity
 from webui.core.prompt.comments import without_comments
@@ -77,6 +78,14 @@ class Prompts:
         if kept and kept.source == _source(request) and kept.fits(request.pictures):
             return request.but(drawn=kept)
         return self._drawn(request)
+
+    def previewed(self, values: Mapping[str, Any], count: int) -> GenerationRequest:
+        """A request for so many pictures with its texts, of values that say nothing but what these depend on.
+
+        Raises InvalidField and UnknownName.
+        """
+        request = GenerationRequest.from_values({**values, "n_iter": count})
+        return self._drawn(request if request.seed >= 0 else request.but(seed=secrets.randbelow(MAX_SEED + 1)))
 
     def _drawn(self, request: GenerationRequest) -> GenerationRequest:
         prompt, negative_prompt = self.styled(request.prompt, request.negative_prompt, request.styles)

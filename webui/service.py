@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from webui import accept
+from webui.acceptance import Acceptance
 from webui.cards import Cards
-from webui.core import infotext
 from webui.core.errors import NotAllowed, NotFound, TooMany
 from webui.core.events import Failed, Queued
 from webui.core.fields import FIELDS, ROWS, Field
@@ -28,7 +28,7 @@ from webui.core.settings import Settings, SettingsStore
 from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
-from webui.engine.checkpoints.counting import Counted, count_prompt
+from webui.engine.checkpoints.counting import Counted
 from webui.engine.work.library import Library
 from webui.extension_life.cards import Cards as ExtensionCards
 from webui.extension_life.life import Life
@@ -43,7 +43,7 @@ from webui.jobs.scheduler import Scheduler
 from webui.model_works import ModelWorks
 from webui.picture_reading import PictureReading
 from webui.plugins.manager import ExtensionReport, Plugins
-from webui.plugins.resolve import resolve
+from webui.prompts import Prompts
 from webui.scripts import Part, Scripts
 from webui.workers import Workers
 
@@ -66,6 +66,7 @@ class Service:
         bus: Bus,
         store: PictureStore,
         scheduler: Scheduler,
+        prompts: Prompts,
         library: Library,
         life: Life,
         extension_cards: ExtensionCards,
@@ -80,6 +81,9 @@ class Service:
         self._bus = bus
         self._store = store
         self._scheduler = scheduler
+        self.prompts = prompts
+        """Styles and wildcards: everybody's to use, the owner's to change."""
+        self._acceptance = Acceptance(registry, catalogue, settings, self.fields, prompts, self._reports)
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
         switch = Switch(plugins, lambda: settings.current.disabled_extensions, self._take, scheduler.renew)
@@ -137,8 +141,9 @@ class Service:
         return self._queue.positions()
 
     def notes(self, job: Job) -> list[str]:
-        """Sentences about the job that stopped nothing, as a fallback that was taken; of jobs of this start only."""
-        return self._bus.notes(job.id)
+        """Sentences about the job that stopped nothing, as a fallback that was taken, as far as they are known."""
+        own = job.request.notes if isinstance(job.request, GenerationRequest) else ()
+        return [*own, *self._bus.notes(job.id)]
 
     def reason(self, job: Job) -> str:
         """Why an active job waits again, was passed, or went before others; "" where there is nothing to say."""
@@ -261,19 +266,15 @@ class Service:
 
     def defaults(self, checkpoint: str = "") -> dict[str, Any]:
         """Values of all fields for a checkpoint (empty: the chosen one): its native size, its good step count."""
-        return accept.defaults(checkpoint, self.registry, self._catalogue, self._settings.current, self.fields)
+        return self._acceptance.defaults(checkpoint)
 
     def count_tokens(self, asked: Counted | str, checkpoint: str = "") -> tuple[int, int]:
         """(tokens in the text, room in the chunks they fill)."""
-        asked = Counted(asked) if isinstance(asked, str) else asked
-        found = accept.checkpoint_for(checkpoint, self._catalogue, self._settings.current)
-        family = self.registry.families.get(found.family)
-        cut = asked.cut(int(FIELDS["prompt"].maximum or 0))
-        return count_prompt(found, family, resolve(family.count_tokens), cut)
+        return self._acceptance.count_tokens(Counted(asked) if isinstance(asked, str) else asked, checkpoint)
 
     def parse_infotext(self, text: str) -> Parsed:
         """The fields that a parameters text carries; names are made canonical where they are known."""
-        return accept.canonical(infotext.parse(text, self.registry.panels), self.registry, self._catalogue)
+        return self._acceptance.parsed(text)
 
     def extensions(self, who: Identity) -> tuple[ExtensionReport, ...]:
         """What was found in the extension folders, loaded or not."""
@@ -336,7 +337,7 @@ class Service:
 
     async def _accepted(self, values: Mapping[str, Any], who: Identity) -> GenerationRequest:
         """The request that these values mean, if this person may ask for it now."""
-        request = await asyncio.to_thread(self._accept, values)
+        request = await asyncio.to_thread(self._acceptance.request, values)
         await asyncio.to_thread(self._store.check_writable)
         self._within_limits(request, who)
         return request
@@ -355,6 +356,7 @@ class Service:
     def _take(self, registry: Registry) -> None:
         """Extensions were switched: these are the rows from now on."""
         self.registry = registry
+        self._acceptance.take(registry)
 
     def _reports(self) -> tuple[ExtensionReport, ...]:
         """What became of each extension; one that only the worker could not load is left out there."""
@@ -367,16 +369,6 @@ class Service:
                 report = replace(report, ok=False, problem=one.problem, trace=one.trace)
             found.append(replace(report, hooks=tuple(time for time in times if time.extension == report.name)))
         return tuple(found)
-
-    def _accept(self, values: Mapping[str, Any]) -> GenerationRequest:
-        # Of two with one name, one is loaded.
-        reports = sorted(self._reports(), key=lambda report: report.ok)
-        absent = {report.name: "It has no fields." if report.ok else report.problem for report in reports}
-        usable = {report.name for report in reports if report.ok and report.name in self.registry.panels}
-        return accept.resolve(
-            *(values, self.registry, self._catalogue, self._settings.current, self.fields),
-            {name: why for name, why in absent.items() if name not in usable},
-        )
 
     def _within_limits(self, request: GenerationRequest, who: Identity) -> None:
         if who.is_owner:

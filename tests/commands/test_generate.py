@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.web.helpers import Site
 from webui.cli import main
-from webui.commands.generate import Generation
+from webui.commands.generate import Generation, command_line, request_values
 from webui.commands.session import Session
 from webui.core.errors import OutOfMemory
 from webui.core.events import Cancelled, Event, Failed, Finished
@@ -236,6 +236,20 @@ def test_every_field_has_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for field in ROWS:
         assert field.name == "prompt" or all(name in text for name in field.spellings)
+
+
+def test_styles_are_named_several_times_or_with_commas() -> None:
+    given = command_line().parse_args(["x", "--style", "a", "--styles", 'b, "c, d"'])
+    assert request_values(given)["styles"] == ["a", "b", "c, d"]
+
+
+def test_styles_and_words_drawn_stand_in_the_picture(either: Path, tmp_path: Path) -> None:
+    (either / "styles.csv").write_text("name,prompt\nPhoto,photo of {prompt}\n", "utf-8")
+    assert run(either, "a {red|red} cat", *SMALL, "--style", "Photo", "-o", str(tmp_path / "out.png")) == 0
+    assert read(tmp_path / "out.png").infotext.startswith("photo of a red cat\n")
+    assert run(either, "{red|blue}", *SMALL, "--combinatorial", "-o", str(tmp_path / "all.png")) == 0
+    made = [read(tmp_path / f"all-{number}.png").infotext.split("\n")[0] for number in (1, 2)]
+    assert made == ["red", "blue"]
 
 
 def test_a_setting_that_a_flag_makes_reaches_the_request(home: Path, tmp_path: Path) -> None:

@@ -63,11 +63,21 @@ def test_what_is_no_number_is_refused(row: Field, value: Any) -> None:
         row.check(value)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.kind not in ("int", "float")])
+@pytest.mark.parametrize("row", [row for row in ROWS if row.kind not in ("int", "float", "names")])
 @pytest.mark.parametrize("value", [7, None, ["x"], b"x"])
 def test_what_is_no_text_or_switch_is_refused(row: Field, value: Any) -> None:
     with pytest.raises(InvalidField, match="must be"):
         row.check(value)
+
+
+def test_names_are_a_list_or_a_text_with_commas_between_them() -> None:
+    row = FIELDS["styles"]
+    assert row.check(["a, b", "c"]) == ("a, b", "c")
+    assert row.check('"a, b", c') == ("a, b", "c")
+    assert row.check("") == row.check([]) == ()
+    for wrong in (7, None, {"a": 1}, [7], ["x" * 201], ["x"] * 101):
+        with pytest.raises(InvalidField):
+            row.check(wrong)
 
 
 def test_types_are_made_exact() -> None:

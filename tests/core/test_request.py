@@ -23,6 +23,10 @@ def values_of(row: Field) -> st.SearchStrategy[Any]:
         return st.sampled_from(row.choices)
     if row.kind in ("text", "choice"):
         return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+    if row.kind == "names":
+        return st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)).map(
+            tuple
+        )
     if row.kind == "bool":
         return st.booleans()
     assert row.minimum is not None and row.maximum is not None
@@ -59,7 +63,7 @@ def test_its_text_does_not_depend_on_how_it_was_made(request_: GenerationRequest
 
 
 def test_every_row_is_a_field_and_every_field_a_row_or_resolved() -> None:
-    assert set(field_names()) == set(FIELDS) | set(RESOLVED) | {"extensions"}
+    assert set(field_names()) == set(FIELDS) | set(RESOLVED) | {"extensions", "drawn", "lora_hashes"}
     assert all(getattr(GenerationRequest(), row.name) == row.default for row in ROWS)
 
 

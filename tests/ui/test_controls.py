@@ -10,7 +10,7 @@ from webui.core.registry import Registry
 from webui.ui.controls import choices_of, control
 from webui.ui.texts import EN
 
-KINDS = {"text": gr.Textbox, "choice": gr.Dropdown, "bool": gr.Checkbox}
+KINDS = {"text": gr.Textbox, "choice": gr.Dropdown, "bool": gr.Checkbox, "names": gr.Dropdown}
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.elem_id], ids=lambda row: row.name)
@@ -18,7 +18,7 @@ def test_a_row_becomes_its_component(row: Field, registry: Registry) -> None:
     made = control(row, "txt2img", row.default, choices_of(row, registry))
     assert made.elem_id == f"txt2img_{row.elem_id}"
     assert EN[made.label.key] == row.label
-    assert made.value == row.default
+    assert made.value == (list(row.default) if row.kind == "names" else row.default)
     assert made.interactive is True
     if row.kind in KINDS:
         assert isinstance(made, KINDS[row.kind])

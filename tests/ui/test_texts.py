@@ -27,8 +27,21 @@ INSIDE = (
 )
 """Texts that stand inside a sentence or a line, and so begin small."""
 UI = Path(webui.ui.__file__).parent
-COMPOSED = ("field_", "help_", "worker_", "key_", "kind_", "sort_", "card_", "task_", "works_", "merge_", "convert_")
-CATALOGUES = ("texts.py", "work_texts.py")
+COMPOSED = (
+    "field_",
+    "help_",
+    "worker_",
+    "key_",
+    "kind_",
+    "sort_",
+    "card_",
+    "task_",
+    "works_",
+    "merge_",
+    "convert_",
+    "style_",
+)
+CATALOGUES = ("texts.py", "work_texts.py", "prompt_texts.py")
 
 
 def sources() -> str:

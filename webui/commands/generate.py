@@ -19,6 +19,7 @@ from webui.commands.session import Session, open_session
 from webui.core.command_line import OF_GENERATE, Parser, path
 from webui.core.errors import DarkroomError, InvalidField, StorageProblem
 from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, event_to_json
+from webui.core.field import split_names
 from webui.core.fields import ROWS, Field
 from webui.core.flags import BY_NAME
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
@@ -95,6 +96,11 @@ def _add_field(group: Any, field: Field) -> None:
     if field.kind == "bool":
         yes_or_no = argparse.BooleanOptionalAction
         group.add_argument(*names, dest=field.name, action=yes_or_no, default=argparse.SUPPRESS, help=text)
+        return
+    if field.kind == "names":
+        text += " With commas between them, or the flag several times."
+        given: dict[str, Any] = {"action": "extend", "type": split_names, "default": argparse.SUPPRESS, "help": text}
+        group.add_argument(*names, dest=field.name, metavar="NAMES", **given)
         return
     if field.kind in ("int", "float") and field.minimum is not None:
         text += f" From {field.minimum:g} to {field.maximum:.10g}."
@@ -194,7 +200,8 @@ class Generation:
         job_id = await self._session.submit(values, script)
         self._stop_on_ctrl_c(job_id)
         # How many a script makes of its own is known when they are there.
-        several = not script and int(values.get("n_iter", 1)) * int(values.get("batch_size", 1)) > 1
+        pictures = int(values.get("n_iter", 1)) * int(values.get("batch_size", 1))
+        several = not script and (pictures > 1 or bool(values.get("combinatorial")))
         end: Event | None = None
         async for event in self._session.events(job_id):
             file = await self._write(event, several) if isinstance(event, ImageReady) else ""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from webui.core.errors import InvalidField
 
-Kind = Literal["text", "int", "float", "bool", "choice"]
+Kind = Literal["text", "int", "float", "bool", "choice", "names"]
+"""names: several of a catalogue, in order; a tuple of text."""
+
+MAX_NAMES = 100
 
 OF_EXTENSIONS = "extensions."
 """What the names of extensions' fields begin with: extensions.NAME.FIELD."""
@@ -26,7 +30,7 @@ class Field:
     default: Any
     minimum: float | None = None
     maximum: float | None = None
-    """Limits of what is accepted, inclusive. For text: the greatest length in characters."""
+    """Limits of what is accepted, inclusive. For text and each of several names: the greatest length in characters."""
     slider: tuple[float, float] | None = None
     """Range that the page's slider shows, when it is narrower than what is accepted."""
     step: float | None = None
@@ -93,6 +97,16 @@ def _check_choice(field: Field, value: Any) -> str:
     return known
 
 
+def _check_names(field: Field, value: Any) -> tuple[str, ...]:
+    # A command line has one text for all of them.
+    names = split_names(value) if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        raise field.refuse(f"must be a list of names, not {_shown(value)}.")
+    if len(names) > MAX_NAMES:
+        raise field.refuse(f"has {len(names):,} names; at most {MAX_NAMES} are taken.", "Name fewer")
+    return tuple(_check_text(field, name) for name in names)
+
+
 def _check_bool(field: Field, value: Any) -> bool:
     if not isinstance(value, bool):
         raise field.refuse(f"must be true or false, not {_shown(value)}.")
@@ -131,10 +145,22 @@ def _check_int(field: Field, value: Any) -> int:
 _CHECKS = {
     "text": _check_text,
     "choice": _check_choice,
+    "names": _check_names,
     "bool": _check_bool,
     "float": _check_number,
     "int": _check_int,
 }
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names as one text with commas between them; one with a comma or a quote of its own is quoted."""
+    return ", ".join('"' + name.replace('"', '""') + '"' if set(name) & set(',"') else name for name in names)
+
+
+def split_names(text: str) -> list[str]:
+    """The names that `join_names` joined, or a person wrote."""
+    lines = csv.reader([text.replace("\n", " ").replace("\r", " ")], skipinitialspace=True)
+    return [name.strip() for line in lines for name in line if name.strip()]
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,7 @@ from webui.core.field import Field, Kind
 from webui.core.language_fields import LANGUAGE_ROWS
 from webui.core.noise_fields import MAX_SEED, NOISE_ROWS
 from webui.core.precisions import AUTOMATIC, CHOICES, FORGE_KEY
+from webui.core.prompt_fields import PROMPT_ROWS
 from webui.core.sampler_fields import SAMPLER_ROWS, check_ends, check_rho
 from webui.core.speed_fields import SPEED_ROWS
 
@@ -39,6 +40,7 @@ ROWS: tuple[Field, ...] = (
         flags=("--negative",),
         abilities=("cfg",),
     ),
+    *PROMPT_ROWS,
     *LANGUAGE_ROWS,
     Field(
         "sampler_name",

@@ -17,6 +17,7 @@ from webui.core.language_fields import LANGUAGE_ROWS, is_read_the_old_way
 from webui.core.panel_texts import read_panels, write_panels
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
 from webui.core.precisions import FIELD_OF as PRECISION_OF
+from webui.core.prompt.adapters import hashes_text
 from webui.core.request import GenerationRequest, join_names, split_names
 from webui.core.sampler_fields import SAMPLER_ROWS
 from webui.core.speed_fields import LEAST_TILE, SPEED_ROWS, TILE_KEY
@@ -55,6 +56,11 @@ EXACT_PROMPT = "Exact prompt"
 EXACT_NEGATIVE = "Exact negative prompt"
 """Keys of our own, written only for a prompt that the plain form cannot carry (a line 'Negative prompt:' inside)."""
 
+TEMPLATE = "Template"
+NEGATIVE_TEMPLATE = "Negative Template"
+"""The dynamic-prompts extension's keys of the prompts that a picture's were drawn from."""
+
+LORAS = "Lora hashes"
 HASH_LENGTH = 10
 MAX_LENGTH = 200_000
 """Characters of a text that are read; an infotext is far shorter."""
@@ -83,7 +89,8 @@ _MINIMUM_PAIRS = 3
 _MODULE = re.compile(r"Module (\d{1,2})", re.I)
 """Forge's key of a file with a VAE or a text encoder, numbered from 1."""
 _HASHES = {"Model hash": "checkpoint_hash", "VAE hash": "vae_hash"}
-_OTHERS = ("Version", "Stopped at step", "Hashes", "Lora hashes", "TI hashes", "Template", "Negative prompt")
+_OF_FILES = ("Hashes", "Lora hashes", "TI hashes")
+_OTHERS = ("Version", "Stopped at step", *_OF_FILES, TEMPLATE, NEGATIVE_TEMPLATE, "Negative prompt")
 """Further keys that programs write."""
 
 # Bounded, so that a long line without any colon costs no more than its length.
@@ -153,6 +160,15 @@ def write(
     return _assemble(request, ordered, said | exact) if exact else text
 
 
+def with_texts(request: GenerationRequest, texts: tuple[str, str]) -> tuple[GenerationRequest, dict[str, Any]]:
+    """What `write` takes for a picture of these texts: the request with them as its prompts, and the keys that keep
+    the prompts as they were written, with their styles, where the texts are others.
+    """
+    pairs = zip((TEMPLATE, NEGATIVE_TEMPLATE), texts, request.templates, strict=True)
+    kept = {key: template for key, text, template in pairs if text != template}
+    return request.but(prompt=texts[0], negative_prompt=texts[1], drawn=None), kept
+
+
 def model_name(title: str) -> str:
     """The bare name in a checkpoint's title: 'name.safetensors [abcdef0123]' is 'name'."""
     name = _TITLE_HASH.sub("", title)
@@ -208,6 +224,7 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         "Refiner switch at": request.refiner_switch_at if _refiner(request) else "",
         **{FIELDS[name].infotext or "": _precision(request, name) for name in PRECISION_OF.values()},
         **{f"Module {number}": model_name(file_name(name)) for number, name in modules},
+        LORAS: hashes_text(request.prompt, request.lora_hashes, comments=request.enable_prompt_comments),
     }
 
 

@@ -25,6 +25,7 @@ class Options:
     """Those that flags name besides --ckpt-dir: of other programs, of VAEs, of text encoders."""
     named_folders: tuple[tuple[str, Path], ...] = ()
     """Each of these flags with the path that stands behind it."""
+    styles_files: tuple[Path, ...] = ()
     settings_path: Path | None = None
     use_extensions: bool = True
 
@@ -74,6 +75,7 @@ class Options:
             models_dir=self.models_dir,
             checkpoint_dirs=self.checkpoint_dirs,
             more_folders=self.more_folders,
+            styles_files=self.styles_files,
             settings_path=self.settings_path,
             use_extensions=self.use_extensions,
         )

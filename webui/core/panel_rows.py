@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 from webui.core.errors import DarkroomError, InvalidField, nearest
-from webui.core.field import OF_EXTENSIONS, Field, Kind
+from webui.core.field import OF_EXTENSIONS, Field
 from webui.core.panel_texts import KEY, make_key
 from webui.core.panels import ENABLED, Panel
 
@@ -67,8 +67,8 @@ def _check(row: Field) -> None:
     """Raise DarkroomError for a row that no page and no request could make sense of."""
     if not isinstance(row.name, str) or not _NAME.fullmatch(row.name):
         raise DarkroomError("A name is of small letters, digits and _, and begins with a letter.")
-    if row.kind not in get_args(Kind):
-        near = nearest(str(row.kind), get_args(Kind))
+    if row.kind not in _OF_KIND:
+        near = nearest(str(row.kind), _OF_KIND)
         raise DarkroomError(f"There is no kind '{str(row.kind)[:40]}'." + (f" Did you mean '{near}'?" if near else ""))
     for attribute in fields(Field):
         allowed = attribute.name in (*_ALWAYS, *_OF_KIND[row.kind])

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Self
 
+from webui.core.drawn import DRAWN, Drawn
 from webui.core.errors import InvalidField
+from webui.core.field import join_names, split_names
 from webui.core.fields import FIELDS, MAX_SEED, check_values
+from webui.core.frozen import FrozenMap
 from webui.core.panels import EXTENSIONS, NOTHING, Extensions, read_extensions
+
+__all__ = [
+    "DEVICE",
+    "RESOLVED",
+    "SCHEMA",
+    "GenerationRequest",
+    "check_schema",
+    "field_names",
+    "join_names",
+    "split_names",
+]
 
 SCHEMA = 1
 """Version of the JSON form. A newer one is refused by `from_json`; there is no older one yet."""
@@ -28,6 +41,9 @@ RESOLVED = (
     "abilities",
 )
 
+LORA_HASHES = "lora_hashes"
+_MOST_LORAS, _LONGEST_NAME = 1000, 500
+
 _ABILITIES = "cfg"
 """Of every model that a request was made for before it named them."""
 
@@ -39,11 +55,17 @@ class GenerationRequest:
     Filled when the request is accepted, with the names of what was chosen in `checkpoint`, `vae` and `text_encoders`:
     `checkpoint_hash` (sha256, hex), `vae_hash` and `text_encoders_hash` (of files that are not the checkpoint's own,
     else empty), the same of the refiner, and `abilities`, those of the model with commas between them: a field that
-    needs others means nothing. `extensions` holds the values of all fields of those that are on (core/panels.py).
+    needs others means nothing. `drawn` has the texts that count where styles or dynamic prompts make others of the
+    prompts, else it is None. `lora_hashes` has of each LoRA that they name, by that name, A1111's hash of its tensors
+    (sha256, hex); one that was not found is left out. `extensions` holds the values of all fields of those that are on
+    (core/panels.py).
     """
 
     prompt: str = FIELDS["prompt"].default
     negative_prompt: str = FIELDS["negative_prompt"].default
+    styles: tuple[str, ...] = FIELDS["styles"].default
+    dynamic_prompts: bool = FIELDS["dynamic_prompts"].default
+    combinatorial: bool = FIELDS["combinatorial"].default
     emphasis: str = FIELDS["emphasis"].default
     comma_padding_backtrack: int = FIELDS["comma_padding_backtrack"].default
     use_old_scheduling: bool = FIELDS["use_old_scheduling"].default
@@ -108,6 +130,8 @@ class GenerationRequest:
     refiner_hash: str = ""
     refiner_text_encoders_hash: str = ""
     abilities: str = _ABILITIES
+    drawn: Drawn | None = None
+    lora_hashes: FrozenMap[str] = field(default_factory=FrozenMap)
 
     # What every job's request is asked for: see core/job_request.py.
     workplace = DEVICE
@@ -133,11 +157,18 @@ class GenerationRequest:
         for name, value in resolved.items():
             if not isinstance(value, str) or len(value) > 100:
                 raise InvalidField(f"{name} must be a short text.", field=name)
-        return cls.from_values(values).but(**resolved)
+        drawn = read_drawn(values.pop(DRAWN, None))
+        hashes = read_lora_hashes(values.pop(LORA_HASHES, None))
+        return cls.from_values(values).but(**resolved, drawn=drawn, lora_hashes=hashes)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data that `from_json` reads back to an equal request."""
-        return {"schema": SCHEMA, **asdict(self), EXTENSIONS: self.extensions.to_json()}
+        return {
+            "schema": SCHEMA,
+            **asdict(self),
+            EXTENSIONS: self.extensions.to_json(),
+            LORA_HASHES: self.lora_hashes.to_json(),
+        }
 
     def dumps(self) -> str:
         """The JSON text, with its keys in a fixed order."""
@@ -172,6 +203,20 @@ class GenerationRequest:
         """What a person can do when it was too much for the machine."""
         return ("Lower the size or the batch size", "Choose another checkpoint", "Look into the log")
 
+    @property
+    def templates(self) -> tuple[str, str]:
+        """The prompt and negative prompt with their styles, from which the texts of pictures are drawn."""
+        return self.drawn.templates if self.drawn else (self.prompt, self.negative_prompt)
+
+    def texts_of(self, index: int) -> tuple[str, str]:
+        """The prompt and negative prompt that count for picture `index` (from 0)."""
+        return self.drawn.texts_of(index) if self.drawn else self.templates
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what was done otherwise than asked when it was accepted."""
+        return self.drawn.notes if self.drawn else ()
+
     def seed_of(self, index: int) -> int:
         """The seed of picture `index` (from 0): A1111 counts up from the first, within 32 bits; variations share it."""
         return (self.seed + (0 if self.subseed_strength else index)) % (MAX_SEED + 1)
@@ -196,17 +241,24 @@ def check_schema(schema: Any) -> None:
         )
 
 
+def read_drawn(data: Any) -> Drawn | None:
+    """What a stored request says of its texts. Raises InvalidField."""
+    return None if data is None else Drawn.from_json(data, int(FIELDS["prompt"].maximum or 0))
+
+
+def read_lora_hashes(data: Any) -> FrozenMap[str]:
+    """The hashes of adapters by name, as a stored request has them. Raises InvalidField."""
+    if data is None:
+        return FrozenMap()
+    if not isinstance(data, Mapping) or len(data) > _MOST_LORAS or not all(map(_is_short, (*data, *data.values()))):
+        raise InvalidField(f"{LORA_HASHES} must be names with hashes, {_MOST_LORAS} at most.", field=LORA_HASHES)
+    return FrozenMap(data)
+
+
+def _is_short(text: Any) -> bool:
+    return isinstance(text, str) and len(text) <= _LONGEST_NAME
+
+
 def field_names() -> tuple[str, ...]:
     """Names of all fields of a request, in order."""
     return tuple(f.name for f in fields(GenerationRequest))
-
-
-def join_names(names: Iterable[str]) -> str:
-    """Names of files as one text with commas between them; one with a comma or a quote of its own is quoted."""
-    return ", ".join('"' + name.replace('"', '""') + '"' if set(name) & set(',"') else name for name in names)
-
-
-def split_names(text: str) -> list[str]:
-    """The names that `join_names` joined, or a person wrote."""
-    lines = csv.reader([text.replace("\n", " ").replace("\r", " ")], skipinitialspace=True)
-    return [name.strip() for line in lines for name in line if name.strip()]

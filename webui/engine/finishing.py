@@ -19,9 +19,6 @@ from webui.images.metadata import write_png, wrong_in
 from webui.plugins.calls import Bound, call_of
 from webui.plugins.manager import Plugins
 
-TEMPLATE = "Template"
-NEGATIVE_TEMPLATE = "Negative Template"
-"""Keys of the prompts as the person wrote them, of a picture for which extensions wrote others."""
 _TOLD = ("image", "index", "seed", "request", "options")
 """What a post-processing function may take."""
 
@@ -75,14 +72,9 @@ def _picture(
     run: Run, index: int, image: Image.Image, stopped_at: int | None, plugins: Plugins, compress_level: int
 ) -> Picture:
     request = run.request
-    prompt, negative_prompt = (run.texts or {}).get(index, (request.prompt, request.negative_prompt))
+    said, templates = infotext.with_texts(request, (run.texts or {}).get(index, request.templates))
     extras: dict[str, Any] = {} if stopped_at is None else {"Stopped at step": stopped_at}
-    if prompt != request.prompt:
-        extras[TEMPLATE] = request.prompt
-    if negative_prompt != request.negative_prompt:
-        extras[NEGATIVE_TEMPLATE] = request.negative_prompt
-    saving = _saving(plugins, run, index, image, Saving(extras))
-    said = request.but(prompt=prompt, negative_prompt=negative_prompt)
+    saving = _saving(plugins, run, index, image, Saving(extras | templates))
     text = infotext.write(said, index, f"Darkroom {__version__}", saving.infotext, plugins.panels)
     data = write_png(image, text, request.to_json(), compress_level, index, saving.chunks)
     return Picture(index, request.seed_of(index), data, image.width, image.height, text, stopped_at)

@@ -23,6 +23,7 @@ from webui.engine.samplers.metered import metered
 from webui.engine.schedules import ScheduleOptions, handover_sigma, noise_levels, start_scale
 from webui.engine.stock.lane import Post, StockLane
 from webui.engine.stock.model import StockModel
+from webui.engine.wordings import Wordings
 from webui.plugins.builtin.stock import SAMPLER as STOCK_SAMPLER
 from webui.plugins.meter import Meter
 
@@ -176,6 +177,7 @@ def make_stock_lane(
         model,
         request,
         _seeds(run),
+        _texts(run, on_note),
         post=post,
         welcome=welcome,
         on_step=on_step,
@@ -189,6 +191,17 @@ def _seeds(run: Run) -> list[int]:
     """Those of the run's current batch."""
     first = run.batch * run.request.batch_size
     return [run.request.seed_of(index) for index in range(first, first + run.request.batch_size)]
+
+
+def _texts(run: Run, on_note: Callable[[str], None]) -> list[tuple[str, str]]:
+    """The same of the texts, as a stock pipeline takes them; what means nothing to it is told."""
+    request, own = run.request, run.texts or {}
+    first, wordings = run.batch * request.batch_size, Wordings(request, request.steps, emphasis=False)
+    pairs = (own.get(index, request.templates) for index in range(first, first + request.batch_size))
+    texts = [(wordings.as_one(prompt), wordings.as_one(negative, negative=True)) for prompt, negative in pairs]
+    for note in wordings.notes:
+        on_note(note)
+    return texts
 
 
 def _drawing(run: Run, sampler: Sampler, factor: int) -> Drawing:

@@ -15,7 +15,9 @@ import torch
 from webui.core.errors import DarkroomError, OutOfMemory
 from webui.core.events import Loading, Output
 from webui.core.panels import check_loaded
+from webui.core.prompt.adapters import names_in
 from webui.core.registry import Family, Sampler
+from webui.engine.adapted import Adapted
 from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
@@ -73,6 +75,7 @@ class Intake:
     def __init__(self, means: Means, told: Told) -> None:
         self._means, self._told = means, told
         self._conditioner = Conditioner()
+        self._adapted = Adapted.of(means.catalogue.adapters, means.pipelines)
         self._loader = ThreadPoolExecutor(1, "engine-load")
         self._encoder = ThreadPoolExecutor(1, "engine-encode")
 
@@ -166,10 +169,12 @@ class Intake:
         if not models and (unheard := of_the_loop(self._means.plugins, request)):
             names = " and ".join(f"'{name}'" for name in unheard)
             self._told.note(run, f"This model runs through its own pipeline, which {names} cannot change.")
+        if not models and names_in((request.templates[0],), comments=request.enable_prompt_comments):
+            self._told.note(run, "This model runs through its own pipeline, which LoRAs cannot change.")
         if run.texts is None:
             size, batches = request.batch_size, missing_batches(request, run.done)
             pictures = (batch * size + place for batch in batches for place in range(size))
-            run.texts = rewritten(self._means.plugins, request, pictures) if models else {}
+            run.texts = rewritten(self._means.plugins if models else None, request, pictures)
         own = run.texts
         pairs = zip(run.models, run.checkpoints, strict=True)
         run.guides = [
@@ -191,11 +196,12 @@ class Intake:
         calls = calls_of(run.request.steps, sampler.order)
         wordings = Wordings(run.request, calls, emphasis=family.emphasis)
         texts = Texts(self._conditioner, plugins, run.request, wordings)
+        told = partial(self._told.note, run)
         guide = self._means.ladder.run(
             Shape("encode", kind_of(model.denoiser)),
             (freeing(model.device), evicting(pipelines.make_room)),
-            lambda: texts.guide(model, purpose, own),
-            partial(self._told.note, run),
+            lambda: self._adapted.guide(texts, run, model, purpose, own, told, lenient=model is not run.models[0]),
+            told,
             lambda: OutOfMemory(
                 "There is not enough memory to read the prompt beside the model.",
                 field="prompt",

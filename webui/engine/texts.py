@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from webui.core.fields import FIELDS
@@ -19,14 +19,15 @@ Pair = tuple[str, str]
 """A prompt and a negative prompt."""
 
 
-def rewritten(plugins: Plugins, request: GenerationRequest, pictures: Iterable[int]) -> dict[int, Pair]:
-    """The texts of those pictures (by number) for which extensions write others. Raises ExtensionProblem."""
-    bounds = plugins.bound("transform_prompt", request)
-    if not bounds:
+def rewritten(plugins: Plugins | None, request: GenerationRequest, pictures: Iterable[int]) -> dict[int, Pair]:
+    """The texts of those pictures (by number) that have others than the request's templates: drawn from these, and
+    perhaps written anew by extensions. plugins: None where extensions are not heard. Raises ExtensionProblem.
+    """
+    bounds = plugins.bound("transform_prompt", request) if plugins else ()
+    if not bounds and not request.drawn:
         return {}
-    plain = request.prompt, request.negative_prompt
-    found = {index: _written(bounds, plain, index, request.seed_of(index)) for index in pictures}
-    return {index: texts for index, texts in found.items() if texts != plain}
+    found = {index: _written(bounds, request.texts_of(index), index, request.seed_of(index)) for index in pictures}
+    return {index: texts for index, texts in found.items() if texts != request.templates}
 
 
 def _written(bounds: Sequence[Bound], texts: Pair, index: int, seed: int) -> Pair:
@@ -60,22 +61,32 @@ class Texts:
         self._changed: dict[tuple[int, bool], tuple[Conditioning, Conditioning]] = {}
         """By the plain one's identity, each with the plain one, so that it stays."""
 
-    def guide(self, model: LoadedModel, purpose: Purpose, own: dict[int, Pair]) -> Guide:
-        """The model with the texts of all pictures. own: those of pictures that have others, by number."""
+    def guide(
+        self, model: LoadedModel, purpose: Purpose, own: Mapping[int, Pair], before: Callable[[], None] = lambda: None
+    ) -> Guide:
+        """The model with the texts of all pictures. own: those of pictures that have others, by number.
+
+        before: called before a text is encoded, perhaps several times.
+        """
         request = self._request
-        pairs = [(request.prompt, request.negative_prompt), *own.values()]
+        pairs = [request.templates, *own.values()]
         read = [(self._wordings.prompt(prompt), self._wordings.negative(negative)) for prompt, negative in pairs]
         # At a scale of 1 one text says all, but several lead away from the negative prompt.
         composed = any(len(prompt.parts) > 1 for prompt, _ in read)
         guided = request.cfg_scale != 1 or (composed and request.knows("negative_prompt"))
-        common, *others = [self._pair(model, pair, guided, purpose) for pair in read]
+        common, *others = [self._pair(model, pair, guided, purpose, before) for pair in read]
         return Guide(model, *common, dict(zip(own, others, strict=True)))
 
     def _pair(
-        self, model: LoadedModel, pair: tuple[Wording, Wording], guided: bool, purpose: Purpose
+        self,
+        model: LoadedModel,
+        pair: tuple[Wording, Wording],
+        guided: bool,
+        purpose: Purpose,
+        before: Callable[[], None],
     ) -> tuple[Composition, Timeline | None]:
         prompt, negative = pair
-        made, negative_line = self._conditioner.encode(model, prompt, negative if guided else None, purpose)
+        made, negative_line = self._conditioner.encode(model, prompt, negative if guided else None, purpose, before)
         changed = Composition(tuple((self._line(line, negative=False), weight) for line, weight in made.parts))
         return changed, negative_line and self._line(negative_line, negative=True)
 

@@ -21,6 +21,9 @@ def choices_of(field: Field, registry: Registry) -> list[str]:
     }
     if field.choices:
         return list(field.choices)
+    if field.kind == "names":
+        # The page's scripts fetch them.
+        return []
     table = tables.get(field.catalogue)
     return table.names() if table is not None else [field.default]
 
@@ -37,6 +40,8 @@ def control(field: Field, prefix: str, value: Any, choices: list[str] | None = N
     component: Component
     if field.kind == "text":
         component = gr.Textbox(**common)
+    elif field.kind == "names":
+        component = gr.Dropdown(choices=choices or [], multiselect=True, **common | {"value": list(value)})
     elif field.kind == "choice":
         component = gr.Dropdown(choices=choices or [], **common)
     elif field.kind == "bool":

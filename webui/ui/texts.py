@@ -9,6 +9,7 @@ from gradio.i18n import I18n, I18nData
 
 from webui.core.fields import ROWS
 from webui.ui.extension_texts import EXTENSION_TEXTS
+from webui.ui.prompt_texts import PROMPT_TEXTS
 from webui.ui.work_texts import WORK_TEXTS
 
 # A1111's words where it has them, letter by letter; ours elsewhere. {name} is filled in by the scripts.
@@ -285,6 +286,7 @@ EN = {
 }
 
 EN |= WORK_TEXTS
+EN |= PROMPT_TEXTS
 EN |= EXTENSION_TEXTS
 EN |= {f"field_{row.name}": row.label for row in ROWS}
 EN |= {f"help_{row.name}": row.help for row in ROWS}

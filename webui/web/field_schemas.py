@@ -8,10 +8,20 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic import Field as Describe
 
+from webui.core.drawn import DRAWN
+from webui.core.field import MAX_NAMES
 from webui.core.fields import Field
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panel, Panels
+from webui.core.request import LORA_HASHES
 
-_TYPES: dict[str, Any] = {"text": str, "choice": str, "int": int, "float": float, "bool": bool}
+_TYPES: dict[str, Any] = {
+    "text": str,
+    "choice": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "names": Annotated[list[str], Describe(max_length=MAX_NAMES)],
+}
 _JSON_TYPES = {"text": "string", "choice": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 _RESOLVED = {
@@ -23,6 +33,8 @@ _RESOLVED = {
     "abilities": "What the checkpoint understands; found anew when a request is accepted.",
 }
 """What a stored request says besides its fields (core/request.py)."""
+_DRAWN = "The texts of a stored request's pictures: they count as long as what they were made from is the same."
+_LORA_HASHES = "SHA-256 of the tensors of each LoRA that the prompts name, by that name; other files are refused."
 
 
 def request_model(rows: Iterable[Field], panels: Panels = NO_PANELS) -> type[BaseModel]:
@@ -32,7 +44,7 @@ def request_model(rows: Iterable[Field], panels: Panels = NO_PANELS) -> type[Bas
         limits: dict[str, Any] = {"description": row.help, "title": row.label}
         if row.kind in ("int", "float"):
             limits |= {"ge": row.minimum, "le": row.maximum, "multiple_of": row.multiple}
-        elif row.maximum is not None:
+        elif row.maximum is not None and row.kind != "names":
             limits["max_length"] = int(row.maximum)
         limits["json_schema_extra"] = {"default": row.default}
         fields[row.name] = (Annotated[_TYPES[row.kind] | None, Describe(**limits)], None)
@@ -42,6 +54,8 @@ def request_model(rows: Iterable[Field], panels: Panels = NO_PANELS) -> type[Bas
         Annotated[int | None, Describe(alias="schema", description="Version of the request's form.")],
         None,
     )
+    fields[DRAWN] = (Annotated[dict[str, Any] | None, Describe(description=_DRAWN)], None)
+    fields[LORA_HASHES] = (Annotated[dict[str, str] | None, Describe(description=_LORA_HASHES)], None)
     for name, said in _RESOLVED.items():
         fields[name] = (Annotated[str | None, Describe(max_length=100, description=said)], None)
     model: type[BaseModel] = create_model("JobRequest", __config__=ConfigDict(extra="forbid"), **fields)

@@ -16,19 +16,26 @@ _AS_ASKED = {"clean_caption": False, "use_resolution_binning": False, "guidance_
 
 
 def arguments(
-    row: StockClass, takes: Container[str], request: GenerationRequest, seeds: Sequence[int], device: torch.device
+    row: StockClass,
+    takes: Container[str],
+    request: GenerationRequest,
+    seeds: Sequence[int],
+    device: torch.device,
+    texts: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """The arguments for one batch, of those that the class takes; each picture has a generator of its own.
 
     takes: the names of its parameters. seeds: one for each picture. device: the pipeline's, where noise is drawn if the
-    request says so.
+    request says so. texts: prompt and negative prompt of each picture; none where all have the request's templates.
     """
     count = len(seeds)
     place = place_of(request.randn_source, device)
-    at_once = "num_images_per_prompt" in takes
+    texts = texts or [request.templates] * count
+    at_once = "num_images_per_prompt" in takes and len(set(texts)) == 1
+    prompts, negatives = ([text[place] for text in texts] for place in (0, 1))
     given: dict[str, Any] = {
-        "prompt": request.prompt if at_once else [request.prompt] * count,
-        "num_images_per_prompt": count,
+        "prompt": prompts[0] if at_once else prompts,
+        "num_images_per_prompt": count if at_once else 1,
         row.steps_as: request.steps,
         "width": request.width,
         "height": request.height,
@@ -37,7 +44,7 @@ def arguments(
         **_AS_ASKED,
     }
     if row.negative:
-        given["negative_prompt"] = request.negative_prompt if at_once else [request.negative_prompt] * count
+        given["negative_prompt"] = negatives[0] if at_once else negatives
     if row.embedded_as:
         given[row.embedded_as] = request.distilled_cfg_scale
     if row.scale_as:

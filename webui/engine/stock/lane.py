@@ -35,6 +35,7 @@ class StockLane:
         model: StockModel,
         request: GenerationRequest,
         seeds: Sequence[int],
+        texts: Sequence[tuple[str, str]] = (),
         *,
         post: Post,
         welcome: Callable[[StockLane], None],
@@ -45,7 +46,7 @@ class StockLane:
     ) -> None:
         """post: see `Post`. welcome: called on the loop's thread when the computation waits for a turn.
 
-        relief: what is done when memory runs out. on_note: hears of it, on the loop's thread.
+        texts: see `StockModel.draw`. relief: what is done when memory runs out. on_note: hears of it, on the loop's thread.
         """
         self.model = model
         self._stages = model.stages(request.steps, len(seeds))
@@ -54,7 +55,7 @@ class StockLane:
         self.spent = 0.0
         """Seconds of the device, as the denoiser counts them."""
         self.ended = False
-        self._request, self._seeds = request, tuple(seeds)
+        self._request, self._seeds, self._texts = request, tuple(seeds), tuple(texts)
         self._post, self._on_step, self._on_end, self._on_note = post, on_step, on_end, on_note
         self._relief = relief or Relief()
         self._turns = Turns(lambda: post(lambda: welcome(self)))
@@ -149,7 +150,7 @@ class StockLane:
         self._stages = self.model.stages(self._request.steps, len(self._seeds))
         self._until = self._done if self._cut else 0
         self._before, self._done, self._newest = 0, 0, None
-        return tuple(self.model.draw(self._request, self._seeds, self, tiled=self._tiled))
+        return tuple(self.model.draw(self._request, self._seeds, self, texts=self._texts, tiled=self._tiled))
 
     def _tile(self) -> int:
         if self._tiled or not self.model.tiles:

@@ -62,11 +62,18 @@ class StockModel:
         return hasattr(self._vae, "enable_tiling")
 
     def draw(
-        self, request: GenerationRequest, seeds: Sequence[int], watcher: Watcher, *, tiled: bool = False
+        self,
+        request: GenerationRequest,
+        seeds: Sequence[int],
+        watcher: Watcher,
+        *,
+        texts: Sequence[tuple[str, str]] = (),
+        tiled: bool = False,
     ) -> list[Image.Image]:
         """A batch of pictures, one for each seed; what happens on the way is told to `watcher`. One call at a time.
 
-        tiled: its autoencoder decodes by tiles, and one picture after the other.
+        texts: of each picture, its prompt and negative prompt; none where all have the request's templates. tiled: its
+        autoencoder decodes by tiles, and one picture after the other.
 
         A run that is cut short may give fewer: the first ones. Raises InvalidField for what the class refuses, and
         whatever the watcher and the networks raise.
@@ -76,9 +83,11 @@ class StockModel:
             self.parts[_GUIDER].guidance_scale = scale(self.row, request.cfg_scale)
         images: list[Image.Image] = []
         with self._by_tiles(tiled), watched(self.parts, watcher, self._decoding) as is_cut:
-            for some in [[seed] for seed in seeds] if self.row.more_steps else [seeds]:
+            size = 1 if self.row.more_steps else len(seeds)
+            for first in range(0, len(seeds), size):
                 if not is_cut():
-                    images += self._call(arguments(self.row, self._takes, request, some, self.device))
+                    some, own = seeds[first : first + size], texts[first : first + size]
+                    images += self._call(arguments(self.row, self._takes, request, some, self.device, own))
         return [image.convert("RGB") for image in images]
 
     @contextmanager

@@ -196,9 +196,10 @@ class _Run:
 
 def paint(request: GenerationRequest, index: int) -> Image.Image:
     """Picture `index` of the request: cells in shades of the colour that the prompt names first (else grey)."""
-    named = next((word for word in request.prompt.lower().split() if word in ImageColor.colormap), "gray")
+    prompt, negative_prompt = request.texts_of(index)
+    named = next((word for word in prompt.lower().split() if word in ImageColor.colormap), "gray")
     colour = ImageColor.getrgb(named)[:3]
-    text = f"{request.prompt}\n{request.negative_prompt}\n{request.seed_of(index)}\n{request.width}x{request.height}"
+    text = f"{prompt}\n{negative_prompt}\n{request.seed_of(index)}\n{request.width}x{request.height}"
     shades = hashlib.shake_256(text.encode()).digest(_CELLS * _CELLS)
     small = Image.new("RGB", (_CELLS, _CELLS))
     small.putdata([tuple(round(c * (0.9 + shade / 2550)) for c in colour) for shade in shades])
@@ -207,7 +208,8 @@ def paint(request: GenerationRequest, index: int) -> Image.Image:
 
 def _picture(request: GenerationRequest, index: int, stopped_at: int | None, panels: Panels) -> Picture:
     seed = request.seed_of(index)
-    text = infotext.write(request, index, __version__, panels=panels)
+    said, templates = infotext.with_texts(request, request.texts_of(index))
+    text = infotext.write(said, index, __version__, templates, panels)
     data = write_png(paint(request, index), text, request.to_json(), index=index)
     return Picture(index, seed, data, request.width, request.height, text, stopped_at)
 

@@ -255,8 +255,9 @@ class _ScriptRun:
 
     def _picture(self, index: int, image: Image.Image, saving: Saving) -> Picture:
         request = self._request.request
-        script = {"Script": self._row.title, **saving.infotext}
-        text = infotext.write(request, 0, f"Darkroom {__version__}", script, self._desk.plugins.panels)
+        said, templates = infotext.with_texts(request, request.texts_of(0))
+        extras = {"Script": self._row.title, **templates, **saving.infotext}
+        text = infotext.write(said, 0, f"Darkroom {__version__}", extras, self._desk.plugins.panels)
         try:
             data = write_png(image, text, request.to_json(), chunks=saving.chunks)
         except (OSError, ValueError) as error:

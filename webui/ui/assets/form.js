@@ -112,7 +112,7 @@
       D.overrides.use(own);
       D.panels.use(extensions);
     }
-    const names = Object.keys(unknown).filter((name) => !["Version", "Model", "Model hash", "Stopped at step"].includes(name));
+    const names = Object.keys(unknown).filter((name) => !["Version", "Model", "Model hash", "Stopped at step", "Template", "Negative Template"].includes(name));
     const left = names.length ? t("paste_unknown", { names: names.join(", ") }) : "";
     const model = unknown.Model ? t("paste_model", { name: unknown.Model }) : "";
     if (left || model) D.shell.notice([model, left].filter(Boolean).join(" · "));

@@ -37,7 +37,7 @@ def build(page: Page) -> None:
             for name, lines in (("prompt", 3), ("negative_prompt", 2)):
                 _prompt(rows[name], lines, put)
         with gr.Column(elem_id="txt2img_actions"):
-            generate, paste = _actions()
+            generate, paste = _actions(put)
     with gr.Row(elem_id="txt2img_main"):
         with gr.Column(elem_id="txt2img_settings"):
             _settings(put)
@@ -57,8 +57,10 @@ def _prompt(row: Field, lines: int, put: Any) -> None:
         area(element("span", "", class_="dk-tokens", data_for=row.name), f"txt2img_{counter}")
 
 
-def _actions() -> tuple[gr.Button, gr.Button]:
-    """Generate and the verbs in one box of one height, and the small tools under it; returns Generate and Paste.
+def _actions(put: Any) -> tuple[gr.Button, gr.Button]:
+    """Generate and the verbs in one box of one height, the small tools and the styles under it.
+
+    Returns Generate and Paste.
 
     The other buttons need no values, so the scripts listen to them by their ids.
     """
@@ -70,6 +72,10 @@ def _actions() -> tuple[gr.Button, gr.Button]:
         paste = gr.Button(t("paste"), elem_id="paste", size="sm")
         gr.Button(t("clear"), elem_id="txt2img_clear_prompt", size="sm")
         gr.Button(t("forever"), elem_id="txt2img_generate_forever", size="sm")
+    with gr.Row(elem_id="txt2img_styles_row"):
+        put("styles")
+        gr.Button(t("style_apply"), elem_id="txt2img_style_apply", size="sm")
+        gr.Button(t("style_edit"), elem_id="txt2img_styles_edit_button", size="sm")
     return generate, paste
 
 
@@ -102,6 +108,9 @@ def _settings(put: Any) -> None:
     with gr.Accordion(t("refiner"), open=False, elem_id="txt2img_enable"), gr.Row(elem_classes="dk-pair"):
         put("refiner_checkpoint")
         put("refiner_switch_at")
+    with gr.Accordion(t("dynamic"), open=False, elem_id="txt2img_dynamic"), gr.Row(elem_classes="dk-pair"):
+        put("dynamic_prompts")
+        put("combinatorial")
 
 
 def _extras(put: Any) -> None:

@@ -222,6 +222,8 @@ def _choices(catalogue: str | None, service: Service, who: Identity) -> list[str
             return [AUTOMATIC, NONE, *(file.name for file in service.modules(who) if file.role == "vae")]
         case "attention":
             return registry.attention.names()
+        case "styles":
+            return [style.name for style in service.prompts.styles().styles]
         case "checkpoints":
             return [checkpoint.title for checkpoint in service.checkpoints(who)]
         case _:

@@ -1,0 +1,27 @@
+"""The words of styles and dynamic prompts on the page; A1111's where it has them."""
+
+from __future__ import annotations
+
+PROMPT_TEXTS = {
+    "style_apply": "Apply",
+    "style_apply_title": "Apply all selected styles to prompts, and clear the list",
+    "style_edit": "Edit",
+    "style_edit_title": "Edit styles",
+    "styles_applied": "The styles stand in the prompts now",
+    "styles_no_choice": "No style is selected",
+    "styles_dialog": "Styles",
+    "styles_new": "New style",
+    "style_choose": "Style",
+    "style_name": "Name",
+    "style_prompt": "Prompt",
+    "style_negative_prompt": "Negative prompt",
+    "style_place": "{prompt} stands for the prompt; without it the style is put behind it.",
+    "style_file": "File",
+    "style_take": "Take the prompts of the form",
+    "style_save": "Save",
+    "style_delete": "Delete",
+    "style_sure": "Delete it?",
+    "style_saved": "Saved {name}",
+    "style_deleted": "Deleted {name}",
+    "dynamic": "Dynamic prompts",
+}
