@@ -105,14 +105,9 @@ def carried() -> list[str]:
 
     Options of prompts, samplers and speed, which are said where they were changed, have tests of their own.
     """
-    return [
-        row.name for row in ROWS if row.infotext and row.name not in {*OPTIONS, *SPEED_OPTIONS, *LANGUAGE_OPTIONS}
-    ] + [
-        "prompt",
-        "negative_prompt",
-        "width",
-        "height",
-    ]
+    others = {*OPTIONS, *SPEED_OPTIONS, *LANGUAGE_OPTIONS}
+    said = [row.name for row in ROWS if row.infotext and row.name not in others]
+    return [*said, "prompt", "negative_prompt", "width", "height"]
 
 
 def expect_noise(request_: GenerationRequest, index: int, expected: dict[str, Any]) -> None:
