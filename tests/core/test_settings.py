@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,32 @@ from webui.core.errors import InvalidField, NotAllowed, StorageProblem
 from webui.core.language_fields import LANGUAGE_OPTIONS
 from webui.core.paths import PROGRAM_DIR
 from webui.core.sampler_fields import OPTIONS, setting_of
+from webui.core.setting_rows import SPEED
 from webui.core.settings import Settings, SettingsStore, check_settings, environment_values
 from webui.core.speed_fields import SPEED_OPTIONS
 
 OF_FIELDS = {setting_of(name): row for name, row in {**OPTIONS, **SPEED_OPTIONS, **LANGUAGE_OPTIONS}.items()}
+
+
+SPEEDS = [
+    name
+    for name, info in Settings.model_fields.items()
+    if isinstance(extra := info.json_schema_extra, dict) and extra["section"] == SPEED
+]
+OFF = {"cfg_end": 1.0}
+"""What stands for off where it is not 0 or False."""
+NUMBERS = {"hypertile_max_depth_unet", "hypertile_max_tile_unet", "hypertile_swap_size_unet"}
+"""How an option that is off by itself would work."""
+
+
+@pytest.mark.parametrize("name", sorted(set(SPEEDS) - NUMBERS))
+def test_each_speed_option_is_off_and_its_help_names_what_it_costs_and_whose_it_is(name: str) -> None:
+    info = Settings.model_fields[name]
+    assert info.default == OFF.get(name, False)
+    said = str(info.description)
+    assert re.search(r"\([^()]*(A1111's|torch\.|diffusers'|HyperTile by|20\d\d)[^()]*\)\.$", said), "its source"
+    costs = "differ|change|detail|lost|further from|variety"
+    assert re.search(costs, said), "what it does to the picture"
 
 
 @pytest.fixture

@@ -184,16 +184,16 @@ class Settings(BaseModel):
         False,
         title="Channels last (--opt-channelslast)",
         description="Lay the weights of convolutions out in memory with the channels side by side, which many cards "
-        "are quicker with in half precision (on a CPU up to 6 % of a step). Pictures differ by rounding alone "
-        "(torch.channels_last).",
+        "are quicker with in half precision (on a CPU up to 6 % of a step); some are slower with it in "
+        "fp32. Pictures differ by rounding alone (torch.channels_last).",
         json_schema_extra=_row(SPEED, restart=True),
     )
     fuse_qkv_projections: bool = Field(
         False,
         title="Fused projections",
         description="UNets compute queries, keys and values of attention in one product in place of three: a little "
-        "faster where launching kernels takes time. Pictures differ by rounding alone (diffusers' "
-        "fuse_qkv_projections).",
+        "faster where launching kernels takes time. What changes one of the three by itself cannot any more. Pictures "
+        "differ by rounding alone (diffusers' fuse_qkv_projections).",
         json_schema_extra=_row(SPEED, restart=True),
     )
     compile_repeated_blocks: bool = Field(

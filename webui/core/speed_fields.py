@@ -36,7 +36,8 @@ SPEED_ROWS: tuple[Field, ...] = (
         "s_min_uncond_all",
         "bool",
         "Negative Guidance minimum sigma all steps",
-        "Leave CFG out of each step below that level, not of every other one: faster, and less like the picture.",
+        "Leave CFG out of each step below that level, not of every other one: faster, and further from the picture "
+        "(A1111's NGMS).",
         False,
         infotext="NGMS all steps",
         group=SPEED,
@@ -46,7 +47,7 @@ SPEED_ROWS: tuple[Field, ...] = (
         "skip_early_cond",
         "Ignore negative prompt during early sampling",
         "CFG begins after this share of the steps; 0 is off. Each step without it costs half. The composition changes, "
-        "often to more variety.",
+        "often to more variety (A1111's Skip Early CFG).",
         0.0,
         (0.0, 1.0),
         "Skip Early CFG",
@@ -56,8 +57,8 @@ SPEED_ROWS: tuple[Field, ...] = (
     number_field(
         "cfg_end",
         "Guidance end",
-        "CFG ends after this share of the steps; 1 is off. Each step without it costs half. With the one above: "
-        "guidance in an interval (Kynkäänniemi et al. 2024).",
+        "CFG ends after this share of the steps; 1 is off. Each step without it costs half. Fine detail follows the "
+        "prompt less. With the one above: guidance in an interval (Kynkäänniemi et al. 2024).",
         1.0,
         (0.0, 1.0),
         "Guidance end",
