@@ -105,10 +105,14 @@ def test_switches_and_the_bin(serve: Serve, open_page: Open, house: Path) -> Non
     switch = swirls.get_by_role("switch")
     expect(switch).to_be_checked()
     switch.click()
-    expect(swirls.locator(".dk-state")).to_have_text("Off from the next start on")
+    expect(swirls.locator(".dk-state")).to_have_text("Off")
+    expect(page.locator("#dk_notices")).to_contain_text(
+        "Swirls is off. This page leaves it out once it is loaded again."
+    )
     assert server.house and server.house.settings.current.disabled_extensions == ("swirls",)
     switch.click()
     expect(swirls.locator(".dk-state")).to_have_text("Loaded")
+    expect(page.locator("#dk_notices").get_by_role("button", name="Load again").first).to_be_visible()
     expect(page.locator("#extensions_restart")).not_to_be_visible()
     swirls.get_by_role("button", name="Details").click()
     swirls.get_by_role("button", name="Remove").click()
@@ -187,3 +191,38 @@ def test_an_action_is_seen_after_the_page_is_read_anew(serve: Serve, open_page: 
     shown.get_by_role("button", name="Stop").click()
     expect(shown).not_to_be_visible()
     expect(page.locator("#dk_notices")).to_contain_text("It was stopped")
+
+
+SETTINGS = """
+from webui.extend import Setting, hookimpl
+
+@hookimpl
+def settings():
+    return [
+        Setting("key", "text", "Key", "Of the service.", "", secret=True),
+        Setting("pages", "int", "Pages", "How many.", 2, minimum=1, maximum=9),
+    ]
+"""
+
+
+def test_settings_of_its_own_are_set_on_its_card_and_a_secret_is_not_shown_again(
+    serve: Serve, open_page: Open, tmp_path: Path
+) -> None:
+    extension(tmp_path / "data" / "extensions" / "shop", "shop", "1", SETTINGS, title="Shop")
+    server = serve()
+    page = open_page(server)
+    tab(page, "extensions")
+    page.locator('#extensions_list [data-name="shop"]').get_by_role("button", name="Details").click()
+    form = page.get_by_role("form", name="Settings of Shop")
+    form.get_by_label("Key").fill("sk-123")
+    form.get_by_label("Pages").fill("12")
+    form.get_by_role("button", name="Save").click()
+    expect(page.locator("#dk_notices")).to_contain_text("it must be between 1 and 9")
+    form.get_by_label("Pages").fill("5")
+    form.get_by_role("button", name="Save").click()
+    expect(page.locator("#dk_notices")).to_contain_text("The settings of Shop are saved.")
+    expect(form.get_by_label("Key")).to_have_value("")
+    expect(form.get_by_label("Key")).to_have_attribute("placeholder", "Set; type another to replace it")
+    expect(form.get_by_label("Pages")).to_have_value("5")
+    assert server.house and server.house.plugins.settings_of("shop") == {"key": "sk-123", "pages": 5}
+    assert "sk-123" not in page.content()

@@ -13,7 +13,7 @@
 
   // The form, filled once it is there; a save says what is wrong, or that it is kept.
   function form(one) {
-    const place = el("form", { class: "dk-ext-settings", "aria-label": t("ext_settings_of", one) });
+    const place = el("form", { class: "dk-ext-settings", novalidate: true, "aria-label": t("ext_settings_of", one) });
     const draw = ({ settings }) => {
       const changed = {};
       const controls = settings.map((row) => {
