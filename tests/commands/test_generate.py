@@ -279,3 +279,13 @@ def test_options_of_the_sampler_reach_the_request_and_the_picture_says_so(either
     names = ("uni_pc_order", "uni_pc_lower_order_final", "always_discard_next_to_last_sigma")
     assert [picture.request[name] for name in names] == [2, False, True]
     assert "UniPC order: 2, UniPC lower order final: False" in picture.infotext
+
+
+@pytest.mark.parametrize("name", ["DPM++ 2M SDE Karras ", "k_dpmpp_2m_sde_ka"])
+def test_an_old_name_of_sampler_and_schedule_is_split(home: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out.png"
+    assert run(home, "x", *SMALL, "--sampler", name, "-o", str(out)) == 0
+    picture = read(out)
+    assert picture.request is not None
+    assert (picture.request["sampler_name"], picture.request["scheduler"]) == ("DPM++ 2M SDE", "Karras")
+    assert "Sampler: DPM++ 2M SDE, Schedule type: Karras" in picture.infotext

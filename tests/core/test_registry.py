@@ -56,13 +56,27 @@ def test_every_sampler_and_schedule_in_one_old_name_is_split(registry: Registry)
         ("dpm++ 2m sde karras", ("DPM++ 2M SDE", "Karras")),
         ("k_dpmpp_2m_karras", ("DPM++ 2M", "Karras")),
         ("Euler SGM Uniform", ("Euler", "SGM Uniform")),
+        (" DPM++ 2M Karras ", ("DPM++ 2M", "Karras")),
+        ("Euler a\n", ("Euler a", None)),
+        ("k_dpmpp_2m_ka", ("DPM++ 2M", "Karras")),
+        ("k_dpmpp_sde_ka", ("DPM++ SDE", "Karras")),
+        ("k_dpmpp_2m_sde_ka", ("DPM++ 2M SDE", "Karras")),
+        ("k_dpmpp_2m_sde_exp", ("DPM++ 2M SDE", "Exponential")),
+        ("k_dpmpp_2m_sde_heun_ka", ("DPM++ 2M SDE Heun", "Karras")),
+        ("k_dpmpp_2m_sde_heun_exp", ("DPM++ 2M SDE Heun", "Exponential")),
+        ("k_dpmpp_3m_sde_ka", ("DPM++ 3M SDE", "Karras")),
+        ("k_dpmpp_3m_sde_exp", ("DPM++ 3M SDE", "Exponential")),
+        ("k_dpmpp_2s_a_ka", ("DPM++ 2S a", "Karras")),
+        ("k_dpm_2_ka", ("DPM2", "Karras")),
+        ("k_dpm_2_a_ka", ("DPM2 a", "Karras")),
+        ("K_LMS_KA", ("LMS", "Karras")),
     ],
 )
-def test_old_names(registry: Registry, name: str, split: tuple[str, str]) -> None:
+def test_old_names(registry: Registry, name: str, split: tuple[str, str | None]) -> None:
     assert registry.split_sampler(name) == split
 
 
-@pytest.mark.parametrize("name", ["", "Karras", "Nonsense Karras", "Undefined"])
+@pytest.mark.parametrize("name", ["", " ", "Karras", "_ka", "Nonsense Karras", "Euler ka", "Undefined"])
 def test_what_is_no_sampler_is_refused(registry: Registry, name: str) -> None:
     with pytest.raises(UnknownName):
         registry.split_sampler(name)

@@ -77,6 +77,8 @@ class Schedule:
     """
     flow: bool = True
     """Whether it can be computed for flow models, whose noise levels end at 1."""
+    endings: tuple[str, ...] = ()
+    """How old aliases of samplers say it at their end, as in k_dpmpp_2m_ka; they are no names of its own."""
     extension: str = ""
     """Whose row it is; set when an extension's rows are collected."""
 
@@ -349,13 +351,17 @@ class Registry:
         return next((name for name in family.samplers if name not in self.samplers), None)
 
     def split_sampler(self, name: str) -> tuple[str, str | None]:
-        """Canonical (sampler, schedule) of a name that may carry a schedule at its end, as in 'DPM++ 2M Karras'."""
-        if name in self.samplers:
-            return self.samplers.get(name).name, None
+        """Canonical (sampler, schedule) of a name that may carry a schedule at its end.
+
+        As in 'DPM++ 2M Karras', 'k_dpmpp_2m_karras' and 'k_dpmpp_2m_ka'. Blanks around it do not count.
+        """
+        plain = name.strip()
+        if plain in self.samplers:
+            return self.samplers.get(plain).name, None
         for schedule in self.schedules:
-            for label in (schedule.name, *schedule.aliases):
-                head = name[: -len(label)].rstrip(" _")
-                if name.casefold().endswith(label.casefold()) and head in self.samplers:
+            for label in (schedule.name, *schedule.aliases, *schedule.endings):
+                head = plain[: -len(label)].rstrip(" _")
+                if plain.casefold().endswith(label.casefold()) and head in self.samplers:
                     return self.samplers.get(head).name, schedule.name
         raise UnknownName("sampler", name, self.samplers.names(), field="sampler_name")
 

@@ -120,8 +120,8 @@ def schedules() -> list[Schedule]:
     return [
         Schedule("Automatic", _LEVELS + ":uniform"),
         Schedule("Uniform", _LEVELS + ":uniform"),
-        Schedule("Karras", _LEVELS + ":karras", options=(*_ENDS, "rho")),
-        Schedule("Exponential", _LEVELS + ":exponential", options=_ENDS),
+        Schedule("Karras", _LEVELS + ":karras", options=(*_ENDS, "rho"), endings=("_ka",)),
+        Schedule("Exponential", _LEVELS + ":exponential", options=_ENDS, endings=("_exp",)),
         Schedule("Polyexponential", _LEVELS + ":polyexponential", options=(*_ENDS, "rho")),
         Schedule("SGM Uniform", _LEVELS + ":sgm_uniform", ("sgm_uniform", "SGMUniform"), _ENDS),
         Schedule("KL Optimal", _LEVELS + ":kl_optimal", ("kl_optimal",), _ENDS),
