@@ -2,6 +2,7 @@
 
 from webui.engine.attention.base import Attend, Choices
 from webui.engine.attention.base import Place as AttentionPlace
+from webui.engine.checkpoints.tokens import Reading
 from webui.engine.config import Chunks
 from webui.engine.families.base import Conditioning, LoadedModel, Purpose
 from webui.engine.guidance import Guided
@@ -26,6 +27,7 @@ __all__ = [
     "Noise",
     "Place",
     "Purpose",
+    "Reading",
     "SamplerContext",
     "Sampling",
     "Source",
