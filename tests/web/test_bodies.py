@@ -154,7 +154,7 @@ def test_the_models_bounds_are_the_rows() -> None:
     model = request_model(ROWS)
     assert isinstance(check(model, {"steps": 20, "cfg_scale": 7, "schema": 1}), BaseModel)
     properties = model.model_json_schema()["properties"]
-    assert set(properties) == {row.name for row in ROWS} | {"schema", "extensions", *RESOLVED}
+    assert set(properties) == {row.name for row in ROWS} | {"schema", "extensions", "drawn", "lora_hashes", *RESOLVED}
     assert properties["steps"]["anyOf"][0] == {"maximum": 150, "minimum": 1, "type": "integer"}
     assert properties["steps"]["default"] == 20
 
