@@ -5,7 +5,7 @@ from __future__ import annotations
 PROMPT_TEXTS = {
     "style_apply": "Apply",
     "style_apply_title": "Apply all selected styles to prompts, and clear the list",
-    "style_edit": "Edit",
+    "style_edit": "Styles",
     "style_edit_title": "Edit styles",
     "styles_applied": "The styles stand in the prompts now",
     "styles_no_choice": "No style is selected",

@@ -281,5 +281,5 @@
   D.onClick("extensions_restart_now", restart);
   D.on("tab", (id) => { if (id === "tab_extensions") load(); });
   D.on("online", (on) => { if (on && tab()) load(); });
-  D.extensions = { load, tell, show };
+  Object.assign(D.extensions, { load, tell, show });
 })();

@@ -1,4 +1,4 @@
-// Styles: the list under Generate, what puts them into the prompts, and the dialog in which the owner writes them.
+// Styles: the list under Generate's tools, what puts them into the prompts, and the dialog in which the owner writes them.
 (() => {
   const D = window.darkroom;
   const { t, el, byId } = D;
@@ -19,6 +19,8 @@
       return;
     }
     const names = styles.map((style) => style.name);
+    // Without styles there is nothing to choose.
+    D.toggle(document.documentElement, "data-styles", names.length > 0);
     const chosen = chosenNow();
     const known = chosen.filter((name) => names.includes(name));
     D.form.fill(TASK, known.length === chosen.length ? {} : { styles: known }, { styles: names });

@@ -71,11 +71,11 @@ def _actions(put: Any) -> tuple[gr.Button, gr.Button]:
     with gr.Row(elem_id="txt2img_tools"):
         paste = gr.Button(t("paste"), elem_id="paste", size="sm")
         gr.Button(t("clear"), elem_id="txt2img_clear_prompt", size="sm")
+        gr.Button(t("style_edit"), elem_id="txt2img_styles_edit_button", size="sm")
         gr.Button(t("forever"), elem_id="txt2img_generate_forever", size="sm")
     with gr.Row(elem_id="txt2img_styles_row"):
         put("styles")
         gr.Button(t("style_apply"), elem_id="txt2img_style_apply", size="sm")
-        gr.Button(t("style_edit"), elem_id="txt2img_styles_edit_button", size="sm")
     return generate, paste
 
 
