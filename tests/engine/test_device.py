@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from webui.core.errors import OutOfMemory, WorkerProblem
-from webui.engine.device import choose_device, choose_dtype, column, is_out_of_memory, memory
+from webui.engine.device import choose_device, choose_dtype, column, is_out_of_memory, left_by_others, memory
 
 CPU = torch.device("cpu")
 
@@ -51,3 +51,10 @@ def test_memory_and_columns():
     free, total = memory(CPU)
     assert 0 < free <= total
     assert torch.equal(column([1.5, 2.0], CPU), torch.tensor([1.5, 2.0]))
+
+
+def test_what_others_leave_is_what_is_free_and_what_this_process_holds(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (300, 1000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 450)
+    assert left_by_others(torch.device("cuda:0")) == 750
+    assert memory(CPU)[0] < left_by_others(CPU)

@@ -75,6 +75,13 @@ def memory(device: torch.device) -> tuple[int, int]:
     return machine.available, machine.total
 
 
+def left_by_others(device: torch.device) -> int:
+    """Bytes of the device's memory that other programs do not hold: what is free, and what this process has taken."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    return psutil.virtual_memory().available + process_bytes()
+
+
 def process_bytes() -> int:
     """RAM that this process keeps."""
     return psutil.Process().memory_info().rss

@@ -13,6 +13,7 @@ from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.chosen import kept_in
 from webui.engine.memory import placing
 from webui.engine.memory.ladder import Ladder
+from webui.engine.memory.placement import Placement
 from webui.engine.memory.placing import Placer
 from webui.engine.pipelines import Pipelines
 from webui.engine.reading.kept import size_of
@@ -233,3 +234,21 @@ def test_beside_a_card_a_model_larger_than_the_budget_waits_in_ram(catalogue):
     tiny = catalogue.get("tiny")
     places = [Placer(CPU, torch.float32, "automatic", 1, budget, move=Moves()).of(tiny) for budget in (0, 1)]
     assert [place.home for place in places] == [None, CPU]
+
+
+def test_what_other_programs_hold_of_a_card_is_no_room(catalogue, monkeypatch):
+    left = [0]
+    monkeypatch.setattr(placing, "_WORKING_BYTES", 100)
+    monkeypatch.setattr(placing, "memory", lambda device: (10**12, 10**12))
+    monkeypatch.setattr(placing, "left_by_others", lambda device: left[0])
+    tiny, placer = catalogue.get("tiny"), Placer(CPU, torch.float32, "automatic", move=Moves())
+    sizes = [part.parameters * 4 for part in tiny.parts.values()]
+    places = []
+    # The same card, as others come and go.
+    for left[0] in (sum(sizes) + 100, sum(sizes) + 99, max(sizes) + 99, 0, 10**12):
+        places.append(placer.of(tiny).placement)
+        assert placer._seats.budget == max(0, left[0] - 100)
+    assert places == [Placement.DEVICE, Placement.PARTS, Placement.BLOCKS, Placement.BLOCKS, Placement.DEVICE]
+    # What it was told to leave there stays there.
+    left[0] = 0
+    assert Placer(CPU, torch.float32, "none", move=Moves()).of(tiny).placement is Placement.DEVICE

@@ -11,7 +11,7 @@ from torch import nn
 from webui.core.errors import OutOfMemory
 from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.config import VramMode
-from webui.engine.device import STORAGE, memory
+from webui.engine.device import STORAGE, left_by_others, memory
 from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Rung
 from webui.engine.memory.placement import Placement, Room, budget, plan
@@ -73,7 +73,10 @@ class Placing:
 
 
 class Placer:
-    """Decides for the models of a device. A device whose memory is the machine's own has one place only."""
+    """Decides for the models of a device, each time by what other programs leave of it.
+
+    A device whose memory is the machine's own has one place only.
+    """
 
     def __init__(
         self,
@@ -89,10 +92,10 @@ class Placer:
         """sharers: how many processes keep models on this device. budget_bytes: what models may keep of it, where a
         person has said. move, least_block: see `Seats`."""
         self._device, self._dtype, self._mode = device, dtype, mode
-        self._room = Room(memory(device)[1] // sharers, _WORKING_BYTES, budget_bytes)
+        self._total, self._chosen = memory(device)[1] // sharers, budget_bytes
         self._least_block = least_block
         self._movable = device.type == "cuda" or move is not None
-        self._seats = Seats(device, budget(mode, self._room), move)
+        self._seats = Seats(device, budget(mode, self._room()), move)
         if not self._movable and mode not in ("automatic", "none"):
             log.warning("--%s changes nothing here: models wait in the memory that this device computes in.", mode)
 
@@ -101,10 +104,11 @@ class Placer:
 
         Raises OutOfMemory when it can fit nowhere.
         """
-        sizes = self._sizes(checkpoint)
-        place = plan(self._mode, checkpoint.family, sizes, self._room) if self._movable else Placement.DEVICE
+        sizes, room = self._sizes(checkpoint), self._room()
+        self._seats.budget = budget(self._mode, room)
+        place = plan(self._mode, checkpoint.family, sizes, room) if self._movable else Placement.DEVICE
         size = sum(sizes.values())
-        total = self._room.total if place is Placement.DEVICE else memory(_RAM)[1]
+        total = self._total if place is Placement.DEVICE else memory(_RAM)[1]
         if size > total:
             raise OutOfMemory(
                 f"{checkpoint.name} takes {bytes_in_words(size)} of memory, and there are "
@@ -134,6 +138,14 @@ class Placer:
     def make_room(self) -> bool:
         """Take weights off the device that wait there for nobody; whether there were any."""
         return self._seats.leave_idle()
+
+    def _room(self) -> Room:
+        """What there is for models now: this process's share, and of that what other programs leave.
+
+        Its own models count as room, even those that are lent: they make way, or come back. Where memory runs out
+        before they do, the ladder sees to it.
+        """
+        return Room(min(self._total, left_by_others(self._device)), _WORKING_BYTES, self._chosen)
 
     def _sizes(self, checkpoint: Checkpoint) -> Mapping[str, int]:
         """Bytes of each part's weights in memory."""
