@@ -49,3 +49,16 @@ def test_every_package_is_pinned() -> None:
 def test_each_model_folder_says_what_goes_there(folder: str) -> None:
     (note,) = (PROGRAM_DIR / "models" / folder).glob("put*here.txt")
     assert note.read_text("utf-8").startswith("Put ")
+
+
+def test_it_is_said_when_the_tests_on_a_gpu_last_ran_and_on_what() -> None:
+    text = (PROGRAM_DIR / "docs" / "benchmarks.md").read_text("utf-8")
+    (section,) = re.findall(r"^## Tests on a GPU\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    header, _, *rows = re.findall(r"^\|(.+)\|$", section, re.MULTILINE)
+    assert [cell.strip() for cell in header.split("|")] == ["Last run", "Card", "Result"]
+    last = [[cell.strip() for cell in row.split("|")] for row in rows]
+    # Never, until there is a first row with its day.
+    assert last and all(
+        re.match(r"\d{4}-\d{2}-\d{2}", when) or [when, card] == ["never", "none"] for when, card, _ in last
+    )
+    assert "`python launch.py test --gpu`" in section
