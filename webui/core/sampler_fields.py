@@ -95,7 +95,7 @@ SAMPLER_ROWS: tuple[Field, ...] = (
     _number(
         "s_noise",
         "Sigma noise",
-        "Size of all noise that a sampler adds; a little above 1 makes up for detail that is lost.",
+        "Size of the noise that churned, SDE and some ancestral samplers add; above 1 makes up for lost detail.",
         1.0,
         (0.0, 1.1),
         "Sigma noise",

@@ -72,3 +72,10 @@ def test_rows_of_second_order_are_those_that_a1111_marks(bench) -> None:
 def test_the_rows_that_ensd_counts_for(bench) -> None:
     marked = {row.name for row in bench.registry.samplers if row.uses_ensd}
     assert marked == {"DPM++ 2S a", "Euler a", "DPM2 a", "DPM fast", "DPM adaptive"}
+
+
+def test_the_rows_that_s_noise_counts_for_are_those_that_a1111_hands_it_to(bench) -> None:
+    marked = {row.name for row in bench.registry.samplers if "s_noise" in row.options}
+    churned = {"Euler", "Heun", "DPM2"}
+    noisy = {"DPM fast", "DPM2 a", "DPM++ 2S a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE"}
+    assert marked == churned | noisy

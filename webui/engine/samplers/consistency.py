@@ -17,5 +17,5 @@ def lcm(x: Tensor, context: SamplerContext) -> Sampling:
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         answer = yield Ask(x, sigma, step)
         keep, up = renewal(0.0, following, flow=context.model.flow)
-        x = renewed(answer.denoised, keep, up, context)
+        x = renewed(answer.denoised, keep, up, context.noise)
     return x

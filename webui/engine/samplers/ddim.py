@@ -18,7 +18,7 @@ CFGPP_SCALE = 12.5
 @in_own_scale
 @in_noise_ratio
 def ddim(x: Tensor, context: SamplerContext) -> Sampling:
-    """DDIM (Song et al. 2021, equation 12). Options: eta_ddim (0; 1 is DDPM), s_noise (1).
+    """DDIM (Song et al. 2021, equation 12). Option: eta_ddim (0; 1 is DDPM).
 
     In sigma space its step is the ancestral one. The final latent is in the model's own scale, in which A1111
     decodes it: its steps end at timestep 1, where a little noise is left.
@@ -27,7 +27,7 @@ def ddim(x: Tensor, context: SamplerContext) -> Sampling:
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         answer = yield Ask(x, sigma, step)
         down, up = ancestral(sigma, following, eta)
-        x = renewed(towards(x, answer.denoised, down / sigma), 1.0, up, context)
+        x = renewed(towards(x, answer.denoised, down / sigma), 1.0, up, context.noise)
     return x
 
 
@@ -36,8 +36,8 @@ def ddim(x: Tensor, context: SamplerContext) -> Sampling:
 def ddim_cfgpp(x: Tensor, context: SamplerContext) -> Sampling:
     """DDIM with CFG++ (Chung et al. 2024, arXiv 2406.08070): noise goes on in the direction without the prompt.
 
-    The guided answer counts with a 12.5th of the CFG scale, as in A1111. Without guidance it is DDIM. Options:
-    eta_ddim (0), s_noise (1).
+    The guided answer counts with a 12.5th of the CFG scale, as in A1111. Without guidance it is DDIM. Option:
+    eta_ddim (0).
     """
     eta = context.number("eta_ddim", 0.0)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
@@ -45,5 +45,5 @@ def ddim_cfgpp(x: Tensor, context: SamplerContext) -> Sampling:
         free = answer.denoised if answer.uncond is None else answer.uncond
         guided = torch.lerp(free, answer.denoised, 1.0 / CFGPP_SCALE) if answer.uncond is not None else free
         down, up = ancestral(sigma, following, eta)
-        x = renewed(guided + (x - free) * (down / sigma), 1.0, up, context)
+        x = renewed(guided + (x - free) * (down / sigma), 1.0, up, context.noise)
     return x

@@ -24,11 +24,11 @@ def dpm_2(x: Tensor, context: SamplerContext) -> Sampling:
 
 def dpm_2_ancestral(x: Tensor, context: SamplerContext) -> Sampling:
     """The same step below the next level, then fresh noise up to it. Options: eta (1), s_noise (1)."""
-    eta = context.number("eta", 1.0)
+    eta, s_noise = context.number("eta", 1.0), context.number("s_noise", 1.0)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         down, keep, up = descent(sigma, following, eta, flow=context.model.flow)
         x = yield from _midpoint_step(x, sigma, down, step)
-        x = renewed(x, keep, up, context)
+        x = renewed(x, keep, up, context.noise, s_noise)
     return x
 
 

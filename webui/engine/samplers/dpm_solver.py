@@ -33,7 +33,7 @@ def dpm_fast(x: Tensor, context: SamplerContext) -> Sampling:
 
     They are spread over the levels: three a step, at the end fewer. Options: eta (1, as A1111 runs it), s_noise (1).
     """
-    eta = context.number("eta", 1.0)
+    eta, s_noise = context.number("eta", 1.0), context.number("s_noise", 1.0)
     orders = spread(context.steps, len(context.sigmas) - 1)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         if following == 0.0:
@@ -41,7 +41,7 @@ def dpm_fast(x: Tensor, context: SamplerContext) -> Sampling:
             continue
         down, up = _descent(sigma, following, context.sigmas[-1], eta)
         _, guess = yield from _solve(x, sigma, down, orders[step], step)
-        x = renewed(guess, 1.0, up, context)
+        x = renewed(guess, 1.0, up, context.noise, s_noise)
     return x
 
 
@@ -59,7 +59,7 @@ def dpm_adaptive(x: Tensor, context: SamplerContext) -> Sampling:
     """DPM-Solver-23 with adaptive steps (Lu et al. 2022, appendix C): three calls for each step that is tried.
 
     Of the levels only the ends count; progress is told as if they were walked. Each picture of the batch chooses its
-    own steps, so they are made one after the other. Options: eta (1, as A1111 runs it), s_noise (1).
+    own steps, so they are made one after the other. Option: eta (1, as A1111 runs it).
     """
     draws = _Draws(context)
     finished = []
@@ -99,7 +99,7 @@ class _Picture:
     def walk(self, x: Tensor) -> Sampling:
         """From the first level to the last, and to the answer there where the levels end at 0."""
         sigma, end = self.levels[0], self.levels[-1]
-        eta, s_noise = self.context.number("eta", 1.0), self.context.number("s_noise", 1.0)
+        eta = self.context.number("eta", 1.0)
         before, h = x, FIRST_STEP
         while math.log(sigma / end) > LAST_STEP:
             following = max(end, sigma * math.exp(-h))
@@ -112,7 +112,7 @@ class _Picture:
             if factor >= ACCEPTS_FROM:
                 before, x, sigma = low, high, following
                 if up > 0.0:
-                    x = x + self.draws.get(self.number, self.index) * (up * s_noise)
+                    x = x + self.draws.get(self.number, self.index) * up
                     self.number += 1
             h *= factor
         if self.context.sigmas[-1] == 0.0:

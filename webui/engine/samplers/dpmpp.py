@@ -40,7 +40,7 @@ def dpmpp_2s_ancestral(x: Tensor, context: SamplerContext) -> Sampling:
 
     Two asks a step, one for a step down to 0. Options: eta (1), s_noise (1).
     """
-    eta = context.number("eta", 1.0)
+    eta, s_noise = context.number("eta", 1.0), context.number("s_noise", 1.0)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         answer = yield Ask(x, sigma, step)
         down, up = ancestral(sigma, following, eta)
@@ -49,5 +49,5 @@ def dpmpp_2s_ancestral(x: Tensor, context: SamplerContext) -> Sampling:
             middle = math.sqrt(sigma * down)
             second = yield Ask(towards(x, target, middle / sigma), middle, step)
             target = second.denoised
-        x = renewed(towards(x, target, down / sigma), 1.0, up, context)
+        x = renewed(towards(x, target, down / sigma), 1.0, up, context.noise, s_noise)
     return x

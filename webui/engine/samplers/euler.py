@@ -21,12 +21,12 @@ def euler(x: Tensor, context: SamplerContext) -> Sampling:
 
 
 def euler_ancestral(x: Tensor, context: SamplerContext) -> Sampling:
-    """Euler's method below the next level, then fresh noise up to it. Options: eta (1), s_noise (1)."""
+    """Euler's method below the next level, then fresh noise up to it. Option: eta (1)."""
     eta = context.number("eta", 1.0)
     for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
         answer = yield Ask(x, sigma, step)
         down, keep, up = descent(sigma, following, eta, flow=context.model.flow)
-        x = renewed(towards(x, answer.denoised, down / sigma), keep, up, context)
+        x = renewed(towards(x, answer.denoised, down / sigma), keep, up, context.noise)
     return x
 
 

@@ -20,14 +20,14 @@ FEWEST_STEPS = 20
 def restart(x: Tensor, context: SamplerContext) -> Sampling:
     """Restart sampling (Xu et al. 2023, arXiv 2306.14878) with A1111's choice of where and how often.
 
-    Of 20 steps or more 9 are spent on coming down once more from 2 to 0.1, from 36 on a half on twice. Option:
-    s_noise (1). Levels in between are Karras's; below 20 steps it is Heun's method on the levels given.
+    Of 20 steps or more 9 are spent on coming down once more from 2 to 0.1, from 36 on a half on twice. Levels in
+    between are Karras's; below 20 steps it is Heun's method on the levels given.
     """
     at = context.sigmas[0]
     for step, (sigma, following) in enumerate(_ways(context.sigmas)):
         if sigma > at:
             keep, up = renewal(at, sigma, flow=context.model.flow)
-            x = renewed(x, keep, up, context)
+            x = renewed(x, keep, up, context.noise)
         x = yield from heun_step(x, sigma, following, step)
         at = following
     return x

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from webui.engine.samplers.base import SamplerContext
+from webui.engine.samplers.base import Noise, SamplerContext
 
 CHURN_LIMIT = math.sqrt(2.0) - 1.0
 
@@ -43,11 +43,11 @@ def descent(sigma: float, following: float, eta: float, *, flow: bool) -> tuple[
     return down, *renewal(down, following, flow=True)
 
 
-def renewed(x: Tensor, keep: float, up: float, context: SamplerContext) -> Tensor:
-    """keep * x, and fresh noise of the size `up` times the option s_noise (1)."""
+def renewed(x: Tensor, keep: float, up: float, noise: Noise, s_noise: float = 1.0) -> Tensor:
+    """keep * x, and fresh noise of the size `up` times s_noise."""
     if up <= 0.0:
         return x
-    return x * keep + context.noise.normal() * (up * context.number("s_noise", 1.0))
+    return x * keep + noise.normal() * (up * s_noise)
 
 
 def churned(x: Tensor, sigma: float, context: SamplerContext) -> tuple[Tensor, float]:
@@ -64,7 +64,7 @@ def churned(x: Tensor, sigma: float, context: SamplerContext) -> tuple[Tensor, f
     if context.model.flow:
         raised = max(sigma, min(raised, context.model.sigma_max))
     keep, up = renewal(sigma, raised, flow=context.model.flow)
-    return renewed(x, keep, up, context), raised
+    return renewed(x, keep, up, context.noise, context.number("s_noise", 1.0)), raised
 
 
 def slope(x: Tensor, denoised: Tensor, sigma: float) -> Tensor:

@@ -8,8 +8,10 @@ from webui.plugins.hooks import hookimpl
 
 _HERE = "webui.engine.samplers."
 _CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
-_ETA = ("eta", "s_noise")
-_ETA_DDIM = ("eta_ddim", "s_noise")
+_ETA = ("eta",)
+_NOISY = ("eta", "s_noise")
+"""A1111 hands s_noise to these; where it does not, the setting must not change a picture."""
+_ETA_DDIM = ("eta_ddim",)
 _ENDS = ("sigma_min", "sigma_max")
 _LEVELS = "webui.engine.schedules"
 _TIMESTEPS = _LEVELS + ":timesteps"
@@ -18,14 +20,14 @@ _UNIPC = ("uni_pc_variant", "uni_pc_skip_type", "uni_pc_order", "uni_pc_lower_or
 # The columns are A1111's: label, function, alias, schedule.
 _SAMPLERS = (
     Sampler("DPM++ 2M", _HERE + "dpmpp:dpmpp_2m", ("k_dpmpp_2m",), "Karras"),
-    Sampler("DPM++ SDE", _HERE + "dpmpp_sde:dpmpp_sde", ("k_dpmpp_sde",), "Karras", order=2, options=_ETA),
-    Sampler("DPM++ 2M SDE", _HERE + "dpmpp_sde:dpmpp_2m_sde", ("k_dpmpp_2m_sde",), "Exponential", options=_ETA),
+    Sampler("DPM++ SDE", _HERE + "dpmpp_sde:dpmpp_sde", ("k_dpmpp_sde",), "Karras", order=2, options=_NOISY),
+    Sampler("DPM++ 2M SDE", _HERE + "dpmpp_sde:dpmpp_2m_sde", ("k_dpmpp_2m_sde",), "Exponential", options=_NOISY),
     Sampler(
         "DPM++ 2M SDE Heun",
         _HERE + "dpmpp_sde:dpmpp_2m_sde_heun",
         ("k_dpmpp_2m_sde_heun",),
         "Exponential",
-        options=_ETA,
+        options=_NOISY,
     ),
     Sampler(
         "DPM++ 2S a",
@@ -33,7 +35,7 @@ _SAMPLERS = (
         ("k_dpmpp_2s_a",),
         "Karras",
         order=2,
-        options=_ETA,
+        options=_NOISY,
         uses_ensd=True,
     ),
     Sampler(
@@ -41,7 +43,7 @@ _SAMPLERS = (
         _HERE + "dpmpp_sde:dpmpp_3m_sde",
         ("k_dpmpp_3m_sde",),
         "Exponential",
-        options=_ETA,
+        options=_NOISY,
         drops_next_to_last=True,
     ),
     Sampler(
@@ -57,7 +59,7 @@ _SAMPLERS = (
         ("k_dpm_2_a",),
         "Karras",
         order=2,
-        options=_ETA,
+        options=_NOISY,
         drops_next_to_last=True,
         uses_ensd=True,
     ),
@@ -65,7 +67,7 @@ _SAMPLERS = (
         "DPM fast",
         _HERE + "dpm_solver:dpm_fast",
         ("k_dpm_fast",),
-        options=_ETA,
+        options=_NOISY,
         levels=_LEVELS + ":dpm_fast_levels",
         ignores_schedule=True,
         uses_ensd=True,
@@ -79,7 +81,7 @@ _SAMPLERS = (
         ignores_schedule=True,
         uses_ensd=True,
     ),
-    Sampler("Restart", _HERE + "restart:restart", schedule="Karras", order=2, options=("s_noise",)),
+    Sampler("Restart", _HERE + "restart:restart", schedule="Karras", order=2),
     Sampler("HeunPP2", _HERE + "heun:heunpp2"),
     Sampler("IPNDM", _HERE + "multistep:ipndm"),
     Sampler("IPNDM_V", _HERE + "multistep:ipndm_v"),
@@ -103,7 +105,7 @@ _SAMPLERS = (
         uses_timesteps=True,
         levels=_LEVELS + ":unipc_levels",
     ),
-    Sampler("LCM", _HERE + "consistency:lcm", ("k_lcm",), "SGM Uniform", options=("s_noise",)),
+    Sampler("LCM", _HERE + "consistency:lcm", ("k_lcm",), "SGM Uniform"),
     Sampler("DDPM", _HERE + "euler:ddpm", schedule="Normal"),
 )
 
