@@ -15,4 +15,6 @@ if __name__ == "__main__":
             "  - Delete the folder .venv and start launch.py again\n"
         )
         code = 1
-    sys.exit(code)
+    from webui.core.leaving import leave
+
+    leave(code)

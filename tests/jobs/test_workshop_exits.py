@@ -13,7 +13,8 @@ import pytest
 
 from webui.core.events import Failed
 from webui.core.model_work import Prune
-from webui.jobs.executors import workshop_worker
+from webui.engine.config import EngineConfig
+from webui.jobs.executors import worker, workshop_worker
 from webui.jobs.executors.messages import Broken, Submit
 from webui.jobs.executors.workshop import WorkshopConfig
 from webui.jobs.executors.workshop_worker import _Bench
@@ -77,6 +78,26 @@ def test_a_call_without_end_ends_the_workshop_s_process(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "nice", lambda by: 0)
     monkeypatch.setattr(os, "_exit", codes.append)
     workshop_worker.main(link, WorkshopConfig(extension_folders=(tmp_path,)))  # type: ignore[arg-type]
+    [endless] = watched
+    endless("It has not come back.")
+    assert codes == [4] and link.reports == [Broken("It has not come back.")]
+
+
+def test_a_call_without_end_ends_a_worker_s_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "shop"
+    home.mkdir()
+    (home / "extension.toml").write_text('name = "shop"\nversion = "1.0"\napi = "1"\n')
+    (home / "extension.py").write_text("")
+    watched, codes, link = list[Callable[[str], None]](), list[int](), Heard()
+
+    def no_engine(*given: Any, **named: Any) -> None:
+        raise RuntimeError("far enough")
+
+    monkeypatch.setattr(worker, "Watch", lambda meter, endless: watched.append(endless))
+    monkeypatch.setattr(worker, "Engine", no_engine)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    with pytest.raises(RuntimeError, match="far enough"):
+        worker.main(link, EngineConfig(extension_folders=(tmp_path,)))  # type: ignore[arg-type]
     [endless] = watched
     endless("It has not come back.")
     assert codes == [4] and link.reports == [Broken("It has not come back.")]

@@ -28,12 +28,21 @@ def say(what):
         file.write(f"{os.getpid()} {what}\\n")
 """
 WEB = """
-from webui.extend import Field, Finished, Guidance, MetadataReader, PostProcessing, Route, Script, Setting, hookimpl
+from webui.extend import Field, Finished, Guidance, MetadataReader, PostProcessing, Route, Sampler, Schedule
+from webui.extend import Script, Setting, hookimpl
 from .saying import say
 
 @hookimpl
 def fields():
     return [Field("enabled", "bool", "Enable", "On.", False)]
+
+@hookimpl
+def samplers():
+    return [Sampler("Own", "worker:sampled")]
+
+@hookimpl
+def schedules():
+    return [Schedule("Own levels", "worker:levels")]
 
 @hookimpl
 def settings():
@@ -81,12 +90,22 @@ def job_finished(job):
 """
 WORKER = """
 from webui.extend import hookimpl
+from webui.extend.worker import Ask
 from .saying import say
 
 def own(guided):
     assert guided.options["enabled"]
     say("guidance")
     return guided.denoised
+
+def levels(steps, model):
+    say("schedules")
+    return [model.sigma_max, 0.0]
+
+def sampled(x, context):
+    say("samplers")
+    answer = yield Ask(x, context.sigmas[0], 0)
+    return answer.denoised
 
 def same(image, options):
     say("post_processing")
@@ -133,7 +152,14 @@ async def test_every_hook_is_called_in_its_process(tmp_path: Path) -> None:
         model_folders=paths.model_folders, device="cpu", threads=1, extension_folders=paths.extensions
     )
     house = compose(paths, SettingsStore(paths.settings), [LocalExecutor(config)])
-    values = {"prompt": "a red", "steps": 1, "width": 64, "height": 64, "sampler_name": "Euler"}
+    values = {
+        "prompt": "a red",
+        "steps": 1,
+        "width": 64,
+        "height": 64,
+        "sampler_name": "Own",
+        "scheduler": "Own levels",
+    }
     async with house.running() as service:
         job = await service.scripts.submit("once", {**values, "extensions": {"every": {"enabled": True}}}, LOCAL_OWNER)
         async for _ in service.follow(LOCAL_OWNER, job.id):
@@ -148,7 +174,7 @@ async def test_every_hook_is_called_in_its_process(tmp_path: Path) -> None:
     ((_, made),) = found.items()
     assert made == [
         *("transform_prompt", "transform_conditioning", "transform_conditioning", "patch_model"),
-        *("before_sampling", "before_step", "guidance", "after_step"),
+        *("schedules", "before_sampling", "samplers", "before_step", "guidance", "after_step"),
         *("before_decoding", "image_ready", "post_processing", "before_saving"),
     ]
     assert web[0] == "scripts" and sorted(web[1:]) == [

@@ -1,0 +1,38 @@
+"""What extensions print in the page's process fills no disk; the program's own notices are not lost in it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webui import serve as serving
+from webui.commands.common import begin, command_parser, settings_store, with_flags
+from webui.core.console import LINES, LONGEST_LINE
+from webui.core.errors import DarkroomError
+from webui.core.flags import COMMON, PAGE, PEOPLE
+
+
+def test_a_few_megabytes_at_the_start_are_a_few_lines(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def noisy(*given: Any) -> None:
+        for _ in range(30_000):
+            sys.stdout.write("x" * 100 + "\n")
+        sys.stderr.write("y" * 3_000_000)
+        serving._say("Darkroom is ready")
+        raise DarkroomError("Enough.")
+
+    monkeypatch.setattr(serving, "compose", noisy)
+    parser = with_flags(command_parser("serve", ""), (PAGE, PEOPLE, *COMMON))
+    options = replace(begin(parser.parse_args(["--data-dir", str(home)])), port=0)
+    before = sys.stdout
+    with pytest.raises(DarkroomError, match="Enough"):
+        serving.serve(options, settings_store(options), ())
+    said = capsys.readouterr()
+    assert said.out.count("x" * 100) == LINES and "Darkroom is ready\n" in said.out
+    assert said.err.count("y") == LONGEST_LINE
+    assert sys.stdout is before
