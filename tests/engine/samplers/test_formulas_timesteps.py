@@ -89,6 +89,41 @@ def test_lcm_and_ddpm(bench, start) -> None:
     compare(bench, "DDPM", start, ddpm)
 
 
+LCM_TIMESTEPS = range(19, 1000, 20)
+"""Those that LCM models are trained at."""
+
+
+def nearest_of_lcm(bench, sigma: float) -> int:
+    return min(LCM_TIMESTEPS, key=lambda timestep: abs(math.log(bench.model.sigmas[timestep] / sigma)))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 10, 25, 50])
+def test_lcm_is_a1111s_on_levels_that_its_models_are_trained_at(bench, start, steps) -> None:
+    """A1111 asks at the nearest of 50 timesteps, and weighs answer and latent by its boundary condition."""
+    sigmas = bench.levels(bench.registry.samplers.get("LCM"), steps, "Turbo")
+
+    def formula(x, draws):
+        for sigma, following in pairwise(sigmas):
+            timestep = nearest_of_lcm(bench, sigma)
+            trained = bench.model.sigmas[timestep]
+            seen = x / math.hypot(1, sigma) * math.hypot(1, trained)
+            noise = (seen - bench.bent(seen, trained)) / trained
+            scaled = 10.0 * timestep
+            skip, out = 0.25 / (scaled**2 + 0.25), scaled / math.hypot(scaled, 0.5)
+            x = out * (x - sigma * noise) + skip * x
+            x = x + following * next(draws) if following else x
+        return x
+
+    compare(bench, "LCM", start, formula, sigmas=sigmas)
+
+
+@pytest.mark.parametrize("steps", [4, 8, 12, 20])
+def test_on_other_levels_a1111_asks_at_most_ten_timesteps_away(bench, steps) -> None:
+    sigmas = bench.levels(bench.registry.samplers.get("LCM"), steps)[:-1]
+    away = [abs(bench.model.timestep(sigma) - nearest_of_lcm(bench, sigma)) for sigma in sigmas]
+    assert 1.0 < max(away) <= 10.5
+
+
 def test_cfgpp_renoises_as_the_model_sees_it_without_the_prompt(bench, start) -> None:
     """Chung et al. 2024, algorithm 2, lambda = cfg / 12.5; the loop's answer is guided by cfg itself."""
     sigmas, cfg = SIGMAS[:-1], 5.0
