@@ -5,7 +5,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from tests.engine import tiny, tiny_flow
-from tests.engine.attention.ops import attention_layers, operators
+from tests.engine.attention.ops import FUSED, PLAIN, attention_layers, calls_of_layers, operators
 from tests.engine.helpers import STARTER, Loop
 from webui.core.request import GenerationRequest
 from webui.engine.attention.apply import apply
@@ -63,6 +63,15 @@ def plain(query, key, value, mask=None):
     return scores.softmax(-1) @ value
 
 
+def kernels(action):
+    """Names of the kernels that the card runs for it."""
+    torch.cuda.synchronize()
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
+        action()
+        torch.cuda.synchronize()
+    return [event.key for event in profiled.key_averages() if "CUDA" in str(event.device_type)]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ROWS)
@@ -108,11 +117,8 @@ def test_its_own_kernel_runs(backends, cuda, name, dtype):
     query = torch.randn(2, 8, 512, 64, device=cuda, dtype=DTYPES[dtype])
     attend(query, query, query)
     torch.cuda.synchronize()
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
-        attend(query, query, query)
-        torch.cuda.synchronize()
-    kernels = [event.key for event in profiled.key_averages() if "CUDA" in str(event.device_type)]
-    assert any(part.lower() in kernel.lower() for part in KERNELS[name] for kernel in kernels), kernels
+    found = kernels(lambda: attend(query, query, query))
+    assert any(part.lower() in kernel.lower() for part in KERNELS[name] for kernel in found), found
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
@@ -145,6 +151,37 @@ def test_it_runs_in_every_layer_of_a_unet_and_of_a_transformer(backends, cuda, n
         assert not applied.notes
         assert (answer - usual).abs().max() <= 0.05 * usual.abs().max()
         assert torch.equal(network(*ask).sample, usual) or dtype == "fp16"
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+@pytest.mark.parametrize("name", ["xformers", "flash", "sage"])
+@torch.inference_mode()
+def test_a_packages_kernel_runs_in_every_layer(backends, cuda, name, dtype):
+    serving(backends, name, cuda, DTYPES[dtype])
+    options = {"device": cuda, "dtype": DTYPES[dtype]}
+    # Heads of 64, which all of them have kernels for.
+    unet = tiny.unet("sd2").to(**options)
+    latents, context = torch.randn(2, 4, 16, 16, **options), torch.randn(2, 77, tiny.TEXT_WIDTH, **options)
+
+    def ask():
+        return unet(latents, 500.0, context).sample
+
+    usual = ask()
+    applied = apply(backends, name, unet)
+    # Torch names no operator of a package's, but would name its own.
+    assert not [found for found in operators(unet, ask).values() if found & {*FUSED, PLAIN}]
+    layers, calls = attention_layers(unet), calls_of_layers(unet, ask)
+    assert calls.keys() == layers.keys()
+    # Torch has built-in flash kernels, which xFormers may pick and FlashAttention has no use for.
+    others = ("pytorch_flash",) if name == "flash" else ()
+    for layer, (given, by_name) in calls.items():
+        ran = kernels(lambda layer=layer, given=given, by_name=by_name: layers[layer](*given, **by_name))
+        own = [one for one in ran if not any(other in one for other in others)]
+        assert any(part.lower() in one.lower() for part in KERNELS[name] for one in own), (layer, ran)
+    assert not applied.notes
+    near = NEAR_8_BIT if name == "sage" else 0.05
+    assert (ask() - usual).abs().max() <= near * usual.abs().max()
+    applied.undo()
 
 
 def loaded(registry, cuda, dtype):

@@ -21,6 +21,23 @@ def attention_layers(network):
     return {name: module for name, module in network.named_modules() if hasattr(module, "processor")}
 
 
+def calls_of_layers(network, forward):
+    """For each attention layer what it was given last while `forward()` ran: (arguments, options)."""
+    given = {}
+    handles = [
+        layer.register_forward_pre_hook(
+            lambda _, arguments, options, name=name: given.update({name: (arguments, options)}), with_kwargs=True
+        )
+        for name, layer in attention_layers(network).items()
+    ]
+    try:
+        forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return given
+
+
 def operators(network, forward):
     """For each attention layer the names of what computed its attention while `forward()` ran.
 

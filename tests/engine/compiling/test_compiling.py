@@ -7,6 +7,7 @@ from weakref import ref
 
 import pytest
 import torch
+from torch._inductor import config as inductor
 
 from tests.engine import singles
 from tests.engine.helpers import Loop, load_model, running
@@ -351,3 +352,13 @@ def test_an_engine_with_the_setting_tells_its_jobs(tiny_checkpoint, registry, pl
             assert made[0].wait(60)
     assert told[0][0] == WAITING and told[1] == [RUNNING]
     torch.compiler.reset()
+
+
+def test_torch_compiles_in_its_plain_mode_which_makes_no_cuda_graphs(own, ask, counting, compiled_loop, monkeypatch):
+    asked, plain = [], torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, **options: asked.append(options) or plain(model, **options))
+    loop = compiled_loop(own)
+    made_by(loop, "first", ask(**ASKED))
+    assert loop.compiling.wait(60)
+    assert asked and all(options.keys() == {"backend", "recompile_limit"} for options in asked)
+    assert Compiling(None)._compiler._backend == "inductor" and not inductor.triton.cudagraphs
