@@ -6,6 +6,7 @@ What worker.py needs besides is in webui.extend.worker.
 from typing import TYPE_CHECKING
 
 from webui.core.asked import Asked, Reply, Rooms
+from webui.core.drawn import Drawn
 from webui.core.errors import Conflict, DarkroomError, ExtensionProblem, Fault, InvalidField, NotFound, Problem
 from webui.core.events import (
     Cancelled,
@@ -21,6 +22,7 @@ from webui.core.events import (
     Step,
 )
 from webui.core.field import Field
+from webui.core.frozen import FrozenMap
 from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script, Setting
 from webui.core.job import Identity, Job, Level, State, StoredPicture
 from webui.core.job_request import JobRequest
@@ -61,6 +63,7 @@ __all__ = [
     "Command",
     "Conflict",
     "DarkroomError",
+    "Drawn",
     "Event",
     "ExtensionProblem",
     "Failed",
@@ -70,6 +73,7 @@ __all__ = [
     "Finished",
     "Form",
     "Found",
+    "FrozenMap",
     "GenerationRequest",
     "Guidance",
     "Identity",
