@@ -17,7 +17,7 @@ from webui.core.noise_fields import NOISE
 from webui.core.noise_sources import CPU, NV
 from webui.core.panels import EXTENSIONS, Extensions, accept_extensions, stored_defaults
 from webui.core.registry import Registry
-from webui.core.request import RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
+from webui.core.request import LORA_HASHES, RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
 from webui.core.sampler_fields import OPTIONS, check_ends_of_flow
 from webui.core.sampler_options import counting
 from webui.core.setting_rows import field_defaults
@@ -53,8 +53,8 @@ def resolve(
     extension that was found cannot be used. Raises InvalidField, UnknownName, ModelProblem, and InvalidRequest for
     several of them at once.
     """
-    # A program's null means what a missing field means.
-    values = {name: value for name, value in values.items() if value is not None}
+    # A program's null means what a missing field means. What texts name is found once they are known: acceptance.py.
+    values = {name: value for name, value in values.items() if value is not None and name != LORA_HASHES}
     faults = Faults()
     extensions = _of_extensions(values, registry, settings, absent, faults)
     with faults.gathered():
