@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.engine.samplers.test_formulas import SIGMAS, compare
+from tests.engine.samplers.formulas.comparing import SIGMAS, compare
 
 
 @pytest.mark.parametrize("variant", ["bh1", "bh2", "vary_coeff"])
@@ -51,13 +51,13 @@ def test_unipc(bench, start, variant, order) -> None:
 
     def formula(x, draws):
         x = x * alphas[0]
-        answers = [bench.bent(x / alphas[0], sigmas[0])]
+        answers = [bench.denoise(x / alphas[0], sigmas[0])]
         for i in range(1, steps + 1):
             p = min(order, i, steps + 1 - i)
             guess = update(x, i, p, answers)
             if i == steps:
                 return guess
-            new = bench.bent(guess / alphas[i], sigmas[i])
+            new = bench.denoise(guess / alphas[i], sigmas[i])
             x = update(x, i, p, answers, new)
             answers = [new, *answers][:order]
         return x
@@ -69,7 +69,7 @@ def test_unipc(bench, start, variant, order) -> None:
 def test_lcm_and_ddpm(bench, start) -> None:
     def lcm(x, draws):
         for sigma, following in pairwise(SIGMAS):
-            x = bench.bent(x, sigma)
+            x = bench.denoise(x, sigma)
             x = x + following * next(draws) if following else x
         return x
 
@@ -78,7 +78,7 @@ def test_lcm_and_ddpm(bench, start) -> None:
         for sigma, following in pairwise(SIGMAS):
             bar, before = 1 / (1 + sigma**2), 1 / (1 + following**2)
             alpha = bar / before
-            noise = (x - bench.bent(x, sigma)) / sigma
+            noise = (x - bench.denoise(x, sigma)) / sigma
             mean = (x * bar**0.5 - (1 - alpha) / (1 - bar) ** 0.5 * noise) / alpha**0.5
             if following:
                 mean = mean + ((1 - before) / (1 - bar) * (1 - alpha)) ** 0.5 * next(draws)
@@ -107,7 +107,7 @@ def test_lcm_is_a1111s_on_levels_that_its_models_are_trained_at(bench, start, st
             timestep = nearest_of_lcm(bench, sigma)
             trained = bench.model.sigmas[timestep]
             seen = x / math.hypot(1, sigma) * math.hypot(1, trained)
-            noise = (seen - bench.bent(seen, trained)) / trained
+            noise = (seen - bench.denoise(seen, trained)) / trained
             scaled = 10.0 * timestep
             skip, out = 0.25 / (scaled**2 + 0.25), scaled / math.hypot(scaled, 0.5)
             x = out * (x - sigma * noise) + skip * x
@@ -129,14 +129,14 @@ def test_cfgpp_renoises_as_the_model_sees_it_without_the_prompt(bench, start) ->
     sigmas, cfg = SIGMAS[:-1], 5.0
 
     def uncond(x, sigma):
-        return bench.bent(x, sigma) * 0.7
+        return bench.denoise(x, sigma) * 0.7
 
     def guided(x, sigma):
-        return uncond(x, sigma) + cfg * (bench.bent(x, sigma) - uncond(x, sigma))
+        return uncond(x, sigma) + cfg * (bench.denoise(x, sigma) - uncond(x, sigma))
 
     x = start.double() * sigmas[0]
     for sigma, following in pairwise(sigmas):
-        free, cond = uncond(x, sigma), bench.bent(x, sigma)
+        free, cond = uncond(x, sigma), bench.denoise(x, sigma)
         x = free + cfg / 12.5 * (cond - free) + following * (x - free) / sigma
     expected = x / math.hypot(1, sigmas[-1])
     final, _ = bench.drive("DDIM CFG++", start * sigmas[0], sigmas, guided, uncond=uncond)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import integrate
 
-from tests.engine.samplers.test_formulas import SIGMAS, compare
+from tests.engine.samplers.formulas.comparing import SIGMAS, compare
 from webui.engine.samplers.multistep import uneven
 
 LAMBDAS = [-math.log(sigma) if sigma else math.inf for sigma in SIGMAS]
@@ -24,11 +24,11 @@ def down_up(sigma: float, following: float, eta: float) -> tuple[float, float]:
 def test_dpm_2(bench, start) -> None:
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
-            slope = (x - bench.bent(x, sigma)) / sigma
+            slope = (x - bench.denoise(x, sigma)) / sigma
             if following:
                 middle = math.exp(0.5 * math.log(sigma) + 0.5 * math.log(following))
                 guess = x + slope * (middle - sigma)
-                slope = (guess - bench.bent(guess, middle)) / middle
+                slope = (guess - bench.denoise(guess, middle)) / middle
             x = x + slope * (following - sigma)
         return x
 
@@ -40,11 +40,11 @@ def test_dpm_2_ancestral(bench, start, eta) -> None:
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
             down, up = down_up(sigma, following, eta)
-            slope = (x - bench.bent(x, sigma)) / sigma
+            slope = (x - bench.denoise(x, sigma)) / sigma
             if down:
                 middle = math.sqrt(sigma * down)
                 guess = x + slope * (middle - sigma)
-                slope = (guess - bench.bent(guess, middle)) / middle
+                slope = (guess - bench.denoise(guess, middle)) / middle
             x = x + slope * (down - sigma)
             if up:
                 x = x + next(draws) * up
@@ -60,13 +60,13 @@ def test_dpmpp_2s_ancestral(bench, start, eta) -> None:
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
             down, up = down_up(sigma, following, eta)
-            clean = bench.bent(x, sigma)
+            clean = bench.denoise(x, sigma)
             if down == 0:
                 x = clean
             else:
                 h = math.log(sigma / down)
                 u = math.exp(-h / 2) * x - math.expm1(-h / 2) * clean
-                x = math.exp(-h) * x - math.expm1(-h) * bench.bent(u, sigma * math.exp(-h / 2))
+                x = math.exp(-h) * x - math.expm1(-h) * bench.denoise(u, sigma * math.exp(-h / 2))
             if up:
                 x = x + next(draws) * up
         return x
@@ -78,13 +78,13 @@ def test_dpmpp_2s_ancestral(bench, start, eta) -> None:
 def test_dpmpp_sde(bench, start, eta) -> None:
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
-            clean = bench.bent(x, sigma)
+            clean = bench.denoise(x, sigma)
             if following == 0:
                 return clean
             middle = math.exp(-(-math.log(sigma) + 0.5 * math.log(sigma / following)))
             down, up = down_up(sigma, middle, eta)
             u = down / sigma * x + (1 - down / sigma) * clean + up * next(draws)
-            clean = bench.bent(u, middle)
+            clean = bench.denoise(u, middle)
             down, up = down_up(sigma, following, eta)
             x = down / sigma * x + (1 - down / sigma) * clean + up * next(draws)
         return x
@@ -100,7 +100,7 @@ def test_the_sde_multistep_forms_integrate_a_polynomial_through_the_answers(benc
     def formula(x, draws):
         known: list[tuple[float, torch.Tensor]] = []
         for i, (sigma, following) in enumerate(pairwise(SIGMAS)):
-            known = [(LAMBDAS[i], bench.bent(x, sigma)), *known][:order]
+            known = [(LAMBDAS[i], bench.denoise(x, sigma)), *known][:order]
             if following == 0:
                 return known[0][1]
             h = LAMBDAS[i + 1] - LAMBDAS[i]
@@ -146,7 +146,7 @@ def multistep(bench, order, weights, clean_end):
     def formula(x, draws):
         slopes: list[torch.Tensor] = []
         for i, (sigma, following) in enumerate(pairwise(SIGMAS)):
-            clean = bench.bent(x, sigma)
+            clean = bench.denoise(x, sigma)
             slopes = [(x - clean) / sigma, *slopes][:order]
             if clean_end and following == 0:
                 return clean
@@ -218,7 +218,7 @@ def test_plms(bench, start) -> None:
         noises: list[torch.Tensor] = []
 
         def noise(x, a):
-            return (x - a**0.5 * bench.bent(x / a**0.5, ((1 - a) / a) ** 0.5)) / (1 - a) ** 0.5
+            return (x - a**0.5 * bench.denoise(x / a**0.5, ((1 - a) / a) ** 0.5)) / (1 - a) ** 0.5
 
         def transfer(x, e, a, before):
             return before**0.5 * (x - (1 - a) ** 0.5 * e) / a**0.5 + (1 - before) ** 0.5 * e
@@ -239,16 +239,16 @@ def test_heunpp2(bench, start) -> None:
     def formula(x, draws):
         top = SIGMAS[0]
         for i, (sigma, following) in enumerate(pairwise(SIGMAS)):
-            one = (x - bench.bent(x, sigma)) / sigma
+            one = (x - bench.denoise(x, sigma)) / sigma
             mean = one
             if i < len(SIGMAS) - 2:
                 guess = x + one * (following - sigma)
-                two = (guess - bench.bent(guess, following)) / following
+                two = (guess - bench.denoise(guess, following)) / following
                 mean = one * (1 - following / (2 * top)) + two * following / (2 * top)
             if i < len(SIGMAS) - 3:
                 third = SIGMAS[i + 2]
                 guess = guess + two * (third - following)
-                three = (guess - bench.bent(guess, third)) / third
+                three = (guess - bench.denoise(guess, third)) / third
                 shares = following / (3 * top), third / (3 * top)
                 mean = one * (1 - sum(shares)) + two * shares[0] + three * shares[1]
             x = x + mean * (following - sigma)
@@ -279,10 +279,10 @@ def test_restart(bench, start, steps, ways) -> None:
         for sigma, following in walk:
             if sigma > at:
                 x = x + math.sqrt(sigma**2 - at**2) * next(draws)
-            slope = (x - bench.bent(x, sigma)) / sigma
+            slope = (x - bench.denoise(x, sigma)) / sigma
             guess = x + slope * (following - sigma)
             if following:
-                second = (guess - bench.bent(guess, following)) / following
+                second = (guess - bench.denoise(guess, following)) / following
                 guess = x + (slope + second) / 2 * (following - sigma)
             x, at = guess, following
         return x
@@ -297,7 +297,7 @@ def test_dpm_fast_of_third_order(bench, start) -> None:
     assert len(sigmas) == 5
 
     def noise(x, sigma):
-        return (x - bench.bent(x, sigma)) / sigma
+        return (x - bench.denoise(x, sigma)) / sigma
 
     expected = start.double() * sigmas[0]
     for (sigma, following), order in zip(pairwise(sigmas), [3, 3, 2, 1], strict=True):
@@ -315,7 +315,7 @@ def test_dpm_fast_of_third_order(bench, start) -> None:
             d2 = noise(u, s2) - e
             x = x - 1.5 * following * (math.expm1(h) / h - 1) * d2
         expected = x
-    final, asks = bench.drive(row, start * sigmas[0], sigmas, bench.bent, options={"eta": 0.0}, steps=9)
+    final, asks = bench.drive(row, start * sigmas[0], sigmas, bench.denoise, options={"eta": 0.0}, steps=9)
     assert len(asks) == 9
     assert (final.double() - expected).abs().max() < 1e-4
 

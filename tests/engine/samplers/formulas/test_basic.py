@@ -8,24 +8,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-SIGMAS = [14.6, 9.0, 5.5, 3.1, 1.7, 0.9, 0.4, 0.12, 0.03, 0.0]
-
-
-def compare(bench, name: str, start, expected_of, sigmas=SIGMAS, options=None) -> None:
-    """Runs the row and the formula from one start with one sequence of noise."""
-    x = start * sigmas[0]
-    noise = bench.CountedNoise(tuple(x.shape))
-    final, _ = bench.drive(name, x, sigmas, bench.bent, noise, options)
-    draws = iter([draw.double() for draw in noise.drawn])
-    expected = expected_of(x.double(), draws)
-    assert (final.double() - expected).abs().max() < 1e-4
-    assert next(draws, None) is None, "the sampler drew more noise than the formula"
+from tests.engine.samplers.formulas.comparing import SIGMAS, compare
 
 
 def test_euler(bench, start) -> None:
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
-            slope = (x - bench.bent(x, sigma)) / sigma
+            slope = (x - bench.denoise(x, sigma)) / sigma
             x = x + slope * (following - sigma)
         return x
 
@@ -46,7 +35,7 @@ def test_euler_with_churn(bench, start, options) -> None:
             raised = sigma + gamma * sigma
             if gamma:
                 x = x + (raised**2 - sigma**2) ** 0.5 * options.get("s_noise", 1.0) * next(draws)
-            slope = (x - bench.bent(x, raised)) / raised
+            slope = (x - bench.denoise(x, raised)) / raised
             x = x + (following - raised) * slope
         return x
 
@@ -56,10 +45,10 @@ def test_euler_with_churn(bench, start, options) -> None:
 def test_heun(bench, start) -> None:
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
-            slope = (x - bench.bent(x, sigma)) / sigma
+            slope = (x - bench.denoise(x, sigma)) / sigma
             guess = x + (following - sigma) * slope
             if following != 0:
-                slope_there = (guess - bench.bent(guess, following)) / following
+                slope_there = (guess - bench.denoise(guess, following)) / following
                 guess = x + (following - sigma) * (0.5 * slope + 0.5 * slope_there)
             x = guess
         return x
@@ -73,7 +62,7 @@ def test_euler_ancestral_is_the_posterior_of_the_forward_process(bench, start, e
 
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
-            clean = bench.bent(x, sigma)
+            clean = bench.denoise(x, sigma)
             fresh = eta**2 * following**2 * (sigma**2 - following**2) / sigma**2
             kept = (following**2 - fresh) ** 0.5 / sigma
             x = clean + kept * (x - clean)
@@ -95,7 +84,7 @@ def test_dpmpp_2m(bench, start) -> None:
             s, t = SIGMAS[i - 1], SIGMAS[i]
             alpha_t, alpha_s = 1 / math.hypot(1, t), 1 / math.hypot(1, s)
             sigma_t, sigma_s = t * alpha_t, s * alpha_s
-            x0.append(bench.bent(variance_preserving / alpha_s, s))
+            x0.append(bench.denoise(variance_preserving / alpha_s, s))
             h = lambdas[i] - lambdas[i - 1]
             data = x0[-1]
             if i > 1 and t > 0:
@@ -114,7 +103,7 @@ def test_dpmpp_2m_sde(bench, start, eta) -> None:
     def formula(x, draws):
         old, h_last = None, None
         for sigma, following in pairwise(SIGMAS):
-            denoised = bench.bent(x, sigma)
+            denoised = bench.denoise(x, sigma)
             if following == 0:
                 return denoised
             h = math.log(sigma) - math.log(following)
@@ -128,12 +117,6 @@ def test_dpmpp_2m_sde(bench, start, eta) -> None:
     compare(bench, "DPM++ 2M SDE", start, formula, options={"eta": eta})
 
 
-def test_dpmpp_2m_sde_takes_brownian_noise_of_its_own_steps(bench, start) -> None:
-    noise = bench.CountedNoise(tuple(start.shape))
-    bench.drive("DPM++ 2M SDE", start * SIGMAS[0], SIGMAS, bench.bent, noise)
-    assert noise.levels == list(pairwise(SIGMAS[:-1]))
-
-
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_ddim(bench, start, eta) -> None:
     """Song et al. 2021, equations 12 and 16, in alpha-bar, ending in the model's own scale at a level above 0."""
@@ -143,7 +126,7 @@ def test_ddim(bench, start, eta) -> None:
         alphas = [1 / (1 + sigma**2) for sigma in sigmas]
         x = x * alphas[0] ** 0.5
         for a, before in pairwise(alphas):
-            clean = bench.bent(x / a**0.5, ((1 - a) / a) ** 0.5)
+            clean = bench.denoise(x / a**0.5, ((1 - a) / a) ** 0.5)
             epsilon = (x - a**0.5 * clean) / (1 - a) ** 0.5
             fresh = eta * ((1 - before) / (1 - a)) ** 0.5 * (1 - a / before) ** 0.5
             x = before**0.5 * clean + (1 - before - fresh**2) ** 0.5 * epsilon
@@ -157,23 +140,7 @@ def test_ddim(bench, start, eta) -> None:
 @pytest.mark.parametrize("name, other", [("Euler a", "Euler"), ("DPM++ 2M SDE", "DPM++ 2M"), ("DDIM", "Euler")])
 def test_without_eta_the_noisy_samplers_are_their_quiet_kin(bench, start, name, other) -> None:
     noise = bench.CountedNoise(tuple(start.shape))
-    quiet, _ = bench.drive(name, start * SIGMAS[0], SIGMAS, bench.bent, noise, {"eta": 0.0})
-    expected, _ = bench.drive(other, start * SIGMAS[0], SIGMAS, bench.bent, noise)
+    quiet, _ = bench.drive(name, start * SIGMAS[0], SIGMAS, bench.denoise, noise, {"eta": 0.0})
+    expected, _ = bench.drive(other, start * SIGMAS[0], SIGMAS, bench.denoise, noise)
     assert torch.allclose(quiet, expected, atol=1e-5)
     assert noise.drawn == []
-
-
-@pytest.mark.parametrize(
-    "name, order", [("Euler", 1), ("DDIM", 1), ("Heun", 2), ("DPM++ 2M", 2), ("UniPC (diffusers)", 2)]
-)
-def test_order_of_convergence(bench, start, name, order) -> None:
-    """Half the step divides the error of the exact path by 2 to the power of the order."""
-    data = bench.Gaussian()
-    errors = []
-    for steps in (40, 80):
-        sigmas = [10.0 * 0.05 ** (index / steps) for index in range(steps + 1)]
-        final, _ = bench.drive(name, start.mul(10.0), sigmas, data.denoise)
-        if bench.registry.samplers.get(name).uses_timesteps:
-            final = final * math.hypot(1.0, sigmas[-1])
-        errors.append((final - data.flow(start * 10.0, 10.0, sigmas[-1])).abs().max().item())
-    assert math.log2(errors[0] / errors[1]) > order - 0.25
