@@ -51,6 +51,19 @@ def merged_delta(kind: Kind, tensors: Tensors, weight: Tensor, ranks: int | None
     return _decomposed(weight.float(), delta, tensors[MAGNITUDE].float())
 
 
+def factors(kind: Kind, tensors: Tensors, ranks: int | None = None) -> tuple[Tensor, Tensor] | None:
+    """Two matrices in float32, (out, r) and (r, in and what is behind it), whose product is what is added.
+
+    None where it is none of two. Several such sums are one product of the matrices side by side, in one pass over the
+    weight.
+    """
+    if kind.name != "LoRA" or MID in tensors or MAGNITUDE in tensors:
+        return None
+    down = tensors[DOWN]
+    up = tensors[UP].float().flatten(1)[:, :ranks] * _scale(tensors, down.shape[0])
+    return up, down.float().flatten(1)[:ranks]
+
+
 def _decomposed(weight: Tensor, delta: Tensor, magnitude: Tensor) -> Tensor:
     """DoRA (arXiv 2402.09353, equation 5): m * (W + dW) / |W + dW|, less W.
 

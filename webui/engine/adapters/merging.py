@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from webui.core.errors import ModelProblem
 from webui.engine.adapters.fitting import AdapterSet, Share, Shares
-from webui.engine.adapters.kinds import merged_delta
+from webui.engine.adapters.kinds import Kind, factors, merged_delta
 from webui.engine.adapters.places import Piece, Place
 from webui.engine.device import memory
+from webui.engine.layouts.base import Source
 from webui.engine.reading.kept import FP8, KeptTensor
 
 # Of the device's free memory, what originals may take beside the merged weights; more of them waits in RAM.
@@ -40,6 +41,20 @@ class _Addend:
     @property
     def key(self) -> Hashable:
         return self.share.key, self.module, self.kind
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file's tensor is the parameter as it is."""
+        return self.piece == Piece(self.piece.parameter, Source(self.piece.source.name))
+
+    @property
+    def kind_row(self) -> Kind:
+        """By which formula it is computed."""
+        return self.share.adapter.modules[self.module].kind
+
+    def tensors(self, device: torch.device) -> dict[str, Tensor]:
+        """Those of the formula, on this device."""
+        return {part: tensor.to(device) for part, tensor in self.share.adapter.modules[self.module].tensors.items()}
 
 
 class Merged:
@@ -95,29 +110,29 @@ class Merged:
         for name, many in changed.items():
             parameter = self._network.get_parameter(name)
             original = self._original(name).to(_held(parameter).device)
-            total = original.float()
-            for one in many:
+            total = _at_once(original, many)
+            for one in many if total is None else ():
                 if one.key not in made:
                     made[one.key] = self._deltas(one)
-                total = _added(total, made[one.key][one.piece], one)
+                total = _added(original.float() if total is None else total, made[one.key][one.piece], one)
                 uses[one.key] -= 1
                 if not uses[one.key]:
                     del made[one.key]
             if name not in self._originals:
                 self._originals[name] = keeper(original)
             self._now[name] = tuple(one.key for one in many)
+            assert total is not None
             _hold(parameter, _like(total, original, parameter.dtype if original.dtype == FP8 else original.dtype))
 
     def _deltas(self, one: _Addend) -> dict[Piece, Tensor]:
         """What one module of an adapter adds to each parameter that it is for, at a multiplier of 1."""
-        module = one.share.adapter.modules[one.module]
         place, device = one.place, _held(self._network.get_parameter(one.piece.parameter)).device
-        tensors = {part: tensor.to(device) for part, tensor in module.tensors.items()}
+        tensors, kind = one.tensors(device), one.kind_row
         if one.kind == "bias":
-            return dict(place.apart(tensors[module.kind.bias].float().flatten()))
+            return dict(place.apart(tensors[kind.bias].float().flatten()))
         whole = place.whole(self._original).to(device)
         try:
-            delta = merged_delta(module.kind, tensors, whole, one.share.ranks)
+            delta = merged_delta(kind, tensors, whole, one.share.ranks)
         except (RuntimeError, ValueError, KeyError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
@@ -216,6 +231,23 @@ def _addends(wanted: Shares) -> dict[str, list[_Addend]]:
             for piece in place.pieces:
                 found.setdefault(piece.parameter, []).append(_Addend(share, name, place, piece, kind))
     return found
+
+
+def _at_once(original: Tensor, many: Sequence[_Addend]) -> Tensor | None:
+    """The sum, in float32, of a weight and of adapters that are all products of two matrices; None where they are not.
+
+    They are one product of the matrices side by side, so that the weight is gone through once, however many there are.
+    """
+    if original.dim() < 2 or any(one.kind != "weight" or not one.is_whole for one in many):
+        return None
+    found = [factors(one.kind_row, one.tensors(original.device), one.share.ranks) for one in many]
+    pairs = [pair for pair in found if pair is not None]
+    matrix = original.float().flatten(1)
+    fitting = [up.shape[1] == down.shape[0] and (len(up), down.shape[1]) == matrix.shape for up, down in pairs]
+    if len(pairs) < len(many) or not all(fitting):
+        return None
+    ups = [up * one.share.multiplier for (up, _), one in zip(pairs, many, strict=True)]
+    return torch.addmm(matrix, torch.cat(ups, 1), torch.cat([down for _, down in pairs])).view(original.shape)
 
 
 def _added(total: Tensor, delta: Tensor, one: _Addend) -> Tensor:
