@@ -21,6 +21,7 @@ from webui.core.errors import (
     StorageProblem,
     UnknownName,
     first_line,
+    nearest,
 )
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, DarkroomError)]
@@ -141,3 +142,10 @@ def test_an_unknown_name_suggests(name: str, known: list[str], sentence: str) ->
 )
 def test_the_first_line_of_an_error_is_short_and_names_no_path_of_the_systems(error: Exception, said: str) -> None:
     assert first_line(error) == said
+
+
+def test_a_file_is_near_by_its_name_without_folder_and_ending() -> None:
+    files = ["sub/dreamy-v1.safetensors", "anime.ckpt", "dreams"]
+    assert nearest("dremy-v1", files) == "sub/dreamy-v1.safetensors"
+    assert nearest("Anmie", files) == "anime.ckpt"
+    assert nearest("dreams", files) == "dreams" and nearest("landscape", files) is None

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, Self
 
 MOST_UNKNOWN = 20
@@ -264,8 +265,12 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, without regard to case, or None when none is near."""
-    by_folded = {k.casefold(): k for k in known}
+    """The known name most like `name`, without regard to case, or None when none is near.
+
+    Of a file's name the part without folder and ending counts as well as the whole.
+    """
+    names = list(known)
+    by_folded = {PurePosixPath(k).stem.casefold(): k for k in reversed(names)} | {k.casefold(): k for k in names}
     found = difflib.get_close_matches(name[:200].casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
 
