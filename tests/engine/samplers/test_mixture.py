@@ -40,6 +40,21 @@ def test_mean_and_covariance_of_the_data(bench, name) -> None:
     noise = LaneNoise((7,), (3, 96, 96))
     x = noise.normal() * start_scale(row, sigmas[0], bench.model)
     final, _ = bench.drive(row, x, sigmas, denoise, noise, steps=60)
+    check_mean_and_covariance(final)
+
+
+@pytest.mark.parametrize("name", ["LCM", "LCM (diffusers)"])
+def test_mean_and_covariance_with_a_consistency_model(bench, name) -> None:
+    """Of samplers for models that answer where the noise-free path ends."""
+    sigmas = bench.levels(bench.registry.samplers.get(name), 2)
+    noise = LaneNoise((7,), (3, 96, 96))
+    x = noise.normal() * sigmas[0]
+    final, _ = bench.drive(name, x, sigmas, lambda x, sigma: exact(x, sigma, 0.01, 1e-3).to(x.dtype), noise)
+    check_mean_and_covariance(final)
+
+
+def check_mean_and_covariance(final: torch.Tensor) -> None:
+    """Against those of the data; final: (1, 3, height, width)."""
     points = final[0].reshape(3, -1).double()
     mean = (SHARES[:, None] * MEANS).sum(0).double()
     offsets = MEANS.double() - mean

@@ -8,7 +8,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from tests.engine.samplers.formulas.comparing import SIGMAS, compare
+from tests.engine.samplers.formulas.comparing import CHURNS, SIGMAS, churn, compare
+
+each_churn = pytest.mark.parametrize("options", CHURNS)
 
 
 def test_euler(bench, start) -> None:
@@ -21,20 +23,11 @@ def test_euler(bench, start) -> None:
     compare(bench, "Euler", start, formula)
 
 
-@pytest.mark.parametrize(
-    "options", [{"s_churn": 4.0}, {"s_churn": 40.0, "s_tmin": 0.5, "s_tmax": 6.0, "s_noise": 1.02}]
-)
+@each_churn
 def test_euler_with_churn(bench, start, options) -> None:
-    """Karras et al. 2022, algorithm 2, lines 4 to 8."""
-
     def formula(x, draws):
-        count = len(SIGMAS) - 1
         for sigma, following in pairwise(SIGMAS):
-            inside = options.get("s_tmin", 0.0) <= sigma <= options.get("s_tmax", math.inf)
-            gamma = min(options["s_churn"] / count, 2**0.5 - 1) if inside else 0.0
-            raised = sigma + gamma * sigma
-            if gamma:
-                x = x + (raised**2 - sigma**2) ** 0.5 * options.get("s_noise", 1.0) * next(draws)
+            x, raised = churn(x, sigma, options, draws)
             slope = (x - bench.denoise(x, raised)) / raised
             x = x + (following - raised) * slope
         return x
@@ -42,18 +35,22 @@ def test_euler_with_churn(bench, start, options) -> None:
     compare(bench, "Euler", start, formula, options=options)
 
 
-def test_heun(bench, start) -> None:
+@pytest.mark.parametrize("options", [{}, *CHURNS])
+def test_heun(bench, start, options) -> None:
+    """Karras et al. 2022, algorithm 2."""
+
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
-            slope = (x - bench.denoise(x, sigma)) / sigma
-            guess = x + (following - sigma) * slope
+            x, raised = churn(x, sigma, options, draws)
+            slope = (x - bench.denoise(x, raised)) / raised
+            guess = x + (following - raised) * slope
             if following != 0:
                 slope_there = (guess - bench.denoise(guess, following)) / following
-                guess = x + (following - sigma) * (0.5 * slope + 0.5 * slope_there)
+                guess = x + (following - raised) * (0.5 * slope + 0.5 * slope_there)
             x = guess
         return x
 
-    compare(bench, "Heun", start, formula)
+    compare(bench, "Heun", start, formula, options=options)
 
 
 @pytest.mark.parametrize("eta", [1.0, 0.4])

@@ -10,29 +10,26 @@ import pytest
 import torch
 from scipy import integrate
 
-from tests.engine.samplers.formulas.comparing import SIGMAS, compare
+from tests.engine.samplers.formulas.comparing import CHURNS, SIGMAS, churn, compare, down_up
 from webui.engine.samplers.multistep import uneven
 
 LAMBDAS = [-math.log(sigma) if sigma else math.inf for sigma in SIGMAS]
 
 
-def down_up(sigma: float, following: float, eta: float) -> tuple[float, float]:
-    up = min(following, eta * math.sqrt(following**2 * (sigma**2 - following**2) / sigma**2))
-    return math.sqrt(following**2 - up**2), up
-
-
-def test_dpm_2(bench, start) -> None:
+@pytest.mark.parametrize("options", [{}, *CHURNS])
+def test_dpm_2(bench, start, options) -> None:
     def formula(x, draws):
         for sigma, following in pairwise(SIGMAS):
-            slope = (x - bench.denoise(x, sigma)) / sigma
+            x, raised = churn(x, sigma, options, draws)
+            slope = (x - bench.denoise(x, raised)) / raised
             if following:
-                middle = math.exp(0.5 * math.log(sigma) + 0.5 * math.log(following))
-                guess = x + slope * (middle - sigma)
+                middle = math.exp(0.5 * math.log(raised) + 0.5 * math.log(following))
+                guess = x + slope * (middle - raised)
                 slope = (guess - bench.denoise(guess, middle)) / middle
-            x = x + slope * (following - sigma)
+            x = x + slope * (following - raised)
         return x
 
-    compare(bench, "DPM2", start, formula)
+    compare(bench, "DPM2", start, formula, options=options)
 
 
 @pytest.mark.parametrize("eta", [1.0, 0.4])
@@ -288,41 +285,3 @@ def test_restart(bench, start, steps, ways) -> None:
         return x
 
     compare(bench, "Restart", start, formula, sigmas=sigmas)
-
-
-def test_dpm_fast_of_third_order(bench, start) -> None:
-    """DPM-Solver-3 and -2 and -1 (Lu et al. 2022, algorithms 2 and 1), in the noise's own terms."""
-    row = bench.registry.samplers.get("DPM fast")
-    sigmas = bench.levels(row, 9)
-    assert len(sigmas) == 5
-
-    def noise(x, sigma):
-        return (x - bench.denoise(x, sigma)) / sigma
-
-    expected = start.double() * sigmas[0]
-    for (sigma, following), order in zip(pairwise(sigmas), [3, 3, 2, 1], strict=True):
-        h = math.log(sigma / following)
-        e = noise(expected, sigma)
-        x = expected - following * math.expm1(h) * e
-        if order == 2:
-            middle = sigma * math.exp(-h / 2)
-            d = noise(expected - middle * math.expm1(h / 2) * e, middle) - e
-            x = x - following * math.expm1(h) * d
-        if order == 3:
-            s1, s2 = sigma * math.exp(-h / 3), sigma * math.exp(-2 * h / 3)
-            d1 = noise(expected - s1 * math.expm1(h / 3) * e, s1) - e
-            u = expected - s2 * math.expm1(2 * h / 3) * e - 2 * s2 * (math.expm1(2 * h / 3) / (2 * h / 3) - 1) * d1
-            d2 = noise(u, s2) - e
-            x = x - 1.5 * following * (math.expm1(h) / h - 1) * d2
-        expected = x
-    final, asks = bench.drive(row, start * sigmas[0], sigmas, bench.denoise, options={"eta": 0.0}, steps=9)
-    assert len(asks) == 9
-    assert (final.double() - expected).abs().max() < 1e-4
-
-
-def test_dpm_adaptive_keeps_to_the_exact_path_with_steps_of_its_own(bench, start) -> None:
-    data = bench.Gaussian()
-    sigmas = [10.0, 3.0, 1.0, 0.5]
-    final, asks = bench.drive("DPM adaptive", start * 10.0, sigmas, data.denoise, options={"eta": 0.0})
-    assert (final - data.flow(start * 10.0, 10.0, 0.5)).abs().max() < 0.1
-    assert len(asks) % 3 == 0 and {(ask.place.index, ask.place.count) for ask in asks} == {(0, 2), (1, 2)}

@@ -1,69 +1,13 @@
-"""UniPC, LCM, DDPM and DDIM CFG++ against their published formulas, in float64."""
+"""LCM, DDPM and DDIM CFG++ against their published formulas, in float64."""
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from tests.engine.samplers.formulas.comparing import SIGMAS, compare
-
-
-@pytest.mark.parametrize("variant", ["bh1", "bh2", "vary_coeff"])
-@pytest.mark.parametrize("order", [1, 2, 3])
-def test_unipc(bench, start, variant, order) -> None:
-    """Zhao et al. 2023 in their own variables: alpha, sigma and lambda of the unit-variance process."""
-    sigmas = SIGMAS[:-1]
-    steps = len(sigmas) - 1
-    lambdas = [-math.log(sigma) for sigma in sigmas]
-    alphas = [1 / math.hypot(1, sigma) for sigma in sigmas]
-
-    def phi(k: int, hh: float) -> float:
-        """hh phi_(k + 1)(hh), from the series that defines it."""
-        return sum(hh ** (n + 1) / math.factorial(n + k + 1) for n in range(60)) if k else math.expm1(hh)
-
-    def update(x, i, p, answers, new=None):
-        """From level i - 1 to i with order p; `new` is the answer there, for the corrector."""
-        h = lambdas[i] - lambdas[i - 1]
-        base = sigmas[i] * alphas[i] / (sigmas[i - 1] * alphas[i - 1]) * x - alphas[i] * math.expm1(-h) * answers[0]
-        places = [(lambdas[i - 1 - k] - lambdas[i - 1]) / h for k in range(1, p)] + ([1.0] if new is not None else [])
-        others = answers[1:p] + ([new] if new is not None else [])
-        differences = [(other - answers[0]) / place for other, place in zip(others, places, strict=True)]
-        if not places:
-            return base
-        count = len(places)
-        if variant == "vary_coeff":
-            inverse = np.linalg.inv([[r**k / math.factorial(k + 1) for k in range(count)] for r in places])
-            for k in range(count - (new is not None)):
-                base = base - alphas[i] * phi(k + 1, -h) * sum(
-                    inverse[k][j] * differences[j] for j in range(count - (new is not None))
-                )
-            if new is not None:
-                base = base - alphas[i] * phi(count, -h) * inverse[max(count - 2, 0)][-1] * differences[-1]
-            return base
-        b = -h if variant == "bh1" else math.expm1(-h)
-        matrix = [[r**k for r in places] for k in range(count)]
-        goal = [math.factorial(k + 1) * phi(k + 1, -h) / b for k in range(count)]
-        rho = [0.5] if count == 1 else np.linalg.solve(matrix, goal)
-        return base - alphas[i] * b * sum(r * d for r, d in zip(rho, differences, strict=True))
-
-    def formula(x, draws):
-        x = x * alphas[0]
-        answers = [bench.denoise(x / alphas[0], sigmas[0])]
-        for i in range(1, steps + 1):
-            p = min(order, i, steps + 1 - i)
-            guess = update(x, i, p, answers)
-            if i == steps:
-                return guess
-            new = bench.denoise(guess / alphas[i], sigmas[i])
-            x = update(x, i, p, answers, new)
-            answers = [new, *answers][:order]
-        return x
-
-    options = {"uni_pc_variant": variant, "uni_pc_order": order}
-    compare(bench, "UniPC", start, formula, sigmas=sigmas, options=options)
 
 
 def test_lcm_and_ddpm(bench, start) -> None:
