@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -11,6 +13,7 @@ SIDE = 128
 SUPERSAMPLING = 4
 STRIPE = 16
 Points = np.ndarray
+Palette = Mapping[str, tuple[int, int, int]]
 
 
 def _circle(radius: float = 1.0, count: int = 72) -> Points:
@@ -90,10 +93,10 @@ def _mask(thing: Thing, side: int) -> Image.Image:
     return mask
 
 
-def background(pattern: str, colours: tuple[str, ...], side: int = SIDE) -> np.ndarray:
+def background(pattern: str, colours: tuple[str, ...], side: int = SIDE, palette: Palette = COLOURS) -> np.ndarray:
     """The background alone, uint8 [side, side, 3]; stripes stand upright, gradients run downwards."""
-    first = np.array(COLOURS[colours[0]], np.float32)
-    second = np.array(COLOURS[colours[-1]], np.float32)
+    first = np.array(palette[colours[0]], np.float32)
+    second = np.array(palette[colours[-1]], np.float32)
     rows, columns = np.mgrid[0:side, 0:side]
     cell = STRIPE * side // SIDE
     if pattern == "gradient":
@@ -107,11 +110,11 @@ def background(pattern: str, colours: tuple[str, ...], side: int = SIDE) -> np.n
     return np.round(first + (second - first) * part[..., None]).astype(np.uint8)
 
 
-def draw(scene: Scene, side: int = SIDE) -> np.ndarray:
+def draw(scene: Scene, side: int = SIDE, palette: Palette = COLOURS) -> np.ndarray:
     """The picture of `scene`: uint8 RGB [side, side, 3]."""
     large = side * SUPERSAMPLING
-    picture = Image.fromarray(background(scene.pattern, scene.colours, side))
+    picture = Image.fromarray(background(scene.pattern, scene.colours, side, palette))
     for thing in scene.things:
         mask = _mask(thing, large).reduce(SUPERSAMPLING)
-        picture.paste(COLOURS[thing.colour], (0, 0), mask)
+        picture.paste(palette[thing.colour], (0, 0), mask)
     return np.asarray(picture)
