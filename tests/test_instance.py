@@ -16,7 +16,7 @@ from webui.instance import DataFolder, running
 
 
 def test_the_second_server_is_told_where_the_first_is(tmp_path: Path) -> None:
-    paths = Paths(data_dir=tmp_path)
+    paths = Paths(data_dir=tmp_path, checkpoint_dirs=(tmp_path / "mine",))
     first = DataFolder(paths)
     first.claim()
     first.announce("http://127.0.0.1:7860")
@@ -25,6 +25,7 @@ def test_the_second_server_is_told_where_the_first_is(tmp_path: Path) -> None:
             DataFolder(paths).claim()
         found = running(paths)
         assert found is not None and found.token == first.token and found.pid == os.getpid()
+        assert found.folders == paths.model_folders
         if os.name == "posix":
             assert stat.S_IMODE(paths.instance.stat().st_mode) == 0o600
     finally:

@@ -1,26 +1,31 @@
-"""One server for each data folder: the lock that proves it, and the note by which the CLI finds the running one."""
+"""One server for each data folder: the lock that proves it, and the note by which commands find the running one."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from webui.core.errors import Conflict, StorageProblem
+from webui.core.model_folders import ModelFolders
 from webui.core.paths import Paths
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A running server: its address on this machine, the token that makes its bearer the owner, its process id."""
+    """A running server: its address on this machine, the token that makes its bearer the owner, its process id.
+
+    folders: all that it searches for models.
+    """
 
     url: str
     token: str
     pid: int
+    folders: ModelFolders = field(default_factory=ModelFolders)
 
 
 class DataFolder:
@@ -59,7 +64,8 @@ class DataFolder:
         temporary.unlink(missing_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"url": url, "token": self.token, "pid": os.getpid()}, file)
+            folders = asdict(self._paths.model_folders)
+            json.dump({"url": url, "token": self.token, "pid": os.getpid(), "folders": folders}, file, default=str)
         temporary.replace(note)
 
     def release(self) -> None:
@@ -85,6 +91,7 @@ def running(paths: Paths) -> Instance | None:
 def _read(path: Path) -> Instance | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Instance(str(data["url"]), str(data["token"]), int(data["pid"]))
-    except (OSError, ValueError, KeyError):
+        folders = {kind: tuple(map(Path, found)) for kind, found in data["folders"].items()}
+        return Instance(str(data["url"]), str(data["token"]), int(data["pid"]), ModelFolders(**folders))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -64,8 +64,10 @@ def run(arguments: list[str]) -> int:
 
 
 def open_shelf(given: argparse.Namespace) -> Shelf:
-    """What the subcommands work on, by a parsed command line."""
+    """What the subcommands work on, by a parsed command line; a server that runs there lends them its folders."""
     options = begin(given, "ERROR")
+    if instance := running(options.paths):
+        options = replace(options, more_folders=options.more_folders + instance.folders)
     settings = settings_store(options)
     plugins = plugins_of(options, settings)
     registry = build_registry(plugins)
