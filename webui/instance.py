@@ -91,7 +91,7 @@ def running(paths: Paths) -> Instance | None:
 def _read(path: Path) -> Instance | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        folders = {kind: tuple(map(Path, found)) for kind, found in data["folders"].items()}
+        folders = {kind: tuple(map(Path, found)) for kind, found in data.get("folders", {}).items()}
         return Instance(str(data["url"]), str(data["token"]), int(data["pid"]), ModelFolders(**folders))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -66,8 +66,8 @@ def test_a_list_can_be_searched_sorted_and_of_another_kind(home: Path, capsys: p
     assert listed("--sort", "name") == listed("--sort", "path") == ["art/other", "sham"]
     assert listed("--sort", "name", "--descending") == ["sham", "art/other"]
     assert listed("--kind", "vae") == ["mse.safetensors"]
-    assert run(home, "list", "--kind", "lora") == 1
-    assert str(home / "models" / "Lora") in capsys.readouterr().out
+    assert run(home, "list", "--kind", "embedding") == 1
+    assert str(home / "models" / "embeddings") in capsys.readouterr().out
     assert run(home, "list", "--search", "nothing like it") == 1
     assert capsys.readouterr().out == "No model is so.\n"
 

@@ -46,7 +46,8 @@ class StockLane:
     ) -> None:
         """post: see `Post`. welcome: called on the loop's thread when the computation waits for a turn.
 
-        texts: see `StockModel.draw`. relief: what is done when memory runs out. on_note: hears of it, on the loop's thread.
+        texts: see `StockModel.draw`. relief: what is done when memory runs out. on_note: hears of it, on the loop's
+        thread.
         """
         self.model = model
         self._stages = model.stages(request.steps, len(seeds))
