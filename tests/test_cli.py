@@ -21,7 +21,7 @@ def test_help_names_every_command_and_the_flags(capsys: pytest.CaptureFixture[st
     for row in commands():
         assert f"  {row.name:<10}  {row.help}\n" in text
     assert {"test", "bench"} <= {row.name for row in commands()}
-    assert "--listen" in text and "--lora-dir" not in text
+    assert "--listen" in text and "--controlnet-dir" not in text
     assert max(map(len, text.splitlines())) <= 100
 
 

@@ -76,6 +76,7 @@ def test_comfys_file_of_folders(tmp_path, monkeypatch):
         (tmp_path / "web/models/Stable-diffusion", shelf / "d", shelf / "e", tmp_path / "/abs/u"),
         (tmp_path / "web/models/VAE",),
         (shelf / "c", tmp_path / "t", tmp_path / "u"),
+        loras=(tmp_path / "web/models/Lora",),
     )
 
 
