@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import diffusers
 import pytest
 import torch
 from diffusers import (
@@ -93,48 +92,6 @@ def test_the_adapter_is_the_class(bench, start, name, steps, final_sigmas_type) 
     final, asks = bench.drive(name, start * math.hypot(1.0, sigmas[0]), sigmas, bench.bent)
     assert [ask.sigma for ask in asks] == sigmas[:-1]
     assert (final / math.hypot(1.0, sigmas[-1]) - expected).abs().max() < 1e-4
-
-
-def own_levels(scheduler) -> list[float]:
-    """The noise levels that a class has set for itself, each once."""
-    if hasattr(scheduler, "sigmas"):
-        return torch.unique_consecutive(scheduler.sigmas).tolist()
-    alphas = scheduler.alphas_cumprod[torch.unique_consecutive(scheduler.timesteps).long()]
-    return [*((1 - alphas) / alphas).sqrt().tolist(), 0.0]
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "unit"),
-    [
-        ("EulerDiscreteScheduler", {}, False),
-        ("HeunDiscreteScheduler", {}, False),
-        ("KDPM2DiscreteScheduler", {}, False),
-        ("DPMSolverSinglestepScheduler", {"lower_order_final": True}, True),
-        ("DEISMultistepScheduler", {}, True),
-        ("DDIMScheduler", {"clip_sample": False}, True),
-        ("PNDMScheduler", {"skip_prk_steps": True, "set_alpha_to_one": True}, True),
-        ("CogVideoXDDIMScheduler", {"clip_sample": False, "snr_shift_scale": 1.0, "timestep_spacing": "leading"}, True),
-    ],
-)
-@pytest.mark.parametrize("steps", [10, 21])
-def test_a_class_gives_what_it_gives_by_itself(bench, start, name, options, unit, steps) -> None:
-    """The class as pipelines step it, with predicted noise, from the same start over the same levels."""
-    scheduler = getattr(diffusers, name)(**SD1, **options)
-    scheduler.set_timesteps(steps)
-    levels = own_levels(scheduler)
-    final, asks = bench.drive(name, start * levels[0], levels, bench.bent)
-
-    sample = start * levels[0] / (math.hypot(1.0, levels[0]) if unit else 1.0)
-    timesteps = scheduler.timesteps
-    assert len(timesteps) == len(asks)
-    for timestep, ask in zip(timesteps, asks, strict=True):
-        x = sample * math.hypot(1.0, ask.sigma) if unit else sample
-        scheduler.scale_model_input(sample, timestep)
-        noise = (x - bench.bent(x, ask.sigma)) / ask.sigma
-        sample = scheduler.step(noise, timestep, sample, return_dict=False)[0]
-    if unit:
-        sample = sample * math.hypot(1.0, levels[-1])
-    assert (final - sample).abs().max() < 2e-4
 
 
 @pytest.mark.parametrize("name", ["DPM-Solver++ (diffusers)", "UniPC (diffusers)"])
