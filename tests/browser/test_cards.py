@@ -151,8 +151,8 @@ def test_other_kinds_are_chosen_where_they_fit_and_an_empty_one_says_what_to_do(
     expect(page.locator("#setting_sd_vae .token")).to_have_text(["Automatic"])
     page.click(f"{card(page, 'flux-new')} .dk-model-choose")
     expect(page.locator("#setting_sd_vae .token")).to_have_text(["flux-new.safetensors"])
-    page.select_option("#models_kind", "lora")
-    expect(page.locator("#models_empty")).to_contain_text("Put files into models/Lora")
+    page.select_option("#models_kind", "embedding")
+    expect(page.locator("#models_empty")).to_contain_text("Put files into models/embeddings")
 
 
 def test_a_guest_reads_and_chooses_and_changes_nothing(home: Path, serve: Serve, open_page: Open) -> None:

@@ -75,8 +75,11 @@ def test_folders_that_are_not_there_are_said(home: Path, capsys: pytest.CaptureF
 
 
 def test_notices_are_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options(home, "--upcast-sampling", "--lora-dir", "x")
-    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["--lora-dir", "--upcast-sampling"]
+    options(home, "--upcast-sampling", "--controlnet-dir", "x")
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == [
+        "--controlnet-dir",
+        "--upcast-sampling",
+    ]
 
 
 def test_columns_stand_below_each_other() -> None:
