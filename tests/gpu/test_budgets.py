@@ -98,3 +98,22 @@ def test_a_model_in_8_bits_is_counted_by_what_it_takes(catalogue, registry, cuda
     counted = size_of_all(shelf._resident.values())
     assert counted <= allocated() <= ROUNDING * counted
     shelf.unload()
+
+
+def test_a_model_that_made_room_waits_in_pinned_ram_and_comes_back_unread(
+    catalogue, registry, cuda, size, allocated, monkeypatch
+):
+    shelf = Pipelines(registry, resolve, cuda, torch.float32, int(1.5 * size))
+    for name in "ab":
+        shelf.prefetch(catalogue.get(name))
+    (model,) = [one.model for one in shelf._resident.values() if one.away]
+    weights = dict(model.denoiser.named_parameters())
+    assert all(weight.is_pinned() for weight in weights.values())
+    monkeypatch.setattr("webui.engine.reading.cache.read_network", lambda *_: pytest.fail("a file was read"))
+    for _ in range(3):
+        with shelf.lend(catalogue.get("a")) as again:
+            assert again is model and allocated() == pytest.approx(size, rel=ROUNDING - 1)
+            assert all(torch.equal(one.cpu(), weights[name]) for name, one in again.denoiser.named_parameters())
+        shelf.prefetch(catalogue.get("b"))
+    del model, again, weights
+    shelf.unload()

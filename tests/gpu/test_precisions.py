@@ -13,8 +13,8 @@ from webui.engine.reading.kept import FP8, KeptTensor
 from webui.plugins.loader import load_plugins
 from webui.plugins.resolve import resolve
 
-# The mean over all pixels, of 255. Another seed's picture is 3.5 apart; on a CPU fp8 is 0.5 from fp16, and bf16 0.3 from
-# fp32.
+# The mean over all pixels, of 255. Another seed's picture is 3.5 apart; on a CPU fp8 is 0.5 from fp16, and
+# bf16 0.3 from fp32.
 NEAR = {"fp8": 1.5, "bf16": 1.0, "fp16": 1.0}
 REQUEST = GenerationRequest(
     prompt="a red circle above a blue square", sampler_name="Euler", scheduler="Automatic", steps=8, width=128,

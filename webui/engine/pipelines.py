@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from webui.engine.checkpoints.catalogue import Checkpoint
 from webui.engine.config import EngineConfig
 from webui.engine.device import free_cache, memory, precisions_of, process_bytes, ran_short
 from webui.engine.families.base import LoadedModel
+from webui.engine.leaving import Leaving
 from webui.engine.memory.ladder import Climb, Ladder, Shape
 from webui.engine.memory.placing import OFFLOAD, Placer, Placing, bytes_in_words
 from webui.engine.memory.rungs import Freed, evicting, freeing, ways_out
@@ -32,12 +31,8 @@ from webui.engine.reading.cache import NetworkCache, PlacedReader
 from webui.engine.residents import Key, Resident, key_of, size_of_all
 from webui.plugins.resolve import resolve
 
-log = logging.getLogger(__name__)
-
 # Share of the device's memory that idle models may keep when nothing else is said: the rest is for pictures.
 _SHARE = 0.5
-# How long to wait at most until nothing refers to a dropped model any more.
-_FREEING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +93,10 @@ class Pipelines:
         self._ladder = ladder or Ladder()
         self._resident: dict[Key, Resident] = {}
         self._lock = threading.Condition()
-        self._loading = threading.Lock()
+        self._leaving = Leaving(
+            self._resident, self._lock, self._reader, self._ram_budget, lambda: self._placer, self._unmerged
+        )
         self._waiting = False
-        self._evictions = 0
         self._waited = 0.0
         self.last_load: LastLoad | None = None
 
@@ -164,12 +160,11 @@ class Pipelines:
         return Unloaded(tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(in_use)))
 
     def make_room(self) -> Freed:
-        """Drop idle models because memory ran out; what made room. May take a moment, as `unload`.
-
-        Weights that wait in RAM only leave the device.
-        """
-        dropped, left = self._evict(0, on_device=True), self._placer.make_room()
-        return Freed.MODELS if dropped else Freed(left)
+        """Have idle models leave the device because memory ran out; what made room. May take a moment, as `unload`."""
+        freed = self._leaving.make_room()
+        if freed is Freed.MODELS:
+            self._changed()
+        return freed
 
     def rest(self, network: nn.Module) -> None:
         """Have a network be where its weights wait once nobody computes with it; see `Seats.rest`."""
@@ -220,13 +215,13 @@ class Pipelines:
             yield model
 
     def lend_resident(self, checkpoints: Sequence[Checkpoint]) -> list[AbstractContextManager[LoadedModel]]:
-        """The same at once for models in memory, to be entered; [] when one must be loaded, or others wait."""
+        """The same at once for models in memory, to be entered; [] when one must be brought there, or others wait."""
         keys = [key_of(checkpoint) for checkpoint in checkpoints]
         with self._lock:
+            found = [self._resident[key] for key in keys if key in self._resident]
             # Whoever waits for memory would wait for ever if the models in its way were lent again and again.
-            if self._waiting or not all(key in self._resident for key in keys):
+            if self._waiting or len(found) < len(keys) or any(resident.away for resident in found):
                 return []
-            found = [self._resident[key] for key in keys]
             for resident in found:
                 resident.users += 1
         return [self._loan(resident) for resident in found]
@@ -256,26 +251,48 @@ class Pipelines:
         known = self._take(key)
         if known is not None:
             return known
-        with self._loading:
+        with self._leaving.loading:
             # Somebody may have loaded it while this thread waited.
             known = self._take(key)
             if known is not None:
                 return known
-            began, self._waited, before = time.perf_counter(), 0.0, self._evictions
-            placing = self._placer.of(checkpoint, self._ladder.known(_shape(checkpoint.name)).get(OFFLOAD, 0))
-            resident = Resident(self._load(checkpoint, patience, placing), checkpoint.name, placing, users=1)
+            began, self._waited, before = time.perf_counter(), 0.0, self._leaving.count
+            resident = self._back(key, patience) or self._new(checkpoint, patience)
             seconds = time.perf_counter() - began - self._waited
-            self.last_load = LastLoad(checkpoint.name, round(seconds, 3), self._evictions > before)
+            self.last_load = LastLoad(checkpoint.name, round(seconds, 3), self._leaving.count > before)
             with self._lock:
                 self._resident[key] = resident
             self._changed()
             return resident
 
+    def _back(self, key: Key, patience: _Patience) -> Resident | None:
+        """A model that waits in RAM, on the device again."""
+        with self._lock:
+            resident = self._resident.get(key)
+            if resident is None:
+                return None
+            # Nobody else may drop it now.
+            resident.users += 1
+        try:
+            self._leaving.back(resident, self._budget, patience.note)
+        except BaseException:
+            resident.users -= 1
+            raise
+        return resident
+
+    def _new(self, checkpoint: Checkpoint, patience: _Patience) -> Resident:
+        placing = self._placer.of(checkpoint, self._ladder.known(_shape(checkpoint.name)).get(OFFLOAD, 0))
+        return Resident(self._load(checkpoint, patience, placing), checkpoint.name, placing, users=1)
+
+    def _unmerged(self, network: nn.Module) -> None:
+        self.merging.hold(network, None)
+
     def _take(self, key: Key) -> Resident | None:
         with self._lock:
             known = self._resident.get(key)
-            if known is not None:
-                known.users += 1
+            if known is None or known.away:
+                return None
+            known.users += 1
             return known
 
     def _make_way(self, checkpoint: Checkpoint, patience: _Patience, placing: Placing) -> list[nn.Module]:
@@ -291,7 +308,7 @@ class Pipelines:
                 f"{bytes_in_words(budget)} as the settings say, so all others make room for it."
             )
         shared = self._reader.held(checkpoint.parts.values(), placing.home, placing.by_blocks)
-        self._evict(max(0, budget - checkpoint.size_bytes), shared, on_device=placing.home is None)
+        self._evict(max(0, budget - placing.size_bytes), shared, on_device=placing.home is None)
         return shared
 
     def _load(self, checkpoint: Checkpoint, patience: _Patience, placing: Placing) -> LoadedModel:
@@ -331,7 +348,11 @@ class Pipelines:
         given_up, waits = patience.given_up, patience.waits
 
         def others() -> list[Resident]:
-            return [resident for key, resident in self._resident.items() if key not in patience.held]
+            return [
+                resident
+                for key, resident in self._resident.items()
+                if key not in patience.held and (resident.on_device or resident.users)
+            ]
 
         def over() -> bool:
             return given_up() or not others() or any(resident.users == 0 for resident in others())
@@ -353,36 +374,9 @@ class Pipelines:
         return returned
 
     def _evict(self, budget: int, shared: Sequence[nn.Module] = (), *, on_device: bool | None = None) -> list[str]:
-        """Drop idle models, longest unused first, until the rest fits; the names of those that were dropped.
-
-        shared: networks of which dropping frees nothing, as the model that is loaded next needs them too.
-        on_device: only those on the device, or only those in RAM; None: all.
-        """
-        names: list[str] = []
-        dropped: list[weakref.ref[LoadedModel]] = []
-        with self._lock:
-            counted = {k: r for k, r in self._resident.items() if on_device is None or r.in_ram is not on_device}
-            held = size_of_all(counted.values(), shared)
-            idle = sorted((resident.used, key) for key, resident in counted.items() if resident.users == 0)
-            for _, key in idle:
-                if held <= budget:
-                    break
-                resident = self._resident.pop(key)
-                del counted[key]
-                held = size_of_all(counted.values(), shared)
-                log.info("Dropped %s from memory.", resident.name)
-                names.append(resident.name)
-                dropped.append(weakref.ref(resident.model))
-                del resident
-            self._evictions += len(names)
-        # Threads that were just done with a model may still refer to it, and its memory is free only after them.
-        deadline = time.monotonic() + _FREEING_SECONDS
-        while any(model() is not None for model in dropped) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        if dropped:
-            # Networks of other libraries may refer to themselves in circles.
-            gc.collect()
-            free_cache(self._device)
+        """See `Leaving.evict`."""
+        names = self._leaving.evict(budget, shared, on_device=on_device)
+        if names:
             self._changed()
         return names
 

@@ -25,11 +25,20 @@ class Resident:
     placing: Placing
     users: int = 0
     used: float = 0.0
+    copied: bool = False
+    """Whether it was made for the device, and has a copy in RAM of when it had to leave."""
+    away: bool = False
+    """Whether that copy is all that there is, so that it must come back before it is lent."""
 
     @property
     def in_ram(self) -> bool:
-        """Whether its weights wait there, beside a device with memory of its own."""
-        return self.placing.home is not None
+        """Whether its weights lie there, beside a device with memory of its own."""
+        return self.copied or self.placing.home is not None
+
+    @property
+    def on_device(self) -> bool:
+        """Whether all its weights lie there, until it is told to leave."""
+        return self.placing.home is None and not self.away
 
 
 def size_of_all(residents: Iterable[Resident], without: Iterable[nn.Module] = ()) -> int:

@@ -20,6 +20,7 @@ from webui.engine.memory.seats import LEAST_BLOCK, Move, Seats
 log = logging.getLogger(__name__)
 
 OFFLOAD = "offload"
+WAITS_IN_RAM = "Memory is short, so the model waits in RAM, and comes to the device in parts."
 
 _RAM = torch.device("cpu")
 # What pictures are computed in beside the weights, when nothing is known of them yet.
@@ -58,6 +59,10 @@ class Placing:
         """Whether its networks come to the device by blocks."""
         return self.placement is Placement.BLOCKS
 
+    def in_parts(self) -> Placing:
+        """The same for a model that waits in RAM after all, and comes to the device by networks."""
+        return Placing(Placement.PARTS, self.size_bytes, self._movable)
+
     def rung(self, make_way: Callable[[], None]) -> Rung:
         """One place further away. make_way: called then, for room where its weights are read to."""
 
@@ -68,8 +73,7 @@ class Placing:
             make_way()
             return int(self.placement)
 
-        note = "Memory is short, so the model waits in RAM, and comes to the device in parts."
-        return Rung(OFFLOAD, note, further, lambda _: self.moved)
+        return Rung(OFFLOAD, WAITS_IN_RAM, further, lambda _: self.moved)
 
 
 class Placer:
@@ -130,6 +134,32 @@ class Placer:
         for network in model.networks:
             by_blocks = placement is Placement.BLOCKS and not _is_autoencoder(network)
             self._seats.seat(network, by_blocks=by_blocks, least_block=self._least_block)
+
+    def put_away(self, model: LoadedModel) -> None:
+        """Have a model that is on the device and that nobody uses wait in RAM, as it is. May raise for want of RAM."""
+        # Ordinary tensors, whichever thread sees to it.
+        with torch.inference_mode(False), torch.no_grad():
+            for network in model.networks:
+                self._seats.seat(network)
+                self._seats.go(network)
+
+    def bring_back(self, model: LoadedModel) -> None:
+        """Have a model that was put away be on the device as before; when there is no room it stays where it was.
+
+        Its copy in RAM is kept until `forget`. Raises what torch does when memory runs out.
+        """
+        try:
+            for network in model.networks:
+                self._seats.stay(network)
+        except BaseException:
+            for network in model.networks:
+                self._seats.go(network)
+            raise
+
+    def forget(self, model: LoadedModel) -> None:
+        """Keep no copy in RAM of a model that was brought back."""
+        for network in model.networks:
+            self._seats.forget(network)
 
     def rest(self, network: nn.Module) -> None:
         """See `Seats.rest`."""

@@ -37,6 +37,8 @@ class _Seat:
         """Each once, where modules share some."""
         self.size_bytes = size_of(self._own.values())
         self.seated = False
+        self.stays = False
+        """Whether it is seated until it is told to go, whatever else wants the room."""
         self.users = 0
         self.used = 0.0
 
@@ -84,9 +86,44 @@ class Seats:
         seat = self._at_home(network, blocks)
         with self._changed:
             self._seats[network] = seat
-        self._wrap(network, _CALLED, lambda: self.use(network))
-        # Where pipelines of diffusers look for the device that they are to compute on.
-        network.__dict__["_hf_hook"] = SimpleNamespace(execution_device=self.device)
+        self._watch(network)
+
+    def stay(self, network: nn.Module) -> None:
+        """Have a network that waits in RAM be as one that never did, but that its copy there is kept.
+
+        Nobody may compute with it meanwhile. It counts to no budget here then.
+        """
+        with self._changed:
+            seat = self._seats[network]
+            if seat.stays:
+                return
+            if not seat.seated:
+                try:
+                    seat.take(network, self._move)
+                except BaseException:
+                    seat.leave(network)
+                    raise
+            seat.stays = True
+            for name in (*_CALLED, "_hf_hook"):
+                network.__dict__.pop(name, None)
+
+    def go(self, network: nn.Module) -> None:
+        """Have a network that stays wait in RAM again. Its weights must be what they were there.
+
+        Nobody may compute with it meanwhile.
+        """
+        with self._changed:
+            seat = self._seats[network]
+            if seat.stays:
+                seat.stays = False
+                seat.leave(network)
+                self._watch(network)
+
+    def forget(self, network: nn.Module) -> None:
+        """Have a network that stays do so without a copy in RAM."""
+        with self._changed:
+            if self._seats[network].stays:
+                del self._seats[network]
 
     @contextmanager
     def use(self, network: nn.Module) -> Iterator[None]:
@@ -121,7 +158,7 @@ class Seats:
         """
         with self._changed:
             seat = self._seats.get(network)
-            if seat is not None:
+            if seat is not None and not seat.stays:
                 self._changed.wait_for(lambda: not seat.users)
                 if seat.seated:
                     seat.leave(network)
@@ -132,15 +169,19 @@ class Seats:
             return self._make_room(0)
 
     def seated_bytes(self) -> int:
-        """What is on the device now."""
+        """What is on the device now, and may leave by itself."""
         with self._changed:
-            return sum(seat.size_bytes for seat in self._seats.values() if seat.seated)
+            return sum(seat.size_bytes for seat in self._seats.values() if seat.seated and not seat.stays)
 
     def _in_use(self, but: _Seat) -> int:
         return sum(seat.size_bytes for seat in self._seats.values() if seat.users and seat is not but)
 
     def _make_room(self, budget: int) -> bool:
-        seated = [(seat.used, id(seat), network, seat) for network, seat in self._seats.items() if seat.seated]
+        seated = [
+            (seat.used, id(seat), network, seat)
+            for network, seat in self._seats.items()
+            if seat.seated and not seat.stays
+        ]
         held, gone = sum(seat.size_bytes for *_, seat in seated), False
         for _, _, network, seat in sorted(seated, key=lambda one: one[:2]):
             if held > budget and not seat.users:
@@ -171,13 +212,18 @@ class Seats:
         return _Seat(home)
 
     def _pinned(self, tensor: Tensor) -> Tensor:
-        """The same in memory that a card reads from at full speed, where there is such."""
+        """The same in RAM, in such as a card reads from at full speed where there is any."""
         if self.device.type != "cuda":
             return tensor
         try:
-            return _moved(tensor, lambda plain: plain.pin_memory())
+            return _moved(tensor, _in_pinned_ram)
         except RuntimeError:
-            return tensor
+            return _moved(tensor, lambda plain: plain.cpu())
+
+    def _watch(self, network: nn.Module) -> None:
+        self._wrap(network, _CALLED, lambda: self.use(network))
+        # Where pipelines of diffusers look for the device that they are to compute on.
+        network.__dict__["_hf_hook"] = SimpleNamespace(execution_device=self.device)
 
     def _block(self, block: nn.Module, seat: _Seat) -> Callable[[], Any]:
         @contextmanager
@@ -227,6 +273,10 @@ def _put(network: nn.Module, tensors: Mapping[tuple[str, str], Tensor]) -> None:
         module = modules[place]
         held: Any = module._parameters if name in module._parameters else module._buffers
         held[name] = tensor
+
+
+def _in_pinned_ram(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor)
 
 
 def _moved(tensor: Tensor, move: Move) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -95,6 +96,20 @@ class NetworkCache:
             for (*place, _, kept, computed, where, _), network in list(self._known.items())
             if where == at and (start := tuple(place)) in wanted and kept == (wanted[start] or computed)
         ]
+
+    @contextmanager
+    def moving(self, networks: Sequence[nn.Module], home: torch.device | None) -> Iterator[None]:
+        """Whole networks move to the device (home: None) or to RAM in the block; nobody may read meanwhile.
+
+        They are found in their new place, and where the block fails, nowhere.
+        """
+        moved = {id(network) for network in networks}
+        found = [(key, network) for key, network in list(self._known.items()) if id(network) in moved]
+        for key, _ in found:
+            del self._known[key]
+        yield
+        for key, network in found:
+            self._known[*key[:-2], (home or self.device, False), key[-1]] = network
 
     def _types(
         self, part: Part, dtype: torch.dtype | None, in_one_type: bool = False
