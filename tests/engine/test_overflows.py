@@ -9,7 +9,9 @@ from safetensors.torch import load_file, save_file
 from tests.engine.helpers import pixels, running, write_checkpoint
 from webui.core.events import Failed, Finished, Note, Picture
 from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.finishing import finish_batch
+from webui.engine.learnt import Learnt
 from webui.engine.overflows import Overflows, can_widen
 
 DENOISER = "This checkpoint's numbers overflow in half precision, so its denoiser computes in 32 bits."
@@ -151,6 +153,37 @@ def test_a_vae_is_known_with_its_checkpoint_or_by_its_own_file():
     assert known.applied(own).vae_precision == "fp32" and known.sentences(own) == [VAE]
     for other in (own.but(checkpoint_hash="2"), own.but(vae="b.safetensors")):
         assert known.applied(other) == other and not known.sentences(other)
+
+
+def test_another_engine_over_the_same_data_begins_where_the_first_learnt(folder, registry, plugins, ask, tmp_path):
+    # Which files there are is the web process's to find out.
+    known = {checkpoint.name: checkpoint.hash for checkpoint in Catalogue([folder], tmp_path).all()}
+    request = ask(checkpoint="unet", checkpoint_hash=known["unet"])
+    passes, notes = [], []
+    half = {"precision": "fp16", "vae_precision": "fp16", "cache_dir": tmp_path}
+    for options in (half, half, half | {"precision": "fp32"}):
+        with running(folder, registry, plugins, **options) as bench:
+            notes.append(made(bench, "a", request)[1])
+            passes.append(len(bench.gate.passes))
+    # Some steps in vain, then none; in another precision nothing is known.
+    assert notes == [[DENOISER], [DENOISER], []] and passes[0] > passes[1] == passes[2]
+
+
+def test_what_is_kept_of_overflows_is_of_files_that_are_known_by_hash(tmp_path):
+    computed = {"denoiser": "fp16", "vae": "fp16, auto"}
+    request = GenerationRequest(checkpoint="a", checkpoint_hash="1", vae="b", vae_hash="2")
+
+    def known(**changes):
+        return Overflows(Learnt(tmp_path), computed | changes)
+
+    for unknown in (request.but(checkpoint_hash=""), request.but(vae_hash="")):
+        known().learn(unknown, "vae")
+        assert not known().sentences(unknown)
+    known().learn(request, "vae")
+    assert known().sentences(request) == [VAE] and known(denoiser="bf16").sentences(request) == [VAE]
+    assert not known(vae="bf16, auto").sentences(request) and not known().sentences(request.but(vae_hash="3"))
+    known().forget(request)
+    assert not known().sentences(request)
 
 
 def test_only_what_computes_in_fewer_bits_can_be_widened():

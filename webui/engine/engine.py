@@ -32,12 +32,13 @@ from webui.engine.intake import Intake, Means, Told
 from webui.engine.lanes import Lane, LaneEnd
 from webui.engine.latents import BadLatents
 from webui.engine.memory.decoding import decode_within
-from webui.engine.memory.ladder import Ladder, Shape
+from webui.engine.memory.ladder import Shape
 from webui.engine.memory.rungs import Relief
-from webui.engine.overflows import Overflows, Role, can_widen
+from webui.engine.overflows import Role, can_widen
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
 from webui.engine.problems import problem_of
+from webui.engine.remembering import remembering
 from webui.engine.stock.lane import StockLane
 from webui.engine.stock.model import StockModel
 from webui.engine.tiny_decoders import TinyDecoders
@@ -83,16 +84,15 @@ class Engine:
         # Looking into thousands of files, and reading gigabytes for a hash, is the web process's task.
         known: dict[str, Any] = {"kinds": Kinds.of(registry), "known_only": config.cache_dir is not None}
         self._catalogue = Catalogue(config.model_folders, config.cache_dir, hash_large=False, **known)
-        ladder = Ladder(on_try)
+        ladder, self._overflows = remembering(config, self._device, self._dtype, on_try)
         self._pipelines = Pipelines.of(config, registry, self._device, self._dtype, ladder, on_models)
         self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
         self._attention = attention_of(config, self._backends)
         relief, merging = self._relief, self._pipelines.merging
         self._denoiser = Denoiser(self._attention, config.max_rows, self._counts, relief=relief, merging=merging)
-        self._runs, self._telling = dict[str, Run](), threading.Lock()
+        self._runs, self._telling, self._closed = dict[str, Run](), threading.Lock(), False
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._closed, self._overflows = False, Overflows()
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows
         means = Means(*parts, self._device, self._dtype, plugins)
         later = self._later

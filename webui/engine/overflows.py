@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
 
 from webui.core.precisions import FIELD_OF
 from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.chosen import is_automatic
+from webui.engine.learnt import Learnt
 
 Role = Literal["denoiser", "vae"]
 ROLES: tuple[Role, ...] = ("denoiser", "vae")
@@ -21,23 +25,33 @@ _SAID = {
 
 
 class Overflows:
-    """What is known of a worker's checkpoints; safe to use from several threads."""
+    """What is known of checkpoints; safe to use from several threads. Files of a known hash are known for good."""
 
-    def __init__(self) -> None:
+    def __init__(self, learnt: Learnt | None = None, computed: Mapping[Role, str] = MappingProxyType({})) -> None:
+        """learnt: what was known before, and where it is kept. computed: what each role computes in where nobody asks
+        for something else.
+        """
+        self._learnt, self._computed = learnt or Learnt(), computed
         self._known: set[tuple[Role, tuple[str, ...]]] = set()
         """Roles with the files, and with the precision that was asked for: others' choice is another matter."""
+        self._before = frozenset(self._learnt.of("overflows"))
+        """Keys, as they are kept."""
         self._lock = threading.Lock()
 
     def learn(self, request: GenerationRequest, role: Role) -> str:
         """Have the part compute in 32 bits in requests with the same files; the sentence that says so."""
         with self._lock:
             self._known.add((role, _files(request, role)))
+        self._keep(request, role, True)
         return _SAID[role]
 
     def forget(self, request: GenerationRequest) -> None:
         """Take back what was learnt of such requests, since 32 bits were no help either."""
         with self._lock:
             self._known -= {(role, _files(request, role)) for role in ROLES}
+            self._before -= {self._key(request, role) for role in ROLES}
+        for role in ROLES:
+            self._keep(request, role, None)
 
     def applied(self, request: GenerationRequest) -> GenerationRequest:
         """The request with what is known of its parts."""
@@ -49,8 +63,16 @@ class Overflows:
 
     def _of(self, request: GenerationRequest) -> Iterator[Role]:
         with self._lock:
-            known = set(self._known)
-        return (role for role in ROLES if (role, _files(request, role)) in known)
+            known, before = set(self._known), self._before
+        return (r for r in ROLES if (r, _files(request, r)) in known or self._key(request, r) in before)
+
+    def _keep(self, request: GenerationRequest, role: Role, value: bool | None) -> None:
+        # A file of the same name may be another one tomorrow.
+        if request.checkpoint_hash and (role == "denoiser" or request.vae_hash or is_automatic(request.vae)):
+            self._learnt.put("overflows", self._key(request, role), value)
+
+    def _key(self, request: GenerationRequest, role: Role) -> str:
+        return json.dumps([role, *_files(request, role), self._computed.get(role, "")])
 
 
 def can_widen(model: Any, role: Role) -> bool:

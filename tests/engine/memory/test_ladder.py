@@ -8,9 +8,11 @@ import torch
 
 from tests.engine.memory.shortage import ERRORS, Shortage
 from webui.core.errors import OutOfMemory
+from webui.engine.learnt import Learnt
 from webui.engine.memory.ladder import Ladder, Rung, Shape
 from webui.engine.memory.rungs import Freed, Tiles, evicting, freeing
 
+CPU = torch.device("cpu")
 SHAPE = Shape("decode", "a model", 4096)
 
 
@@ -133,3 +135,55 @@ def test_tiles_become_smaller_while_the_picture_is_larger(cells, sides):
     tiles = Tiles(cells)
     taken = [tiles.rung().take() for _ in range(3)]
     assert [side for side in taken if side] == sides and tiles.side == (sides or [0])[-1]
+
+
+def test_another_start_begins_where_the_last_got_to_and_forgets_what_that_forgot(tmp_path):
+    other = Shape("load", "b", 0)
+    first = Ladder(learnt=Learnt(tmp_path, CPU))
+    first.run(SHAPE, Steps(free=1, halve=1).rungs(), lambda: 0, lambda note: None, problem)
+    first.on_try = Shortage("decode", 2)
+    first.run(SHAPE, Steps(free=1, halve=1).rungs(), lambda: 0, lambda note: None, problem)
+    first.learn(other, "offload", 2)
+    # A worker beside it, which began before all that, loses nothing of it.
+    beside = Ladder(learnt=Learnt(tmp_path, CPU))
+    beside.learn(Shape("load", "c", 0), "offload", 1)
+    second, steps, notes = Ladder(learnt=Learnt(tmp_path, CPU)), Steps(free=1, halve=1), []
+    second.run(SHAPE, steps.rungs(), lambda: 0, notes.append, problem)
+    assert steps.begun == [("free", 1), ("halve", 2)] and not steps.taken and notes == ["free.", "halve."]
+    assert second.known(other) == {"offload": 2}
+    second.forget(other)
+    second.learn(SHAPE, "halve", 0)
+    third = Ladder(learnt=Learnt(tmp_path, CPU))
+    assert third.known(SHAPE) == {"free": 1} and third.known(other) == {}
+    third.forget()
+    assert not Learnt(tmp_path, CPU).of("memory")
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"versions": 1}', None])
+def test_what_cannot_be_read_or_is_of_other_versions_is_nothing(tmp_path, monkeypatch, text):
+    ladder, file = Ladder(learnt=Learnt(tmp_path, CPU)), tmp_path / "learnt.json"
+    ladder.learn(SHAPE, "halve", 2)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    if text is None:
+        monkeypatch.setattr("webui.engine.learnt.__version__", "0.0.0")
+    else:
+        file.write_text(text)
+    again = Ladder(learnt=Learnt(tmp_path, CPU))
+    assert again.known(SHAPE) == {}
+    again.learn(SHAPE, "halve", 3)
+    assert Ladder(learnt=Learnt(tmp_path, CPU)).known(SHAPE) == {"halve": 3}
+
+
+def test_keys_and_amounts_that_make_no_sense_are_left_out_and_devices_kept_apart(tmp_path, monkeypatch):
+    learnt = Learnt(tmp_path, CPU)
+    for key, value in {
+        "x": {"halve": 1},
+        "[1]": {},
+        '["load", "a", 0]': {"halve": "?"},
+        '["load", "b", 0]': [1],
+    }.items():
+        learnt.put("memory", key, value)
+    learnt.put("memory", '["load", "c", 0]', {"offload": 1})
+    assert Ladder(learnt=learnt)._known == {Shape("load", "c", 0): {"offload": 1}}
+    monkeypatch.setattr("webui.engine.learnt.describe_device", lambda device: "another card")
+    assert not Learnt(tmp_path, CPU).of("memory")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from webui.engine.attention.base import DEFAULT, Attend, sdpa
 from webui.engine.device import describe_device, free_cache, is_out_of_memory
+from webui.engine.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -172,31 +170,17 @@ class Measured:
         return self._machines[device]
 
     def _read(self) -> dict[str, dict[str, str]]:
-        """The file's content; nothing where there is none that can be read."""
-        try:
-            data: Any = json.loads(self._file.read_text(encoding="utf-8")) if self._file else {}
-        except (OSError, ValueError):
-            return {}
-        if not isinstance(data, dict):
-            return {}
+        """The file's content."""
         return {
             machine: {key: name for key, name in known.items() if isinstance(name, str)}
-            for machine, known in data.items()
+            for machine, known in read_table(self._file).items()
             if isinstance(known, dict)
         }
 
     def _save(self, machine: str) -> None:
         """Write what is known of this device beside what the file says of others."""
-        if self._file is None:
-            return
-        data = {**self._read(), machine: self._known[machine]}
-        own = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            own.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            own.replace(self._file)
-        except OSError as error:
-            log.warning("What was measured of attention cannot be kept: %s", error)
+        if self._file is not None:
+            write_table(self._file, {**self._read(), machine: self._known[machine]}, "What was measured of attention")
 
 
 def fastest(times: dict[str, float]) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from torch import nn
 
 from webui.core.errors import DarkroomError
 from webui.engine.device import ran_short
+from webui.engine.learnt import Learnt
 from webui.engine.reading.kept import size_of
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class Shape:
     """
 
     stage: Stage
-    kind: Hashable
+    kind: str
     pixels: int = 0
 
 
@@ -91,12 +93,16 @@ class Climb:
 
 
 class Ladder:
-    """What is remembered of all shapes of a worker; safe to use from several threads."""
+    """What is remembered of all shapes of a device; safe to use from several threads."""
 
-    def __init__(self, on_try: Callable[[Shape], None] = lambda shape: None) -> None:
-        """on_try: told of each attempt before it is made; what it raises counts as the attempt's own."""
+    def __init__(self, on_try: Callable[[Shape], None] = lambda shape: None, learnt: Learnt | None = None) -> None:
+        """on_try: told of each attempt before it is made; what it raises counts as the attempt's own.
+
+        learnt: what was remembered before, and where it is kept.
+        """
         self.on_try = on_try
-        self._known: dict[Shape, dict[str, int]] = {}
+        self._learnt = learnt or Learnt()
+        self._known: dict[Shape, dict[str, int]] = dict(_shapes(self._learnt.of("memory")))
         self._lock = threading.Lock()
 
     def run(
@@ -137,14 +143,30 @@ class Ladder:
             known[name] = amount
             if not amount:
                 del known[name]
+            self._learnt.put("memory", _key(shape), dict(known) or None)
 
     def forget(self, shape: Shape | None = None) -> None:
         """Begin at the bottom again, with this shape or with all."""
         with self._lock:
             if shape is None:
                 self._known.clear()
-            else:
-                self._known.pop(shape, None)
+                self._learnt.clear("memory")
+            elif self._known.pop(shape, None):
+                self._learnt.put("memory", _key(shape), None)
+
+
+def _key(shape: Shape) -> str:
+    return json.dumps([shape.stage, shape.kind, shape.pixels])
+
+
+def _shapes(kept: dict[str, Any]) -> Iterator[tuple[Shape, dict[str, int]]]:
+    """What is kept as far as it makes sense."""
+    for key, known in kept.items():
+        try:
+            stage, kind, pixels = json.loads(key)
+            yield Shape(stage, kind, int(pixels)), {name: int(amount) for name, amount in known.items()}
+        except (ValueError, TypeError, AttributeError):
+            continue
 
 
 def kind_of(network: nn.Module) -> str:
