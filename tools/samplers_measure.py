@@ -56,14 +56,17 @@ def denoise(x: Tensor, sigma: float) -> Tensor:
     return (shares * torch.stack(centres)).sum(0)
 
 
-def measure(rows: Sequence[Sampler]) -> list[Measured]:
-    """Of those of the rows that draw no noise; of the others how their pictures spread is what tests look at."""
+def measure(rows: Sequence[Sampler], counts: Sequence[int] = STEPS) -> list[Measured]:
+    """Of those of the rows that draw no noise; of the others how their pictures spread is what tests look at.
+
+    counts: of steps. The order is that of `STEPS`, and plots are.
+    """
     start = LaneNoise((5,), (1, 16, 16)).normal() * TOP
     exact = _reference(start.double())
     found = []
     for row in rows:
         try:
-            runs = [_walk(row, start, steps) for steps in STEPS]
+            runs = [_walk(row, start, steps) for steps in counts]
         except _DrawsNoise:
             continue
         errors = [(latent.double() - exact).abs().mean().item() for latent, _ in runs]

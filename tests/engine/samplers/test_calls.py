@@ -79,3 +79,11 @@ def test_the_rows_that_s_noise_counts_for_are_those_that_a1111_hands_it_to(bench
     churned = {"Euler", "Heun", "DPM2"}
     noisy = {"DPM fast", "DPM2 a", "DPM++ 2S a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE"}
     assert marked == churned | noisy
+
+
+def test_the_aliases_are_a1111s_and_forges(bench) -> None:
+    aliases = {row.name: row.aliases for row in bench.registry.samplers if row.group == "Built in"}
+    own = {"Restart", "HeunPP2", "IPNDM", "IPNDM_V", "DEIS", "DDIM", "PLMS", "UniPC", "DDPM"}
+    assert {name for name, known in aliases.items() if known == (name.casefold(),)} == own
+    assert aliases["DDIM CFG++"] == ("ddim_cfgpp",) and aliases["Euler a"] == ("k_euler_a", "k_euler_ancestral")
+    assert all(known[0].startswith("k_") for name, known in aliases.items() if name not in {*own, "DDIM CFG++"})

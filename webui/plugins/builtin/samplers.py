@@ -81,12 +81,14 @@ _SAMPLERS = (
         ignores_schedule=True,
         uses_ensd=True,
     ),
-    Sampler("Restart", _HERE + "restart:restart", schedule="Karras", order=2),
-    Sampler("HeunPP2", _HERE + "heun:heunpp2"),
-    Sampler("IPNDM", _HERE + "multistep:ipndm"),
-    Sampler("IPNDM_V", _HERE + "multistep:ipndm_v"),
-    Sampler("DEIS", _HERE + "multistep:deis"),
-    Sampler("DDIM", _HERE + "ddim:ddim", schedule="Uniform", options=_ETA_DDIM, uses_timesteps=True, levels=_TIMESTEPS),
+    Sampler("Restart", _HERE + "restart:restart", ("restart",), "Karras", order=2),
+    Sampler("HeunPP2", _HERE + "heun:heunpp2", ("heunpp2",)),
+    Sampler("IPNDM", _HERE + "multistep:ipndm", ("ipndm",)),
+    Sampler("IPNDM_V", _HERE + "multistep:ipndm_v", ("ipndm_v",)),
+    Sampler("DEIS", _HERE + "multistep:deis", ("deis",)),
+    Sampler(
+        "DDIM", _HERE + "ddim:ddim", ("ddim",), "Uniform", options=_ETA_DDIM, uses_timesteps=True, levels=_TIMESTEPS
+    ),
     Sampler(
         "DDIM CFG++",
         _HERE + "ddim:ddim_cfgpp",
@@ -96,17 +98,18 @@ _SAMPLERS = (
         uses_timesteps=True,
         levels=_TIMESTEPS,
     ),
-    Sampler("PLMS", _HERE + "multistep:plms", schedule="Uniform", uses_timesteps=True, levels=_TIMESTEPS),
+    Sampler("PLMS", _HERE + "multistep:plms", ("plms",), "Uniform", uses_timesteps=True, levels=_TIMESTEPS),
     Sampler(
         "UniPC",
         _HERE + "unipc:unipc",
-        schedule="Uniform",
+        ("unipc",),
+        "Uniform",
         options=_UNIPC,
         uses_timesteps=True,
         levels=_LEVELS + ":unipc_levels",
     ),
     Sampler("LCM", _HERE + "consistency:lcm", ("k_lcm",), "SGM Uniform"),
-    Sampler("DDPM", _HERE + "euler:ddpm", schedule="Normal"),
+    Sampler("DDPM", _HERE + "euler:ddpm", ("ddpm",), "Normal"),
 )
 
 
