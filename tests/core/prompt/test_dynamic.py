@@ -247,3 +247,14 @@ def test_escaped_text_is_said_as_it_is(words: list[str]) -> None:
     escaped = text.replace("{", r"\{").replace("}", r"\}")
     assert is_plain(parse(escaped))
     assert template(escaped).draw(1) == (text.strip() if escaped != text else text)
+
+
+def test_variables_cost_as_choices_do() -> None:
+    names = "".join(f"${{v{number}=x}}" for number in range(1000))
+    read = template(names + "{a|b|c}{a|b|c}{a|b|c}{a|b|c}{a|b|c}")
+    assert len(list(read.combinations())) < 101
+    assert "too long" in read.excess
+    # Of which a few are no hindrance.
+    few = template("${a=x}${b=${a}}${a=y}${c?=z}${c?=no}{1|2|3}{1|2|3}${a}${b}${c}")
+    assert {text[2:] for text in few.combinations()} == {"yyz"}
+    assert not few.excess

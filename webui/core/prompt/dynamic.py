@@ -88,13 +88,11 @@ class Template:
         """Every text that can be drawn, each once, the last choice changing first. seed: for what `{~a|b}` draws."""
         turns = _InTurn(Random(seed))
         seen: set[str] = set()
-        while turns.begin():
+        while turns.begin() and self.may_choose():
             text = self._drawn(turns)
             if text not in seen:
                 seen.add(text)
                 yield text
-            if self._left <= 0:
-                return
 
     def _drawn(self, chooser: _Chooser) -> str:
         if self.is_plain:
@@ -123,7 +121,7 @@ class Template:
             self.notes.append(sentence)
 
     def may_choose(self, cost: int = 1) -> bool:
-        """Whether another choice may be made."""
+        """Whether another choice may be made, or what takes as long: a variable set, a combination begun."""
         self._left -= cost
         if self._left <= 0:
             self.excess = "So much is drawn for this prompt that it would take too long."
@@ -240,12 +238,15 @@ class _Drawing:
 
     def _assigned(self, body: Body, names: Names, depth: int) -> Names:
         """With the variables that the body sets, which hold in all of it."""
+        held: dict[str, Body] | None = None
         for part in body:
-            if not isinstance(part, Assign) or (part.keep and part.name in names):
+            if not isinstance(part, Assign) or (part.keep and part.name in (held or names)):
                 continue
-            value = (self.text(part.value, names, depth + 1),) if part.at_once else part.value
-            names = {**names, part.name: value}
-        return names
+            if not self._template.may_choose():
+                break
+            held = dict(names) if held is None else held
+            held[part.name] = (self.text(part.value, held, depth + 1),) if part.at_once else part.value
+        return names if held is None else held
 
     def _part(self, part: Node, names: Names, depth: int) -> str:
         match part:
@@ -272,6 +273,7 @@ class _Drawing:
         pattern = self.text(wildcard.name, names, depth + 1).strip()
         values = self._template.values(pattern)
         if not values:
+            self._template.may_choose()
             return wildcard.written
         if self._inside.count(pattern) >= _ROUNDS:
             self._template.note(f"The wildcard '{pattern[:60]}' leads back to itself and was left out there.")
