@@ -48,6 +48,7 @@ def network(type_, name, *positional, **named):
         ("<:ink>", "<:ink>", []),
         ("a < b, c: d > e", "a < b, c: d > e", []),
         ("<lora:><lora:ink>", "<lora:>", [network("lora", "ink")]),
+        ("<lora::<lora: :<lora:ink:1>", "<lora::<lora: :", [network("lora", "ink", "1")]),
     ],
 )
 def test_networks_are_read_and_taken_out(text, rest, found):
@@ -79,7 +80,16 @@ def test_what_is_written_reads_back(parts):
 
 
 @pytest.mark.parametrize(
-    "text", ["<a:" * 33_000, "<a:>" * 25_000, "<" * 100_000, "<a:b" * 25_000 + ">", "<a:b>" * 20_000]
+    "text",
+    [
+        "<a:" * 33_000,
+        "<a:>" * 25_000,
+        "<" * 100_000,
+        "<a:b" * 25_000 + ">",
+        "<a:b>" * 20_000,
+        "<a::" * 25_000 + ">",
+        "<a: :" * 20_000 + ">",
+    ],
 )
 def test_long_texts_take_no_time(text):
     started = time.perf_counter()

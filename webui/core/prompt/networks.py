@@ -39,17 +39,20 @@ def take_networks(text: str) -> tuple[str, tuple[Network, ...]]:
     """
     kept: list[str] = []
     found: list[Network] = []
-    at = 0
+    at, end = 0, -1
     for begin in _BEGIN.finditer(text):
         if begin.start() < at:
             # Inside the one before.
             continue
-        end = text.find(_END, begin.end())
+        if end < begin.end():
+            end = text.find(_END, begin.end())
         if end < 0:
             break
-        name, *arguments = text[begin.end() : end].split(_BETWEEN)
-        if not name.strip():
+        # Many without a name may share one end, so that what is behind the name is not looked at for each.
+        between = text.find(_BETWEEN, begin.end(), end)
+        if not text[begin.end() : end if between < 0 else between].strip():
             continue
+        name, *arguments = text[begin.end() : end].split(_BETWEEN)
         kept.append(text[at : begin.start()])
         found.append(_network(begin[1], name, arguments))
         at = end + 1
