@@ -150,6 +150,13 @@ def test_where_guidance_is_left_out_texts_are_mixed_by_their_weights():
     assert composed(None, rows, weights).flatten().tolist() == [(1 + 3 * 4) / 4, 7]
     assert composed(None, rows[:2], [(1.0, -1.0)]).flatten().tolist() == [1 + (1 - 1) - (4 - 1)]
     assert composed(uncond, rows[:2], [(1.0,), (1.0,)]) is not None
+    # A mean by weights of which one is negative, or that nearly cancel out, would be many times what the texts are.
+    three = torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1, 1)
+    expected = torch.tensor([1 + 0.2 * (2 - 1) - 0.3 * (3 - 1)])
+    assert torch.allclose(composed(None, three, [(0.1, 0.2, -0.3)]).flatten(), expected)
+    assert torch.allclose(composed(None, three[:2], [(1.0, -0.99)]).flatten(), torch.tensor([1 - 0.99 * (2 - 1)]))
+    assert composed(None, three[:2], [(0.0, 1e-9)]).flatten().tolist() == [1]
+    assert composed(None, three[:1], [(-2.0,)]).flatten().tolist() == [1]
 
 
 @torch.inference_mode()

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from webui.core.request import GenerationRequest
 
+# Weights of texts between AND that add up to less have no mean.
+_LEAST_TOTAL = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
@@ -58,7 +61,8 @@ def composed(uncond: Tensor | None, rows: Tensor, weights: Sequence[Sequence[flo
     """Of each picture one prediction in place of those with each of its prompt's texts between AND (Liu et al. 2022).
 
     uncond: the prediction (pictures, channels, ...) from which each text leads away by its weight; where there is none,
-    the weights say how much of each is in a mean. rows: picture after picture, text after text. weights: theirs.
+    the weights say how much of each is in a mean, and if one is negative, the first text is led away from. rows:
+    picture after picture, text after text. weights: theirs.
     """
     if all(tuple(some) == (1.0,) for some in weights):
         return rows
@@ -70,9 +74,10 @@ def composed(uncond: Tensor | None, rows: Tensor, weights: Sequence[Sequence[flo
 def _composed(uncond: Tensor | None, rows: Tensor, weights: Sequence[float]) -> Tensor:
     """Of one picture, (1, channels, ...)."""
     if uncond is None:
-        # Weights that add up to nothing have no mean; they lead away from the first.
+        # Those below zero, or that add up to nothing, have no mean; they lead away from the first, as in A1111.
         total = sum(weights)
-        uncond, weights = (rows[:1], weights) if total == 0 else (rows[:1] * 0, [one / total for one in weights])
+        has_mean = min(weights) >= 0 and total > _LEAST_TOTAL
+        uncond, weights = (rows[:1] * 0, [one / total for one in weights]) if has_mean else (rows[:1], weights)
     made = uncond.clone()
     for row, weight in zip(rows.split(1), weights, strict=True):
         made += (row - uncond) * weight
