@@ -13,7 +13,9 @@ import pytest
 from webui.app import House
 from webui.core import infotext
 from webui.core.errors import InvalidField, NotAllowed, NotFound, TooMany, UnknownName
+from webui.core.frozen import FrozenMap
 from webui.core.job import LOCAL_OWNER, Identity, Level
+from webui.core.prompt.dynamic import Template
 from webui.core.prompt.styles import Style
 from webui.core.request import GenerationRequest
 from webui.images.metadata import read
@@ -154,6 +156,24 @@ def test_a_guest_cannot_make_more_than_a_guest_may(at_home: House) -> None:
     options = "|".join(f"o{number}" for number in range(most + 1))
     with pytest.raises(TooMany):
         accepted(at_home, {"prompt": f"{{{options}}}", "combinatorial": True}, GUEST)
+
+
+def test_what_a_guest_may_not_make_is_neither_drawn_nor_hashed(at_home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = at_home.settings.current.max_pictures_visitor
+    drawn: list[str] = []
+    hashed: list[GenerationRequest] = []
+    monkeypatch.setattr(Template, "draw", lambda self, seed, number=0: drawn.append("x") or "x")
+    monkeypatch.setattr("webui.acceptance.accepted_hashes", lambda request, *_: hashed.append(request) or FrozenMap())
+    options = "|".join(f"<lora:{number}:1>" for number in range(most + 1))
+    for values in ({"n_iter": most + 1}, {"combinatorial": True}):
+        with pytest.raises(TooMany):
+            accepted(at_home, {"prompt": f"{{{options}}}", **values}, GUEST)
+    assert (drawn, hashed) == ([], [])
+    # The number of batches means nothing where the combinations say it.
+    few = {"prompt": "{a|b}", "combinatorial": True, "n_iter": most + 1}
+    assert accepted(at_home, few, GUEST).pictures == 2
+    accepted(at_home, {"prompt": "{a|b}"}, GUEST)
+    assert drawn and hashed
 
 
 # Stored requests

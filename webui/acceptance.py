@@ -43,8 +43,12 @@ class Acceptance:
         """Extensions were switched: these are the rows from now on."""
         self._registry = registry
 
-    def request(self, values: Mapping[str, Any]) -> GenerationRequest:
-        """The request that these values mean. Raises InvalidField, UnknownName, ModelProblem, InvalidRequest."""
+    def request(self, values: Mapping[str, Any], check: Callable[[GenerationRequest], None]) -> GenerationRequest:
+        """The request that these values mean. Raises InvalidField, UnknownName, ModelProblem, InvalidRequest.
+
+        check: raises for one that this person may not ask for. It is asked before texts are drawn, while a
+        combinatorial request still is of one picture, and again before files are hashed.
+        """
         # Of two with one name, one is loaded.
         reports = sorted(self._reports(), key=lambda report: report.ok)
         absent = {report.name: "It has no fields." if report.ok else report.problem for report in reports}
@@ -53,7 +57,14 @@ class Acceptance:
         parts = self._registry, self._catalogue, self._settings.current, self._fields, absent
         stored = read_lora_hashes(values.get(LORA_HASHES))
         values = {name: value for name, value in values.items() if name != LORA_HASHES}
-        request = self._prompts.completed(values, lambda rest: accept.resolve(rest, *parts))
+
+        def resolved(rest: Mapping[str, Any]) -> GenerationRequest:
+            request = accept.resolve(rest, *parts)
+            check(request.but(n_iter=1, batch_size=1) if request.combinatorial else request)
+            return request
+
+        request = self._prompts.completed(values, resolved)
+        check(request)
         checkpoint = self._catalogue.find(request.checkpoint)
         return request.but(lora_hashes=accepted_hashes(request, stored, checkpoint, self._catalogue.adapters))
 

@@ -337,7 +337,7 @@ class Service:
 
     async def _accepted(self, values: Mapping[str, Any], who: Identity) -> GenerationRequest:
         """The request that these values mean, if this person may ask for it now."""
-        request = await asyncio.to_thread(self._acceptance.request, values)
+        request = await asyncio.to_thread(self._acceptance.request, values, lambda one: self._within_limits(one, who))
         await asyncio.to_thread(self._store.check_writable)
         self._within_limits(request, who)
         return request
