@@ -258,3 +258,20 @@ def test_variables_cost_as_choices_do() -> None:
     few = template("${a=x}${b=${a}}${a=y}${c?=z}${c?=no}{1|2|3}{1|2|3}${a}${b}${c}")
     assert {text[2:] for text in few.combinations()} == {"yyz"}
     assert not few.excess
+
+
+def test_no_more_is_said_of_unknown_wildcards_than_there_is_room_for() -> None:
+    asked: list[str] = []
+
+    class Counting(Files):
+        def why_none(self, pattern: str) -> str:
+            asked.append(pattern)
+            return super().why_none(pattern)
+
+    # Those of equal beginnings make equal sentences.
+    for names in ([f"name {number}" for number in range(200)], ["x" * 60 + f" {number}" for number in range(200)]):
+        asked.clear()
+        text = " ".join(f"__{name}__" for name in names)
+        read = Template(text, Counting())
+        assert read.draw(1) == text
+        assert 0 < len(read.notes) <= len(asked) == 10

@@ -72,6 +72,7 @@ class Template:
         self._left = _MOST_CHOICES
         self._read: dict[str, Body] = {}
         self._values: dict[str, _Values] = {}
+        self._unknown = 0
         self._text = text
         self._body = self.parsed(text)
 
@@ -111,7 +112,9 @@ class Template:
         """What a wildcard can become."""
         if pattern not in self._values:
             self._values[pattern] = _Values(self._wildcards.values(pattern))
-            if not self._values[pattern]:
+            if not self._values[pattern] and self._unknown < _MOST_NOTES:
+                # All names are searched for a near one, which takes time.
+                self._unknown += 1
                 self.note(f"{self._wildcards.why_none(pattern)} It was left as it is written.")
         return self._values[pattern]
 
