@@ -63,7 +63,7 @@ class Adapted:
     def _encoded(
         self, texts: Texts, model: LoadedModel, purpose: Purpose, own: Mapping[int, Pair], ready: Ready
     ) -> Guide:
-        with self.merging.texts(ready.texts) as before:
+        with self.merging.texts(model.networks, ready.texts) as before:
             guide = texts.guide(model, replace(purpose, adapters=ready.texts.text_key), own, before)
         return replace(guide, adapters=ready.denoiser)
 

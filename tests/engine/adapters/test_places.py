@@ -188,7 +188,7 @@ def test_text_encoders_get_their_part_alone(family, number, denoisers, atlas, tm
     adapters, _, _ = merge(tmp_path, atlas, tensors, (unet, *texts), te=0.5)
     assert adapters.key == () and adapters.denoiser is None
     merging = Merging()
-    with merging.texts(adapters) as apply:
+    with merging.texts((unet, *texts), adapters) as apply:
         assert merging.key_of(network) == ()
         apply()
         after = named(network, layout)

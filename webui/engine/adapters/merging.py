@@ -84,12 +84,15 @@ class Merged:
     def switch(self, wanted: Shares | None) -> bool:
         """Have exactly this set merged, None for nothing; whether anything changed. What both have in common stays.
 
-        Raises ModelProblem for an adapter whose tensors contradict each other. Whatever is raised, nothing is merged.
+        Raises ModelProblem for an adapter whose tensors contradict each other, and what torch raises where memory runs
+        out. Nothing is merged then, or the key is that of no set, and the next call puts the weights back.
         """
         key = wanted.key if wanted else ()
         if key == self.key:
             return False
         self._rest(self._network)
+        # No set's own until all is done: what fails halfway, even in being put back, passes for none.
+        self.key = object()
         # Ordinary tensors, which any thread may use, in any mode.
         with torch.inference_mode(False), torch.no_grad():
             try:
@@ -118,11 +121,12 @@ class Merged:
                 uses[one.key] -= 1
                 if not uses[one.key]:
                     del made[one.key]
+            assert total is not None
+            merged = _like(total, original, parameter.dtype if original.dtype == FP8 else original.dtype)
             if name not in self._originals:
                 self._originals[name] = keeper(original)
+            _hold(parameter, merged)
             self._now[name] = tuple(one.key for one in many)
-            assert total is not None
-            _hold(parameter, _like(total, original, parameter.dtype if original.dtype == FP8 else original.dtype))
 
     def _deltas(self, one: _Addend) -> dict[Piece, Tensor]:
         """What one module of an adapter adds to each parameter that it is for, at a multiplier of 1."""
@@ -159,8 +163,13 @@ class Merged:
 
     def _restore(self, names: list[str]) -> None:
         for name in names:
-            parameter = self._network.get_parameter(name)
-            _hold(parameter, self._originals[name].to(_held(parameter).device))
+            parameter, original = self._network.get_parameter(name), self._originals[name]
+            held = _held(parameter)
+            if held.device != original.device and held.dtype == original.dtype:
+                # Takes no memory on a device that may have run out of it.
+                held.copy_(original)
+            else:
+                _hold(parameter, original.to(held.device))
             del self._originals[name]
             self._now.pop(name, None)
 
@@ -192,19 +201,24 @@ class Merging:
         return known.key if known else ()
 
     @contextmanager
-    def texts(self, adapters: AdapterSet) -> Iterator[Callable[[], None]]:
+    def texts(self, networks: Sequence[nn.Module], adapters: AdapterSet) -> Iterator[Callable[[], None]]:
         """A scope in which texts are encoded under a set: what it is given merges the set, at its first call.
 
-        From there to the end of the block nobody else computes with these text encoders.
+        From there to the end of the block nobody else computes with these text encoders. networks: all of the model,
+        of which those that could not be put back before are put back now.
         """
+        wanted = {id(shares.network): shares for shares in adapters.texts}
         with ExitStack() as stack:
             done: list[bool] = []
 
             def apply() -> None:
-                for shares in adapters.texts if not done else ():
-                    stack.enter_context(lock_of(shares.network))
-                    stack.callback(self.hold, shares.network, None)
-                    self.hold(shares.network, shares)
+                for network in networks if not done else ():
+                    shares = wanted.get(id(network))
+                    if shares is None and self.key_of(network) == ():
+                        continue
+                    stack.enter_context(lock_of(network))
+                    stack.callback(self.hold, network, None)
+                    self.hold(network, shares)
                 done.append(True)
 
             yield apply
