@@ -9,9 +9,14 @@ from tests.engine.tiny_stock import Watch
 from webui.core.drawn import Drawn
 from webui.core.infotext import parse
 from webui.core.request import GenerationRequest
+from webui.engine.conditioning import Conditioner
+from webui.engine.families.base import Purpose
 from webui.engine.stock.model import StockModel
+from webui.engine.texts import Texts, rewritten
+from webui.engine.wordings import Wordings
 from webui.images.metadata import read
 from webui.plugins.builtin.stock import stock_classes
+from webui.plugins.manager import Plugins
 
 COLOURS = ("red", "blue")
 
@@ -35,6 +40,27 @@ def test_each_picture_of_a_batch_has_its_own_words(bench, ask):
         assert "Negative Template" not in found.unknown
         stored = GenerationRequest.from_json(read(together[place].data).request)
         assert stored.drawn == request.drawn
+
+
+@torch.inference_mode()
+def test_a_template_that_no_picture_shows_is_not_read(tiny, ask, monkeypatch):
+    read, encoded = Wordings(ask(), 4, emphasis=False), []
+    encode = type(tiny).encode
+    monkeypatch.setattr(
+        type(tiny), "encode", lambda self, text, *rest: encoded.append(text) or encode(self, text, *rest)
+    )
+    kept = Drawn("{(a) AND b|c}", "", ("red", "blue", "red"))
+    request = ask(cfg_scale=1.0, negative_prompt="").but(drawn=kept, n_iter=3)
+    own = rewritten(None, request, range(3))
+    guide = Texts(Conditioner(), Plugins(), request, read).guide(tiny, Purpose(64, 64), own)
+    assert guide.negative is None and not read.notes and encoded == ["red", "blue"]
+    assert guide.prompts([0])[0].parts == guide.prompts([2])[0].parts != guide.prompts([1])[0].parts
+    # Where a picture shows it, it counts.
+    shown = request.but(drawn=Drawn("a AND b", "", ("a AND b", "c", "c")))
+    own = rewritten(None, shown, range(3))
+    guide = Texts(Conditioner(), Plugins(), shown, read).guide(tiny, Purpose(64, 64), own)
+    assert guide.negative is not None and [len(prompt.parts) for prompt in guide.prompts(range(3))] == [2, 1, 1]
+    assert not rewritten(None, request.but(drawn=Drawn("x", "")), range(3))
 
 
 def test_a_styled_prompt_is_what_is_drawn_and_no_template(bench, ask):

@@ -20,14 +20,15 @@ Pair = tuple[str, str]
 
 
 def rewritten(plugins: Plugins | None, request: GenerationRequest, pictures: Iterable[int]) -> dict[int, Pair]:
-    """The texts of those pictures (by number) that have others than the request's templates: drawn from these, and
-    perhaps written anew by extensions. plugins: None where extensions are not heard. Raises ExtensionProblem.
+    """The texts of those pictures, by number, if any has others than the request's templates: drawn from these, and
+    perhaps written anew by extensions; else none. plugins: None where extensions are not heard. Raises
+    ExtensionProblem.
     """
     bounds = plugins.bound("transform_prompt", request) if plugins else ()
     if not bounds and not request.drawn:
         return {}
     found = {index: _written(bounds, request.texts_of(index), index, request.seed_of(index)) for index in pictures}
-    return {index: texts for index, texts in found.items() if texts != request.templates}
+    return found if any(texts != request.templates for texts in found.values()) else {}
 
 
 def _written(bounds: Sequence[Bound], texts: Pair, index: int, seed: int) -> Pair:
@@ -64,18 +65,20 @@ class Texts:
     def guide(
         self, model: LoadedModel, purpose: Purpose, own: Mapping[int, Pair], before: Callable[[], None] = lambda: None
     ) -> Guide:
-        """The model with the texts of all pictures. own: those of pictures that have others, by number.
+        """The model with the texts of all pictures. own: theirs, by number; none where each is the request's templates.
 
         before: called before a text is encoded, perhaps several times.
         """
         request = self._request
-        pairs = [request.templates, *own.values()]
+        # A template that no picture shows is not read: it may ask for guidance, and for notes, that nobody needs.
+        pairs = list(dict.fromkeys(own.values())) or [request.templates]
         read = [(self._wordings.prompt(prompt), self._wordings.negative(negative)) for prompt, negative in pairs]
         # At a scale of 1 one text says all, but several lead away from the negative prompt.
         composed = any(len(prompt.parts) > 1 for prompt, _ in read)
         guided = request.cfg_scale != 1 or (composed and request.knows("negative_prompt"))
-        common, *others = [self._pair(model, pair, guided, purpose, before) for pair in read]
-        return Guide(model, *common, dict(zip(own, others, strict=True)))
+        made = [self._pair(model, pair, guided, purpose, before) for pair in read]
+        by_pair = dict(zip(pairs, made, strict=True))
+        return Guide(model, *made[0], {number: by_pair[pair] for number, pair in own.items()})
 
     def _pair(
         self,
