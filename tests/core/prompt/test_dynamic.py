@@ -275,3 +275,41 @@ def test_no_more_is_said_of_unknown_wildcards_than_there_is_room_for() -> None:
         read = Template(text, Counting())
         assert read.draw(1) == text
         assert 0 < len(read.notes) <= len(asked) == 10
+
+
+class Many:
+    """Wildcards that note what is looked up; each pattern stands for so many values."""
+
+    def __init__(self, count: int) -> None:
+        self.found = [Value(str(number)) for number in range(count)]
+        self.asked: list[str] = []
+
+    def values(self, pattern: str) -> Sequence[Value]:
+        self.asked.append(pattern)
+        return self.found
+
+    def why_none(self, pattern: str) -> str:
+        return ""
+
+
+def test_spellings_of_one_pattern_are_one() -> None:
+    files = Many(3)
+    read = Template("__*__ __**__ __***__ __a*****__ __a**__", files)
+    read.draw(1)
+    assert files.asked == ["*", "a*"]
+
+
+def test_the_patterns_and_values_of_one_template_are_bounded() -> None:
+    globs = Many(1)
+    read = Template(" ".join(f"__{number}*__" for number in range(60)), globs)
+    read.draw(1)
+    assert len(globs.asked) == 50
+    assert "too many wildcards" in read.excess
+    values = Many(150_000)
+    read = Template(" ".join(f"__{number}__" for number in range(20)), values)
+    read.draw(1)
+    assert len(values.asked) == 7
+    assert "too many wildcards" in read.excess
+    enough = Template(" ".join(f"__{number}*__ __name{number}__" for number in range(40)), Many(2))
+    enough.draw(1)
+    assert not enough.excess

@@ -7,6 +7,7 @@ beyond is left out, and `excess` says so.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ _DEEPEST = 60
 _ROUNDS = 8
 """So often a wildcard may lead back to itself."""
 _MOST_NOTES = 10
+_MOST_GLOBS = 50
+"""Patterns with `*` and the like in one template, each of which is held against all names."""
+_MOST_VALUES = 1_000_000
+"""Of all wildcards of one template; the one that goes beyond it is the last."""
+_STARS = re.compile(r"\*{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,9 @@ class Template:
         self._read: dict[str, Body] = {}
         self._values: dict[str, _Values] = {}
         self._unknown = 0
+        self._globs = 0
+        self._kept = 0
+        """Values of all wildcards that were looked up."""
         self._text = text
         self._body = self.parsed(text)
 
@@ -110,8 +119,14 @@ class Template:
 
     def values(self, pattern: str) -> _Values:
         """What a wildcard can become."""
+        pattern = _STARS.sub("*", pattern)
         if pattern not in self._values:
+            self._globs += is_glob(pattern)
+            if self._globs > _MOST_GLOBS or self._kept > _MOST_VALUES:
+                self.excess = "This prompt names too many wildcards."
+                return _Values(())
             self._values[pattern] = _Values(self._wildcards.values(pattern))
+            self._kept += len(self._values[pattern])
             if not self._values[pattern] and self._unknown < _MOST_NOTES:
                 # All names are searched for a near one, which takes time.
                 self._unknown += 1
@@ -129,6 +144,11 @@ class Template:
         if self._left <= 0:
             self.excess = "So much is drawn for this prompt that it would take too long."
         return self._left > 0
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether a wildcard's name stands for all names of some form."""
+    return any(sign in pattern for sign in "*?[")
 
 
 class _Values:

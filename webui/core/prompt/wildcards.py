@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from webui.core.errors import nearest
-from webui.core.prompt.dynamic import Value
+from webui.core.prompt.dynamic import Value, is_glob
 
 MAX_BYTES = 10_000_000
 """Of a text file; a larger one is left out."""
@@ -107,7 +107,7 @@ class Snapshot:
     def values(self, pattern: str) -> Sequence[Value]:
         """What all names hold that the pattern fits; `*` stands for anything, `?` for one character."""
         wanted = _cleaned(pattern)
-        if not _is_pattern(wanted):
+        if not is_glob(wanted):
             return self._named.get(wanted, ("", ()))[1]
         found = (values for name, (_, values) in self._named.items() if fnmatchcase(name, wanted))
         return tuple(dict.fromkeys(value for values in found for value in values))
@@ -123,10 +123,6 @@ class Snapshot:
 
 def _cleaned(pattern: str) -> str:
     return re.sub(r"[\\/]+", "/", pattern).strip("/ ").casefold() if ".." not in pattern else ""
-
-
-def _is_pattern(name: str) -> bool:
-    return any(sign in name for sign in "*?[")
 
 
 def _files(folder: Path, most: int) -> Iterator[tuple[Path, tuple[int, int]]]:
