@@ -10,6 +10,7 @@ from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
+    LMSDiscreteScheduler,
     UniPCMultistepScheduler,
 )
 
@@ -40,6 +41,19 @@ def test_euler_is_eulerdiscretescheduler(bench, start) -> None:
         epsilon = (sample - bench.bent(sample, sigma)) / sigma
         sample = scheduler.step(epsilon, timestep, sample).prev_sample
     final, _ = bench.drive("Euler", start * sigmas[0], sigmas, bench.bent)
+    assert (final - sample).abs().max() < 1e-4
+
+
+def test_lms_is_lmsdiscretescheduler(bench, start) -> None:
+    """The class itself is no row: it needs scipy."""
+    scheduler = LMSDiscreteScheduler(**SD1)
+    scheduler.set_timesteps(20)
+    sigmas = scheduler.sigmas.tolist()
+    sample = start * sigmas[0]
+    for timestep, sigma in zip(scheduler.timesteps, sigmas[:-1], strict=True):
+        scheduler.scale_model_input(sample, timestep)
+        sample = scheduler.step((sample - bench.bent(sample, sigma)) / sigma, timestep, sample).prev_sample
+    final, _ = bench.drive("LMS", start * sigmas[0], sigmas, bench.bent)
     assert (final - sample).abs().max() < 1e-4
 
 
