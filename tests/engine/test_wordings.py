@@ -3,7 +3,7 @@
 import pytest
 
 from webui.core.request import GenerationRequest
-from webui.engine.wordings import NO_CHANGES, NO_COMPOSITION, NO_WEIGHTS, Wordings, calls_of
+from webui.engine.wordings import NO_CHANGES, NO_COMPOSITION, NO_WEIGHTS, TOO_MANY_TEXTS, Wordings, calls_of
 
 
 def wordings(emphasis=False, **asked):
@@ -53,3 +53,14 @@ def test_fields_decide_how_a_prompt_is_read():
     assert wordings(True, enable_prompt_comments=False).prompt("a # b").texts == ("a # b",)
     assert wordings(True, use_old_scheduling=True).prompt("[a:b:1.0]").texts == ("a", "b")
     assert (calls_of(10, 1), calls_of(10, 2)) == (10, 20)
+
+
+@pytest.mark.parametrize("emphasis", [True, False])
+def test_so_many_texts_a_prompt_may_have_and_the_rest_are_words(emphasis):
+    most = wordings(emphasis)
+    assert len(most.prompt(" AND ".join("a" * 50)).parts) == 50 and not most.notes
+    more = most.prompt(" AND ".join("a" * 3_000) + " :0.5")
+    assert len(more.parts) == 50 and list(most.notes) == [TOO_MANY_TEXTS]
+    assert more.parts[-1].entries[0].text.split() == " AND ".join("a" * 2_951).split()
+    assert (more.parts[0].weight, more.parts[-1].weight) == (1, 0.5)
+    assert wordings(emphasis).negative(" AND ".join("a" * 60)).has_more is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from webui.core.prompt.composition import MOST_TEXTS
 from webui.core.prompt.wording import Rules, Wording, read_negative, read_prompt
 from webui.core.request import GenerationRequest
 
@@ -19,6 +20,7 @@ NO_COMPOSITION = (
     "This model runs through its own pipeline, which takes one prompt: texts between AND were told as one, without "
     "their weights."
 )
+TOO_MANY_TEXTS = f"The prompt has more than {MOST_TEXTS} texts between AND: in the last of them AND was read as a word."
 
 
 class Wordings:
@@ -57,6 +59,8 @@ class Wordings:
         return ", ".join(filter(None, (part.entries[0].text.strip() for part in wording.parts)))
 
     def _told(self, wording: Wording) -> Wording:
+        if wording.has_more:
+            self.notes[TOO_MANY_TEXTS] = None
         if self._emphasis:
             return wording
         if wording.weighs(self._mode):

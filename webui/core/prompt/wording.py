@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webui.core.prompt.comments import without_comments
-from webui.core.prompt.composition import SubPrompt, sub_prompts
+from webui.core.prompt.composition import SubPrompt, has_more, sub_prompts
 from webui.core.prompt.emphasis import ORIGINAL, plain, weighs
 from webui.core.prompt.networks import Network, take_networks
 from webui.core.prompt.schedule import Entry, schedule
@@ -37,10 +37,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A prompt. parts: at least one. networks: what was taken out of it."""
+    """A prompt. parts: at least one. networks: what was taken out of it. has_more: whether it has an AND too many,
+    which is a word."""
 
     parts: tuple[Part, ...]
     networks: tuple[Network, ...] = ()
+    has_more: bool = False
 
     @property
     def is_composed(self) -> bool:
@@ -62,7 +64,7 @@ class Wording:
             Part(tuple(Entry(entry.until, plain(entry.text, mode)) for entry in part.entries), part.weight)
             for part in self.parts
         )
-        return Wording(tuple(parts), self.networks)
+        return replace(self, parts=tuple(parts))
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ def read_prompt(text: str, rules: Rules) -> Wording:
     """What a prompt says. Never fails, whatever the text is."""
     rest, networks = take_networks(_uncommented(text, rules))
     texts = sub_prompts(rest) if rules.composes else (SubPrompt(rest),)
-    return Wording(tuple(_part(one, rules) for one in texts), networks)
+    return Wording(tuple(_part(one, rules) for one in texts), networks, rules.composes and has_more(texts))
 
 
 def read_negative(text: str, rules: Rules) -> Wording:
