@@ -39,7 +39,8 @@ def test_each_picture_of_a_batch_has_its_own_words(bench, ask):
         assert found.unknown["Template"] == "a {red|blue} house"
         assert "Negative Template" not in found.unknown
         stored = GenerationRequest.from_json(read(together[place].data).request)
-        assert stored.drawn == request.drawn
+        assert stored.texts_of(place) == request.texts_of(place)
+        assert str(stored.drawn).count(" house") == 2, "the template and this picture's text"
 
 
 @torch.inference_mode()

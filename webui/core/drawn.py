@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from webui.core.errors import InvalidField
@@ -41,6 +41,16 @@ class Drawn:
         return _at(self.all_prompts, index, self.template), _at(
             self.all_negative_prompts, index, self.negative_template
         )
+
+    def cut_to(self, index: int) -> Self:
+        """With the texts of picture `index` alone, in its place. It fits no request, which is then drawn anew."""
+        if not self.all_prompts and not self.all_negative_prompts:
+            return self
+        before = ("",) * index
+        prompts, negative_prompts = (
+            (*before, *texts[index : index + 1]) for texts in (self.all_prompts, self.all_negative_prompts)
+        )
+        return replace(self, all_prompts=prompts, all_negative_prompts=negative_prompts, source="")
 
     def fits(self, pictures: int) -> bool:
         """Whether it has a text for each of so many pictures, and none besides."""

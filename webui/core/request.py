@@ -170,6 +170,10 @@ class GenerationRequest:
             LORA_HASHES: self.lora_hashes.to_json(),
         }
 
+    def record_of(self, index: int) -> dict[str, Any]:
+        """What `to_json` gives, with the drawn texts of picture `index` alone: what that picture's file keeps."""
+        return (self.but(drawn=self.drawn.cut_to(index)) if self.drawn and self.pictures > 1 else self).to_json()
+
     def dumps(self) -> str:
         """The JSON text, with its keys in a fixed order."""
         return json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True)

@@ -76,7 +76,7 @@ def _picture(
     extras: dict[str, Any] = {} if stopped_at is None else {"Stopped at step": stopped_at}
     saving = _saving(plugins, run, index, image, Saving(extras | templates))
     text = infotext.write(said, index, f"Darkroom {__version__}", saving.infotext, plugins.panels)
-    data = write_png(image, text, request.to_json(), compress_level, index, saving.chunks)
+    data = write_png(image, text, request.record_of(index), compress_level, index, saving.chunks)
     return Picture(index, request.seed_of(index), data, image.width, image.height, text, stopped_at)
 
 

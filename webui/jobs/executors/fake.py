@@ -210,7 +210,7 @@ def _picture(request: GenerationRequest, index: int, stopped_at: int | None, pan
     seed = request.seed_of(index)
     said, templates = infotext.with_texts(request, request.texts_of(index))
     text = infotext.write(said, index, __version__, templates, panels)
-    data = write_png(paint(request, index), text, request.to_json(), index=index)
+    data = write_png(paint(request, index), text, request.record_of(index), index=index)
     return Picture(index, seed, data, request.width, request.height, text, stopped_at)
 
 
