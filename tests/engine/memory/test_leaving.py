@@ -242,3 +242,21 @@ def test_adapters_are_taken_out_before_a_model_leaves_and_serve_it_when_it_is_ba
     torch.testing.assert_close(layer.weight, plain + deltas[wanted])
     shelf.get("b")
     assert torch.equal(layer.weight, plain)
+
+
+def test_a_network_that_moves_is_found_where_it_is_now_and_one_that_could_not_nowhere(catalogue, registry):
+    card = torch.device("cuda:0")
+    known, part = cache.NetworkCache(registry, resolve, card, torch.float32), catalogue.get("a").parts["unet"]
+    network = known.network(part, home=CPU)
+
+    def found():
+        return [place for place in (card, CPU) if known.held([part], place) == [network]]
+
+    assert found() == [CPU]
+    for home, place in ((None, card), (CPU, CPU)):
+        with known.moving([network], home):
+            assert found() == []
+        assert found() == [place]
+    with pytest.raises(MemoryError), known.moving([network], None):
+        raise MemoryError
+    assert found() == []
