@@ -1,9 +1,11 @@
 """Texts are encoded once, in equal lengths, and laid out over the calls of the model."""
 
+import pytest
 import torch
 
+from webui.core.errors import InvalidField
 from webui.core.prompt.wording import Rules, read_negative, read_prompt
-from webui.engine.conditioning import Conditioner, Timeline
+from webui.engine.conditioning import Abandoned, Conditioner, Timeline
 from webui.engine.families.base import Purpose
 from webui.engine.families.unet_model import TextStates
 
@@ -95,3 +97,22 @@ def test_a_timeline_changes_after_its_calls():
     timeline = Timeline(((2, first), (5, second), (9, third)))
     found = [timeline.at(call) for call in (0, 1, 2, 3, 5, 6, 20)]
     assert found == [first, first, first, second, second, third, third]
+
+
+def test_texts_that_would_take_too_long_to_encode_are_refused_before_the_first():
+    model, changing = Counting(), "[a|b|c|d|e|f]"
+    encode(model, changing + "x" * 1_000, "")
+    assert len(model.encoded) == 7
+    with pytest.raises(InvalidField, match=r"7 texts .* as 1001 chunks"):
+        encode(model, changing + "x" * 10_000, "")
+    assert len(model.encoded) == 7
+    # A prompt that does not change may be as long as it likes.
+    encode(model, "x" * 20_000, "y" * 20_000)
+    assert [chunks for _, chunks, _ in model.encoded[7:]] == [2_000, 2_000]
+
+
+def test_who_is_no_longer_waited_for_encodes_no_further_text():
+    model, wording = Counting(), read_prompt("[a|b|c|d]", Rules(10))
+    with pytest.raises(Abandoned):
+        Conditioner().encode(model, wording, None, Purpose(64, 32), given_up=lambda: len(model.encoded) == 2)
+    assert len(model.encoded) == 2

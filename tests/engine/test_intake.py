@@ -77,3 +77,30 @@ def test_a_decoded_batch_keeps_its_texts_while_another_is_made_ready(tmp_path, t
         intake.close()
         assert run.texts == {0: ("a blue house", "")} and 0 in run.guides[0].own
         run.loan.close()
+
+
+def test_a_job_that_was_cancelled_meanwhile_is_not_encoded_to_its_end(
+    tiny_checkpoint, registry, plugins, ask, monkeypatch
+):
+    def nothing(*_):
+        pass
+
+    with running(tiny_checkpoint.parent, registry, plugins) as bench:
+        gone, failed, encoded = threading.Event(), [], []
+        told = Told(nothing, nothing, nothing, lambda run: gone.set(), lambda run, error: failed.append(error))
+        intake = Intake(bench.engine._intake._means, told)
+        run = Run("a", ask(checkpoint=tiny_checkpoint.name, prompt="[a|b|c|d]"), frozenset(), False, [0])
+
+        def encode(self, text, *rest):
+            encoded.append(text)
+            run.cancelled = True
+            return before(self, text, *rest)
+
+        with bench.engine._pipelines.lend(bench.engine._catalogue.get(run.request.checkpoint)) as model:
+            before = type(model).encode
+            monkeypatch.setattr(type(model), "encode", encode)
+            intake.take(run)
+            assert gone.wait(60)
+            intake.close()
+        assert encoded == ["a"] and not failed
+        run.loan.close()

@@ -24,7 +24,7 @@ from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import kept_in
 from webui.engine.checkpoints.refining import find_refiner
 from webui.engine.checkpoints.tokens import Reading
-from webui.engine.conditioning import Conditioner
+from webui.engine.conditioning import Abandoned, Conditioner
 from webui.engine.families.base import LoadedModel, Purpose
 from webui.engine.generate import Run, missing_batches
 from webui.engine.hooks import of_the_loop
@@ -177,11 +177,15 @@ class Intake:
             run.texts = rewritten(self._means.plugins if models else None, request, pictures)
         own = run.texts
         pairs = zip(run.models, run.checkpoints, strict=True)
-        run.guides = [
-            self._encoded(run, model, checkpoint, purpose, own)
-            for model, checkpoint in pairs
-            if not isinstance(model, StockModel)
-        ]
+        try:
+            run.guides = [
+                self._encoded(run, model, checkpoint, purpose, own)
+                for model, checkpoint in pairs
+                if not isinstance(model, StockModel)
+            ]
+        except Abandoned:
+            self._told.gone(run)
+            return
         # Here, since packages may be imported for it, which would hold up everybody's steps.
         self._means.backends.ready(request.attention, self._means.device, self._means.dtype)
         run.spend("encoded", time.perf_counter() - started)
@@ -195,7 +199,7 @@ class Intake:
         family: Family = plugins.table("families").get(checkpoint.family)
         calls = calls_of(run.request.steps, sampler.order)
         wordings = Wordings(run.request, calls, emphasis=family.emphasis)
-        texts = Texts(self._conditioner, plugins, run.request, wordings)
+        texts = Texts(self._conditioner, plugins, run.request, wordings, lambda: run.cancelled or run.ended)
         told = partial(self._told.note, run)
         guide = self._means.ladder.run(
             Shape("encode", kind_of(model.denoiser)),

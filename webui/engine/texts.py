@@ -52,12 +52,18 @@ class Texts:
     """Encodes for one model what a job's pictures are to show."""
 
     def __init__(
-        self, conditioner: Conditioner, plugins: Plugins, request: GenerationRequest, wordings: Wordings
+        self,
+        conditioner: Conditioner,
+        plugins: Plugins,
+        request: GenerationRequest,
+        wordings: Wordings,
+        given_up: Callable[[], bool] = lambda: False,
     ) -> None:
-        """wordings: reads the prompts for this model."""
+        """wordings: reads the prompts for this model. given_up: whether nobody waits for the texts any more."""
         self._conditioner = conditioner
         self._wordings = wordings
         self._request = request
+        self._given_up = given_up
         self._bounds = plugins.bound("transform_conditioning", request)
         self._changed: dict[tuple[int, bool], tuple[Conditioning, Conditioning]] = {}
         """By the plain one's identity, each with the plain one, so that it stays."""
@@ -67,7 +73,7 @@ class Texts:
     ) -> Guide:
         """The model with the texts of all pictures. own: theirs, by number; none where each is the request's templates.
 
-        before: called before a text is encoded, perhaps several times.
+        before: called before a text is encoded, perhaps several times. Raises InvalidField, Abandoned.
         """
         request = self._request
         # A template that no picture shows is not read: it may ask for guidance, and for notes, that nobody needs.
@@ -89,7 +95,8 @@ class Texts:
         before: Callable[[], None],
     ) -> tuple[Composition, Timeline | None]:
         prompt, negative = pair
-        made, negative_line = self._conditioner.encode(model, prompt, negative if guided else None, purpose, before)
+        wanted = negative if guided else None
+        made, negative_line = self._conditioner.encode(model, prompt, wanted, purpose, before, self._given_up)
         changed = Composition(tuple((self._line(line, negative=False), weight) for line, weight in made.parts))
         return changed, negative_line and self._line(negative_line, negative=True)
 

@@ -13,6 +13,9 @@ from webui.engine.checkpoints.catalogue import Checkpoint
 Count = Callable[[Checkpoint, str], tuple[int, int]]
 """What a family's row names: (tokens in the text, room in the chunks they fill)."""
 
+# Of a prompt that changes: beyond, only its longest texts are counted. A page asks at every pause in typing.
+_MOST_CHARACTERS = 60_000
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -37,4 +40,10 @@ def count_prompt(checkpoint: Checkpoint, family: Family, count: Count, asked: Co
     if not family.emphasis:
         wording = wording.without_emphasis(asked.emphasis)
     literal = family.emphasis and asked.emphasis == NONE
-    return max(count(checkpoint, escaped(text) if literal else text) for text in wording.texts)
+    found, left = [], _MOST_CHARACTERS
+    for text in sorted(wording.texts, key=len, reverse=True):
+        found.append(count(checkpoint, escaped(text) if literal else text))
+        left -= len(text)
+        if left < 0:
+            break
+    return max(found)
