@@ -16,9 +16,13 @@ from webui.core.errors import InvalidField, NotAllowed, NotFound, TooMany, Unkno
 from webui.core.frozen import FrozenMap
 from webui.core.job import LOCAL_OWNER, Identity, Level
 from webui.core.prompt.dynamic import Template
+from webui.core.prompt.style_files import StyleFiles
 from webui.core.prompt.styles import Style
+from webui.core.prompt.wildcards import FileWildcards
 from webui.core.request import GenerationRequest
 from webui.images.metadata import read
+from webui.prompts import Prompts
+from webui.seals import Seals
 from webui.service import Service
 
 GUEST = Identity("guest-1", Level.VISITOR)
@@ -196,6 +200,39 @@ def test_a_stored_request_that_was_changed_is_drawn_anew(at_home: House, changed
     assert again.drawn is not None
     assert again.drawn != request.drawn
     assert len(again.drawn.all_prompts) == again.pictures
+
+
+@pytest.mark.parametrize("changed", ["template", "all_prompts", "notes"])
+def test_texts_that_were_not_drawn_here_do_not_count(at_home: House, changed: str) -> None:
+    request = accepted(at_home, {"prompt": "a {red|blue} cat", "seed": 3, "n_iter": 2})
+    assert request.drawn is not None
+    said = {"template": "dog", "all_prompts": ["dog", "dog"], "notes": ["dog"]}
+    stored = request.to_json()
+    stored["drawn"] = {**stored["drawn"], changed: said[changed]}
+    assert accepted(at_home, stored) == request
+
+
+def test_stored_words_count_after_a_restart_and_in_no_other_house(tmp_path: Path) -> None:
+    (tmp_path / "blocked").mkdir()
+    request = GenerationRequest(prompt="{a|b}", seed=3, n_iter=2)
+    paths = [tmp_path / "a", tmp_path / "a", tmp_path / "b", tmp_path / "blocked", tmp_path / "blocked"]
+    first, again, other, *blocked = [
+        Prompts(StyleFiles([tmp_path / "styles.csv"]), FileWildcards(lambda: ()), Seals(path)) for path in paths
+    ]
+
+    def counts(of: Prompts, to: Prompts) -> bool:
+        made = of.completed(request.to_json(), GenerationRequest.from_json)
+        anew: list[str] = []
+        to._drawn = lambda one: anew.append("") or one  # type: ignore[method-assign,func-returns-value]
+        to.completed(made.to_json(), GenerationRequest.from_json)
+        return not anew
+
+    assert counts(first, again)
+    assert not counts(first, other)
+    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+    # Where no key can be kept, words are drawn all the same.
+    assert not counts(*blocked)
+    assert counts(blocked[0], blocked[0])
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
 from webui.plugins.model_sources import sources_of
 from webui.prompts import Prompts
+from webui.seals import Seals
 from webui.service import Service
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         bus=bus,
         store=store,
         scheduler=scheduler,
-        prompts=Prompts(StyleFiles(paths.style_files), FileWildcards(lambda: paths.wildcards)),
+        prompts=Prompts(StyleFiles(paths.style_files), FileWildcards(lambda: paths.wildcards), Seals(paths.seals)),
         library=Library(lambda: catalogue, paths.models, paths.state / NAME, sources=sources_of(plugins)),
         life=life,
         extension_cards=ExtensionCards(life, paths.state, plugins.brought, loads=paths.use_extensions),

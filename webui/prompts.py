@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
@@ -21,6 +20,7 @@ from webui.core.prompt.style_files import Shelf, StyleFiles
 from webui.core.prompt.styles import MAX_NAME, Style, apply, extract
 from webui.core.prompt.wildcards import FileWildcards, Snapshot
 from webui.core.request import GenerationRequest, read_drawn
+from webui.seals import Seals
 
 _NEGATIVE = 2**32
 """What is added to a picture's seed for its negative prompt, so that both are drawn independently."""
@@ -30,7 +30,9 @@ _MOST_BATCHES = int(FIELDS["n_iter"].maximum or 1)
 class Prompts:
     """Styles and wildcards as everybody may use them, and the owner change them."""
 
-    def __init__(self, styles: StyleFiles, wildcards: FileWildcards) -> None:
+    def __init__(self, styles: StyleFiles, wildcards: FileWildcards, seals: Seals) -> None:
+        """seals: by them texts of a stored request are known to be those that were drawn for it."""
+        self._seals = seals
         self._styles = styles
         self._wildcards = wildcards
 
@@ -66,8 +68,8 @@ class Prompts:
     ) -> GenerationRequest:
         """The request that these values mean, with its texts. accept: makes it of all values but the texts.
 
-        Texts of a stored request count while what they were made from is the same. Raises what `accept` does,
-        InvalidField and UnknownName.
+        Texts of a stored request count if they were drawn here, and of what the request says.
+        Raises what `accept` does, InvalidField and UnknownName.
         """
         kept = read_drawn(values.get(DRAWN))
         rest = {name: value for name, value in values.items() if name != DRAWN}
@@ -75,7 +77,7 @@ class Prompts:
             # One that was stored before there were dynamic prompts had none.
             rest.setdefault("dynamic_prompts", False)
         request = accept(rest)
-        if kept and kept.source == _source(request) and kept.fits(request.pictures):
+        if kept and kept.fits(request.pictures) and self._seals.fits(kept.source, _sealed(request, kept)):
             return request.but(drawn=kept)
         return self._drawn(request)
 
@@ -88,10 +90,16 @@ class Prompts:
         return self._drawn(request if request.seed >= 0 else request.but(seed=secrets.randbelow(MAX_SEED + 1)))
 
     def _drawn(self, request: GenerationRequest) -> GenerationRequest:
+        made = self._unsealed(request)
+        if not made.drawn:
+            return made
+        return made.but(drawn=replace(made.drawn, source=self._seals.seal(_sealed(made, made.drawn))))
+
+    def _unsealed(self, request: GenerationRequest) -> GenerationRequest:
         prompt, negative_prompt = self.styled(request.prompt, request.negative_prompt, request.styles)
         if not request.knows("negative_prompt"):
             negative_prompt = request.negative_prompt
-        plain = Drawn(prompt, negative_prompt, source=_source(request))
+        plain = Drawn(prompt, negative_prompt)
         if request.dynamic_prompts:
             comments = request.enable_prompt_comments
             texts = [without_comments(text) if comments else text for text in plain.templates]
@@ -166,7 +174,6 @@ def _with_texts(request: GenerationRequest, plain: Drawn, positive: Template, ne
         plain,
         all_prompts=() if set(prompts) == {plain.template} else prompts,
         all_negative_prompts=() if set(negative_prompts) == {plain.negative_template} else negative_prompts,
-        source=_source(request),
         notes=tuple(dict.fromkeys([*positive.notes, *negative.notes, *notes])),
     )
     return request.but(drawn=drawn)
@@ -197,8 +204,8 @@ def _sized(request: GenerationRequest, count: int) -> GenerationRequest:
     return request.but(batch_size=size, n_iter=-(-count // size))
 
 
-def _source(request: GenerationRequest) -> str:
-    """A digest of what a request's texts are made from, besides the files."""
+def _sealed(request: GenerationRequest, drawn: Drawn) -> str:
+    """What is sealed: what a request's texts are made from, besides the files, and the texts."""
     made_from = [
         request.prompt,
         request.negative_prompt,
@@ -208,7 +215,7 @@ def _source(request: GenerationRequest) -> str:
         request.seed,
         bool(request.subseed_strength),
     ]
-    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+    return json.dumps([made_from, asdict(replace(drawn, source=""))], sort_keys=True)
 
 
 def _need_owner(who: Identity, what: str) -> None:

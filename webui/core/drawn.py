@@ -20,8 +20,8 @@ class Drawn:
     """Texts that count in place of the prompts as they were typed.
 
     template, negative_template: the prompts with their styles. all_prompts, all_negative_prompts: the texts of the
-    pictures in order; () where each is the template. source: a digest of what they were made from, by which a stored
-    request is told from one that was changed since. notes: sentences for the person.
+    pictures in order; () where each is the template. source: the house's seal on them and on what they were made from,
+    by which a stored request is told from one that was changed since. notes: sentences for the person.
     """
 
     template: str

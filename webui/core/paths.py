@@ -93,6 +93,11 @@ class Paths:
         return self.state / "instance.json"
 
     @property
+    def seals(self) -> Path:
+        """The key by which the program knows again what it gave out, readable by the owner only."""
+        return self.state / "seals.json"
+
+    @property
     def bin(self) -> Path:
         """Where deleted pictures go."""
         return self.outputs / ".bin"
