@@ -11,7 +11,7 @@ from tests.engine.adapters.made import as_kohya, as_old_diffusers, as_peft, lora
 from webui.core.errors import ModelProblem
 from webui.engine.adapters.facts import facts_of
 from webui.engine.adapters.fitting import Wanted, fit
-from webui.engine.adapters.merging import Merging
+from webui.engine.adapters.merging import Merged, Merging
 from webui.engine.adapters.places import Atlas
 from webui.engine.adapters.weights import read_adapter
 from webui.engine.layouts import clip, flux, ldm, sd3, t5, z_image
@@ -95,10 +95,10 @@ def named(network, layout):
     return {name: tensor.clone() for name, tensor in tiny.renamed(network, layout).items()}
 
 
-def merge(tmp_path, atlas, tensors, networks, te=1.0):
+def merge(tmp_path, atlas, tensors, networks, te=1.0, key="made"):
     path = write(tmp_path / "made.safetensors", tensors)
     model = SimpleNamespace(networks=networks, denoiser=networks[0])
-    made, notes = fit(model, [Wanted(read_adapter(path, "made", "made"), te=te)], atlas)
+    made, notes = fit(model, [Wanted(read_adapter(path, key, "made"), te=te)], atlas)
     return made, notes, facts_of(path)
 
 
@@ -148,6 +148,22 @@ def test_dora_of_a_joined_tensor_measures_the_whole_of_it(denoisers, atlas, tmp_
     after = named(network, flux.transformer)[f"{name}.weight"]
     torch.testing.assert_close(after, whole / whole.norm(dim=0, keepdim=True) * magnitude)
     merging.hold(network, None)
+
+
+def test_a_joined_tensor_is_taken_from_wherever_its_originals_wait(denoisers, atlas, tmp_path, monkeypatch):
+    # Tensors without numbers stand for a card's: they cannot be joined to those in RAM either.
+    network = copy.deepcopy(denoisers("flux-dev")).to("meta")
+    monkeypatch.setattr(Merged, "_keeper", lambda merged, changed: lambda tensor: torch.zeros(tensor.shape))
+    merging = Merging()
+    part, whole = "transformer_blocks.0.attn.to_q", "double_blocks.0.img_attn.qkv"
+    shape = network.get_submodule(part).weight.shape
+    tensors, _ = lora({part: shape}, as_peft("transformer"), "LoRA without alpha")
+    merging.hold(network, merge(tmp_path, atlas, tensors, (network,))[0].denoiser)
+    tensors, _ = lora({whole: (3 * shape[0], shape[1])}, as_kohya("lora_unet"), "LoRA without alpha")
+    tensors[as_kohya("lora_unet")(whole, "dora_scale")] = torch.ones(1, shape[1])
+    merging.hold(network, merge(tmp_path, atlas, tensors, (network,), key="joined")[0].denoiser)
+    merging.hold(network, None)
+    assert merging.key_of(network) == () and all(one.is_meta for one in network.parameters())
 
 
 def test_fused_projections_take_what_is_for_their_parts(atlas, tmp_path):

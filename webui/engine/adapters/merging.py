@@ -134,7 +134,8 @@ class Merged:
         tensors, kind = one.tensors(device), one.kind_row
         if one.kind == "bias":
             return dict(place.apart(tensors[kind.bias].float().flatten()))
-        whole = place.whole(self._original).to(device)
+        # Of several parameters some originals may wait in RAM, by an earlier set, and others not.
+        whole = place.whole(lambda name: self._original(name).to(device))
         try:
             delta = merged_delta(kind, tensors, whole, one.share.ranks)
         except (RuntimeError, ValueError, KeyError) as error:
