@@ -50,6 +50,7 @@ PARTS = {
     "prompts": "service",
     "extension_routes": "service",
     "scripts": "service",
+    "seals": "service",
     "serve": "app",
     "workers": "service",
 }
