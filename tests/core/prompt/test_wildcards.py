@@ -171,3 +171,10 @@ def test_binary_rubbish_is_text_at_worst(look: Callable[[], Snapshot], folder: P
 
 def test_a_near_name_is_offered(look: Callable[[], Snapshot]) -> None:
     assert look().why_none("colours/warn") == "There is no wildcard 'colours/warn'. Did you mean 'colours/warm'?"
+
+
+def test_a_name_that_looks_like_a_pattern_is_found(folder: Path, look: Callable[[], Snapshot]) -> None:
+    (folder / "hair [long].txt").write_text("braid\n", "utf-8")
+    found = look()
+    assert texts(found, "hair [long]") == texts(found, "Hair [LONG]") == texts(found, "hair*") == ["braid"]
+    assert found.count("hair [long]") == 1

@@ -107,7 +107,8 @@ class Snapshot:
     def values(self, pattern: str) -> Sequence[Value]:
         """What all names hold that the pattern fits; `*` stands for anything, `?` for one character."""
         wanted = _cleaned(pattern)
-        if not is_glob(wanted):
+        # A file's name may itself look like a pattern.
+        if wanted in self._named or not is_glob(wanted):
             return self._named.get(wanted, ("", ()))[1]
         found = (values for name, (_, values) in self._named.items() if fnmatchcase(name, wanted))
         return tuple(dict.fromkeys(value for values in found for value in values))
