@@ -151,6 +151,15 @@ def test_the_last_of_several_files_counts_and_the_first_takes_new_ones(tmp_path:
     assert not list(tmp_path.glob(".*"))
 
 
+def test_files_of_equal_names_are_told_apart_without_their_paths(tmp_path: Path) -> None:
+    paths = [tmp_path / place / "styles.csv" for place in ("", "a/x", "b/x", "c/x")]
+    files = StyleFiles(paths)
+    assert files.now().files == ("styles.csv", "x/styles.csv", "x/styles.csv (2)", "x/styles.csv (3)")
+    assert files.save(Style("A", "a", file="x/styles.csv (3)")).file == "x/styles.csv (3)"
+    assert [path.exists() for path in paths] == [False, False, False, True]
+    assert files.now().find("A") == Style("A", "a", "", "x/styles.csv (3)")
+
+
 def test_a_pattern_stands_for_all_files_that_fit(tmp_path: Path) -> None:
     pattern = StyleFiles((tmp_path / "styles*.csv",))
     assert pattern.now().files == ("styles.csv",)

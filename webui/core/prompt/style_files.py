@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from threading import Lock
 
@@ -96,8 +97,10 @@ class StyleFiles:
             paths |= dict.fromkeys(found or ([path.with_name("styles.csv")] if not paths else []))
         named: dict[str, Path] = {}
         for path in paths:
-            name = path.name if path.name not in named else f"{path.parent.name}/{path.name}"
-            named[name if name not in named else str(path)] = path
+            # Visitors see the names: no whole path is among them.
+            longer = f"{path.parent.name}/{path.name}"
+            names = chain((path.name, longer), (f"{longer} ({number})" for number in count(2)))
+            named[next(name for name in names if name not in named)] = path
         return named
 
     def _read(self, path: Path, name: str) -> _Known:
