@@ -43,10 +43,24 @@ def test_contexts_of_different_lengths_are_repeated_exactly(tiny):
     short, long = tiny.encode("a red circle", 2), tiny.encode("blue " * 200, 3)
     x = torch.randn(2, 4, 8, 8) * 3
     stacked = tiny.stack([short, long])
-    assert stacked.context.shape == (2, 6 * 77, 32)
+    assert [(part.context.shape, part.places) for part in stacked] == [((2, 6 * 77, 32), None)]
     together = tiny.predict(x, [3.0, 1.5], stacked)
     for row, (conditioning, sigma) in enumerate([(short, 3.0), (long, 1.5)]):
         alone = tiny.predict(x[row : row + 1], [sigma], tiny.stack([conditioning]))
+        assert torch.allclose(together[row : row + 1], alone, atol=1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("levels", [[3.0] * 6, [3.0, 2.5, 2.0, 1.5, 1.0, 0.5]])
+def test_contexts_whose_common_length_is_many_times_the_longest_are_asked_in_parts(tiny, levels):
+    texts = [tiny.encode("blue " * place, chunks) for place, chunks in enumerate([2, 3, 5, 7, 2, 11])]
+    x = torch.randn(6, 4, 8, 8) * 3
+    stacked = tiny.stack(texts)
+    assert all(part.context.shape[1] <= 4 * 11 * 77 for part in stacked) and len(stacked) == 3
+    assert sorted(place for part in stacked for place in part.places.tolist()) == [*range(6)]
+    together = tiny.predict(x, levels, stacked)
+    for row, (text, sigma) in enumerate(zip(texts, levels, strict=True)):
+        alone = tiny.predict(x[row : row + 1], [sigma], tiny.stack([text]))
         assert torch.allclose(together[row : row + 1], alone, atol=1e-4)
 
 

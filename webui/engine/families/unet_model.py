@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Literal, cast
 
@@ -22,6 +22,9 @@ Prediction = Literal["epsilon", "v_prediction"]
 
 # Sizes whose extra channels are kept; a person rarely draws more at a time.
 _KEPT_SIZES = 8
+
+# Texts are repeated to at most so many times the longest one of a forward pass; what needs more is one by itself.
+_MOST_REPEATED = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +45,11 @@ class TextStates:
 
 @dataclass(frozen=True, slots=True)
 class _Stacked:
+    """Texts of rows that share a forward pass. places: which rows these are, where they are not all."""
+
     context: Tensor
     added: dict[str, Tensor] | None
+    places: Tensor | None = None
 
 
 class UNetModel:
@@ -75,7 +81,16 @@ class UNetModel:
     def schedule_at(self, width: int, height: int) -> DiscreteSchedule:
         return self.schedule
 
-    def stack(self, rows: Sequence[TextStates]) -> _Stacked:
+    def stack(self, rows: Sequence[TextStates]) -> tuple[_Stacked, ...]:
+        parts = _fitting([row.context.shape[1] for row in rows])
+        if len(parts) == 1:
+            return (self._stacked(rows),)
+        return tuple(
+            replace(self._stacked([rows[place] for place in part]), places=torch.tensor(part, device=self.device))
+            for part in parts
+        )
+
+    def _stacked(self, rows: Sequence[TextStates]) -> _Stacked:
         # Repeating all states of a text changes no cross-attention.
         lengths = [row.context.shape[1] for row in rows]
         common = math.lcm(*lengths)
@@ -86,7 +101,7 @@ class UNetModel:
         ids = [row.time_ids for row in rows if row.time_ids is not None]
         return _Stacked(context, {"text_embeds": torch.cat(pooled), "time_ids": torch.cat(ids)})
 
-    def predict(self, x: Tensor, sigmas: Sequence[float], context: _Stacked) -> Tensor:
+    def predict(self, x: Tensor, sigmas: Sequence[float], context: tuple[_Stacked, ...]) -> Tensor:
         first = sigmas[0]
         if all(s == first for s in sigmas):
             sigma: Any = first
@@ -101,7 +116,7 @@ class UNetModel:
         if self._extra:
             extra = self._empty_picture(x.shape[-1] * self.latent_factor, x.shape[-2] * self.latent_factor)
             inputs = torch.cat([inputs, extra.expand(len(x), -1, -1, -1)], dim=1)
-        output = self._ask(inputs.to(self.dtype), timesteps, context.context, context.added)
+        output = self._ask_parts(inputs.to(self.dtype), timesteps, context)
         if self._velocity:
             denoised: Tensor = x * (scale * scale) - output * (sigma * scale)
         else:
@@ -113,6 +128,19 @@ class UNetModel:
 
     def decode_tiled(self, latents: Tensor, side: int) -> Tensor:
         return self.vae.decode(latents, side)
+
+    def _ask_parts(self, x: Tensor, timesteps: Tensor, parts: Sequence[_Stacked]) -> Tensor:
+        whole: Tensor | None = None
+        for part in parts:
+            if part.places is None:
+                return self._ask(x, timesteps, part.context, part.added)
+            own = timesteps if len(timesteps) == 1 else timesteps[part.places]
+            answer = self._ask(x[part.places], own, part.context, part.added)
+            if whole is None:
+                whole = answer.new_empty((len(x), *answer.shape[1:]))
+            whole[part.places] = answer
+        assert whole is not None
+        return whole
 
     def _ask(self, x: Tensor, timesteps: Tensor, context: Tensor, added: Any) -> Tensor:
         answer: Tensor = self._unet(
@@ -139,6 +167,18 @@ class UNetModel:
                 while len(self._extras) > _KEPT_SIZES:
                     self._extras.popitem(last=False)
         return known
+
+
+def _fitting(lengths: Sequence[int]) -> list[list[int]]:
+    """The places of these lengths in parts, few, of which each has a small common multiple."""
+    parts: dict[int, list[int]] = {}
+    common: dict[int, int] = {}
+    for length in sorted(set(lengths), reverse=True):
+        fits = (most for most in parts if math.lcm(common[most], length) <= _MOST_REPEATED * most)
+        most = next(fits, length)
+        common[most] = math.lcm(common.get(most, length), length)
+        parts.setdefault(most, []).extend(place for place, one in enumerate(lengths) if one == length)
+    return list(parts.values())
 
 
 def prediction_of(checkpoint: Checkpoint, otherwise: Prediction | None = "epsilon") -> Prediction | None:
