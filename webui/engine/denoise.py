@@ -186,7 +186,7 @@ class Denoiser:
         self._guests: list[Guest] = []
         self._applied: dict[int, tuple[tuple[str, Shortcuts], Applied]] = {}
         self._pace = _Pace()
-        self._slices = Slices(merging or Merging())
+        self._slices = Slices(merging or Merging(), self._relief)
 
     @property
     def busy(self) -> bool:
@@ -289,7 +289,12 @@ class Denoiser:
                 lane.fail(own)
 
     def _serve(self, group: _Group, lanes: Sequence[Lane]) -> None:
-        self._slices.hold(group.model.denoiser, group.adapters.denoiser)
+
+        def tell(note: str) -> None:
+            for lane in lanes:
+                lane.tell((note,))
+
+        self._slices.hold(group.model.denoiser, group.adapters.denoiser, group.device, tell)
         self._apply_attention(group)
         x = torch.cat([part for lane in lanes for part in lane.inputs()])
         sigmas = [lane.ask.sigma for lane in lanes for _ in range(lane.rows)]

@@ -7,11 +7,14 @@ import torch
 from torch import nn
 
 from tests.engine.adapters.made import as_kohya, lora, write
+from webui.core.errors import OutOfMemory
 from webui.engine.adapters import merging as module
 from webui.engine.adapters.fitting import PLAIN, Wanted, fit
 from webui.engine.adapters.merging import Merging
 from webui.engine.adapters.places import Atlas
+from webui.engine.adapters.slices import Slices
 from webui.engine.adapters.weights import read_adapter
+from webui.engine.memory.rungs import Freed, Relief
 from webui.plugins.resolve import resolve
 
 LAYERS = {"first": (8, 6), "second": (8, 8)}
@@ -101,3 +104,27 @@ def test_a_text_encoder_that_was_put_back_halfway_is_whole_before_it_reads_a_pla
     with merging.texts((network,), PLAIN) as apply:
         apply()
         assert equal(network, plain)
+
+
+def test_room_is_made_for_a_set_and_where_none_can_be_the_house_says_so(adapted, short):
+    network, shares = adapted
+    plain, told, cpu = values(network), [], torch.device("cpu")
+    evicted = [Freed.NOTHING, Freed.MODELS]
+
+    def evict():
+        freed = evicted.pop()
+        short.left = 1_000 if freed else 0
+        return freed
+
+    slices = Slices(Merging(), Relief(evict=evict))
+    short.left = 1
+    slices.hold(network, shares, cpu, told.append)
+    assert told == ["Memory ran out, so models that nobody uses made room."] and not equal(network, plain)
+    short.left = 1
+    with pytest.raises(OutOfMemory, match="not enough memory for the LoRAs"):
+        slices.hold(network, None, cpu, told.append)
+    # What could not be put back does not stop the loop, and is tried again.
+    slices.put_back(())
+    short.left = 1_000
+    slices.put_back(())
+    assert equal(network, plain)
