@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.engine.helpers import STARTER, Loop, load_model
+from webui.core.events import Note
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.tokens import Reading
 from webui.engine.families.base import Purpose
@@ -157,6 +158,12 @@ def test_where_guidance_is_left_out_texts_are_mixed_by_their_weights():
     assert torch.allclose(composed(None, three[:2], [(1.0, -0.99)]).flatten(), torch.tensor([1 - 0.99 * (2 - 1)]))
     assert composed(None, three[:2], [(0.0, 1e-9)]).flatten().tolist() == [1]
     assert composed(None, three[:1], [(-2.0,)]).flatten().tolist() == [1]
+
+
+def test_what_looks_like_an_adapter_and_is_none_is_said(bench, ask):
+    bench.engine.submit("job", ask(prompt="a red house <hypernet:x:1>", steps=1))
+    bench.heard.pictures("job")
+    assert any("<hypernet:…>" in note.text for note in bench.heard.of("job", Note))
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ import torch
 from webui.core.errors import DarkroomError, OutOfMemory
 from webui.core.events import Loading, Output
 from webui.core.panels import check_loaded
-from webui.core.prompt.adapters import names_in
+from webui.core.prompt.adapters import names_in, unknown_types
 from webui.core.registry import Family, Sampler
 from webui.engine.adapted import Adapted
 from webui.engine.attention.backends import Backends
@@ -169,8 +169,11 @@ class Intake:
         if not models and (unheard := of_the_loop(self._means.plugins, request)):
             names = " and ".join(f"'{name}'" for name in unheard)
             self._told.note(run, f"This model runs through its own pipeline, which {names} cannot change.")
-        if not models and names_in((request.templates[0],), comments=request.enable_prompt_comments):
+        prompt, comments = request.templates[0], request.has_comments
+        if not models and names_in((prompt,), comments=comments):
             self._told.note(run, "This model runs through its own pipeline, which LoRAs cannot change.")
+        for note in () if models else unknown_types(prompt, comments=comments):
+            self._told.note(run, note)
         if run.texts is None:
             size, batches = request.batch_size, missing_batches(request, run.done)
             pictures = (batch * size + place for batch in batches for place in range(size))

@@ -19,6 +19,7 @@ DIGITS = 12
 """Of a hash in infotexts; A1111 finds adapters by so many."""
 
 _MOST_WEIGHT = 1000.0
+_NAMED_TYPES, _LONGEST_TYPE = 5, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,20 @@ def asked_of(prompt: str, *, comments: bool = True) -> tuple[tuple[Asked, ...], 
     count; named ones are te, unet, dyn, start and stop.
     """
     text = without_comments(prompt) if comments else prompt
-    networks = [one for one in take_networks(text)[1] if one.type.casefold() in TYPES]
-    notes: list[str] = []
+    found = take_networks(text)[1]
+    networks = [one for one in found if _is_adapter(one)]
+    notes = _left_out(found)
     if len(networks) > MOST:
         notes.append(f"Only the first {MOST} of the {len(networks)} LoRAs in the prompt are used.")
     return tuple(_asked(one, notes) for one in networks[:MOST]), tuple(notes)
+
+
+def unknown_types(prompt: str, *, comments: bool = True) -> tuple[str, ...]:
+    """A sentence, or none, about parts of a prompt that name what is no adapter, as `<hypernet:name:1>` does.
+
+    They are taken out of the prompt like all of that form. comments: see `asked_of`.
+    """
+    return tuple(_left_out(take_networks(without_comments(prompt) if comments else prompt)[1]))
 
 
 def names_in(prompts: Iterable[str], *, comments: bool = True) -> tuple[str, ...]:
@@ -64,6 +74,19 @@ def hashes_text(prompt: str, hashes: Mapping[str, str], *, comments: bool = True
     """
     known = (name for name in names_in((prompt,), comments=comments) if name in hashes)
     return ", ".join(f"{name.replace(',', '')}: {hashes[name][:DIGITS]}" for name in known)
+
+
+def _is_adapter(network: Network) -> bool:
+    return network.type.casefold() in TYPES
+
+
+def _left_out(networks: Iterable[Network]) -> list[str]:
+    types = list(dict.fromkeys(one.type[:_LONGEST_TYPE] for one in networks if not _is_adapter(one)))
+    if not types:
+        return []
+    more = f" and {len(types) - _NAMED_TYPES} others" if len(types) > _NAMED_TYPES else ""
+    named = ", ".join(f"<{type_}:…>" for type_ in types[:_NAMED_TYPES])
+    return [f"Left out of the prompt: {named}{more}. Of this form only <lora:…> and <lyco:…> are known here."]
 
 
 def _asked(network: Network, notes: list[str]) -> Asked:
