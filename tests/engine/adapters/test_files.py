@@ -1,5 +1,6 @@
 """Files of adapters: found by all their names, told what they are, and each bad one refused in a sentence."""
 
+import json
 import os
 import pickle
 import zipfile
@@ -14,7 +15,7 @@ from webui.core.request import GenerationRequest
 from webui.engine.adapters.accepted import accepted_hashes
 from webui.engine.adapters.catalogue import AdapterCatalogue
 from webui.engine.adapters.facts import facts_of, tensor_hash
-from webui.engine.adapters.weights import read_adapter
+from webui.engine.adapters.weights import AdapterStore, read_adapter
 from webui.engine.checkpoints.architectures.base import Form
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.parts import Part
@@ -68,6 +69,31 @@ def test_by_hash_once_it_is_known(folder):
     # Other metadata, and so other bytes in all; the tensors are the same.
     write(folder / "copy.safetensors", of_width(768), {"note": "x"})
     assert tensor_hash(folder / "copy.safetensors") == digest
+
+
+def test_a_file_that_another_process_has_read_is_not_read_again(folder, monkeypatch):
+    own, other = AdapterCatalogue((folder,), folder), AdapterCatalogue((folder,), folder)
+    own.hash(own.find("ink"))
+    digest = other.hash(other.find("old"))
+    monkeypatch.setattr("webui.engine.adapters.catalogue.tensor_hash", lambda path: pytest.fail(f"{path} was read"))
+    assert own.hash(own.find("old")) == digest
+
+
+def test_files_of_the_same_tensors_with_other_alphas_are_two(tmp_path):
+    tensors = lora({TO_K: (320, 768)}, as_peft("unet"), "LoRA without alpha")[0]
+    catalogue, store = AdapterCatalogue((tmp_path,)), AdapterStore()
+    for name, alpha in (("a", 1), ("b", 8)):
+        write(
+            tmp_path / f"{name}.safetensors", tensors, {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": alpha})}
+        )
+    digests = {catalogue.hash(file) for file in catalogue.all()}
+    (digest,) = digests
+    for name, alpha in (("a", 1), ("b", 8), ("a", 1)):
+        file = catalogue.with_hash(digest, name)
+        assert file.name == name
+        weights = store.get(file.path, digest, name)
+        assert {float(one.tensors["alpha"]) for one in weights.modules.values()} == {alpha}
+    assert store.loads == 2
 
 
 def test_what_was_found_is_remembered_and_changes_are_seen(folder, monkeypatch):

@@ -38,7 +38,7 @@ def accepted_hashes(
 def _found(name: str, digest: str, catalogue: AdapterCatalogue) -> AdapterFile | None:
     if not digest:
         return catalogue.find(name)
-    file = catalogue.with_hash(digest) or catalogue.find(name)
+    file = catalogue.with_hash(digest, name) or catalogue.find(name)
     if file is None or catalogue.hash(file) != digest:
         raise ModelProblem(
             f"The LoRA {name} that this request was made with ({digest[:12]}) cannot be found.",

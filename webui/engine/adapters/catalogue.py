@@ -100,7 +100,7 @@ class AdapterCatalogue:
 
     def hash(self, file: AdapterFile) -> str:
         """A1111's hash of the file's tensors, sha256 in hex; reads it where that is not known. Raises ModelProblem."""
-        found = self._known_hash(file)
+        found = self._known_hash(file) or self._found_elsewhere(file)
         if found is None:
             key, found = _key(file.path), tensor_hash(file.path)
             with self._lock:
@@ -108,9 +108,13 @@ class AdapterCatalogue:
             self._table.keep_hashes({key: found})
         return found
 
-    def with_hash(self, digits: str) -> AdapterFile | None:
-        """The file with this hash, or one that begins with these digits; files whose hash is unknown are not read."""
-        return self._with_hash(digits.casefold(), self.all())
+    def with_hash(self, digits: str, name: str = "") -> AdapterFile | None:
+        """The file with this hash, or one that begins with these digits; files whose hash is unknown are not read.
+
+        name: which one of several, whose headers may differ.
+        """
+        named = self.find(name)
+        return self._with_hash(digits.casefold(), (*((named,) if named else ()), *self.all()))
 
     def _with_hash(self, digits: str, files: Iterable[AdapterFile]) -> AdapterFile | None:
         if len(digits) < DIGITS or not set(digits) <= set("0123456789abcdef"):
@@ -124,6 +128,13 @@ class AdapterCatalogue:
             return None
         with self._lock:
             return self._recalled().get(key)
+
+    def _found_elsewhere(self, file: AdapterFile) -> str | None:
+        """The hash that another process has put into the table since this one looked."""
+        fresh = {key: found for key, found in self._table.hashes().items() if key[0].endswith(_HASHED)}
+        with self._lock:
+            self._recalled().update(fresh)
+        return self._known_hash(file)
 
     def _recalled(self) -> dict[tuple[str, int, int], str]:
         if self._hashes is None:

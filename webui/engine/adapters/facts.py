@@ -39,6 +39,7 @@ _TITLES = {"flux": "Flux.1", "flux2": "Flux.2", "sd3": "Stable Diffusion 3", "qw
 _BY_WIDTH = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "Stable Diffusion XL", 1280: "SDXL's refiner"}
 
 _NAME_KEY = "ss_output_name"
+SAFETENSORS = (".safetensors", ".sft")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,26 @@ def tensor_hash(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            if path.suffix.lower() in (".safetensors", ".sft"):
+            if path.suffix.lower() in SAFETENSORS:
                 start = file.read(8)
                 file.seek(8 + struct.unpack("<Q", start)[0] if len(start) == 8 else 0)
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def header_hash(path: Path) -> str:
+    """sha256 in hex of a safetensors file's header, which `tensor_hash` leaves out; "" of other files.
+
+    Names, alphas and what they are divided by stand there. Raises ModelProblem.
+    """
+    if path.suffix.lower() not in SAFETENSORS:
+        return ""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            return hashlib.sha256(file.read(min(size, path.stat().st_size))).hexdigest()
     except OSError as error:
         raise unreadable(path, error) from error
 

@@ -75,12 +75,12 @@ class Adapters:
         return Ready(AdapterTimeline(tuple(entries)), texts)
 
     def _file(self, name: str, digest: str, tell: Tell) -> AdapterFile | None:
-        file = self.catalogue.with_hash(digest) if digest else None
+        file = self.catalogue.with_hash(digest, name) if digest else None
         file = file or self.catalogue.find(name)
         if digest and (file is None or self.catalogue.hash(file) != digest):
             # The other process may have found it since this one looked.
             self.catalogue.refresh()
-            file = self.catalogue.with_hash(digest) or self.catalogue.find(name)
+            file = self.catalogue.with_hash(digest, name) or self.catalogue.find(name)
             if file is None or self.catalogue.hash(file) != digest:
                 raise ModelProblem(
                     f"The LoRA {name} is no longer the file that this job was accepted with.",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from webui.core.errors import ModelProblem
-from webui.engine.adapters.facts import facts_of_header
+from webui.engine.adapters.facts import facts_of_header, header_hash
 from webui.engine.adapters.kinds import Kind, kind_of, lacking_parts
 from webui.engine.adapters.spelling import ALPHA, DOWN, spelled
 from webui.engine.checkpoints.headers.base import AGAIN
@@ -56,8 +56,12 @@ class AdapterStore:
         self.loads = 0
         """How often a file was read."""
 
-    def get(self, path: Path, key: str, name: str) -> AdapterWeights:
-        """The adapter of this key; read from its file where it is not in RAM. Raises ModelProblem."""
+    def get(self, path: Path, digest: str, name: str) -> AdapterWeights:
+        """The adapter with this hash of its tensors; read from its file where it is not in RAM. Raises ModelProblem.
+
+        Its key tells it from others of the same tensors whose headers say other names or alphas.
+        """
+        key = f"{digest} {header_hash(path)}"
         with self._lock:
             known = self._kept.get(key)
             if known is None:
