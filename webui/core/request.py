@@ -165,7 +165,7 @@ class GenerationRequest:
         """JSON-ready data that `from_json` reads back to an equal request."""
         return {
             "schema": SCHEMA,
-            **asdict(self),
+            **_as_lists(asdict(self)),
             EXTENSIONS: self.extensions.to_json(),
             LORA_HASHES: self.lora_hashes.to_json(),
         }
@@ -211,6 +211,11 @@ class GenerationRequest:
     def templates(self) -> tuple[str, str]:
         """The prompt and negative prompt with their styles, from which the texts of pictures are drawn."""
         return self.drawn.templates if self.drawn else (self.prompt, self.negative_prompt)
+
+    @property
+    def has_comments(self) -> bool:
+        """Whether `#` begins a comment in its texts; in drawn ones no more, which are without those that were typed."""
+        return self.enable_prompt_comments and self.drawn is None
 
     def texts_of(self, index: int) -> tuple[str, str]:
         """The prompt and negative prompt that count for picture `index` (from 0)."""
@@ -266,3 +271,10 @@ def _is_short(text: Any) -> bool:
 def field_names() -> tuple[str, ...]:
     """Names of all fields of a request, in order."""
     return tuple(f.name for f in fields(GenerationRequest))
+
+
+def _as_lists(value: Any) -> Any:
+    """The same with lists for tuples, as it comes back out of JSON."""
+    if isinstance(value, dict):
+        return {name: _as_lists(one) for name, one in value.items()}
+    return [_as_lists(one) for one in value] if isinstance(value, tuple | list) else value
