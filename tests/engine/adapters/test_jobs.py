@@ -13,6 +13,7 @@ from tests.engine.adapters.made import as_kohya, lora, write
 from tests.engine.helpers import Bench, pixels
 from webui.core.events import Failed, Note
 from webui.core.model_folders import ModelFolders
+from webui.engine.adapters import fitting
 from webui.engine.config import EngineConfig
 
 BLOCK = "down_blocks.0.attentions.0.transformer_blocks.0."
@@ -198,3 +199,18 @@ def test_a_file_that_was_replaced_is_no_substitute(bench, ask):
     end = bench.heard.end("job")
     assert isinstance(end, Failed)
     assert end.problem.detail == "The LoRA first is no longer the file that this job was accepted with."
+
+
+def test_each_adapter_is_placed_once_and_borders_are_bounded(bench, ask, monkeypatch):
+    placed, before = [], fitting._of
+    monkeypatch.setattr(
+        fitting, "_of", lambda adapter, *others: placed.append(adapter.name) or before(adapter, *others)
+    )
+    spans = "".join(f"<lora:first:0.1:start=0.{n}:stop=0.9{n}>" for n in range(10, 40))
+    bench.engine.submit("job", ask(prompt=f"a red house {spans}", steps=2))
+    assert bench.heard.pictures("job")
+    # In the denoiser and in the text encoder.
+    assert placed == ["first", "first"]
+    assert [note.text for note in bench.heard.of("job", Note)] == [
+        "LoRAs may come and go at 20 steps; 20 more of them count from the first to the last."
+    ]

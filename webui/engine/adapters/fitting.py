@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,19 +86,30 @@ PLAIN = AdapterSet()
 """No adapters."""
 
 
-def fit(model: Networks, wanted: Iterable[Wanted], atlas: Atlas) -> tuple[AdapterSet, list[str]]:
+Placed = Mapping[int, Sequence[tuple[str, Module, Place, str]]]
+"""By a network's id, which of an adapter's modules are its; see `Share`."""
+
+
+def fit(
+    model: Networks, wanted: Iterable[Wanted], atlas: Atlas, placed: dict[str, Placed] | None = None
+) -> tuple[AdapterSet, list[str]]:
     """The set over a model, and sentences about what of it has no place there.
 
+    placed: by their keys, what adapters were found to be in this model before; those of this set are put into it.
     Raises ModelProblem for an adapter that is for another model.
     """
+    known = {} if placed is None else placed
     shares: dict[int, list[Share]] = {}
     notes: list[str] = []
     for one in wanted:
-        found = {id(n): list(_of(one.adapter, n, model, atlas)) for n in _adapted(model)}
-        placed = {name for modules in found.values() for name, *_ in modules}
-        if not placed:
+        found = known.get(one.adapter.key)
+        if found is None:
+            found = {id(n): tuple(_of(one.adapter, n, model, atlas)) for n in _adapted(model)}
+            known[one.adapter.key] = found
+        names = {name for modules in found.values() for name, *_ in modules}
+        if not names:
             raise _other_model(one.adapter, "nothing of it has a place in this model")
-        left = len(one.adapter.modules) - len(placed)
+        left = len(one.adapter.modules) - len(names)
         if left:
             notes.append(f"{left} of the {len(one.adapter.modules)} parts of {one.adapter.name} have no place here.")
         for number, modules in found.items():

@@ -9,9 +9,9 @@ from webui.core.errors import ModelProblem
 from webui.core.prompt.adapters import Asked, asked_of
 from webui.core.request import GenerationRequest
 from webui.engine.adapters.catalogue import AdapterCatalogue, AdapterFile
-from webui.engine.adapters.fitting import PLAIN, AdapterSet, Networks, Wanted, fit
+from webui.engine.adapters.fitting import PLAIN, AdapterSet, Networks, Placed, Wanted, fit
 from webui.engine.adapters.places import Atlas
-from webui.engine.adapters.timeline import WITHOUT, AdapterTimeline, borders
+from webui.engine.adapters.timeline import MOST_BORDERS, WITHOUT, AdapterTimeline, borders, bounded
 from webui.engine.adapters.weights import AdapterStore
 
 Tell = Callable[[str], None]
@@ -47,11 +47,12 @@ class Adapters:
             tell(note)
         found = [(one, file) for one in asked if (file := self._file(one.name, hashes.get(one.name, ""), tell))]
         wanted: list[tuple[Asked, Wanted]] = []
+        placed: dict[str, Placed] = {}
         for one, file in found:
             adapter = self.store.get(file.path, self.catalogue.hash(file), file.title)
             want = Wanted(adapter, one.unet, one.te, one.ranks)
             try:
-                _, notes_ = fit(model, [want], self.atlas)
+                _, notes_ = fit(model, [want], self.atlas, placed)
             except ModelProblem as problem:
                 if not lenient:
                     raise
@@ -60,17 +61,24 @@ class Adapters:
             for note in notes_:
                 tell(note)
             wanted.append((one, want))
-        return self._over_time(model, wanted)
+        return self._over_time(model, wanted, placed, tell)
 
-    def _over_time(self, model: Networks, wanted: list[tuple[Asked, Wanted]]) -> Ready:
+    def _over_time(
+        self, model: Networks, wanted: list[tuple[Asked, Wanted]], placed: dict[str, Placed], tell: Tell
+    ) -> Ready:
         if not wanted:
             return Ready()
-        texts = replace(fit(model, [want for _, want in wanted], self.atlas)[0], denoiser=None)
+        texts = replace(fit(model, [want for _, want in wanted], self.atlas, placed)[0], denoiser=None)
+        spans, left = bounded([(one.start, one.stop) for one, _ in wanted])
+        if left:
+            tell(
+                f"LoRAs may come and go at {MOST_BORDERS} steps; {left} more of them count from the first to the last."
+            )
         entries = []
         before = 0.0
-        for until in borders([(one.start, one.stop) for one, _ in wanted]):
-            now = [want for one, want in wanted if one.start <= before < one.stop]
-            entries.append((until, fit(model, now, self.atlas)[0]))
+        for until in borders(spans):
+            now = [want for (start, stop), (_, want) in zip(spans, wanted, strict=True) if start <= before < stop]
+            entries.append((until, fit(model, now, self.atlas, placed)[0]))
             before = until
         return Ready(AdapterTimeline(tuple(entries)), texts)
 

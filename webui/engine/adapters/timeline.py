@@ -22,8 +22,28 @@ class AdapterTimeline:
         return self.entries[-1][1]
 
 
+MOST_BORDERS = 20
+"""So many times what is merged into a denoiser may change while a picture is made."""
+
 WITHOUT = AdapterTimeline()
 """No adapters in any step."""
+
+
+def bounded(spans: Sequence[tuple[float, float]]) -> tuple[list[tuple[float, float]], int]:
+    """(the spans, all steps in place of those that would make too many borders; how many those are)."""
+    known: set[float] = set()
+    made, left = [], 0
+    for start, stop in spans:
+        # What ends before it begins counts in no step.
+        span = (start, stop) if start < stop else (1.0, 1.0)
+        more = known | {place for place in span if 0.0 < place < 1.0}
+        if len(more) > MOST_BORDERS:
+            left += 1
+            made.append((0.0, 1.0))
+        else:
+            known = more
+            made.append(span)
+    return made, left
 
 
 def borders(spans: Sequence[tuple[float, float]]) -> list[float]:
