@@ -56,6 +56,16 @@ def test_a_request_holds_the_hash_of_each_and_says_it_in_the_picture(house: Hous
     assert "Lora hashes" not in infotext.write(accepted(house, {"prompt": "red circle", "seed": 1}))
 
 
+def test_one_behind_a_sign_that_was_drawn_is_in_no_comment(house: House, folder: Path) -> None:
+    place = house.paths.wildcards[0]
+    place.mkdir(parents=True)
+    (place / "hex.txt").write_text("#ff0000 red\n", "utf-8")
+    request = accepted(house, {"prompt": "a __hex__ hat <lora:ink> # <lora:large>", "seed": 1})
+    assert list(request.lora_hashes) == ["ink"]
+    said, _ = infotext.with_texts(request, request.texts_of(0))
+    assert 'Lora hashes: "ink: ' in infotext.write(said)
+
+
 def test_another_file_under_the_name_is_no_substitute(house: House, folder: Path) -> None:
     request = accepted(house, {"prompt": "red circle <lora:ink>", "seed": 1})
     write(folder / "ink.safetensors", made(house, seed=5))

@@ -20,6 +20,7 @@ from webui.core.prompt.style_files import StyleFiles
 from webui.core.prompt.styles import Style
 from webui.core.prompt.wildcards import FileWildcards
 from webui.core.request import GenerationRequest
+from webui.engine.wordings import Wordings
 from webui.images.metadata import read
 from webui.prompts import Prompts
 from webui.seals import Seals
@@ -108,6 +109,33 @@ def test_comments_are_no_options(at_home: House) -> None:
         assert request.texts_of(0)[0].split() in (["a", "d"], ["c", "d"])
     kept = accepted(at_home, {"prompt": "{a # |b}", "enable_prompt_comments": False})
     assert kept.texts_of(0)[0].strip() in ("a #", "b")
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_comments_are_taken_out_once_and_never_of_what_is_drawn(at_home: House, dynamic: bool) -> None:
+    (at_home.paths.wildcards[0] / "hex.txt").write_text("a #ff0000 red\n", "utf-8")
+    asked = {"prompt": "__hex__ hat # {x|y}", "dynamic_prompts": dynamic, "steps": 1}
+    shown = f"{'a #ff0000 red' if dynamic else '__hex__'} hat"
+
+    async def talk(service: Service) -> None:
+        job = await service.submit(asked, LOCAL_OWNER)
+        request = job.picture_request
+        assert request.prompt == asked["prompt"]
+        assert request.texts_of(0)[0].strip() == shown
+        read = Wordings(request, 1, emphasis=True).prompt(request.texts_of(0)[0])
+        assert [text.strip() for text in read.texts] == [shown]
+        async for _ in service.follow(LOCAL_OWNER, job.id):
+            pass
+        [picture] = service.job(job.id, LOCAL_OWNER).pictures
+        again = await service.submit(service.parse_infotext(picture.infotext).values, LOCAL_OWNER)
+        texts = again.picture_request.texts_of(0)
+        read = Wordings(again.picture_request, 1, emphasis=True).prompt(texts[0])
+        assert [text.strip() for text in read.texts] == [shown]
+        # With comments as words nothing that was drawn without them counts.
+        kept = await service.submit({**request.to_json(), "enable_prompt_comments": False}, LOCAL_OWNER)
+        assert kept.picture_request.texts_of(0)[0].startswith(f"{shown} # ")
+
+    run(at_home, talk)
 
 
 # Combinations

@@ -99,11 +99,12 @@ class Prompts:
         prompt, negative_prompt = self.styled(request.prompt, request.negative_prompt, request.styles)
         if not request.knows("negative_prompt"):
             negative_prompt = request.negative_prompt
+        if request.enable_prompt_comments:
+            # Once, and never of what is drawn.
+            prompt, negative_prompt = without_comments(prompt), without_comments(negative_prompt)
         plain = Drawn(prompt, negative_prompt)
         if request.dynamic_prompts:
-            comments = request.enable_prompt_comments
-            texts = [without_comments(text) if comments else text for text in plain.templates]
-            templates = [Template(text, self._known(text)) for text in texts]
+            templates = [Template(text, self._known(text)) for text in plain.templates]
             if not all(template.is_plain for template in templates):
                 return _with_texts(request, plain, *templates)
             notes = tuple(dict.fromkeys(note for template in templates for note in template.notes))
@@ -214,6 +215,7 @@ def _sealed(request: GenerationRequest, drawn: Drawn) -> str:
         request.combinatorial,
         request.seed,
         bool(request.subseed_strength),
+        request.enable_prompt_comments,
     ]
     return json.dumps([made_from, asdict(replace(drawn, source=""))], sort_keys=True)
 

@@ -166,7 +166,10 @@ def with_texts(request: GenerationRequest, texts: tuple[str, str]) -> tuple[Gene
     """
     pairs = zip((TEMPLATE, NEGATIVE_TEMPLATE), texts, request.templates, strict=True)
     kept = {key: template for key, text, template in pairs if text != template}
-    return request.but(prompt=texts[0], negative_prompt=texts[1], drawn=None), kept
+    # A `#` that was drawn is a word, also for who reads the text back.
+    comments = request.enable_prompt_comments and (request.has_comments or not any("#" in text for text in texts))
+    said = request.but(prompt=texts[0], negative_prompt=texts[1], drawn=None, enable_prompt_comments=comments)
+    return said, kept
 
 
 def model_name(title: str) -> str:

@@ -29,7 +29,7 @@ class Wordings:
     def __init__(self, request: GenerationRequest, calls: int, *, emphasis: bool) -> None:
         """calls: of the model, as its sampler is counted (core/prompt/wording.py). emphasis: see `Family`."""
         self._mode = request.emphasis
-        self._rules = Rules(calls, comments=request.enable_prompt_comments, old=request.use_old_scheduling)
+        self._rules = Rules(calls, comments=request.has_comments, old=request.use_old_scheduling)
         self._emphasis = emphasis
         self.notes: dict[str, None] = {}
         """Sentences for the person, in order."""

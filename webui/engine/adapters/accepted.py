@@ -25,7 +25,7 @@ def accepted_hashes(
     prompts = {request.templates[0], *(request.texts_of(index)[0] for index in range(request.pictures))}
     faults = Faults()
     found: dict[str, str] = {}
-    for name in names_in(sorted(prompts), comments=request.enable_prompt_comments):
+    for name in names_in(sorted(prompts), comments=request.has_comments):
         with faults.gathered():
             file = _found(name, stored.get(name, ""), catalogue)
             if file is not None:
