@@ -271,6 +271,13 @@ def test_a_failure_ends_its_own_job_only(stock, ask_stock, monkeypatch):
     assert len(stock.make(ask_stock(checkpoint="sana"))[0]) == 1
 
 
+def test_what_it_cannot_take_of_a_prompt_is_said(stock, ask_stock):
+    stock.engine.submit("networks", ask_stock(checkpoint="sana", prompt="a house <lora:ink> <hypernet:x>"))
+    stock.heard.pictures("networks")
+    notes = " ".join(note.text for note in stock.heard.of("networks", Note))
+    assert "which LoRAs cannot change" in notes and "<hypernet:…>" in notes
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_when_memory_runs_out_it_begins_anew_by_tiles(stock, ask_stock, times):
     request = ask_stock(checkpoint="sana", seed=11)
