@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from webui.core.prompt.adapters import asked_of
+from webui.core.request import GenerationRequest
 from webui.engine.adapters.catalogue import AdapterCatalogue
 from webui.engine.adapters.merging import Merging
 from webui.engine.adapters.prepare import Adapters, Ready
@@ -49,6 +51,8 @@ class Adapted:
             prompt: self.adapters.ready(prompt, request, model, tell, lenient=lenient)
             for prompt in dict.fromkeys(firsts.values())
         }
+        if any(_differing(request, own, range(first, first + size)) for first in firsts):
+            tell("The LoRAs that a batch's first picture asks for count for all of it; other pictures ask for others.")
         ready = {first: by_prompt[prompt] for first, prompt in firsts.items()}
         common = next(iter(ready.values()), Ready())
         alike = all(_key(one) == _key(common) for one in ready.values())
@@ -66,6 +70,12 @@ class Adapted:
         with self.merging.texts(model.networks, ready.texts) as before:
             guide = texts.guide(model, replace(purpose, adapters=ready.texts.text_key), own, before)
         return replace(guide, adapters=ready.denoiser)
+
+
+def _differing(request: GenerationRequest, own: Mapping[int, Pair], pictures: Iterable[int]) -> bool:
+    """Whether some of these pictures' prompts ask for other adapters than others."""
+    prompts = {own.get(number, request.templates)[0] for number in pictures}
+    return len({asked_of(prompt, comments=request.has_comments)[0] for prompt in prompts}) > 1
 
 
 def _key(ready: Ready) -> Hashable:

@@ -11,6 +11,7 @@ from torch import Tensor
 from webui import __version__
 from webui.core import infotext
 from webui.core.events import Picture
+from webui.core.prompt.adapters import hashes_text
 from webui.core.saving import Saving
 from webui.engine.generate import Run
 from webui.engine.hooks import Numbers, transformed
@@ -75,7 +76,10 @@ def _picture(
     said, templates = infotext.with_texts(request, (run.texts or {}).get(index, request.templates))
     extras: dict[str, Any] = {} if stopped_at is None else {"Stopped at step": stopped_at}
     saving = _saving(plugins, run, index, image, Saving(extras | templates))
-    text = infotext.write(said, index, f"Darkroom {__version__}", saving.infotext, plugins.panels)
+    # A batch has the adapters of its first picture.
+    used, _ = (run.texts or {}).get(index - index % request.batch_size, request.templates)
+    hashes = {infotext.LORAS: hashes_text(used, request.lora_hashes, comments=request.has_comments)}
+    text = infotext.write(said, index, f"Darkroom {__version__}", hashes | saving.infotext, plugins.panels)
     data = write_png(image, text, request.record_of(index), compress_level, index, saving.chunks)
     return Picture(index, request.seed_of(index), data, image.width, image.height, text, stopped_at)
 

@@ -11,7 +11,9 @@ from transformers import CLIPTextModel
 
 from tests.engine.adapters.made import as_kohya, lora, write
 from tests.engine.helpers import Bench, pixels
+from webui.core.drawn import Drawn
 from webui.core.events import Failed, Note
+from webui.core.frozen import FrozenMap
 from webui.core.model_folders import ModelFolders
 from webui.engine.adapters import fitting
 from webui.engine.config import EngineConfig
@@ -214,3 +216,19 @@ def test_each_adapter_is_placed_once_and_borders_are_bounded(bench, ask, monkeyp
     assert [note.text for note in bench.heard.of("job", Note)] == [
         "LoRAs may come and go at 20 steps; 20 more of them count from the first to the last."
     ]
+
+
+def test_a_batch_has_the_adapters_of_its_first_picture_and_says_so(bench, ask):
+    catalogue = bench.engine._catalogue.adapters
+    hashes = FrozenMap({name: catalogue.hash(catalogue.find(name)) for name in ("first", "second")})
+    for job, prompts, noted in (
+        ("mixed", ("a house <lora:first>", "a barn <lora:second>"), True),
+        ("alike", ("a house <lora:first>", "a barn <lora:first>"), False),
+    ):
+        drawn = Drawn("a house", "", prompts)
+        bench.engine.submit(job, ask(prompt="a house", steps=2, batch_size=2, drawn=drawn, lora_hashes=hashes))
+        pictures = bench.heard.pictures(job)
+        assert len(pictures) == 2
+        assert all(f'Lora hashes: "first: {hashes["first"][:12]}"' in one.infotext for one in pictures.values())
+        said = "The LoRAs that a batch's first picture asks for count for all of it; other pictures ask for others."
+        assert [note.text for note in bench.heard.of(job, Note)] == [said] * noted
