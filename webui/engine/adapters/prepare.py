@@ -41,7 +41,7 @@ class Adapters:
         tell: hears what is left out. lenient: whether adapters that are for another kind of model are left out too.
         Raises ModelProblem for a file that cannot be used, or is none of what the job was accepted with.
         """
-        asked, notes = asked_of(prompt, comments=request.enable_prompt_comments)
+        asked, notes = asked_of(prompt, comments=request.has_comments)
         hashes = request.lora_hashes
         for note in notes:
             tell(note)
