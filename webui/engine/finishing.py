@@ -79,7 +79,7 @@ def _picture(
     # A batch has the adapters of its first picture.
     used, _ = (run.texts or {}).get(index - index % request.batch_size, request.templates)
     hashes = {infotext.LORAS: hashes_text(used, request.lora_hashes, comments=request.has_comments)}
-    text = infotext.write(said, index, f"Darkroom {__version__}", hashes | saving.infotext, plugins.panels)
+    text = infotext.write(said, index, f"Darkroom {__version__}", {**hashes, **saving.infotext}, plugins.panels)
     data = write_png(image, text, request.record_of(index), compress_level, index, saving.chunks)
     return Picture(index, request.seed_of(index), data, image.width, image.height, text, stopped_at)
 
