@@ -126,7 +126,7 @@ def test_run_again_makes_the_same_picture(page: Page) -> None:
     page.fill(PROMPT, "something else")
     page.click("#txt2img_again")
     page.wait_for_function("[...darkroom.jobs.all.values()].filter((job) => job.state === 'done').length === 2")
-    assert page.evaluate("darkroom.results.selected().seed") == seed
+    page.wait_for_function(f"darkroom.results.selected()?.seed === {seed}")
     expect(page.locator("#html_info_txt2img")).to_contain_text("a red circle")
     page.click("#txt2img_copy")
     assert "Seed: " in page.evaluate("navigator.clipboard.readText()")
