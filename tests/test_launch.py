@@ -29,6 +29,9 @@ def program(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "launch.py", folder)
     (folder / "webui" / "__init__.py").write_text("", "utf-8")
     shutil.copy(ROOT / "webui" / "__main__.py", folder / "webui")
+    (folder / "webui" / "core").mkdir()
+    for name in ("__init__.py", "leaving.py"):
+        shutil.copy(ROOT / "webui" / "core" / name, folder / "webui" / "core")
     (folder / "webui" / "cli.py").write_text(CLI, "utf-8")
     for name in ("", "-cuda", "-test"):
         (folder / f"requirements{name}.txt").write_text("", "utf-8")

@@ -5,6 +5,7 @@ import sys
 if __name__ == "__main__":
     try:
         from webui.cli import main  # not above: what is missing shall be a sentence
+        from webui.core.leaving import leave
 
         code = main()
     except ImportError as error:
@@ -14,7 +15,5 @@ if __name__ == "__main__":
             f"A package of Darkroom is missing or damaged: {error}.\n"
             "  - Delete the folder .venv and start launch.py again\n"
         )
-        code = 1
-    from webui.core.leaving import leave
-
+        sys.exit(1)
     leave(code)
