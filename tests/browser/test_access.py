@@ -126,11 +126,11 @@ def test_a_guest_whom_the_server_no_longer_knows_drops_what_was_shown_but_once(s
 
 def test_a_strangers_page_shows_nothing_of_others(shared: Site, browser: Browser) -> None:
     owner = shared.owner()
-    done = finished(owner, owner.post("/api/v1/jobs", json={**TINY, "prompt": "the owner's secret"}).json()["id"])
+    done = finished(owner, owner.post("/api/v1/jobs", json={**TINY, "prompt": "the owner's glass heron"}).json()["id"])
     page, complaints = fresh(browser, shared.url)
     page.wait_for_selector("#dk_worker[data-mood=ok]")
     assert not page.locator("#tab_settings, [role=tab]:has-text('Settings')").first.is_visible()
-    assert "secret" not in page.content() and done["pictures"][0]["id"] not in page.content()
+    assert "heron" not in page.content() and done["pictures"][0]["id"] not in page.content()
     page.fill("#txt2img_prompt textarea", "a blue square")
     page.click("#txt2img_generate")
     page.wait_for_selector("#txt2img_results[data-state=done]")
