@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open, Serve
 from tests.browser.helpers import NEGATIVE, PROMPT, generate
@@ -81,6 +81,25 @@ def test_the_owner_writes_changes_and_deletes_a_style(serve: Serve, open_page: O
     page.click("#txt2img_styles input")
     expect(page.get_by_role("option", name="Misty")).to_be_visible()
     expect(page.get_by_role("option", name="Warm")).to_have_count(0)
+
+
+def test_while_a_style_is_saved_no_other_is_chosen(serve: Serve, open_page: Open) -> None:
+    page = open_page(with_styles(serve()))
+    held: list[Route] = []
+    page.click("#txt2img_styles_edit_button")
+    page.select_option(f"{DIALOG} [name=choice]", "Photo")
+    page.fill(f"{DIALOG} [name=negative_prompt]", "sketch")
+    page.route("**/api/v1/styles", lambda route: held.append(route))
+    with page.expect_request("**/api/v1/styles"):
+        page.click(f"{DIALOG} [type=submit]")
+    expect(page.locator(f"{DIALOG} [name=choice]")).to_be_disabled()
+    page.unroute("**/api/v1/styles")
+    for route in held:
+        route.continue_()
+    expect(page.locator(f"{DIALOG} [role=status]")).to_have_text("Saved Photo")
+    expect(page.locator(f"{DIALOG} [name=choice]")).to_be_enabled()
+    page.select_option(f"{DIALOG} [name=choice]", "Warm")
+    expect(page.locator(f"{DIALOG} [name=name]")).to_have_value("Warm")
 
 
 def test_what_is_no_style_is_said_in_the_dialog(serve: Serve, open_page: Open) -> None:

@@ -106,16 +106,23 @@
     for (const name of TEXTS) byId(`dk_style_${name}`).value = values[name] || "";
   }
 
+  // While a change is on its way nothing else can be chosen: its answer draws the form anew.
+  function busy(form, on) {
+    for (const element of form.elements) element.disabled = on;
+  }
+
   async function save(form) {
     const { elements } = form;
     const style = { name: elements.name.value, ...Object.fromEntries(TEXTS.map((name) => [name, elements[name].value])) };
     if (elements.file) style.file = elements.file.value;
+    busy(form, true);
     try {
       const kept = await D.api("POST", "styles", style);
       await load();
       draw(kept.name, t("style_saved", { name: kept.name }));
       byId("dk_style_choice").focus();
     } catch (problem) {
+      busy(form, false);
       const note = form.querySelector(".dk-field-error");
       note.hidden = false;
       note.textContent = [problem.message, ...problem.remedies].join(" ");
@@ -126,13 +133,16 @@
   // A second press deletes; the file as it was is kept beside it.
   async function remove(button, style) {
     if (!button.dataset.sure) { button.dataset.sure = "1"; button.textContent = t("style_sure"); return; }
+    const form = button.form;
+    busy(form, true);
     try {
       await D.api("DELETE", `styles?name=${encodeURIComponent(style.name)}`);
       await load();
       draw("", t("style_deleted", { name: style.name }));
       byId("dk_style_choice").focus();
     } catch (problem) {
-      const note = dialog.querySelector(".dk-field-error");
+      busy(form, false);
+      const note = form.querySelector(".dk-field-error");
       note.hidden = false;
       note.textContent = problem.message;
     }
