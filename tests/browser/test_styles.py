@@ -89,13 +89,13 @@ def test_while_a_style_is_saved_no_other_is_chosen(serve: Serve, open_page: Open
     page.click("#txt2img_styles_edit_button")
     page.select_option(f"{DIALOG} [name=choice]", "Photo")
     page.fill(f"{DIALOG} [name=negative_prompt]", "sketch")
-    page.route("**/api/v1/styles", lambda route: held.append(route))
+    page.route(
+        "**/api/v1/styles", lambda route: held.append(route) if route.request.method == "POST" else route.continue_()
+    )
     with page.expect_request("**/api/v1/styles"):
         page.click(f"{DIALOG} [type=submit]")
     expect(page.locator(f"{DIALOG} [name=choice]")).to_be_disabled()
-    page.unroute("**/api/v1/styles")
-    for route in held:
-        route.continue_()
+    held.pop().continue_()
     expect(page.locator(f"{DIALOG} [role=status]")).to_have_text("Saved Photo")
     expect(page.locator(f"{DIALOG} [name=choice]")).to_be_enabled()
     page.select_option(f"{DIALOG} [name=choice]", "Warm")
