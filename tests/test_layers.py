@@ -41,22 +41,27 @@ PARTS = {
     "accept": "service",
     "acceptance": "service",
     "cards": "service",
+    "extension_languages": "service",
     "extension_settings": "service",
     "extension_switch": "service",
     "extension_works": "service",
     "instance": "service",
     "model_works": "service",
     "picture_reading": "service",
+    "prompt_files": "service",
     "prompts": "service",
     "extension_routes": "service",
     "scripts": "service",
     "seals": "service",
+    "setting_values": "service",
     "serve": "app",
     "workers": "service",
 }
 """Single modules that belong to a part of another name."""
 
 RANKS = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
+PURE = "webui/core/prompt/"
+TOUCHES_FILES = {"os", "pathlib", "shutil", "tempfile"}
 MAY_IMPORT_HEAVY = ("webui/engine/", "tools/train_starter/", "tools/bench/", "extensions/")
 MAY_PRINT = ("webui/cli.py", "webui/commands/", "webui/bootstrap/", "launch.py", "tools/")
 
@@ -183,6 +188,15 @@ def hidden_imports(source: Source) -> Iterator[str]:
                 yield f"{source.path}:{node.lineno} imports inside a function without a reason beside it"
 
 
+def files_in_the_language(source: Source) -> Iterator[str]:
+    if source.path.startswith(PURE):
+        yield from (
+            f"{source.path}:{line} imports {module}, and the prompt language reads no files"
+            for module, line in imports(source)
+            if module.split(".")[0] in TOUCHES_FILES
+        )
+
+
 def globals_(source: Source) -> Iterator[str]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Global):
@@ -224,6 +238,7 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
     "imports are absolute": (relative_imports, CODE),
     "only the engine imports torch": (heavy_imports, ("webui", "extensions", "launch.py")),
     "imports stand at the top": (hidden_imports, CODE),
+    "the prompt language is pure": (files_in_the_language, ("webui",)),
     "no global": (globals_, (*CODE, "tests")),
     "no print": (prints, CODE),
     "files are short": (long_files, (*CODE, "tests")),
@@ -246,6 +261,7 @@ BAD = {
     "imports are absolute": ("webui/core/x.py", "from . import y"),
     "only the engine imports torch": ("webui/web/x.py", "def f():\n    # needed\n    from torch.nn import functional"),
     "imports stand at the top": ("webui/core/x.py", "def f():\n    x = 1\n    import json"),
+    "the prompt language is pure": ("webui/core/prompt/x.py", "from pathlib import Path"),
     "no global": ("webui/core/x.py", "def f():\n    global x"),
     "no print": ("webui/core/x.py", "print(1)"),
     "files are short": ("webui/core/x.py", "x = 1\n" * 401),
@@ -258,6 +274,7 @@ GOOD = {
     "imports are absolute": ("extensions/x/extension.py", "from . import y"),
     "only the engine imports torch": ("webui/engine/x.py", "import torch"),
     "imports stand at the top": ("webui/core/x.py", "def f():\n    import json  # slow, and seldom needed"),
+    "the prompt language is pure": ("webui/prompt_files/x.py", "from pathlib import Path"),
     "no global": ("webui/core/x.py", "def f():\n    nonlocal x"),
     "no print": ("webui/cli.py", "print(1)"),
     "files are short": ("webui/core/x.py", "x = 1\n" * 400),

@@ -16,12 +16,12 @@ from webui.core.errors import InvalidField, NotAllowed, NotFound, TooMany, Unkno
 from webui.core.frozen import FrozenMap
 from webui.core.job import LOCAL_OWNER, Identity, Level
 from webui.core.prompt.dynamic import Template
-from webui.core.prompt.style_files import StyleFiles
 from webui.core.prompt.styles import Style
-from webui.core.prompt.wildcards import FileWildcards
 from webui.core.request import GenerationRequest
 from webui.engine.wordings import Wordings
 from webui.images.metadata import read
+from webui.prompt_files.styles import StyleFiles
+from webui.prompt_files.wildcards import FileWildcards
 from webui.prompts import Prompts
 from webui.seals import Seals
 from webui.service import Service

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from webui.cards import CardPlaces, Cards
 from webui.core.job import LOCAL_OWNER, Job
 from webui.core.paths import Paths
-from webui.core.prompt.style_files import StyleFiles
-from webui.core.prompt.wildcards import FileWildcards
 from webui.core.request import GenerationRequest
 from webui.core.settings import SettingsStore
 from webui.engine.cards.shelf import Shelf
@@ -40,6 +38,8 @@ from webui.jobs.scheduler import Scheduler
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
 from webui.plugins.model_sources import sources_of
+from webui.prompt_files.styles import StyleFiles
+from webui.prompt_files.wildcards import FileWildcards
 from webui.prompts import Prompts
 from webui.seals import Seals
 from webui.service import Service

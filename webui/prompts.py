@@ -16,10 +16,11 @@ from webui.core.infotext import Parsed
 from webui.core.job import Identity
 from webui.core.prompt.comments import without_comments
 from webui.core.prompt.dynamic import NoWildcards, Template, Wildcards
-from webui.core.prompt.style_files import Shelf, StyleFiles
 from webui.core.prompt.styles import MAX_NAME, Style, apply, extract
-from webui.core.prompt.wildcards import FileWildcards, Snapshot
+from webui.core.prompt.wildcards import Snapshot
 from webui.core.request import GenerationRequest, read_drawn
+from webui.prompt_files.styles import Shelf, StyleFiles
+from webui.prompt_files.wildcards import FileWildcards
 from webui.seals import Seals
 
 _NEGATIVE = 2**32

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webui.core.errors import InvalidField
-from webui.core.prompt.style_files import StyleFiles
 from webui.core.prompt.styles import Style, StyleText, apply, extract
+from webui.prompt_files.styles import StyleFiles
 
 MESSY = (
     "\ufeffname,prompt,negative_prompt,author\r\n"

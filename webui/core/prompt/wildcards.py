@@ -1,20 +1,15 @@
-"""Wildcards in files: a line of `colours/warm.txt` is a value of `__colours/warm__`; YAML and JSON hold trees of them.
+"""Wildcards: what a file of values holds, and the values of all names at one moment.
 
-Names and formats are the dynamic-prompts extension's: of a tree the keys make the name, below the folder that its file
-lies in; a list alone has its file's name. Names are looked up, never opened, so that none leads out of the folders.
+Formats are the dynamic-prompts extension's: a line of a text file is a value; YAML and JSON hold trees of them, whose
+keys make the name; a list alone has its file's name.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import yaml
@@ -22,70 +17,14 @@ import yaml
 from webui.core.errors import nearest
 from webui.core.prompt.dynamic import Value, is_glob
 
-MAX_BYTES = 10_000_000
-"""Of a text file; a larger one is left out."""
-MAX_TREE_BYTES = 2_000_000
-"""The same of a YAML or JSON file, which take longer to read."""
 MAX_VALUES = 200_000
 """Of one file."""
-MAX_FILES = 20_000
 MAX_DEPTH = 20
-"""Folders below the folder, and keys below the tree."""
-_AGAIN = 1.0
-"""Seconds until the folders are looked into again."""
-_ENDINGS = (".txt", ".yaml", ".yml", ".json")
+"""Keys below a tree."""
 _WEIGHT = re.compile(r"(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*::\s*")
 
 Named = Mapping[str, tuple[Value, ...]]
 """Values by the names of wildcards."""
-
-
-@dataclass(frozen=True, slots=True)
-class WildcardFile:
-    """A file in one of the folders. prefix: what its folder adds to the names in it; problem: why it is left out."""
-
-    path: Path
-    prefix: str
-    named: Named
-    problem: str = ""
-
-
-class FileWildcards:
-    """The wildcards in some folders, as they are on the disk now; the first folder that has a name wins.
-
-    Every method may be called from any thread.
-    """
-
-    def __init__(self, folders: Callable[[], Sequence[Path]]) -> None:
-        self._folders = folders
-        self._lock = Lock()
-        self._files: dict[Path, tuple[tuple[int, int], WildcardFile]] = {}
-        self._state = Snapshot({}, ())
-        self._looked = float("-inf")
-
-    def now(self) -> Snapshot:
-        """The wildcards as they are now; what changed on the disk is read again."""
-        with self._lock:
-            if time.monotonic() - self._looked > _AGAIN:
-                self._look()
-                self._looked = time.monotonic()
-            return self._state
-
-    def _look(self) -> None:
-        found: dict[Path, tuple[tuple[int, int], WildcardFile]] = {}
-        for folder in dict.fromkeys(self._folders()):
-            for path, stamp in _files(folder, MAX_FILES - len(found)):
-                known = self._files.get(path)
-                found[path] = known if known and known[0] == stamp else (stamp, _read(path, folder, stamp[1]))
-        if found == self._files:
-            return
-        self._files = found
-        named: dict[str, tuple[str, tuple[Value, ...]]] = {}
-        for _, file in found.values():
-            for name, values in file.named.items():
-                named.setdefault(name.casefold(), (name, values))
-        problems = tuple(file.problem for _, file in found.values() if file.problem)
-        self._state = Snapshot(dict(sorted(named.items())), problems)
 
 
 class Snapshot:
@@ -126,57 +65,18 @@ def _cleaned(pattern: str) -> str:
     return re.sub(r"[\\/]+", "/", pattern).strip("/ ").casefold() if ".." not in pattern else ""
 
 
-def _files(folder: Path, most: int) -> Iterator[tuple[Path, tuple[int, int]]]:
-    """The files below a folder, sorted, each with (time of change, size); no link that leads out of it is followed."""
-    try:
-        root = folder.resolve(strict=True)
-    except (OSError, RuntimeError):
-        return
-    count = 0
-    for place, folders, files in os.walk(root, followlinks=False):
-        here = Path(place)
-        deep = len(here.relative_to(root).parts) >= MAX_DEPTH
-        folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = here / name
-            if path.suffix.casefold() not in _ENDINGS or name.startswith("."):
-                continue
-            try:
-                if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root):
-                    continue
-                seen = path.stat()
-            except (OSError, RuntimeError):
-                continue
-            count += 1
-            if count > most:
-                return
-            yield path, (seen.st_mtime_ns, seen.st_size)
+def read_file(text: str, stem: str, ending: str) -> Named:
+    """The values in a file by their names.
 
-
-def _read(path: Path, folder: Path, size: int) -> WildcardFile:
-    """What a file holds; one that cannot be read holds nothing, and says why."""
-    relative = path.relative_to(folder.resolve())
-    prefix = "/".join(relative.parts[:-1])
-    is_text = path.suffix.casefold() == ".txt"
-    shown = "/".join(relative.parts)
-    if size > (MAX_BYTES if is_text else MAX_TREE_BYTES):
-        return WildcardFile(path, prefix, {}, f"The wildcard file {shown} is too large and was left out.")
+    text: what it holds; stem: its name without ending; ending: .txt (a line each), .yaml, .yml or .json (trees).
+    Raises ValueError with a sentence for what is no YAML or JSON.
+    """
+    if ending == ".txt":
+        return {stem: read_lines(text)}
     try:
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        why = error.strerror or str(error)
-        return WildcardFile(path, prefix, {}, f"The wildcard file {shown} cannot be read: {why}.")
-    start = f"{prefix}/" if prefix else ""
-    if is_text:
-        return WildcardFile(path, prefix, {start + path.stem: read_lines(text)})
-    try:
-        data = json.loads(text) if path.suffix.casefold() == ".json" else _read_yaml(text)
-        named = {start + name: values for name, values in read_tree(data, path.stem).items()}
+        return read_tree(json.loads(text) if ending == ".json" else _read_yaml(text), stem)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        kind = path.suffix[1:].upper()
-        problem = f"The wildcard file {shown} is no {kind} that can be read: {_short(error)}"
-        return WildcardFile(path, prefix, {}, problem)
-    return WildcardFile(path, prefix, named)
+        raise ValueError(f"is no {ending[1:].upper()} that can be read: {_short(error)}") from error
 
 
 def _short(error: Exception) -> str:

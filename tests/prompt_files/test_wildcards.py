@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from webui.core.prompt import wildcards
 from webui.core.prompt.dynamic import Template, Value
-from webui.core.prompt.wildcards import FileWildcards, Snapshot
+from webui.core.prompt.wildcards import Snapshot
+from webui.prompt_files import wildcards
+from webui.prompt_files.wildcards import FileWildcards
 
 PANTRY = """\
 clothing:

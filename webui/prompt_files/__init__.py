@@ -1,0 +1,1 @@
+"""The files that hold words: styles and wildcards, as they are on the disk now."""
