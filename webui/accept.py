@@ -24,7 +24,7 @@ from webui.core.setting_rows import field_defaults
 from webui.core.settings import Settings
 from webui.core.speed_fields import SPEED_OPTIONS, counting_of_speed
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
-from webui.engine.checkpoints.chosen import choose, does_fit, is_automatic
+from webui.engine.checkpoints.chosen import choose, is_automatic, of_settings
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
 from webui.engine.checkpoints.refining import CHECKPOINT as REFINER
 from webui.engine.checkpoints.refining import HASH as REFINER_HASH
@@ -388,12 +388,7 @@ def _defaults_of(
         **field_defaults(settings),
         **suiting(checkpoint, registry),
     }
-    # The settings' parts are of one family; for the others the program chooses.
-    parts = {"vae": settings.sd_vae, "text_encoders": settings.sd_text_encoders}
-    for name, value in parts.items():
-        alone = {"vae": AUTOMATIC, "text_encoders": "", name: value}
-        if value and not is_automatic(value) and does_fit(checkpoint, **alone, catalogue=catalogue):
-            given[name] = value
+    given |= of_settings(checkpoint, settings.sd_vae, settings.sd_text_encoders, catalogue)
     if given["randn_source"] == NV and NOISE not in abilities_of(checkpoint, registry):
         given["randn_source"] = CPU
     names = {field.name for field in fields}

@@ -163,7 +163,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     )
     places = CardPlaces(paths.outputs / ".cache" / "models", paths.bin / "model-previews")
     service = Service(
-        cards=Cards(shelf, catalogue, registry, places),
+        cards=Cards(shelf, catalogue, registry, settings, places),
         registry=registry,
         plugins=plugins,
         settings=settings,

@@ -12,12 +12,14 @@ from typing import Any
 from webui.core.errors import InvalidField, NotAllowed, NotFound, UnknownName
 from webui.core.job import Identity
 from webui.core.registry import Registry
+from webui.core.settings import SettingsStore
 from webui.engine.cards.card import Card, Civitai
 from webui.engine.cards.listing import Page, Query, folders_of, page_of
 from webui.engine.cards.shelf import CHECKPOINT, Model, Shelf
 from webui.engine.cards.write import write_facts, write_preview
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.chosen import Used, used
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
 from webui.engine.checkpoints.facts import facts_of, facts_of_file
 from webui.images.thumbnails import Thumbnails
@@ -34,8 +36,10 @@ class CardPlaces:
 class Cards:
     """What may be known of models, and by whom: others than the owner see those that work, without notes and origin."""
 
-    def __init__(self, shelf: Shelf, catalogue: Catalogue, registry: Registry, places: CardPlaces) -> None:
-        self._shelf, self._catalogue, self._registry = shelf, catalogue, registry
+    def __init__(
+        self, shelf: Shelf, catalogue: Catalogue, registry: Registry, settings: SettingsStore, places: CardPlaces
+    ) -> None:
+        self._shelf, self._catalogue, self._registry, self._settings = shelf, catalogue, registry, settings
         self._places = places
         self._thumbnails = Thumbnails(places.thumbnails)
         self._writing = threading.Lock()
@@ -56,8 +60,14 @@ class Cards:
     def facts(self, model: Model) -> dict[str, Any]:
         """What is known of its content, JSON-ready and without any path; nothing of a file that nothing here reads."""
         if isinstance(model.thing, Checkpoint):
-            return {name: fact for name, fact in facts_of(model.thing, self._registry).items() if name != "card"}
+            known = facts_of(self.used(model.thing), self._registry)
+            return {name: fact for name, fact in known.items() if name != "card"}
         return facts_of_file(model.thing, self._registry) if isinstance(model.thing, PartFile) else {}
+
+    def used(self, checkpoint: Checkpoint) -> Used:
+        """The same as a picture gets it whose request names no parts: by the settings, its card, what fits."""
+        current = self._settings.current
+        return used(checkpoint, current.sd_vae, current.sd_text_encoders, self._catalogue)
 
     def edit(self, model_id: str, changes: Mapping[str, Any], who: Identity) -> Model:
         """Change a card, in A1111's file beside the model.

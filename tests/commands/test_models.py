@@ -152,3 +152,23 @@ def test_models_of_a_running_server_are_unloaded(home: Path, site: Site, capsys:
 def test_without_a_server_there_is_nothing_to_unload(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(home, "unload") == 1
     assert "No Darkroom runs" in capsys.readouterr().err
+
+
+def test_the_vae_that_is_used_is_shown_with_the_rule_that_chose_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "models" / "Stable-diffusion"
+    shams.write(folder / "sham.vae.safetensors", ("", shams.vae(4)))
+    shams.write(home / "models" / "VAE" / "mse.safetensors", ("", shams.vae(4)))
+    assert run(home, "show", "sham") == 0
+    assert "from sham.vae.safetensors: it lies beside the checkpoint under its name" in capsys.readouterr().out
+    (folder / "sham.json").write_text('{"vae": "mse"}')
+    assert run(home, "show", "sham") == 0
+    text = capsys.readouterr().out
+    assert "from mse.safetensors: its card prefers it" in text and "from sham.vae" not in text
+    assert run(home, "show", "sham", "--json") == 0
+    (vae,) = (part for part in json.loads(capsys.readouterr().out)["parts"] if part["role"] == "vae")
+    assert (vae["file"], vae["by"]) == ("mse.safetensors", "card")
+    (folder / "sham.json").write_text('{"vae": "gone"}')
+    run(home, "show", "sham")
+    assert "The preferred VAE 'gone' is not used." in capsys.readouterr().out

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from webui.core.registry import Registry
-from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.chosen import Used
 from webui.engine.checkpoints.facts import facts_of
 
 HEAD = ("Checkpoint", "Kind", "Precision", "Size", "State")
@@ -14,21 +15,35 @@ HEAD = ("Checkpoint", "Kind", "Precision", "Size", "State")
 _SAID_BY_CARDS = ("description", "notes", "sd version", "vae")
 """What the lines of a model's card say."""
 
+_RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "setting": "the settings choose it",
+        "sidecar": "its darkroom.json prefers it",
+        "card": "its card prefers it",
+        "neighbour": "it lies beside the checkpoint under its name",
+        "fit": "it fits best",
+    }
+)
+"""Why a part is used, by the name of the rule."""
+
+_OF_ONE_INSIDE = ("setting", "sidecar", "card")
+"""The rules that may choose the VAE inside the checkpoint too."""
+
 _PREDICTIONS = {"v_prediction": "v"}
 
 
-def row(checkpoint: Checkpoint, registry: Registry, *, chosen: bool) -> tuple[str, ...]:
+def row(used: Used, registry: Registry, *, chosen: bool) -> tuple[str, ...]:
     """Its line in the list, under `HEAD`."""
-    facts = facts_of(checkpoint, registry)
+    checkpoint, facts = used.checkpoint, facts_of(used, registry)
     kind = " ".join(filter(None, (facts["family"], facts["variant"], _PREDICTIONS.get(facts["prediction_type"], ""))))
     precision = facts["precision"] or "-"
     state = checkpoint.problem or ("chosen" if chosen else "")
     return checkpoint.title, kind or "-", f"{precision} {facts['format']}", _size(checkpoint.size_bytes), state
 
 
-def lines(checkpoint: Checkpoint, registry: Registry) -> Iterator[str]:
+def lines(used: Used, registry: Registry) -> Iterator[str]:
     """All that is known of it, for people."""
-    facts = facts_of(checkpoint, registry)
+    checkpoint, facts = used.checkpoint, facts_of(used, registry)
     kind = ", ".join(filter(None, (facts["family_title"], facts["variant"])))
     yield checkpoint.title
     yield f"  file        {checkpoint.path}"
@@ -40,10 +55,15 @@ def lines(checkpoint: Checkpoint, registry: Registry) -> Iterator[str]:
         yield f"  sha256      {checkpoint.hash}"
     for part in facts["parts"]:
         where = f"  from {part['file']}" if part["file"] else ""
+        why = _RULES.get(part["by"], "")
+        if part["by"] in _OF_ONE_INSIDE and not where:
+            where = "  the one inside"
         size = f"{part['precision']}, {_size(part['size_bytes'])}"
-        yield f"  {part['part']:<16}  {part['title']}, {size}{where}"
+        yield f"  {part['part']:<16}  {part['title']}, {size}{where}{f': {why}' if why else ''}"
     for name in checkpoint.missing:
         yield f"  {name:<16}  missing"
+    if used.unused:
+        yield f"  {used.unused}"
     told = {name: value for name, value in checkpoint.card.items() if name not in _SAID_BY_CARDS}
     for name, value in {**checkpoint.defaults, **told}.items():
         yield f"  {name}: {value}"
@@ -51,15 +71,16 @@ def lines(checkpoint: Checkpoint, registry: Registry) -> Iterator[str]:
         yield f"  It cannot be used. {checkpoint.problem}"
 
 
-def full(checkpoint: Checkpoint, registry: Registry) -> dict[str, Any]:
+def full(used: Used, registry: Registry) -> dict[str, Any]:
     """All that is known of it, for programs."""
+    checkpoint = used.checkpoint
     return {
         "title": checkpoint.title,
         "name": checkpoint.name,
         "path": str(checkpoint.path),
         "kind": checkpoint.kind,
         "hash": checkpoint.hash,
-        **facts_of(checkpoint, registry),
+        **facts_of(used, registry),
         "defaults": checkpoint.defaults,
         "problem": checkpoint.problem,
     }

@@ -24,6 +24,7 @@ from webui.engine.cards.shelf import CHECKPOINT, Model
 from webui.engine.cards.shelf import Shelf as Cards
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.chosen import Used, used
 from webui.engine.checkpoints.identify import Kinds
 from webui.extension_life.pointer import use_packages
 from webui.instance import running
@@ -127,13 +128,20 @@ def _cards(shelf: Shelf) -> Cards:
 def _row(model: Model, shelf: Shelf) -> tuple[str, ...]:
     if not isinstance(model.thing, Checkpoint):
         return plain_row(model)
-    return row(model.thing, shelf.registry, chosen=model.title == shelf.settings.current.sd_model_checkpoint)
+    return row(
+        _used(model.thing, shelf), shelf.registry, chosen=model.title == shelf.settings.current.sd_model_checkpoint
+    )
 
 
 def _full(model: Model, shelf: Shelf) -> dict[str, Any]:
     if not isinstance(model.thing, Checkpoint):
         return plain_full(model)
-    return full(model.thing, shelf.registry) | card_of(model)
+    return full(_used(model.thing, shelf), shelf.registry) | card_of(model)
+
+
+def _used(checkpoint: Checkpoint, shelf: Shelf) -> Used:
+    current = shelf.settings.current
+    return used(checkpoint, current.sd_vae, current.sd_text_encoders, shelf.catalogue)
 
 
 def _folder(shelf: Shelf, kind: str) -> Path:
@@ -171,7 +179,7 @@ def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
     if given.json:
         write_line(as_json(_full(model, shelf)))
     else:
-        for line in (*lines(checkpoint, shelf.registry), *card_lines(model)):
+        for line in (*lines(_used(checkpoint, shelf), shelf.registry), *card_lines(model)):
             write_line(line)
     return int(checkpoint.problem is not None)
 

@@ -192,7 +192,8 @@ class PartOut(BaseModel):
     """A network that a checkpoint is made of; `part` is its folder's name in diffusers' form.
 
     precision: what most of its numbers are kept in. file: the file that it was taken from, where that is not the
-    checkpoint's own.
+    checkpoint's own. by: the rule that chose it where a request names none: setting, sidecar (its darkroom.json), card,
+    neighbour (a VAE beside it under its name), inside, or fit (the best of what fits).
     """
 
     part: str
@@ -202,17 +203,18 @@ class PartOut(BaseModel):
     parameters: int
     size_bytes: int
     file: str | None
+    by: str
 
 
 class CheckpointOut(BaseModel):
     """A checkpoint. `defaults` are values of all fields for it; `sizes` the sizes its family was trained for.
 
     format: safetensors, ckpt, gguf or diffusers. precision: of the network that makes the picture. prediction_type:
-    empty where nothing says it. size_bytes: of all its files. missing: parts that were found nowhere. card: what is
-    said of it for people to read. abilities: what it understands besides a prompt ("cfg", "cfg_scale",
-    "distilled_cfg", "refiner", "noise"); unknown_fields are those of a request that mean nothing
-    to it, samplers and schedulers what it takes. latents: checkpoints with one word, not empty, can be each other's
-    refiner.
+    empty where nothing says it. size_bytes: of all its files. missing: parts that were found nowhere. unused: why a
+    VAE that is preferred for it is not used, else empty. card: what is said of it for people to read. abilities:
+    what it understands besides a prompt ("cfg", "cfg_scale", "distilled_cfg", "refiner", "noise"); unknown_fields
+    are those of a request that mean nothing to it, samplers and schedulers what it takes. latents: checkpoints with
+    one word, not empty, can be each other's refiner.
     """
 
     title: str
@@ -227,6 +229,7 @@ class CheckpointOut(BaseModel):
     size_bytes: int
     parts: list[PartOut]
     missing: list[str]
+    unused: str
     card: dict[str, str]
     abilities: list[str]
     unknown_fields: list[str]

@@ -115,6 +115,10 @@ def test_the_owner_changes_a_card_and_it_counts_for_the_next_picture(site: Site)
     assert json.loads(file.read_text())["odd"] == [1] and json.loads(file.read_text())["vae"] == "flux-new.safetensors"
     job = client.post("/api/v1/jobs", json={**TINY, "checkpoint": "flux-dev"}).json()
     assert job["request"]["vae"] == "flux-new.safetensors" and job["request"]["vae_hash"]
+    # What is shown is what is used, in both lists.
+    (row,) = (c for c in client.get("/api/v1/checkpoints").json()["checkpoints"] if c["name"].startswith("flux-dev"))
+    for parts in (row["parts"], changed.json()["facts"]["parts"]):
+        assert [(p["file"], p["by"]) for p in parts if p["role"] == "vae"] == [("flux-new.safetensors", "card")]
     assert client.patch(address, json={"vae": "Automatic"}).json()["card"]["vae"] == ""
     job = client.post("/api/v1/jobs", json={**TINY, "checkpoint": "flux-dev"}).json()
     assert job["request"]["vae"] == "ae.safetensors"

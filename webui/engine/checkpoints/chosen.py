@@ -9,7 +9,7 @@ from webui.core.errors import DarkroomError, ModelProblem
 from webui.core.precisions import FIELD_OF
 from webui.core.request import GenerationRequest, join_names, split_names
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
-from webui.engine.checkpoints.completion import AUTOMATIC, NONE
+from webui.engine.checkpoints.completion import AUTOMATIC, NONE, is_neighbour
 
 _TITLES = {"vae": "VAE", "text_encoder": "text encoders"}
 
@@ -81,6 +81,79 @@ def kept_in(checkpoint: Checkpoint, precisions: Mapping[str, str]) -> Checkpoint
     return replace(checkpoint, parts=parts)
 
 
+def of_settings(checkpoint: Checkpoint, vae: str, text_encoders: str, catalogue: Catalogue) -> dict[str, str]:
+    """What the settings' parts come to for this checkpoint, by the request's fields: those that are there and fit.
+
+    They are of one family; for the others the program chooses, as where they say nothing.
+    """
+    given = {
+        "vae": "" if is_automatic(vae) else vae,
+        "text_encoders": "" if is_automatic(text_encoders) else text_encoders,
+    }
+    alone = {"vae": AUTOMATIC, "text_encoders": ""}
+    return {
+        name: value
+        for name, value in given.items()
+        if value and does_fit(checkpoint, **{**alone, name: value}, catalogue=catalogue)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A checkpoint as a picture gets it whose request names no parts.
+
+    by: the rule that chose each part, by the family's names: "setting"; "sidecar" and "card", the files beside it that
+    prefer a VAE; "neighbour", a VAE that lies beside it under its name; "inside"; "fit", the best of what fits. unused:
+    a sentence where the preferred VAE is not used.
+    """
+
+    checkpoint: Checkpoint
+    by: Mapping[str, str]
+    unused: str = ""
+
+
+def used(checkpoint: Checkpoint, sd_vae: str, sd_text_encoders: str, catalogue: Catalogue) -> Used:
+    """What it is loaded from where a request leaves that to the program, with these settings."""
+    if checkpoint.problem:
+        return Used(checkpoint, _rules(checkpoint, {}, ""))
+    given = of_settings(checkpoint, sd_vae, sd_text_encoders, catalogue)
+    said, source = _preferred(checkpoint)
+    unused = ""
+    if said and "vae" not in given:
+        try:
+            catalogue.with_parts(checkpoint, said)
+        except DarkroomError as error:
+            unused = f"The preferred VAE '{said[:100]}' is not used. {error.detail}"
+    by_said = source if said and not unused and not is_automatic(said) else ""
+    if not (given or by_said):
+        return Used(checkpoint, _rules(checkpoint, {}, ""), unused)
+    try:
+        names = split_names(given.get("text_encoders", ""))
+        whole = _put_together(checkpoint, given.get("vae", ""), names, catalogue)
+    except DarkroomError:
+        # Each of the settings fits alone; a job is refused where they do not fit each other.
+        return Used(checkpoint, _rules(checkpoint, {}, ""), unused)
+    return Used(whole, _rules(whole, given, by_said), unused)
+
+
+def _rules(whole: Checkpoint, given: Mapping[str, str], said: str) -> dict[str, str]:
+    """By which rule each part came; said: the file that prefers the VAE, "" where none counts."""
+    encoders = set(split_names(given.get("text_encoders", "")))
+    by = {}
+    for name, part in whole.parts.items():
+        file = whole.completed.get(name, "")
+        if part.role == "vae" and ("vae" in given or said):
+            by[name] = "setting" if "vae" in given else said
+        elif part.role == "text_encoder" and file in encoders:
+            by[name] = "setting"
+        elif not file:
+            by[name] = "inside"
+        else:
+            beside = part.role == "vae" and is_neighbour(part.files[0], whole.path)
+            by[name] = "neighbour" if beside else "fit"
+    return by
+
+
 def does_fit(checkpoint: Checkpoint, vae: str, text_encoders: str, catalogue: Catalogue) -> bool:
     """Whether there are such files, and the checkpoint can be put together with them."""
     try:
@@ -97,13 +170,21 @@ def is_automatic(vae: str) -> bool:
 
 def _put_together(checkpoint: Checkpoint, vae: str, text_encoders: list[str], catalogue: Catalogue) -> Checkpoint:
     # What its makers, or the person, say of it in files beside it counts before what fits.
-    said = checkpoint.defaults.get("vae") or checkpoint.card.get("vae")
-    if is_automatic(vae) and isinstance(said, str):
+    said, _ = _preferred(checkpoint)
+    if said and is_automatic(vae):
         try:
             return catalogue.with_parts(checkpoint, said, text_encoders)
         except DarkroomError:
             pass
     return catalogue.with_parts(checkpoint, vae or AUTOMATIC, text_encoders)
+
+
+def _preferred(checkpoint: Checkpoint) -> tuple[str, str]:
+    """(the VAE that is preferred for it, which file beside it says so); "" where none does."""
+    for source, said in (("sidecar", checkpoint.defaults.get("vae")), ("card", checkpoint.card.get("vae"))):
+        if said:
+            return (said, source) if isinstance(said, str) else ("", "")
+    return "", ""
 
 
 def _names(checkpoint: Checkpoint, role: str) -> list[str]:

@@ -129,9 +129,8 @@ class Completion:
         return row.role if row else ""
 
     def _neighbour(self, need: Need, chosen: Mapping[str, Part], path: Path) -> tuple[PartFile, Part] | None:
-        stem = path.name if path.is_dir() else path.stem
         for file in self._offers.vaes:
-            if file.path.parent == path.parent and file.path.stem == f"{stem}{_VAE_END}":
+            if is_neighbour(file.path, path):
                 return next(((file, part) for part in file.parts if fits(need, part, chosen)), None)
         return None
 
@@ -236,6 +235,12 @@ def _rank(need: Need, file: PartFile) -> int:
     words = (word.casefold() for word in need.names)
     has = (word in pieces or (len(word) > 2 and word in name) for word in words)
     return next((place for place, found in enumerate(has) if found), len(need.names))
+
+
+def is_neighbour(vae: Path, checkpoint: Path) -> bool:
+    """Whether this VAE lies beside the checkpoint under its name, as model.vae.safetensors."""
+    stem = checkpoint.name if checkpoint.is_dir() else checkpoint.stem
+    return vae.parent == checkpoint.parent and vae.stem == f"{stem}{_VAE_END}"
 
 
 def find_part(name: str, files: Sequence[PartFile]) -> PartFile | None:

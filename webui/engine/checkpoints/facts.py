@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from webui.core.registry import Registry
-from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.chosen import Used
 from webui.engine.checkpoints.completion import PartFile
 from webui.engine.checkpoints.identify import fits
 from webui.engine.checkpoints.suits import abilities_of, latents_of, samplers_for, schedules_for
 
 
-def facts_of(checkpoint: Checkpoint, registry: Registry, *, notes: bool = True) -> dict[str, Any]:
-    """JSON-ready facts, without any path: what it is, what is inside and what is missing, where the rest came from.
+def facts_of(used: Used, registry: Registry, *, notes: bool = True) -> dict[str, Any]:
+    """JSON-ready facts, without any path: what it is, what it is loaded from and by which rule, and what is missing.
 
     notes: with the owner's notes.
     """
+    checkpoint = used.checkpoint
     families, architectures = registry.families, registry.architectures
     known = checkpoint.family in families
     return {
@@ -35,10 +36,12 @@ def facts_of(checkpoint: Checkpoint, registry: Registry, *, notes: bool = True) 
                 "parameters": part.parameters,
                 "size_bytes": part.size_bytes,
                 "file": checkpoint.completed.get(name),
+                "by": used.by.get(name, ""),
             }
             for name, part in checkpoint.parts.items()
         ],
         "missing": list(checkpoint.missing),
+        "unused": used.unused,
         "card": {name: text for name, text in checkpoint.card.items() if notes or name != "notes"},
         "abilities": list(abilities_of(checkpoint, registry)),
         "latents": latents_of(checkpoint, registry),

@@ -48,7 +48,7 @@
     dialog.scrollTop = 0;
   }
 
-  const said = () => [...(model.problem ? [t("model_unusable", { problem: model.problem })] : []), ...model.card.problems];
+  const said = () => [...(model.problem ? [t("model_unusable", { problem: model.problem })] : []), ...model.card.problems, ...[model.facts.unused].filter(Boolean)];
 
   function picture() {
     const image = model.preview && el("img", { src: D.cards.address(model, 1024), alt: t("model_preview", { name: model.label }), onerror: (event) => event.target.remove() });
@@ -76,8 +76,8 @@
 
   function facts() {
     const { facts: known, card } = model;
-    const parts = (known.parts || []).map(({ part, title, precision, file }) =>
-      [file ? t("fact_from", { part: title || part, file }) : title || part, precision].filter(Boolean).join(", "));
+    const parts = (known.parts || []).map(({ part, title, precision, file, by }) =>
+      [file ? t("fact_from", { part: title || part, file }) : title || part, precision, by && by !== "inside" && t(`part_by_${by}`)].filter(Boolean).join(", "));
     const origin = card.civitai && [card.civitai.model_name, card.civitai.version_name, card.civitai.model_id || ""].filter(Boolean).join(" · ");
     const rows = [
       ["fact_file", model.path || model.name], ["fact_size", D.cards.bytes(model.size_bytes)], ["fact_changed", D.moment(model.changed)],

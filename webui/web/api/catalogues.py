@@ -154,7 +154,7 @@ def _checkpoint(checkpoint: Checkpoint, service: Service, who: Identity) -> dict
         "title": checkpoint.title,
         "name": checkpoint.name,
         "hash": checkpoint.hash,
-        **facts_of(checkpoint, service.registry, notes=who.is_owner),
+        **facts_of(service.cards.used(checkpoint), service.registry, notes=who.is_owner),
         "unknown_fields": [row.name for row in service.fields if not row.is_known_to(abilities)],
         "problem": checkpoint.problem,
         "defaults": {} if checkpoint.problem else service.defaults(checkpoint.title),
