@@ -102,7 +102,7 @@ class _Serving:
         from webui.web.access import identity_of
 
         service, settings = self._house.service, self._house.settings
-        assets = PageAssets(self._house.plugins, lambda: settings.current.theme)
+        assets = PageAssets(self._house.plugins, lambda: settings.current)
         app = build_app(service, self._access, assets, assets.head)
         paths = self._options.paths
         mount_page(

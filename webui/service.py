@@ -10,17 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from webui import accept
 from webui.acceptance import Acceptance
 from webui.cards import Cards
 from webui.core.errors import NotAllowed, NotFound, TooMany
 from webui.core.events import Failed, Queued
-from webui.core.fields import FIELDS, ROWS, Field
+from webui.core.fields import ROWS, Field
 from webui.core.infotext import Parsed
 from webui.core.job import Identity, Job, Level, State, StoredPicture
 from webui.core.job_request import JobRequest
-from webui.core.panels import EXTENSIONS, change_defaults, stored_defaults
-from webui.core.precisions import FIELD_OF as PRECISION_OF
+from webui.core.panels import EXTENSIONS, stored_defaults
 from webui.core.registry import AttentionBackend, Registry
 from webui.core.request import GenerationRequest
 from webui.core.setting_rows import field_defaults
@@ -32,6 +30,7 @@ from webui.engine.checkpoints.counting import Counted
 from webui.engine.work.library import Library
 from webui.extension_life.cards import Cards as ExtensionCards
 from webui.extension_life.life import Life
+from webui.extension_languages import Languages
 from webui.extension_routes import ExtensionRoutes
 from webui.extension_settings import ExtensionSettings
 from webui.extension_switch import Switch
@@ -43,8 +42,10 @@ from webui.jobs.scheduler import Scheduler
 from webui.model_works import ModelWorks
 from webui.picture_reading import PictureReading
 from webui.plugins.manager import ExtensionReport, Plugins
+from webui.prompt_preview import Previews
 from webui.prompts import Prompts
 from webui.scripts import Part, Scripts
+from webui.setting_values import named
 from webui.workers import Workers
 
 
@@ -84,6 +85,8 @@ class Service:
         self.prompts = prompts
         """Styles and wildcards: everybody's to use, the owner's to change."""
         self._acceptance = Acceptance(registry, catalogue, settings, self.fields, prompts, self._reports)
+        self.previews = Previews(lambda: self.registry, catalogue, settings, prompts)
+        """What prompts say, before anything is made of them."""
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
         switch = Switch(plugins, lambda: settings.current.disabled_extensions, self._take, scheduler.renew)
@@ -91,6 +94,8 @@ class Service:
         """Installing, switching and removing extensions, the owner's."""
         self.extension_settings = ExtensionSettings(plugins)
         """What the owner sets for extensions themselves."""
+        self.languages = Languages(lambda: plugins.reports)
+        """What the page can be read in."""
         self.workers = Workers(scheduler)
         self.extension_routes = ExtensionRoutes(self, plugins)
         self.picture_reading = PictureReading(self, plugins, catalogue)
@@ -291,19 +296,8 @@ class Service:
     def update_settings(self, values: Mapping[str, Any], who: Identity) -> Settings:
         """Change settings; all or none are saved. Raises InvalidField."""
         _need_owner(who, "change the settings")
-        if values.get("sd_model_checkpoint"):
-            found = self._catalogue.get(str(values["sd_model_checkpoint"]))
-            values = {**values, "sd_model_checkpoint": found.title}
-        for name, files in (("sd_vae", self._catalogue.vaes), ("sd_text_encoders", self._catalogue.text_encoders)):
-            if name in values:
-                values = {**values, name: accept.known_parts(name, str(values[name]), files())}
-        if "attention" in values:
-            values = {**values, "attention": self.registry.attention.get(str(values["attention"])).name}
-        values = {**values, **{n: FIELDS[n].check(values[n]) for n in PRECISION_OF.values() if n in values}}
-        if EXTENSIONS in values:
-            stored = self._settings.current.extensions
-            values = {**values, EXTENSIONS: change_defaults(values[EXTENSIONS], stored, self.registry.panels)}
-        settings = self._settings.update(values)
+        now = self._settings.current
+        settings = self._settings.update(named(values, now, self.registry, self._catalogue, self.languages))
         # It may be time for an idle worker's models to leave.
         self._scheduler.wake()
         return settings

@@ -88,7 +88,7 @@ class PageServer:
         self.house = compose(paths, settings, [self.executor, *self._others])
         access = Access(self._sharing, Keys(paths.state / "keys.json"), "token")
         service = self.house.service
-        assets = PageAssets(self.house.plugins, lambda: settings.current.theme)
+        assets = PageAssets(self.house.plugins, lambda: settings.current)
         app = build_app(service, access, assets, assets.head)
         options = mount_options(page_texts(self.house.plugins.reports))
         mount_page(app, build_blocks(service, identity_of), service.registry.tabs, options)

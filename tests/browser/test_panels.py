@@ -202,3 +202,18 @@ def test_a_reader_is_shown_an_extension_in_his_language(serve: Serve, open_page:
     other = open_page(server, locale="fr")
     expect(other.locator("#txt2img_watermark .dk-panel-head")).to_contain_text("Frame and watermark")
     expect(other.locator("#txt2img_generate")).to_have_text("Generate")
+    # The owner chooses for everybody.
+    tab(other, "settings")
+    control = other.locator("#setting_localization")
+    expect(control.locator("input")).to_have_value("The browser's")
+    control.locator("input").click()
+    options = other.locator("[role=listbox]:visible [role=option]")
+    expect(options).to_contain_text(["The browser's", "English", "Deutsch"])
+    options.filter(has_text="Deutsch").click()
+    other.click("#settings_submit")
+    other.get_by_role("button", name="Load again").click()
+    expect(other.locator("#txt2img_generate")).to_have_text("Erzeugen")
+    expect(other.locator("#txt2img_watermark .dk-panel-head")).to_contain_text("Rahmen und Wasserzeichen")
+    # What it has no words for is English.
+    expect(other.locator("#paste")).to_have_text("Paste")
+    assert other.evaluate("[darkroom.t('saved'), darkroom.t('cancel')]") == ["Gesichert", "Cancel"]

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from webui.core.settings import Settings
 from webui.plugins.loader import load_plugins
 from webui.ui.assets import head_html
 from webui.ui.extension_assets import DATA, PageAssets, extension_data, page_texts
@@ -45,6 +46,17 @@ def test_words_stand_before_the_scripts_that_use_them(tmp_path: Path) -> None:
     assets = PageAssets(load_plugins([tmp_path], "web"))
     order = re.findall(r"/f/[0-9a-f]{12}-([^\"]+)", assets.head("/f"))
     assert order.index("texts.js") < order.index(DATA) < order.index("core.js") < order.index("a-x.js")
+
+
+def test_a_language_that_was_chosen_is_told_before_any_script(tmp_path: Path) -> None:
+    extension(tmp_path, "a", **{"locales/pt-br.toml": "[page]\npaste = 'Colar'\n"})
+    plugins = load_plugins([tmp_path], "web")
+    now = Settings.model_validate({})
+    assets = PageAssets(plugins, lambda: now)
+    assert "languages" not in assets.head("/f"), "each reader's browser chooses"
+    now = Settings.model_validate({"localization": "pt-br"})
+    head = assets.head("/f")
+    assert '("pt-BR")' in head and head.index('("pt-BR")') < head.index("src=")
 
 
 def test_names_with_signs_of_addresses_are_quoted_there_and_found(tmp_path: Path) -> None:

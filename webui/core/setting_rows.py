@@ -284,6 +284,15 @@ class Settings(BaseModel):
         description="What the page begins with; the switch in its head is kept in each browser.",
         json_schema_extra=_row(PAGE, labels={"system": "System", "light": "Light", "dark": "Dark"}),
     )
+    localization: str = Field(
+        "None",
+        title="Localization",
+        description="The language of the page, of those that extensions bring words in; what one of them lacks is "
+        "English. Where none is chosen, each reader's browser chooses.",
+        pattern=r"^(None|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*)$",
+        max_length=60,
+        json_schema_extra=_row(PAGE, "languages"),
+    )
     quicksettings_list: tuple[str, ...] = Field(
         ("sd_model_checkpoint", "sd_vae"),
         title="Quicksettings",

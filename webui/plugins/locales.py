@@ -63,6 +63,12 @@ def read_locales(folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     return found, problems
 
 
+def as_written(tag: str) -> str:
+    """A language's tag as browsers write it: pt-BR, zh-Hant."""
+    language, *parts = tag.split("-")
+    return "-".join((language, *(part.upper() if len(part) == 2 else part.title() for part in parts)))
+
+
 def check_locales(locales: Mapping[str, Texts], known: Known) -> list[str]:
     """What names nothing that there is, and what lacks a place of the English text, as sentences."""
     return [f"{FOLDER}/{language}: {said}" for language, texts in locales.items() for said in _checked(texts, known)]

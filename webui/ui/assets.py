@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from webui.extension_languages import BROWSERS
+from webui.plugins.locales import as_written
 from webui.ui.texts import CATALOGUE
 from webui.ui.tokens import colour, stylesheet
 
@@ -95,10 +97,14 @@ def load_assets() -> dict[str, Asset]:
 
 
 def head_html(
-    prefix: str = "/assets-darkroom", theme: Theme = "system", further: Iterable[Asset] = (), data: Iterable[Asset] = ()
+    prefix: str = "/assets-darkroom",
+    theme: Theme = "system",
+    further: Iterable[Asset] = (),
+    data: Iterable[Asset] = (),
+    language: str = BROWSERS,
 ) -> str:
     """What belongs right behind <head>: the scheme before the first frame, then our sheets and scripts, then further
-    ones. data: what stands before the first of our scripts that uses it.
+    ones. data: what stands before the first of our scripts that uses it. language: the one that everybody reads.
 
     Gradio's own `head=` is inserted by script after the page is up, which shows a frame in the wrong scheme.
     """
@@ -108,6 +114,8 @@ def head_html(
         f"<style>html,body{{background:{ground['light']}}}"
         f"html.dk-dark,html.dk-dark body{{background:{ground['dark']}}}</style>",
     ]
+    if language != BROWSERS:
+        lines.append(f"<script>{_LANGUAGE.replace('TAG', json.dumps(as_written(language)))}</script>")
     own = load_assets().values()
     ground_laid = [asset for asset in own if asset.name.endswith(("texts.js", ".css"))]
     rest = [asset for asset in own if asset not in ground_laid]
@@ -134,6 +142,10 @@ def asset_of(name: str, data: bytes) -> Asset:
     media_type = "text/css" if name.endswith(".css") else "text/javascript"
     return Asset(f"{hashlib.sha256(data).hexdigest()[:12]}-{name}", data, media_type)
 
+
+# Gradio's scripts, ours and those of extensions ask the browser which language its reader wants.
+_LANGUAGE = """(tag=>{for(const [name,value] of Object.entries({language:tag,languages:[tag,'en']}))
+Object.defineProperty(navigator,name,{get:()=>value,configurable:true})})(TAG)"""
 
 # Keeps <html class="dk-dark"> and Gradio's <body class="dark"> at the reader's choice, or the system's without one.
 _SCHEME = """(()=>{const root=document.documentElement,system=matchMedia('(prefers-color-scheme: dark)');

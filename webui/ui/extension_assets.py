@@ -9,10 +9,11 @@ from typing import Any
 
 from webui.core.panels import Panels
 from webui.core.registry import Sampler
+from webui.core.settings import Settings
 from webui.plugins.loader import build_registry
 from webui.plugins.locales import read_locales
 from webui.plugins.manager import ExtensionReport, Plugins
-from webui.ui.assets import Asset, Theme, asset_of, head_html, load_assets
+from webui.ui.assets import Asset, asset_of, head_html, load_assets
 from webui.ui.panels import told
 
 log = logging.getLogger(__name__)
@@ -29,14 +30,17 @@ class PageAssets(Mapping[str, Asset]):
     What is an extension's is read anew when extensions have been switched. Safe to use from several threads.
     """
 
-    def __init__(self, plugins: Plugins, theme: Callable[[], Theme] = lambda: "system") -> None:
-        self._plugins, self._theme = plugins, theme
+    def __init__(
+        self, plugins: Plugins, settings: Callable[[], Settings] = lambda: Settings.model_validate({})
+    ) -> None:
+        self._plugins, self._settings = plugins, settings
         self._read: tuple[object, Asset, dict[str, Asset]] | None = None
 
     def head(self, prefix: str) -> str:
         """The lines for the page's head; see `head_html`."""
         _, data, files = self._now()
-        return head_html(prefix, self._theme(), files.values(), (data,))
+        settings = self._settings()
+        return head_html(prefix, settings.theme, files.values(), (data,), settings.localization)
 
     def __getitem__(self, name: str) -> Asset:
         own = load_assets()

@@ -10,6 +10,8 @@ from gradio.i18n import I18nData
 from pydantic.fields import FieldInfo
 
 from webui.core.registry import Registry
+from webui.extension_languages import BROWSERS, ENGLISH
+from webui.ui.texts import t
 
 _GREATEST_SLIDER = 200
 _MOST_SEGMENTS = 3
@@ -71,6 +73,9 @@ def _choices(info: FieldInfo, registry: Registry) -> _Choices:
         return [(labels[value], value) for value in get_args(info.annotation)]
     if extra_of(info).get("catalogue") == "attention":
         return [(row.title, row.name) for row in registry.attention]
+    if extra_of(info).get("catalogue") == "languages":
+        # The others come with the values.
+        return [(t("language_of_browser"), BROWSERS), (ENGLISH, ENGLISH)]
     return []
 
 

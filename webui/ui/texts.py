@@ -8,6 +8,7 @@ from types import MappingProxyType
 from gradio.i18n import I18n, I18nData
 
 from webui.core.fields import ROWS
+from webui.plugins.locales import as_written
 from webui.ui.extension_texts import EXTENSION_TEXTS
 from webui.ui.prompt_texts import PROMPT_TEXTS
 from webui.ui.work_texts import WORK_TEXTS
@@ -91,6 +92,11 @@ EN = {
     "empty_text": "Describe a picture above and press Generate. It appears here while it is being made.",
     "examples": "Prompts to try",
     "about_models": "Checkpoints of your own go into {folder}.",
+    "model_gone": "{name} is not in the folders of models any more.",
+    "model_gone_bad": "{name} cannot be used any more. {problem}",
+    "model_instead_setting": "Chosen now: {name}, the checkpoint of the settings.",
+    "model_instead_first": "Chosen now: {name}, the first that works.",
+    "model_instead_none": "No other checkpoint works.",
     "no_model_title": "No checkpoint found",
     "no_model_text": "Put a Stable Diffusion 1 model in diffusers' form into {folder}, then press ↻ above.",
     "no_model_guest": "Only the owner of this page can add one.",
@@ -250,6 +256,8 @@ EN = {
     "settings_apply": "Apply settings",
     "settings_saved_later": "Settings are saved. From the next start on: {names}",
     "settings_saved": "Settings are saved",
+    "settings_language": "Settings are saved. This page is in that language once it is loaded again.",
+    "language_of_browser": "The browser's",
     "settings_same": "Nothing was changed",
     "settings_none": "No setting has these words.",
     "settings_restart": "From the next start on",
@@ -302,13 +310,7 @@ CATALOGUE = {"en": EN}
 def catalogue(further: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> I18n:
     """The catalogue as Gradio takes it, with further languages; what one of them lacks is English."""
     others = {tag: {**EN, **texts} for tag, texts in further.items() if tag not in CATALOGUE}
-    return I18n(**CATALOGUE, **{_as_written(tag): texts for tag, texts in others.items()})
-
-
-def _as_written(tag: str) -> str:
-    """A language's tag as browsers write it: pt-BR, zh-Hant."""
-    language, *parts = tag.split("-")
-    return "-".join((language, *(part.upper() if len(part) == 2 else part.title() for part in parts)))
+    return I18n(**CATALOGUE, **{as_written(tag): texts for tag, texts in others.items()})
 
 
 def t(key: str) -> I18nData:

@@ -108,7 +108,7 @@
   const ordinal = (n) => n + { one: "st", two: "nd", few: "rd", other: "th" }[ordinals.select(n)];
   const size = (width, height) => `${width} × ${height}`;
   const moment = (seconds) =>
-    new Date(seconds * 1000).toLocaleString([], { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
+    new Date(seconds * 1000).toLocaleString(navigator.languages, { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
 
   function later(call, milliseconds) {
     let timer = 0;

@@ -11,6 +11,8 @@
   let lists = {};
   // The ways to compute attention, of which some cannot serve here.
   let attention = [];
+  // What the page can be read in.
+  let languages = [];
 
   // Until the values are there, nothing can be set that they would write over.
   function busy(on) {
@@ -23,6 +25,7 @@
     try {
       const [settings, found] = await Promise.all([D.api("GET", "settings"), D.api("GET", "extensions"), loadAttention()]);
       saved = settings.values;
+      languages = settings.schema.properties.localization.enum;
       catalogues.extensions = found.extensions;
       catalogues.quicksettings = Object.entries(settings.schema.properties)
         .filter(([name, { type, panels }]) => type !== "array" && !panels && name !== "sd_text_encoders")
@@ -54,11 +57,26 @@
     attention = (await D.api("GET", "attention").catch(() => ({ attention }))).attention;
   }
 
-  // What cannot serve on this machine stays to be chosen, as the worker falls back, and says why.
+  // What there is to choose from where the page was not drawn with it: rows of label and value.
+  const choices = {
+    // What cannot serve on this machine stays to be chosen, as the worker falls back, and says why.
+    attention: () => attention.map((row) => [row.available ? row.title : t("attention_unavailable", row), row.name]),
+    // One whose extension is gone stays as it was set.
+    localization: (value) => [...new Set([...languages, value])].map((tag) => [languageName(tag), tag]),
+  };
+
   function single(name, value) {
-    if (name !== "attention" || !attention.length) return value;
-    const choices = attention.map((row) => [row.available ? row.title : t("attention_unavailable", row), row.name]);
-    return { __type__: "update", choices, value };
+    const rows = choices[name]?.(value) || [];
+    return rows.length ? { __type__: "update", choices: rows, value } : value;
+  }
+
+  // As those who speak it call it.
+  function languageName(tag) {
+    if (tag === "None") return t("language_of_browser");
+    const known = languages.includes(tag);
+    let name = tag;
+    try { name = new Intl.DisplayNames([tag], { type: "language" }).of(tag); } catch { /* no browser knows it */ }
+    return known ? name : t("settings_not_found", { name });
   }
 
   // The names of a list's boxes. One that is in the list and no longer found can still be taken off.
@@ -91,6 +109,7 @@
     heads = {};
     const [answer] = await Promise.all([D.api("GET", "settings").catch(() => null), loadAttention()]);
     heads = answer && { ...answer.values };
+    if (answer) languages = answer.schema.properties.localization.enum;
     if (heads) byId("quicksettings_fill").click();
   }
 
@@ -136,6 +155,10 @@
       D.settingPanels.draw(saved.extensions);
       // The page follows them before it says so.
       await D.shell.refresh();
+      if ("localization" in changed) {
+        D.shell.notice(t("settings_language"), "", { text: t("ext_reload"), call: () => location.reload() });
+        return;
+      }
       const later = Object.keys(changed).filter((name) => byId(`row_${name}`)?.querySelector("[data-t=settings_restart]"));
       const labels = later.map((name) => byId(`row_${name}`).querySelector("p").textContent);
       D.shell.notice(later.length ? t("settings_saved_later", { names: labels.join(", ") }) : t("settings_saved"));

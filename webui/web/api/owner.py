@@ -58,5 +58,6 @@ def _settings(settings: Settings, service: Service) -> dict[str, Any]:
     values = {name: {**panel.defaults, **own.get(name, {})} for name, panel in panels.items()}
     schema = Settings.model_json_schema()
     said = panels_schema(panels)
+    schema["properties"]["localization"]["enum"] = list(service.languages.choices())
     schema["properties"][EXTENSIONS] |= {key: said[key] for key in ("properties", "additionalProperties")}
     return {"values": {**settings.model_dump(mode="json"), EXTENSIONS: values}, "schema": schema}
