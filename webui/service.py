@@ -28,9 +28,9 @@ from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.completion import PartFile
 from webui.engine.checkpoints.counting import Counted
 from webui.engine.work.library import Library
+from webui.extension_languages import Languages
 from webui.extension_life.cards import Cards as ExtensionCards
 from webui.extension_life.life import Life
-from webui.extension_languages import Languages
 from webui.extension_routes import ExtensionRoutes
 from webui.extension_settings import ExtensionSettings
 from webui.extension_switch import Switch
