@@ -207,3 +207,31 @@ def test_pinned_settings_stand_in_the_head_and_are_saved_there(tmp_path: Path, s
     pins = page.locator("#row_quicksettings_list label")
     expect(pins.filter(has_text="VAE / Text Encoder").locator("input")).not_to_be_checked()
     expect(pins.filter(has_text="Show live previews").locator("input")).to_be_checked()
+
+
+def test_where_the_chosen_one_is_gone_the_page_says_which_is_taken(house: Path, serve: Serve, open_page: Open) -> None:
+    folder = house / "models" / "Stable-diffusion"
+    page = open_page(serve())
+    choose(page, "flux-schnell")
+    (folder / "flux-schnell.safetensors").rename(folder / "again.safetensors")
+    page.click("#refresh_sd_model_checkpoint")
+    # The same weights under another name are the same model.
+    page.wait_for_function("darkroom.models.chosen().startsWith('again.safetensors')")
+    expect(page.locator("#dk_notices")).not_to_contain_text("not in the folders")
+    (folder / "again.safetensors").unlink()
+    page.click("#refresh_sd_model_checkpoint")
+    page.wait_for_function("darkroom.models.chosen().startsWith('darkroom-starter')")
+    said = page.locator("#dk_notices [data-mood=warn]")
+    expect(said).to_contain_text("again.safetensors [")
+    expect(said).to_contain_text("is not in the folders of models any more. Chosen now: darkroom-starter [")
+    expect(said).to_contain_text("the first that works.")
+    # One that is broken says that; nothing is said while the chosen one works.
+    choose(page, "flux-dev")
+    (folder / "flux-dev.safetensors").write_bytes(b"\x10")
+    page.click("#refresh_sd_model_checkpoint")
+    expect(page.locator("#dk_notices [data-mood=warn]").last).to_contain_text(
+        "flux-dev.safetensors cannot be used any more."
+    )
+    expect(page.locator("#dk_notices [data-mood=warn]")).to_have_count(2)
+    page.click("#refresh_sd_model_checkpoint")
+    expect(page.locator("#dk_notices [data-mood=warn]")).to_have_count(2)

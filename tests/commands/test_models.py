@@ -172,3 +172,20 @@ def test_the_vae_that_is_used_is_shown_with_the_rule_that_chose_it(
     (folder / "sham.json").write_text('{"vae": "gone"}')
     run(home, "show", "sham")
     assert "The preferred VAE 'gone' is not used." in capsys.readouterr().out
+
+
+def test_where_the_chosen_one_is_gone_the_list_says_which_is_taken(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "models" / "Stable-diffusion"
+    shutil.copytree(folder / "sham", folder / "other")
+    # Of other weights: the same ones would be known by their hash, whatever they are called.
+    shams.write(next((folder / "other" / "vae").glob("*.safetensors")), ("", shams.vae(4)), fill=1.0)
+    assert run(home, "other", "--use") == 0
+    assert run(home) == 0
+    assert "which the settings choose" not in capsys.readouterr().out
+    shutil.rmtree(folder / "other")
+    assert run(home) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith("other [") and "is not in the folders of models" in told
+    assert told.endswith(", the first that works.")

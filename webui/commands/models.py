@@ -15,7 +15,7 @@ from webui.commands.model_cards import add_arguments, as_json, card_lines, card_
 from webui.commands.model_facts import HEAD, full, lines, row
 from webui.commands.remote import RemoteSession
 from webui.core.command_line import split_command
-from webui.core.errors import InvalidField
+from webui.core.errors import DarkroomError, InvalidField, UnknownName
 from webui.core.model_folders import CHECKPOINTS, EMBEDDINGS, LORA, TEXT_ENCODER, VAE
 from webui.core.options import Options
 from webui.core.registry import Registry
@@ -113,11 +113,30 @@ def _list(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
             write_line(as_json(_full(model, shelf)))
     elif found:
         write_line(table([HEAD, *(_row(model, shelf) for model in found)]))
+        if given.kind == CHECKPOINT:
+            _tell_other(shelf)
     elif any(model.kind == given.kind for model in everything):
         write_line("No model is so.")
     else:
         write_line(f"There are no {_PLURALS[given.kind][0]}; they go into {_folder(shelf, given.kind)}.")
     return int(not any(model.problem is None for model in found))
+
+
+def _tell_other(shelf: Shelf) -> None:
+    """Say which checkpoint is taken where the settings' one is gone or broken."""
+    title, works = shelf.settings.current.sd_model_checkpoint, [c for c in shelf.catalogue.all() if c.problem is None]
+    if not title or not works:
+        return
+    try:
+        shelf.catalogue.get(title)
+    except UnknownName:
+        why = f"{title}, which the settings choose, is not in the folders of models."
+    except DarkroomError as error:
+        why = f"The settings choose {title}. {error.detail}"
+    else:
+        return
+    now = shelf.catalogue.default().title
+    write_line(f"{why} Pictures that name no checkpoint are made with {now}, the first that works.")
 
 
 def _cards(shelf: Shelf) -> Cards:

@@ -23,11 +23,29 @@
     list = answer.checkpoints;
     folder = answer.folder;
     loaded = true;
-    const works = (title) => find(title) && !find(title).problem;
-    const kept = D.kept.get("checkpoint", sessionStorage);
-    const wanted = [kept, chosen, D.shell.state.settings?.sd_model_checkpoint, D.boot.defaults.checkpoint].find(works);
-    pick(wanted || list.find((model) => !model.problem)?.title || "");
+    const setting = D.shell.state.settings?.sd_model_checkpoint;
+    const asked = [D.kept.get("checkpoint", sessionStorage), chosen, setting, D.boot.defaults.checkpoint].filter(Boolean);
+    const usable = list.filter((model) => !model.problem);
+    const wanted = asked.map(known).find((model) => usable.includes(model)) || usable[0];
+    pick(wanted?.title || "");
+    tellOther(asked[0], wanted, setting);
     D.emit("models", true);
+  }
+
+  // Also where its file has another hash by now, or the same under another name.
+  function known(title) {
+    const [, name, hash] = title.match(/^(.*?)(?: \[([0-9a-f]{10,})\])?$/);
+    return find(title) || list.find((model) => model.name === name) || (hash && list.find((model) => model.hash.startsWith(hash)));
+  }
+
+  // Another one than was wanted is never chosen without a word.
+  function tellOther(title, now, setting) {
+    const gone = title && known(title);
+    if (!title || (gone && gone === now)) return;
+    const why = gone?.problem ? t("model_gone_bad", { name: gone.name, problem: gone.problem }) : t("model_gone", { name: title });
+    const rule = !now ? t("model_instead_none")
+      : t(setting && known(setting) === now ? "model_instead_setting" : "model_instead_first", { name: now.title });
+    D.shell.notice(`${why} ${rule}`, "warn");
   }
 
   // Look into the folders again; what was put there meanwhile can be chosen without a restart.
