@@ -24,7 +24,7 @@ class Switch:
     """Brings the plugins of this process to what the settings say, in one step, and has the workers follow.
 
     disabled: the names that are to be off. take: told of the registry that counts from now on. renew: has fresh workers
-    take the others' places between jobs; called on the event loop's thread.
+    take the others' places between jobs; called on the event loop's thread. blamed: what workers leave out because they died in it.
     """
 
     def __init__(
@@ -33,8 +33,10 @@ class Switch:
         disabled: Callable[[], Collection[str]],
         take: Callable[[Registry], None],
         renew: Callable[[], None],
+        blamed: Callable[[], Collection[str]],
     ) -> None:
         self._plugins, self._disabled, self._take, self._renew = plugins, disabled, take, renew
+        self._blamed = blamed
         self._lock = threading.Lock()
 
     def apply(self, loop: asyncio.AbstractEventLoop, may_load: Callable[[Path], bool]) -> set[Path]:
@@ -54,6 +56,8 @@ class Switch:
             on = {name for name, is_on in wanted.items() if (is_on or name in stay_on) and name not in stay_off}
             is_on = {report.name for report in before if report.enabled}
             if on == is_on:
+                if not off.issuperset(self._blamed()):
+                    loop.call_soon_threadsafe(self._renew)
                 return set()
             fresh = switched(self._plugins, on)
             if late := {name for name in on - is_on if self._brings(fresh, name)}:

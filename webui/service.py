@@ -89,7 +89,13 @@ class Service:
         """What prompts say, before anything is made of them."""
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
-        switch = Switch(plugins, lambda: settings.current.disabled_extensions, self._take, scheduler.renew)
+        switch = Switch(
+            plugins,
+            lambda: settings.current.disabled_extensions,
+            self._take,
+            scheduler.renew,
+            lambda: scheduler.blamed,
+        )
         self.extension_works = ExtensionWorks(life, extension_cards, self._reports, switch)
         """Installing, switching and removing extensions, the owner's."""
         self.extension_settings = ExtensionSettings(plugins)

@@ -14,6 +14,7 @@ from typing import Any
 from webui.core.errors import WorkerProblem
 from webui.core.events import Finished, Loading, Note, Picture, Step
 from webui.core.model_memory import HeldModel, Unloaded
+from webui.engine.config import EngineConfig
 from webui.jobs.executors import messages
 from webui.jobs.executors.base import WorkerStatus
 from webui.jobs.executors.messages import Cancel, Gone, Submit, Tell, Unload
@@ -82,6 +83,20 @@ def _grown(link: Link, besides: int) -> None:
     """A status that says how much RAM the process holds besides a model."""
     held = (HeldModel("x", 1),)
     link.status(WorkerStatus("ready", f"Fake {os.getpid()}", "", 1, 2, held, besides=besides))
+
+
+def deadly(link: Link, config: EngineConfig) -> None:
+    """Dies of each job inside the extension 'deadly', unless that is left out."""
+    assert link.marks
+    link.status(WorkerStatus("ready", f"Fake {os.getpid()}"))
+    for command in link.commands():
+        if isinstance(command, Submit) and "deadly" in config.disabled_extensions:
+            link.output(command.job_id, Finished(0))
+        elif isinstance(command, Submit):
+            link.output(command.job_id, Step(1, 2))
+            time.sleep(0.05)
+            link.marks.enter("deadly")
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def dies_at_start(link: Link, config: Any) -> None:

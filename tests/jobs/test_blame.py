@@ -5,6 +5,20 @@ from __future__ import annotations
 from webui.jobs.executors.blame import Blame
 
 
+def test_one_that_is_switched_on_again_is_tried_as_often_as_at_first() -> None:
+    blame = Blame()
+    for _ in range(3):
+        blame.died(["bad", "worse"], "It crashed.")
+    assert blame.names == ("bad", "worse")
+    blame.forgive(["worse"])
+    assert blame.names == ("worse",)
+    blame.died(["bad"], "It crashed.")
+    blame.died(["bad"], "It crashed.")
+    assert blame.names == ("worse",)
+    blame.died(["bad"], "It crashed.")
+    assert blame.names == ("worse", "bad")
+
+
 def test_three_deaths_in_a_row_inside_one_extension() -> None:
     blame = Blame()
     assert blame.died(["bad", "near"], "It crashed.") == "It crashed. It was inside the extension 'bad' and 'near'."

@@ -58,6 +58,7 @@ class Scheduler:
         self._silent_until = 0.0
         self._announcing: asyncio.TimerHandle | None = None
         self._only: Collection[str] | None = None
+        self._blamed: frozenset[str] = frozenset()
         # Rises over restarts too, so that no browser takes an old preview from its cache for a new one.
         self._versions = itertools.count(time.time_ns() // 1_000_000)
 
@@ -89,11 +90,19 @@ class Scheduler:
         fleet = self._fleets.places.get(DEVICE)
         return fleet.workers if fleet else ()
 
+    @property
+    def blamed(self) -> frozenset[str]:
+        """The extensions inside of which some worker's processes died too often, and which are left out there."""
+        return frozenset(name for worker in self.workers for name in worker.status.blamed)
+
     def renew(self) -> None:
         """Put a fresh process in each worker's place once it has no job, with the extensions that are on here now."""
+        # What brought workers down stays out until somebody has switched it on, though it may be on here still.
+        blamed = self.blamed.intersection(self._parts.settings.current.disabled_extensions)
+        off = tuple(sorted(blamed.union(self._parts.plugins.off)))
         for fleet in self._fleets.places.values():
             for worker in fleet.workers:
-                worker.executor.renew(self._parts.plugins.off)
+                worker.executor.renew(off)
 
     def has(self, workplace: str) -> bool:
         """Whether jobs of this place are ever done."""
@@ -107,11 +116,13 @@ class Scheduler:
     def _switch_off(self) -> None:
         """Have extensions that brought down a worker too often stay off at the next start, too."""
         disabled = self._parts.settings.current.disabled_extensions
-        blamed = {name for worker in self.workers for name in worker.status.blamed} - set(disabled)
-        if not blamed:
+        # Once: what somebody switches on again is blamed until the worker has been renewed.
+        self._blamed, before = self.blamed, self._blamed
+        guilty = self._blamed - before - set(disabled)
+        if not guilty:
             return
         try:
-            self._parts.settings.update({"disabled_extensions": [*disabled, *sorted(blamed)]})
+            self._parts.settings.update({"disabled_extensions": [*disabled, *sorted(guilty)]})
         except DarkroomError as error:
             log.warning("That extensions were switched off is not kept: %s", error.detail)
 

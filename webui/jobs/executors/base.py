@@ -164,7 +164,7 @@ class Executor(Protocol):
     def renew(self, disabled: Sequence[str]) -> None:
         """Put a fresh process in the worker's place once it has no job; it takes none before. Returns at once.
 
-        disabled: the extensions that it leaves out.
+        disabled: the extensions that it leaves out; others are tried again, also where processes have died inside them.
         """
         ...
 

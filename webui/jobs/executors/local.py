@@ -127,6 +127,7 @@ class LocalExecutor:
 
     def renew(self, disabled: Sequence[str]) -> None:
         """See Executor.renew."""
+        self._blame.forgive(disabled)
         if isinstance(self._config, EngineConfig):
             self._config = replace(self._config, disabled_extensions=tuple(disabled))
         self._outdated = True
