@@ -11,6 +11,7 @@ from tests.commands.test_extensions import extension as put
 from tests.extension_life.conftest import extension
 from tests.web.helpers import Site
 from webui.cli import main
+from webui.web.identity import Sharing
 
 
 def run(home: Path, *arguments: str) -> int:
@@ -95,6 +96,54 @@ def test_the_list_says_what_lacks_packages(home: Path, capsys: pytest.CaptureFix
     extension(home / "extensions" / "mine", dependencies=["dk-nothing>=2", "numpy"])
     assert run(home) == 0
     assert "loaded, but lacks dk-nothing>=2: launch.py extensions packages" in capsys.readouterr().out
+
+
+@pytest.fixture
+def installed(home: Path) -> None:
+    """What the server finds at its start."""
+    put(home, "mine", 'from webui.extend import Schedule, hookimpl\n@hookimpl\ndef schedules():\n'
+        '    return [Schedule("Mine", "worker:mine")]\n')  # fmt: skip
+    put(home, "tab", 'from webui.extend import Tab, hookimpl\n@hookimpl\ndef tabs():\n'
+        '    return [Tab("Mine", "ui:build", "tab_mine", 95)]\n')  # fmt: skip
+    (home / "extensions" / "mine" / "worker.py").write_text("")
+    (home / "extensions" / "tab" / "ui.py").write_text("")
+
+
+def test_a_running_server_switches_at_once_what_it_can(
+    installed: None, site: Site, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def schedules() -> list[str]:
+        return site.house.service.registry.schedules.names()
+
+    assert "Mine" in schedules()
+    assert run(home, "disable", "mine") == 0
+    assert "mine is switched off. Darkroom runs and has changed it already" in capsys.readouterr().out
+    assert "Mine" not in schedules() and site.house.settings.current.disabled_extensions == ("mine",)
+    assert run(home, "enable", "mine") == 0
+    assert "mine is switched on. Darkroom runs and has changed it already" in capsys.readouterr().out
+    assert "Mine" in schedules() and site.house.settings.current.disabled_extensions == ()
+    assert run(home, "disable", "tab") == 0
+    assert "it counts from the next start on. Tabs, models' families" in capsys.readouterr().out
+    assert run(home, "disable", "tub") == 2
+    assert "Did you mean 'tab'" in capsys.readouterr().err
+
+
+def test_packages_that_cannot_be_had_are_said_as_without_a_server(
+    site: Site, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    extension(home / "extensions" / "mine", dependencies=["numpy<1"])
+    assert run(home, "enable", "mine") == 1
+    assert "numpy" in capsys.readouterr().err
+
+
+def test_while_it_is_shared_a_running_server_changes_at_its_next_start(
+    installed: None, site: Site, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(site.access, "sharing", Sharing(listen=True))
+    assert run(home, "disable", "mine") == 0
+    assert "mine is switched off. Darkroom runs; it counts from the next start on." in capsys.readouterr().out
+    assert site.house.settings.current.disabled_extensions == ("mine",)
+    assert "Mine" in site.house.service.registry.schedules.names()
 
 
 def test_a_running_server_keeps_its_settings(site: Site, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

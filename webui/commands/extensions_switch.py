@@ -3,47 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+from collections.abc import Callable
 
 from webui.commands.common import command_parser, with_flags, write_line
 from webui.commands.extensions_common import Shown, next_start, open_life
+from webui.commands.remote import RemoteSession
+from webui.core.options import Options
+from webui.extension_life.life import Life
+from webui.extension_life.task import Task
+from webui.instance import Instance, running
+
+AT_ONCE = "Darkroom runs and has changed it already; a page that is open shows it once it is loaded again."
 
 
 def enable(arguments: list[str]) -> int:
     """Switch an extension on; packages that it lacks are installed first."""
     given = _named("enable", "Switch an extension on.", arguments)
-    life, options = open_life(given)
-    with Shown() as task:
-        life.enable(given.name, task)
-    write_line(f"{given.name} is switched on. {next_start(options)}")
+    write_line(f"{given.name} is switched on. {_switch(given, on=True)}")
     return 0
 
 
 def disable(arguments: list[str]) -> int:
     """Switch an extension off."""
     given = _named("disable", "Switch an extension off.", arguments)
-    life, options = open_life(given)
-    life.disable(given.name)
-    write_line(f"{given.name} is switched off. {next_start(options)}")
+    write_line(f"{given.name} is switched off. {_switch(given, on=False)}")
     return 0
 
 
 def remove(arguments: list[str]) -> int:
     """Move an extension into the bin."""
     given = _named("remove", "Move an extension into the bin.", arguments)
-    life, options = open_life(given)
-    life.remove(given.name)
-    write_line(f"{given.name} is in the bin; launch.py extensions restore {given.name} takes it back. "
-               f"{next_start(options)}")  # fmt: skip
-    return 0
+    done = "is in the bin; launch.py extensions restore {name} takes it back."
+    return _change(given, done, lambda life: life.remove(given.name))
 
 
 def restore(arguments: list[str]) -> int:
     """Take an extension out of the bin."""
     given = _named("restore", "Take an extension out of the bin.", arguments)
-    life, options = open_life(given)
-    life.restore(given.name)
-    write_line(f"{given.name} is back. {next_start(options)}")
-    return 0
+    return _change(given, "is back.", lambda life: life.restore(given.name))
 
 
 def packages(arguments: list[str]) -> int:
@@ -62,3 +60,41 @@ def _named(action: str, description: str, arguments: list[str]) -> argparse.Name
     parser.add_argument("name", metavar="NAME", help="as launch.py extensions lists it")
     given: argparse.Namespace = with_flags(parser, ()).parse_args(arguments)
     return given
+
+
+def _change(given: argparse.Namespace, done: str, change: Callable[[Life], None]) -> int:
+    life, options = open_life(given)
+    change(life)
+    write_line(f"{given.name} {done.format(name=given.name)} {next_start(options)}")
+    return 0
+
+
+def _switch(given: argparse.Namespace, *, on: bool) -> str:
+    """Switch it, in the running server where there is one; the sentence about when that counts."""
+    life, options = open_life(given)
+    with Shown() as task:
+        instance = running(options.paths)
+        if instance is not None:
+            counts = asyncio.run(_switch_there(instance, given.name, task, on=on))
+            if counts is not None:
+                return AT_ONCE if counts else _waits(options)
+        if on:
+            life.enable(given.name, task)
+        else:
+            life.disable(given.name)
+    return next_start(options)
+
+
+async def _switch_there(instance: Instance, name: str, task: Task, *, on: bool) -> bool | None:
+    """Whether it counts already; None where that server loads no extensions or does not change them while shared."""
+    async with RemoteSession.open(instance) as session:
+        before = await session.extensions()
+        if before["safe_mode"] or before["locked"]:
+            return None
+        await session.switch_extension(name, task, on=on)
+        cards = (await session.extensions())["extensions"]
+        return any(card["enabled"] == on and not card["next"] for card in cards if card["name"] == name)
+
+
+def _waits(options: Options) -> str:
+    return f"{next_start(options)} Tabs, models' families and some others cannot be switched while it runs."

@@ -13,10 +13,12 @@ import httpx
 
 from webui.core.errors import Conflict, DarkroomError, InvalidField, InvalidRequest, NotFound, Problem, TooMany
 from webui.core.events import ENDS, Event, event_from_json
+from webui.extension_life.task import Task
 from webui.instance import Instance
 
 _RETRY_SECONDS = 1.0
 _RETRIES = 60
+_LOOK_SECONDS = 0.1
 _KINDS: dict[int, type[DarkroomError]] = {
     400: InvalidField,
     404: NotFound,
@@ -100,6 +102,27 @@ class RemoteSession:
         """Put a fresh process in each worker's place once it has no job."""
         await self._send("POST", "workers/renew")
 
+    async def extensions(self) -> dict[str, Any]:
+        """The cards of all extensions as the API tells them, with whether they can be changed now."""
+        found: dict[str, Any] = await self._ask("GET", "extensions")
+        return found
+
+    async def switch_extension(self, name: str, task: Task, *, on: bool) -> None:
+        """Switch an extension on, for which packages may be installed, or off. Raises Stopped, DarkroomError."""
+        address = f"extensions/{quote(name, safe='')}/{'enable' if on else 'disable'}"
+        answer = await self._send("POST", address)
+        if not on:
+            return
+        work = answer.json()
+        while work["state"] == "running":
+            task.say(work["words"])
+            await asyncio.sleep(_LOOK_SECONDS)
+            verb = "DELETE" if task.stopped else "GET"
+            work = await self._ask(verb, f"extensions/works/{work['id']}")
+        task.check()
+        if work["problem"]:
+            raise _of_problem(Problem.from_json(work["problem"]))
+
     async def _stream(self, job_id: str, last: str) -> AsyncIterator[tuple[str, Event]]:
         headers = {"Last-Event-ID": last} if last else {}
         async with self._client.stream("GET", f"jobs/{job_id}/events", headers=headers) as response:
@@ -143,11 +166,16 @@ class RemoteSession:
 
 def _error(response: httpx.Response) -> DarkroomError:
     """The server's problem as our error, with the exit code that it would have had here."""
-    kind = _KINDS.get(response.status_code, DarkroomError)
     try:
         problem = Problem.from_json(response.json())
     except (ValueError, KeyError, TypeError):
+        kind = _KINDS.get(response.status_code, DarkroomError)
         return kind(f"The server answered {response.status_code} {response.reason_phrase}.")
+    return _of_problem(problem)
+
+
+def _of_problem(problem: Problem) -> DarkroomError:
+    kind = _KINDS.get(problem.status, DarkroomError)
     if problem.errors:
         return InvalidRequest(InvalidField(f.detail, field=f.field, remedies=f.remedies) for f in problem.errors)
     return kind(problem.detail, field=problem.field, remedies=problem.remedies)

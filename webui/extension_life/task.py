@@ -27,7 +27,12 @@ class Task:
         """Have the action end soon; may be called from any thread."""
         self._stop.set()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the action is to end."""
+        return self._stop.is_set()
+
     def check(self) -> None:
         """Raises Stopped once the action is to end."""
-        if self._stop.is_set():
+        if self.stopped:
             raise Stopped("It was stopped. Nothing was changed.")
