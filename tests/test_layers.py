@@ -39,6 +39,7 @@ LAYERS = (
 PARTS = {
     "__main__": "cli",
     "accept": "service",
+    "accept_sampling": "service",
     "acceptance": "service",
     "cards": "service",
     "extension_languages": "service",

@@ -1,6 +1,7 @@
 """Measure the samplers and write what comes out into docs/samplers.md: `python -m tools.samplers_page`.
 
-With `--numbers` the pictures, which take minutes, are left as they are.
+With `--numbers` the pictures, which take minutes, are left as they are. The packages
+that samplers need (scipy, torchsde) must be there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from tools.samplers_measure import STEPS, Measured, measure, plot
 from tools.samplers_pictures import PROMPT, SEED, Studio, sheet
 from webui.core.paths import PROGRAM_DIR
+from webui.plugins.installed import not_installed
 from webui.plugins.loader import build_registry, load_plugins
 
 PAGE = PROGRAM_DIR / "docs" / "samplers.md"
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str]) -> None:
     """Write the plot, the sheets and the page."""
     registry = build_registry(load_plugins((), "worker"))
     rows = list(registry.samplers)
+    if missing := {reason for row in rows if (reason := not_installed(row))}:
+        raise SystemExit(f"The page would not be whole: {', '.join(sorted(missing))}.")
     FOLDER.mkdir(exist_ok=True)
     measured = measure(rows)
     (FOLDER / "convergence.svg").write_text(plot(measured), "utf-8")

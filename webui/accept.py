@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
+from webui.accept_sampling import keep_what_counts, name_sampling
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
 from webui.core.infotext import Parsed
 from webui.core.language_fields import LANGUAGE_OPTIONS
@@ -18,11 +19,11 @@ from webui.core.noise_sources import CPU, NV
 from webui.core.panels import EXTENSIONS, Extensions, accept_extensions, stored_defaults
 from webui.core.registry import Registry
 from webui.core.request import LORA_HASHES, RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
-from webui.core.sampler_fields import OPTIONS, check_ends_of_flow
+from webui.core.sampler_fields import OPTIONS
 from webui.core.sampler_options import counting
 from webui.core.setting_rows import field_defaults
 from webui.core.settings import Settings
-from webui.core.speed_fields import SPEED_OPTIONS, counting_of_speed
+from webui.core.speed_fields import SPEED_OPTIONS
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import choose, is_automatic, of_settings
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
@@ -30,10 +31,7 @@ from webui.engine.checkpoints.refining import CHECKPOINT as REFINER
 from webui.engine.checkpoints.refining import HASH as REFINER_HASH
 from webui.engine.checkpoints.refining import PARTS_HASH as REFINER_PARTS_HASH
 from webui.engine.checkpoints.refining import SWITCH_AT, choose_refiner, is_none, without_refiner
-from webui.engine.checkpoints.suits import abilities_of, kind_of, own_names, samplers_for, schedules_for, suiting
-
-_MOST_SAID = 6
-"""Of what would be right a sentence names no more."""
+from webui.engine.checkpoints.suits import abilities_of, kind_of, suiting
 
 _OURS = "Darkroom "
 """What the version in an infotext of our own begins with."""
@@ -71,9 +69,9 @@ def resolve(
     else:
         values.pop("checkpoint", None)
     checked = gather_values(values, faults, fields)
-    _name(checked, registry, checkpoint, faults)
+    name_sampling(checked, registry, checkpoint, faults)
     with faults.gathered():
-        _keep_what_counts(checked, given, registry, checkpoint)
+        keep_what_counts(checked, given, registry, checkpoint)
     if checkpoint:
         _understood(checked, suit, checkpoint, registry, faults)
     if checkpoint and {"vae", "text_encoders"} <= checked.keys():
@@ -122,77 +120,6 @@ def _refiner(
         error.field = REFINER
         raise
     return named if named[REFINER] != base.title else without_refiner()
-
-
-def _name(checked: dict[str, Any], registry: Registry, checkpoint: Checkpoint | None, faults: Faults) -> None:
-    """Make names canonical; a sampler's name may carry its schedule, which counts where none is asked for."""
-    family = registry.families.get(checkpoint.family) if checkpoint else None
-    own = registry.own_sampler(family) if family else None
-    if checkpoint and own:
-        for name, only in own_names(own).items():
-            if str(checked.get(name, only)).casefold() != only.casefold():
-                why = f"cannot be chosen: {kind_of(checkpoint, registry)} brings its own; use '{only}'."
-                faults.add(FIELDS[name].refuse(why, f"Use '{only}'"))
-        checked |= {name: only for name, only in own_names(own).items() if name in checked}
-        if checked.get("randn_source") == NV:
-            why = f"cannot be {NV}: {kind_of(checkpoint, registry)} draws its noise itself, with torch."
-            faults.add(FIELDS["randn_source"].refuse(why, f"Use '{CPU}'"))
-        return
-    schedule = None
-    if "sampler_name" in checked:
-        with faults.gathered():
-            checked["sampler_name"], schedule = registry.split_sampler(checked["sampler_name"])
-            if checkpoint:
-                _suits(checked["sampler_name"], checkpoint, registry)
-    if "scheduler" in checked:
-        with faults.gathered():
-            chosen = registry.schedules.get(checked["scheduler"]).name
-            checked["scheduler"] = schedule if schedule and chosen == "Automatic" else chosen
-            if checkpoint and checked["scheduler"] not in schedules_for(checkpoint, registry):
-                raise FIELDS["scheduler"].refuse(
-                    f"{checked['scheduler']} has no levels for {kind_of(checkpoint, registry)}.", "Use 'Automatic'"
-                )
-    if "attention" in checked:
-        with faults.gathered():
-            checked["attention"] = registry.attention.get(checked["attention"]).name
-
-
-def _keep_what_counts(
-    checked: dict[str, Any], given: Collection[str], registry: Registry, checkpoint: Checkpoint | None
-) -> None:
-    """Give options of samplers and schedules their defaults where nothing would come of them.
-
-    So they are said, as in A1111, of the pictures that they change. given: names of what the person set. Raises
-    InvalidField for ends that a flow model cannot have.
-    """
-    sampler_name, scheduler = checked.get("sampler_name", ""), checked.get("scheduler", "")
-    if sampler_name not in registry.samplers or scheduler not in registry.schedules:
-        return
-    sampler, schedule = registry.samplers.get(sampler_name), registry.schedules.get(scheduler)
-    if "eta_ddim" in sampler.options and "eta" in given and "eta_ddim" not in given and "eta" in checked:
-        # A1111's API has one eta for all.
-        checked["eta_ddim"] = checked["eta"]
-    flow = checkpoint is not None and registry.families.get(checkpoint.family).flow
-    names = counting(sampler, schedule, registry, flow=flow)
-    names |= counting_of_speed(checked, flow=flow)
-    options = OPTIONS.items() | SPEED_OPTIONS.items()
-    checked |= {name: row.default for name, row in options if name in checked and name not in names}
-    if not sampler.uses_ensd or checked.get("eta") == 0:
-        checked["eta_noise_seed_delta"] = 0
-    if flow:
-        check_ends_of_flow(checked)
-
-
-def _suits(sampler: str, checkpoint: Checkpoint, registry: Registry) -> None:
-    """Raise InvalidField for a sampler that is wrong for this checkpoint."""
-    right = samplers_for(checkpoint, registry)
-    if sampler not in right:
-        shown = right if len(right) <= _MOST_SAID else (*right[:3], f"one of {len(right) - 3} more")
-        said = " or ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
-        raise FIELDS["sampler_name"].refuse(
-            f"{sampler} is not for {kind_of(checkpoint, registry)}, which takes {said}.",
-            *(f"Use '{name}'" for name in right[:3]),
-        )
 
 
 def _understood(

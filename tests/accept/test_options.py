@@ -12,6 +12,7 @@ from webui.core.fields import Field
 from webui.core.request import GenerationRequest
 from webui.core.sampler_fields import ENDS, OPTIONS, SAMPLER_ROWS, setting_of
 from webui.core.settings import Settings
+from webui.plugins import installed
 
 PICTURE = "x\nSteps: 4, CFG scale: 7, Seed: 1, Size: 64x64"
 
@@ -142,3 +143,16 @@ def test_all_that_is_wrong_is_told_before_the_job_is_queued(accepted: Any) -> No
     assert len(refused.value.errors) == len(fields)
     with pytest.raises(InvalidField, match="Sigma min is 3; it must be above 0 and below sigma max, which is 2"):
         accepted({"sigma_min": 3}, sigma_max=2)
+
+
+def test_a_sampler_whose_package_is_missing_is_refused_with_what_to_install(
+    accepted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: set[str] = set()
+    monkeypatch.setattr(installed, "find_spec", lambda name: name if name in there else None)
+    with pytest.raises(InvalidField, match=r"LMS \(diffusers\): the package scipy is not installed") as caught:
+        accepted(sampler_name="LMSDiscreteScheduler")
+    assert caught.value.field == "sampler_name" and "pip install scipy" in caught.value.remedies[0]
+    assert accepted(sampler_name="LMS").sampler_name == "LMS", "others need nothing"
+    there.add("scipy")
+    assert accepted(sampler_name="LMSDiscreteScheduler Karras").sampler_name == "LMS (diffusers)"

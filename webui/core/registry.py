@@ -54,6 +54,8 @@ class Sampler:
     """Whether the schedule is made for one step more, and the level before its last left out."""
     uses_ensd: bool = False
     """Whether the eta noise seed delta counts for its noise."""
+    package: str = ""
+    """What must be installed beside the program, by the name it is imported by; without it requests are refused."""
     group: str = "Built in"
     extension: str = ""
     """Whose row it is; set when an extension's rows are collected."""
@@ -191,6 +193,9 @@ class Family:
     emphasis: bool = False
     """Whether its models weigh words: what is encoded and counted then has emphasis as it was typed, else words alone.
     """
+    read_tokens: str = ""
+    """Names what tells of each text encoder what it is told (engine/checkpoints/encoders.py), torch-free; "" leaves it
+    at `count_tokens`."""
     tiny_decoder: str = ""
     """The name of the TAESD-like decoder of its latents, as its file is called; "" where there is none."""
     variants: tuple[Variant, ...] = ()

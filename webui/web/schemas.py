@@ -158,7 +158,11 @@ class ClearedOut(BaseModel):
 
 
 class SamplerOut(BaseModel):
-    """A sampling method; `options` are the fields that count for it."""
+    """A sampling method; `options` are the fields that count for it. One that is not available is refused in requests.
+
+    package: what must be installed beside the program, by the name it is imported by. reason: why it is not available,
+    a sentence without its full stop; "" where it is.
+    """
 
     name: str
     aliases: list[str]
@@ -166,6 +170,9 @@ class SamplerOut(BaseModel):
     order: int
     options: list[str]
     group: str
+    package: str
+    available: bool
+    reason: str
 
 
 class SamplersOut(BaseModel):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 from torch import Tensor
@@ -23,6 +28,11 @@ from webui.plugins.resolve import resolve
 MODEL = DiscreteSchedule.scaled_linear()
 FLOW = FlowSchedule(shift=3.0)
 REGISTRY = build_registry(load_plugins((), "worker"))
+MODULES = {
+    "DPMSolverSDEScheduler": "diffusers.schedulers.scheduling_dpmsolver_sde",
+    "CosineDPMSolverMultistepScheduler": "diffusers.schedulers.scheduling_cosine_dpmsolver_multistep",
+}
+"""Where the classes are that diffusers itself does not name without torchsde."""
 Denoiser = Callable[[Tensor, float], Tensor]
 
 
@@ -123,6 +133,22 @@ def drive(
             asks.append(sampling.send(Answer(denoise(x, sigma), None if uncond is None else uncond(x, sigma))))
         except StopIteration as end:
             return end.value, asks
+
+
+@pytest.fixture(scope="package", autouse=True)
+def torchsde():
+    """An empty package of this name where it is not installed: two classes of diffusers import it, and here use none
+    of it, since their noise is the lane's.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec("torchsde") is None:
+            there = ModuleType("torchsde")
+            there.__spec__ = ModuleSpec("torchsde", None)
+            patch.setitem(sys.modules, "torchsde", there)
+            for row in (row for row in REGISTRY.samplers if row.package == "torchsde"):
+                name = row.aliases[0]
+                patch.setattr(diffusers, name, getattr(import_module(MODULES[name]), name))
+        yield
 
 
 @pytest.fixture(scope="session")

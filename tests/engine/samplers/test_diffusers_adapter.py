@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import diffusers
 import pytest
 import torch
 from diffusers import (
@@ -13,6 +14,8 @@ from diffusers import (
     LMSDiscreteScheduler,
     UniPCMultistepScheduler,
 )
+
+from webui.core.errors import DarkroomError
 
 SD1 = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 
@@ -45,7 +48,7 @@ def test_euler_is_eulerdiscretescheduler(bench, start) -> None:
 
 
 def test_lms_is_lmsdiscretescheduler(bench, start) -> None:
-    """The class itself is no row: it needs scipy."""
+    """As the class sets its levels for itself."""
     scheduler = LMSDiscreteScheduler(**SD1)
     scheduler.set_timesteps(20)
     sigmas = scheduler.sigmas.tolist()
@@ -122,6 +125,37 @@ def test_dpmpp_2m_and_the_adapter_agree_where_their_formulas_do(bench, start) ->
     ours, _ = bench.drive("DPM++ 2M", start * sigmas[0], sigmas, bench.bent)
     theirs, _ = bench.drive("DPM-Solver++ (diffusers)", start * sigmas[0], sigmas, bench.bent)
     assert (ours - theirs).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("LMS", "LMS (diffusers)"),
+        ("DPM++ SDE", "DPM-Solver SDE (diffusers)"),
+        ("DPM++ 2M SDE", "Cosine DPM-Solver++ (diffusers)"),
+    ],
+)
+# Of fewer than 15 steps that end above 0 the Cosine class makes the last one of first order.
+@pytest.mark.parametrize(("steps", "end"), [(1, 0.0), (2, 0.0), (12, 0.0), (20, 0.0), (20, 0.3)])
+def test_classes_that_need_a_package_are_our_methods_with_the_same_noise(
+    bench, start, ours, theirs, steps, end
+) -> None:
+    sigmas = [14.0 * 0.04 ** (place / steps) for place in range(steps)] + [end]
+    final, asks = bench.drive(ours, start * 14.0, sigmas, bench.bent)
+    same, again = bench.drive(theirs, start * 14.0, sigmas, bench.bent)
+    assert (final - same).abs().max() < 1e-4
+    assert [ask.sigma for ask in again] == pytest.approx([ask.sigma for ask in asks], rel=1e-6)
+
+
+@pytest.mark.parametrize("row", ["DPMSolverSDEScheduler", "CosineDPMSolverMultistepScheduler"])
+def test_a_class_whose_package_came_after_the_worker_says_so(bench, start, monkeypatch, row) -> None:
+    """diffusers decides what it has when it is imported."""
+    absent = type(row, (), {"_backends": ["torch", "torchsde"]})
+    monkeypatch.setattr(diffusers, row, absent)
+    with pytest.raises(
+        DarkroomError, match=r"needs the package torchsde, which was not there when this worker started"
+    ):
+        bench.drive(row, start, [1.0, 0.0], bench.bent)
 
 
 @pytest.mark.parametrize("name", ["DPM-Solver++ (diffusers)", "UniPC (diffusers)"])

@@ -18,7 +18,7 @@ from webui.plugins.resolve import resolve
 
 ROWS = samplers()
 # They take a latent's sudden move for a bend of its path, whose slopes they remember.
-REMEMBER_SLOPES = {"LMS", "IPNDM", "IPNDM_V", "DEIS", "PLMS"}
+REMEMBER_SLOPES = {"LMS", "LMS (diffusers)", "IPNDM", "IPNDM_V", "DEIS", "PLMS"}
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests import shams
 from tests.conftest import SHAM_NAME
 from tests.web.helpers import Site
 from webui.core.fields import ROWS
+from webui.plugins import installed
 
 
 def test_samplers_and_schedulers_are_the_registrys(alone: Site) -> None:
@@ -15,10 +18,24 @@ def test_samplers_and_schedulers_are_the_registrys(alone: Site) -> None:
     assert [row["name"] for row in samplers] == registry.samplers.names()
     assert next(row for row in samplers if row["name"] == "Heun")["order"] == 2
     # Nothing is promised that no request could ask for.
-    assert set(samplers[0]) == {"name", "aliases", "schedule", "order", "options", "group"}
+    told = {"name", "aliases", "schedule", "order", "options", "group", "package", "available", "reason"}
+    assert set(samplers[0]) == told
     assert {option for row in samplers for option in row["options"]} < {row.name for row in ROWS}
     names = [row["name"] for row in client.get("/api/v1/schedulers").json()["schedulers"]]
     assert names == registry.schedules.names()
+
+
+def test_a_sampler_whose_package_is_missing_says_so_and_is_refused(
+    alone: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installed, "find_spec", lambda name: None)
+    rows = {row["package"]: row for row in alone.client().get("/api/v1/samplers").json()["samplers"]}
+    assert set(rows) == {"", "scipy", "torchsde"} and rows[""]["available"] and rows[""]["reason"] == ""
+    assert not rows["torchsde"]["available"]
+    assert rows["torchsde"]["reason"] == "the package torchsde is not installed"
+    answer = alone.client().post("/api/v1/jobs", json={"prompt": "x", "sampler_name": rows["torchsde"]["name"]})
+    assert answer.status_code == 422 and answer.json()["field"] == "sampler_name"
+    assert "the package torchsde is not installed" in answer.json()["detail"]
 
 
 def test_attention_backends_say_why_they_cannot_serve(alone: Site) -> None:

@@ -14,9 +14,10 @@ import torch
 from webui.core.registry import AttentionBackend, Resolver, Table
 from webui.engine.attention.base import AUTO, DEFAULT, Attend, Place, said, sdpa
 from webui.engine.attention.choices import Measured
-from webui.engine.attention.fitness import not_installed, wrong_device
+from webui.engine.attention.fitness import wrong_device
 from webui.engine.config import Chunks
 from webui.engine.device import DTYPES, is_out_of_memory
+from webui.plugins.installed import not_installed
 
 log = logging.getLogger(__name__)
 

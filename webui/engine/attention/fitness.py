@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from importlib.util import find_spec
 from types import MappingProxyType
 
 from webui.core.registry import AttentionBackend
+from webui.plugins.installed import not_installed
 
 _DEVICES: Mapping[str, str] = MappingProxyType({"cuda": "a CUDA or ROCm card", "mps": "an Apple GPU", "cpu": "the CPU"})
 
@@ -26,13 +26,3 @@ def wrong_device(row: AttentionBackend, device: str) -> str:
         return ""
     wanted = " or ".join(_DEVICES.get(kind, kind) for kind in row.devices)
     return f"it needs {wanted}, and this is {_DEVICES.get(device, device)}"
-
-
-def not_installed(row: AttentionBackend) -> str:
-    """That its package is not there, "" where it is or none is needed."""
-    try:
-        missing = row.package and find_spec(row.package) is None
-    except (ImportError, ValueError):
-        # Something of that name is imported already and says nothing of where it came from.
-        missing = False
-    return f"the package {row.package} is not installed" if missing else ""

@@ -9,6 +9,7 @@ from typing import Any
 import diffusers
 from torch import Tensor
 
+from webui.core.errors import DarkroomError
 from webui.engine.samplers.base import SamplerFunction
 from webui.engine.samplers.diffusers_adapter import (
     Form,
@@ -29,6 +30,7 @@ from webui.engine.samplers.diffusers_walks import (
     listed,
     listed_straight,
     mixed,
+    moved,
     tabled,
     tabled_remembering,
     tabled_twice_first,
@@ -76,6 +78,11 @@ def _random(form: Form, **options: Any) -> Form:
     return replace(form, options={**form.options, **options}, random=True)
 
 
+def _halfway(made: Any, place: int) -> float:
+    """The level in the middle of a step, in log sigma."""
+    return math.sqrt(float(made.sigmas[place - 1]) * float(made.sigmas[place]))
+
+
 _FORMS: dict[str, Form] = {
     "DPMSolverMultistepScheduler": _VARIANCE_PRESERVING,
     "DPMSolverSinglestepScheduler": replace(_VARIANCE_PRESERVING, options={**_SAMPLE, "lower_order_final": True}),
@@ -121,6 +128,11 @@ _FORMS: dict[str, Form] = {
     "MiniMaxH3Scheduler": Form(timed_backwards, straight, to_clean),
     "FlowMatchLCMScheduler": _random(_FLOW),
     "LTXEulerAncestralRFScheduler": _random(_FLOW),
+    "LMSDiscreteScheduler": _EXPLODING,
+    "DPMSolverSDEScheduler": Form(moved(interleaved(_halfway)), as_it_is, _NOISE),
+    "CosineDPMSolverMultistepScheduler": Form(
+        moved(listed), as_it_is, preconditioned, {"sigma_data": EDM_DATA, "prediction_type": "epsilon"}
+    ),
 }
 
 
@@ -128,4 +140,11 @@ def __getattr__(name: str) -> SamplerFunction:
     """The sampler of a class, by the class's name, as the table of rows calls it."""
     if name not in _FORMS:
         raise AttributeError(f"There is no form for a scheduler class '{name}'.")
-    return sampler_of(getattr(diffusers, name), _FORMS[name])
+    kind = getattr(diffusers, name)
+    # What stands for a class whose package was not there when diffusers was imported.
+    if missing := [package for package in getattr(kind, "_backends", ()) if package != "torch"]:
+        raise DarkroomError(
+            f"{name} needs the package {missing[0]}, which was not there when this worker started. "
+            "Start the program again once it is installed, or choose another sampler."
+        )
+    return sampler_of(kind, _FORMS[name])

@@ -68,6 +68,23 @@ def timed_backwards(kind: Any, context: SamplerContext, options: dict[str, Any])
     return _plain(scheduler, context, 1.0 - scheduler.sigmas)
 
 
+def moved(prepare: Callable[[Any, SamplerContext, dict[str, Any]], Walk]) -> Callable[..., Walk]:
+    """The same for classes that take Brownian noise: it is each picture's own, in place of torchsde's."""
+
+    def prepared(kind: Any, context: SamplerContext, options: dict[str, Any]) -> Walk:
+        """The walk of an instance that asks the lane for noise, between two of its levels."""
+        walk = prepare(kind, context, options)
+
+        def level(told: Any) -> float:
+            """Of the walk's levels the one that is meant: the class computes in single precision."""
+            return min(walk.levels, key=lambda known: abs(known - float(told)))
+
+        walk.scheduler.noise_sampler = lambda sigma, after: context.noise.brownian(level(sigma), level(after))
+        return walk
+
+    return prepared
+
+
 def angled(kind: Any, context: SamplerContext, options: dict[str, Any]) -> Walk:
     """SCM, whose timesteps are angles between picture and noise."""
     scheduler = kind(**options)
@@ -107,7 +124,7 @@ def interleaved(middle: Middle) -> Callable[[Any, SamplerContext, dict[str, Any]
         clean = context.sigmas[-1] == 0.0
         levels = np.array(context.sigmas[:-1] if clean else context.sigmas)
         scheduler = kind(**options, use_karras_sigmas=True)
-        scheduler._convert_to_karras = lambda in_sigmas, num_inference_steps: levels
+        scheduler._convert_to_karras = lambda in_sigmas, num_inference_steps=None: levels
         scheduler._sigma_to_t = lambda sigma, log_sigmas: context.model.timestep(float(sigma))
         scheduler.set_timesteps(len(levels), device="cpu")
         scheduler.set_begin_index(0)

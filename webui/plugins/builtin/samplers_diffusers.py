@@ -8,7 +8,7 @@ GROUP = "diffusers"
 
 _CLASSES = "webui.engine.samplers.diffusers_classes:"
 
-# (what it is called here, the class, the schedule that is nearest to the class's own)
+# (what it is called here, the class, the schedule that is nearest to the class's own; the package that it needs)
 _ROWS = (
     ("DPM-Solver++", "DPMSolverMultistepScheduler", "SGM Uniform"),
     ("DPM-Solver++ singlestep", "DPMSolverSinglestepScheduler", "SGM Uniform"),
@@ -42,12 +42,15 @@ _ROWS = (
     ("Flow map Euler", "FlowMapEulerDiscreteScheduler", "SGM Uniform"),
     ("LTX Euler a", "LTXEulerAncestralRFScheduler", "SGM Uniform"),
     ("MiniMax-H3", "MiniMaxH3Scheduler", "SGM Uniform"),
+    ("LMS", "LMSDiscreteScheduler", "Uniform", "scipy"),
+    ("DPM-Solver SDE", "DPMSolverSDEScheduler", "Uniform", "torchsde"),
+    ("Cosine DPM-Solver++", "CosineDPMSolverMultistepScheduler", "Exponential", "torchsde"),
 )
 
 
 def diffusers_samplers() -> list[Sampler]:
     """Rows of a group of their own; each has its class's name as an alias."""
     return [
-        Sampler(f"{name} (diffusers)", _CLASSES + kind, (kind,), schedule, group=GROUP)
-        for name, kind, schedule in _ROWS
+        Sampler(f"{name} (diffusers)", _CLASSES + kind, (kind,), schedule, group=GROUP, package="".join(package))
+        for name, kind, schedule, *package in _ROWS
     ]

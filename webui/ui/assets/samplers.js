@@ -1,9 +1,12 @@
-// The list of samplers: grouped by where they come from, without those that the owner has hidden.
+// The list of samplers: grouped by where they come from, without those that the owner has hidden. Those whose package is
+// missing stand in it with the reason and cannot be chosen.
 (() => {
   const D = window.darkroom;
   const { t, byId } = D;
   const ID = "txt2img_sampling";
   let hidden = [];
+  // Why some cannot be used here, by name.
+  let reasons = {};
 
   const groupOf = (name) => D.extensions.samplers.find(([one]) => one === name)?.[1];
 
@@ -22,13 +25,38 @@
         else delete row.dataset.heading;
       }
       before = group;
+      explain(row, reasons[row.getAttribute("aria-label")] || "");
     }
+  }
+
+  function explain(row, reason) {
+    if ((row.dataset.reason || "") === reason) return;
+    row.dataset.reason = row.title = reason;
+    row.setAttribute("aria-disabled", String(Boolean(reason)));
+  }
+
+  async function learn() {
+    const { samplers } = await D.api("GET", "samplers").catch(() => ({ samplers: [] }));
+    reasons = Object.fromEntries(samplers.filter((row) => !row.available).map((row) => [row.name, row.reason]));
+    drawList();
+  }
+
+  // Gradio chooses what is pressed, or with Enter what the arrows have reached.
+  function refuse(event) {
+    const [row] = event.type === "mousedown" ? [event.target.closest?.(`#${ID} [role=option]`)]
+      : event.key === "Enter" && event.target.closest?.(`#${ID}`) ? document.querySelectorAll(`#${ID} [role=option].active`) : [];
+    if (row?.getAttribute("aria-disabled") !== "true") return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   // Gradio draws the list when it is opened, and anew while it is searched.
   D.on("start", () => {
     const place = byId(ID);
-    if (place) new MutationObserver(drawList).observe(place, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
+    if (!place) return;
+    new MutationObserver(drawList).observe(place, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
+    for (const kind of ["mousedown", "keydown"]) place.addEventListener(kind, refuse, true);
+    learn();
   });
   D.on("status", ({ settings }) => {
     const now = settings.hide_samplers;

@@ -16,6 +16,7 @@ from webui.engine.checkpoints.completion import AUTOMATIC, NONE
 from webui.engine.checkpoints.counting import Counted
 from webui.engine.checkpoints.facts import facts_of, facts_of_file
 from webui.engine.checkpoints.suits import abilities_of
+from webui.plugins.installed import not_installed
 from webui.web.access import Who
 from webui.web.bodies import body_of, describe
 from webui.web.field_schemas import FieldsOut
@@ -44,7 +45,7 @@ def build(service: Service) -> APIRouter:
     @router.get("/samplers", response_model=SamplersOut)
     async def list_samplers() -> Any:
         """All sampling methods, in order."""
-        return {"samplers": [_sampler(row) for row in service.registry.samplers]}
+        return {"samplers": await asyncio.to_thread(lambda: [_sampler(row) for row in service.registry.samplers])}
 
     @router.get("/schedulers", response_model=SchedulersOut)
     async def list_schedulers() -> Any:
@@ -117,6 +118,7 @@ def _schedule(row: Schedule) -> dict[str, Any]:
 
 
 def _sampler(row: Sampler) -> dict[str, Any]:
+    reason = not_installed(row)
     return {
         "name": row.name,
         "aliases": list(row.aliases),
@@ -124,6 +126,9 @@ def _sampler(row: Sampler) -> dict[str, Any]:
         "order": row.order,
         "options": list(row.options),
         "group": row.group,
+        "package": row.package,
+        "available": not reason,
+        "reason": reason,
     }
 
 
