@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -161,10 +162,12 @@ def _wanted(wanted: Mapping[str, Any], title: Any, catalogue: Catalogue, setting
     wanted_hash = wanted["checkpoint_hash"]
     if not wanted_hash:
         return catalogue.hashed(_found(title, catalogue, settings))
-    try:
-        return catalogue.hashed(_found(wanted_hash, catalogue, settings))
-    except UnknownName:
-        found = catalogue.hashed(_found(title, catalogue, settings))
+    with suppress(UnknownName):
+        found = catalogue.hashed(_found(wanted_hash, catalogue, settings))
+        # Its file may have been replaced after it was known by this hash.
+        if found.hash.startswith(wanted_hash) or found.legacy_hash == wanted_hash:
+            return found
+    found = catalogue.hashed(_found(title, catalogue, settings))
     if found.hash == wanted_hash:
         return found
     raise ModelProblem(
@@ -178,6 +181,7 @@ def _wanted(wanted: Mapping[str, Any], title: Any, catalogue: Catalogue, setting
 def _found(title: str, catalogue: Catalogue, settings: Settings) -> Checkpoint:
     """The same as `checkpoint_for`, but what lacks a part is given too."""
     found = catalogue.find(title) if title else catalogue.default(settings.sd_model_checkpoint)
+    found = catalogue.as_now(found)
     return found if found.missing else found.usable()
 
 

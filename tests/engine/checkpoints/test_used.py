@@ -1,4 +1,4 @@
-"""Of which files a checkpoint is loaded where a request names none, and by which rule: what is shown is what is done."""
+"""Of which files a checkpoint is loaded where a request names none, by which rule: what is shown is what is done."""
 
 import json
 

@@ -45,5 +45,5 @@ def _of_title(catalogue: Catalogue, request: GenerationRequest) -> Checkpoint:
 
 def _find(catalogue: Catalogue, title: str) -> Checkpoint:
     """The same as `Catalogue.get`, but what lacks a part is given too: the request may name the part."""
-    found = catalogue.find(title)
+    found = catalogue.as_now(catalogue.find(title))
     return found if found.missing else found.usable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from webui.core.model_folders import ModelFolders
 from webui.engine.adapters.catalogue import AdapterCatalogue
 from webui.engine.checkpoints.aliases import SHORT_HASH, Aliases, name_of
 from webui.engine.checkpoints.checkpoint import Checkpoint
-from webui.engine.checkpoints.completion import AUTOMATIC, Completion, Offers, PartFile
+from webui.engine.checkpoints.completion import AUTOMATIC, Completion, Offers, PartFile, find_part
 from webui.engine.checkpoints.describe import Describer, is_part_beside, offers
 from webui.engine.checkpoints.hashes import HashCache
 from webui.engine.checkpoints.identify import Kinds
@@ -104,6 +104,26 @@ class Catalogue:
         with self._looking:
             self._hashes.reload()
             self._look(forced=True)
+
+    def as_now(self, checkpoint: Checkpoint, part_names: Iterable[str] = ()) -> Checkpoint:
+        """The same as its files are at this moment, however long ago the last look was. Raises UnknownName.
+
+        So who asks for one by name gets what lies there now, and waits for no walk through all folders. part_names: of
+        further files of parts that will be asked for; they are looked into too.
+        """
+        offers = self._fresh().offers
+        named = (find_part(name, files) for name in part_names for files in (offers.vaes, offers.text_encoders))
+        files = {file for part in checkpoint.parts.values() for file in part.files}
+        files |= {checkpoint.path, *(file.path for file in named if file)}
+        # A network's file may lie in its own folder, inside the one that was seen.
+        places = files | {folder for file in files for folder in list(file.parents)[:2]}
+        mine = [one for kind in self._seen for one in kind if one.path in places]
+        if not any(map(self._scanner.has_changed, mine)):
+            return checkpoint
+        with self._looking:
+            self._hashes.reload()
+            self._look(forced=True, first={one.path for one in mine})
+        return self.find(checkpoint.name)
 
     def all(self) -> list[Checkpoint]:
         """Every checkpoint by name, also those with a problem."""
@@ -214,12 +234,15 @@ class Catalogue:
                 self._looking.release()
         return self._state
 
-    def _look(self, forced: bool = False, thorough: bool = False) -> None:
+    def _look(self, forced: bool = False, thorough: bool = False, first: Collection[Path] = ()) -> None:
+        """first: what is looked into however little time there is."""
         start = time.monotonic()
         folders = self._folders
         kinds = folders.checkpoints, folders.vae, folders.text_encoders, folders.mixed
         seen = tuple(self._scanner.scan(roots) for roots in kinds)
         took = time.monotonic() - start
+        if first and not self._known_only:
+            self._looks.of(one for kind in seen for one in kind if one.path in first)
         if forced or seen != self._seen:
             state = self._read(*seen, known_only=self._known_only and not thorough)
             with self._lock:

@@ -42,7 +42,9 @@ def choose(
     vae: a file's name, Automatic or None. vae_hash, text_encoders_hash: what a stored request was made with, or its
     first digits; other files under the same names are no substitute. Raises UnknownName, ModelProblem.
     """
-    whole = _put_together(checkpoint, vae, split_names(text_encoders), catalogue).usable()
+    names = split_names(text_encoders)
+    checkpoint = catalogue.as_now(checkpoint, (vae, _preferred(checkpoint)[0], *names))
+    whole = _put_together(checkpoint, vae, names, catalogue).usable()
     hashes = {role: catalogue.hash_of_parts(whole, role) for role in _TITLES}
     for role, wanted in (("vae", vae_hash), ("text_encoder", text_encoders_hash)):
         if wanted and not hashes[role].startswith(wanted):
@@ -60,7 +62,9 @@ def with_requested(checkpoint: Checkpoint, request: GenerationRequest, catalogue
 
     Raises UnknownName, ModelProblem.
     """
-    whole = catalogue.with_parts(checkpoint, request.vae, split_names(request.text_encoders)).usable()
+    names = split_names(request.text_encoders)
+    checkpoint = catalogue.as_now(checkpoint, (request.vae, *names))
+    whole = catalogue.with_parts(checkpoint, request.vae, names).usable()
     for role, wanted in (("vae", request.vae_hash), ("text_encoder", request.text_encoders_hash)):
         now = catalogue.hash_of_parts(whole, role, read=False) if wanted else ""
         if now and now != wanted:

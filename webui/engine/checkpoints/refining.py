@@ -38,7 +38,7 @@ def choose_refiner(
     wanted_hash, parts_hash: of the files that a stored request was made with; others are no substitute. Raises
     UnknownName, ModelProblem, InvalidField.
     """
-    found = catalogue.hashed(catalogue.get(title))
+    found = catalogue.hashed(catalogue.as_now(catalogue.find(title)).usable())
     if wanted_hash and found.hash != wanted_hash:
         raise ModelProblem(
             f"The refiner that this request was made with ({wanted_hash[:10]}) cannot be found under the name {title}.",

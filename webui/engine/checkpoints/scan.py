@@ -48,7 +48,9 @@ class Seen:
 class Scanner:
     """Looks through folders; what cannot be searched is said in the log, once."""
 
-    def __init__(self) -> None:
+    def __init__(self, suffixes: Collection[str] = SUFFIXES) -> None:
+        """suffixes: what the names of files end in that are looked for, in small letters."""
+        self._suffixes = suffixes
         self._said: set[str] = set()
 
     def scan(self, roots: Iterable[Path]) -> tuple[Seen, ...]:
@@ -58,6 +60,15 @@ class Scanner:
         """
         visited: set[tuple[int, int]] = set()
         return tuple(seen for root in roots for seen in self._root(root, visited))
+
+    def has_changed(self, seen: Seen) -> bool:
+        """Whether the file or folder is there and another one by now."""
+        try:
+            if seen.is_folder:
+                return self._folder(seen.root, seen.path).stamp != seen.stamp
+            return _stamp(seen.path.stat()) != seen.stamp
+        except OSError:
+            return False
 
     def _root(self, root: Path, visited: set[tuple[int, int]]) -> Iterator[Seen]:
         try:
@@ -102,14 +113,14 @@ class Scanner:
                 self._say(path, error.strerror or str(error))
 
     def _file(self, root: Path, path: Path, beside: dict[str, os.DirEntry[str]]) -> Iterator[Seen]:
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in self._suffixes:
             return
         stat = path.stat()
         names = [path.stem + end for end in SIDECARS]
         # One that is a root of its own was found without its folder's list.
         there = [name for name in names if name in beside or (not beside and path.with_name(name).is_file())]
         sidecars = [(path.with_name(name), path.with_name(name).stat().st_mtime_ns) for name in there]
-        yield Seen(root, path, f"{stat.st_size}-{stat.st_mtime_ns}", sidecars=tuple(sidecars))
+        yield Seen(root, path, _stamp(stat), sidecars=tuple(sidecars))
 
     def _folder(self, root: Path, path: Path, beside: Collection[str] = ()) -> Seen:
         digest = hashlib.sha256()
@@ -129,6 +140,10 @@ class Scanner:
             self._said.add(str(path))
             shown = str(path).encode(errors="replace").decode()
             log.warning("%s was left out of the search for models: %s.", shown, why)
+
+
+def _stamp(stat: os.stat_result) -> str:
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
 def _is_text(name: str) -> bool:
