@@ -37,8 +37,11 @@ _DRAWN = "The texts of a stored request's pictures: they count as long as what t
 _LORA_HASHES = "SHA-256 of the tensors of each LoRA that the prompts name, by that name; other files are refused."
 
 
-def request_model(rows: Iterable[Field], panels: Panels = NO_PANELS) -> type[BaseModel]:
-    """The body of POST /jobs: every field may be left out and then takes the checkpoint's default."""
+def request_model(rows: Iterable[Field]) -> type[BaseModel]:
+    """The body of POST /jobs: every field may be left out and then takes the checkpoint's default.
+
+    What extensions may be asked is written into it by web/openapi.py.
+    """
     fields: dict[str, Any] = {}
     for row in rows:
         limits: dict[str, Any] = {"description": row.help, "title": row.label}
@@ -48,7 +51,7 @@ def request_model(rows: Iterable[Field], panels: Panels = NO_PANELS) -> type[Bas
             limits["max_length"] = int(row.maximum)
         limits["json_schema_extra"] = {"default": row.default}
         fields[row.name] = (Annotated[_TYPES[row.kind] | None, Describe(**limits)], None)
-    fields[EXTENSIONS] = (Annotated[Any, Describe(json_schema_extra=panels_schema(panels))], None)
+    fields[EXTENSIONS] = (Annotated[Any, Describe(json_schema_extra=panels_schema(NO_PANELS))], None)
     # A stored request can be sent back as it is.
     fields["schema_"] = (
         Annotated[int | None, Describe(alias="schema", description="Version of the request's form.")],

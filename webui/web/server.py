@@ -26,6 +26,7 @@ from webui.web.assets import FOLDER, StaticFile, build_assets
 from webui.web.doors import build_doors
 from webui.web.gate import Gate
 from webui.web.identity import Access
+from webui.web.openapi import Documents
 from webui.web.page import HeadLines, PageHead, handlers_of
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def build_app(service: Service, access: Access, assets: Mapping[str, StaticFile]
     app.include_router(build_doors(access))
     app.include_router(build_assets(assets))
     app.include_router(build_api(service, access, stop))
+    # FastAPI's own way to change the document.
+    app.openapi = Documents(service, app.openapi)  # type: ignore[method-assign]
     # The last one added is the outermost.
     app.add_middleware(PageHead, lines=head, folder=FOLDER)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conftest import SHAM_NAME, make_sham
@@ -96,10 +97,19 @@ def what_there_is(site: Site) -> dict[str, bool]:
         "request": client.post("/api/v1/jobs", json=asked).status_code == 201,
         "script": "twice" in [row["name"] for row in client.get("/api/v1/scripts").json()["scripts"]],
         "route": client.get("/api/v1/x/full/told").status_code == 200,
+        "document": "/api/v1/x/full/told" in client.get("/openapi.json").json()["paths"],
+        "described": "full" in described(client),
         "file": any(name.endswith("-full-a.js") for name in PageAssets(site.house.plugins)),
         "hook": site.house.plugins.has("job_event")
         and any(one.call.extension == "full" for one in site.house.plugins.bound("job_event")),
     }
+
+
+def described(client: httpx.Client) -> dict[str, Any]:
+    """What /openapi.json says that a job may ask of extensions."""
+    body = client.get("/openapi.json").json()["paths"]["/api/v1/jobs"]["post"]["requestBody"]
+    found: dict[str, Any] = body["content"]["application/json"]["schema"]["properties"]["extensions"]["properties"]
+    return found
 
 
 def assert_all(site: Site, *, there: bool) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def build(service: Service) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["jobs"])
-    body = request_model(service.fields, service.registry.panels)
+    body = request_model(service.fields)
 
     @router.post("/jobs", status_code=201, response_model=JobOut, openapi_extra=describe(body))
     async def submit_job(request: Request, response: Response, who: Who) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def build(service: Service) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["scripts"])
-    body = request_model(service.fields, service.registry.panels)
+    body = request_model(service.fields)
 
     @router.get("/scripts", response_model=ScriptsOut)
     async def list_scripts(who: Who) -> Any:
