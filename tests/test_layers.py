@@ -50,6 +50,7 @@ PARTS = {
     "model_works": "service",
     "picture_reading": "service",
     "prompt_files": "service",
+    "prompt_preview": "service",
     "prompts": "service",
     "extension_routes": "service",
     "scripts": "service",

@@ -83,11 +83,11 @@ class Prompts:
         return self._drawn(request)
 
     def previewed(self, values: Mapping[str, Any], count: int) -> GenerationRequest:
-        """A request for so many pictures with its texts, of values that say nothing but what these depend on.
+        """A request for at least so many pictures with its texts, of values that these depend on.
 
         Raises InvalidField and UnknownName.
         """
-        request = GenerationRequest.from_values({**values, "n_iter": count})
+        request = GenerationRequest.from_values({**values, "n_iter": -(-count // int(values.get("batch_size", 1)))})
         return self._drawn(request if request.seed >= 0 else request.but(seed=secrets.randbelow(MAX_SEED + 1)))
 
     def _drawn(self, request: GenerationRequest) -> GenerationRequest:

@@ -24,4 +24,18 @@ PROMPT_TEXTS = {
     "style_saved": "Saved {name}",
     "style_deleted": "Deleted {name}",
     "dynamic": "Dynamic prompts",
+    # what is read out of the prompts
+    "seen_runs": "Runs as",
+    "seen_networks": "Extra networks",
+    "seen_negative": "{what}, negative prompt",
+    "seen_chunks": "Chunks",
+    "seen_tokens": "Tokens",
+    "seen_left": "{n} at the end are not read",
+    "seen_steps": "Steps",
+    "seen_part": "AND",
+    "seen_until": "{text} until {until}",
+    "seen_found": "Found:",
+    "seen_like": "Use {name}",
+    "seen_example": "An example: each seed draws other words.",
+    "seen_pictures": "{n} pictures, one of each combination",
 }

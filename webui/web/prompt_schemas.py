@@ -9,6 +9,7 @@ from pydantic import Field as Describe
 
 from webui.core.field import MAX_NAMES
 from webui.core.fields import FIELDS
+from webui.core.language_fields import EmphasisMode
 from webui.core.prompt.styles import MAX_NAME
 from webui.web.schemas import Strict
 
@@ -60,17 +61,24 @@ class PromptsOut(BaseModel):
     negative_prompt: str
 
 
-class DrawBody(PromptsBody):
-    """The body of POST /prompts/draw: what a request would say, and of how many pictures the texts are wanted.
-
-    seed: -1 draws one. In combinatorial generation `count` is the most that are told.
-    """
+class TextsBody(PromptsBody):
+    """What the texts of a request's pictures depend on. seed: -1 draws one."""
 
     seed: Annotated[int, Describe(ge=-1, le=int(FIELDS["seed"].maximum or 0))] = -1
-    count: Annotated[int, Describe(ge=1, le=MOST_DRAWN)] = 1
+    subseed_strength: Annotated[float, Describe(ge=0, le=1)] = 0.0
+    batch_size: Annotated[int, Describe(ge=1, le=int(FIELDS["batch_size"].maximum or 1))] = 1
     dynamic_prompts: bool = True
     combinatorial: bool = False
     enable_prompt_comments: bool = True
+
+
+class DrawBody(TextsBody):
+    """The body of POST /prompts/draw: what a request would say, and of how many pictures the texts are wanted.
+
+    In combinatorial generation `count` is the most that are told.
+    """
+
+    count: Annotated[int, Describe(ge=1, le=MOST_DRAWN)] = 1
 
 
 class DrawOut(BaseModel):
@@ -86,6 +94,83 @@ class DrawOut(BaseModel):
     negative_template: str
     pictures: int
     seed: int
+    notes: list[str]
+
+
+class ReadBody(TextsBody):
+    """The body of POST /prompts/read: besides, the values that decide how the texts are read."""
+
+    checkpoint: Annotated[str, Describe(max_length=200)] = ""
+    steps: Annotated[int, Describe(ge=1, le=int(FIELDS["steps"].maximum or 1))] = 20
+    sampler_name: Annotated[str, Describe(max_length=100)] = ""
+    emphasis: EmphasisMode = "Original"
+    comma_padding_backtrack: Annotated[int, Describe(ge=0, le=74)] = 20
+    use_old_scheduling: bool = False
+
+
+class ChunkOut(BaseModel):
+    """Tokens that are encoded together: how many of the `room` places are taken, and the words as they are read."""
+
+    tokens: int
+    room: int
+    text: str
+
+
+class EncoderOut(BaseModel):
+    """A text encoder, and the chunks that it is told. left: how many tokens at the end it is not told."""
+
+    name: str
+    chunks: list[ChunkOut]
+    left: int
+
+
+class StretchOut(BaseModel):
+    """A text, and the share of the steps until which it holds. differs: of it what the others have otherwise."""
+
+    until: float
+    text: str
+    differs: str
+
+
+class SubPromptOut(BaseModel):
+    """A text between AND, over the steps."""
+
+    weight: float
+    stretches: list[StretchOut]
+
+
+class TextOut(BaseModel):
+    """A prompt as the first picture has it. tokens, limit: 0 where no checkpoint can count them."""
+
+    text: str
+    tokens: int
+    limit: int
+    encoders: list[EncoderOut]
+    parts: list[SubPromptOut]
+
+
+class NetworkOut(BaseModel):
+    """An extra network of the prompt. file: the name of what was found, else "". problem: a sentence, "" where it can
+    be used. like: the name that is most like it, where it was not found."""
+
+    written: str
+    type: str
+    name: str
+    file: str
+    problem: str
+    like: str
+
+
+class ReadOut(BaseModel):
+    """What prompts say before anything is made of them. pictures: more than a batch in combinatorial generation alone.
+
+    notes: what would be done otherwise than it was typed, in sentences.
+    """
+
+    prompt: TextOut
+    negative_prompt: TextOut
+    networks: list[NetworkOut]
+    pictures: int
     notes: list[str]
 
 

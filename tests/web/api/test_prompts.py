@@ -107,3 +107,23 @@ def test_the_notes_of_a_job_say_what_there_is_not(alone: Site) -> None:
     job = client.post("/api/v1/jobs", json={"prompt": "__nothing__", "steps": 1, "width": 64, "height": 64}).json()
     assert job["notes"] == ["There is no wildcard 'nothing'. It was left as it is written."]
     assert client.get(f"/api/v1/jobs/{job['id']}").json()["notes"][0] == job["notes"][0]
+
+
+def test_what_prompts_say_is_for_everybody_to_see(alone: Site, shared: Site) -> None:
+    asked = {"prompt": "[cat:dog:0.5] <lora:nobody>", "styles": ["Photo"], "seed": 1, "steps": 10}
+    told = shared.visitor().post("/api/v1/prompts/read", json=asked).raise_for_status().json()
+    assert told["prompt"]["text"] == "photo of [cat:dog:0.5] <lora:nobody>, 35mm"
+    assert [one["until"] for one in told["prompt"]["parts"][0]["stretches"]] == [0.5, 1.0]
+    assert told["prompt"]["encoders"][0]["chunks"][0]["tokens"] == told["prompt"]["tokens"] > 0
+    assert told["networks"][0]["problem"] == "Not found."
+    wrong = alone.client().post("/api/v1/prompts/read", json={"prompt": "x", "stepz": 2})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "stepz")
+
+
+def test_texts_are_drawn_for_whole_batches_and_variations(alone: Site) -> None:
+    client = alone.client()
+    asked = {"prompt": "{a|b|c|d|e|f}", "seed": 9, "batch_size": 2, "count": 3}
+    told = client.post("/api/v1/prompts/draw", json=asked).json()
+    assert (told["pictures"], len(told["all_prompts"])) == (4, 3)
+    varied = client.post("/api/v1/prompts/draw", json={**asked, "subseed_strength": 0.5}).json()
+    assert varied["all_prompts"][0] == told["all_prompts"][0] and varied["all_prompts"] != told["all_prompts"]

@@ -10,6 +10,7 @@ from webui.plugins.hooks import hookimpl
 _CLIP_TOKENS = "webui.engine.checkpoints.tokens:count_tokens"
 # The autoencoders of SD and of SDXL are alike in form, and only their files' names tell them apart.
 _KL4 = Need("vae", "kl", {"latent_channels": 4}, names=("ft-mse", "ft-ema", "kl-f8", "840000", "560000", "sd1", "sd-1"))
+_ENCODERS = "webui.engine.checkpoints.encoders"
 _KL4_XL = Need("vae", "kl", {"latent_channels": 4}, names=("sdxl", "xl"))
 _CHANNELS = (Variant("inpainting", {"in_channels": 9}), Variant("pix2pix", {"in_channels": 8}))
 _SD_CHANNELS = (4, 8, 9)
@@ -27,6 +28,7 @@ _SD1 = Family(
     count_tokens=_CLIP_TOKENS,
     native_size=512,
     sizes=((512, 512), (512, 768), (768, 512), (640, 512), (512, 640)),
+    read_tokens=f"{_ENCODERS}:read_sd",
     steps=20,
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
@@ -49,6 +51,7 @@ _SD2 = Family(
     native_size=768,
     sizes=((768, 768), (768, 1024), (1024, 768), (512, 512), (512, 768), (768, 512)),
     steps=20,
+    read_tokens=f"{_ENCODERS}:read_sd",
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
     emphasis=True,
@@ -72,6 +75,7 @@ _SDXL = Family(
     sizes=XL_SIZES,
     steps=20,
     cfg_scale=7.0,
+    read_tokens=f"{_ENCODERS}:read_sd",
     variants=_CHANNELS,
     emphasis=True,
     tiny_decoder="taesdxl",
@@ -93,6 +97,7 @@ _SDXL_REFINER = Family(
     steps=20,
     cfg_scale=7.0,
     emphasis=True,
+    read_tokens=f"{_ENCODERS}:read_sd",
     tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL_REFINER",
 )
@@ -143,6 +148,7 @@ _SD3 = Family(
     steps=28,
     cfg_scale=5.0,
     samplers=FLOW_SAMPLERS,
+    read_tokens=f"{_ENCODERS}:read_sd3",
     flow=True,
     variants=(Variant("turbo", {}, {"steps": 4, "cfg_scale": 1.0}, names=("turbo",)),),
     emphasis=True,
@@ -167,6 +173,7 @@ _FLUX = Family(
     steps=20,
     cfg_scale=1.0,
     samplers=FLOW_SAMPLERS,
+    read_tokens=f"{_ENCODERS}:read_flux",
     flow=True,
     variants=(
         Variant("dev", {"guidance": True}, {"steps": 20, "cfg_scale": 1.0}, ("cfg", "distilled_cfg")),

@@ -53,18 +53,20 @@
 
   const address = (path) => `${root}/api/v1/${path}`;
 
-  // body: an object, sent as JSON, or a file as it is.
-  async function api(method, path, body) {
+  // body: an object, sent as JSON, or a file as it is. signal: calls the question off; that alone throws another error.
+  async function api(method, path, body, signal) {
     let answer;
     const isFile = body instanceof Blob;
     try {
       answer = await fetch(address(path), {
         method,
+        signal,
         credentials: "same-origin",
         headers: body === undefined || isFile ? {} : { "Content-Type": "application/json" },
         body: body === undefined || isFile ? body : JSON.stringify(body),
       });
-    } catch {
+    } catch (error) {
+      if (signal?.aborted) throw error;
       emit("unreachable");
       throw new Problem({ type: "unreachable", title: t("no_server"), detail: t("no_server_text"), status: 0 });
     }

@@ -1,4 +1,4 @@
-// The form of a task: values by field name, written through Gradio; pasting, token counts.
+// The form of a task: values by field name, written through Gradio; pasting.
 (() => {
   const D = window.darkroom;
   const { t, byId, setText } = D;
@@ -47,7 +47,6 @@
     for (const [name, value] of Object.entries(values)) if (before[name] !== value) D.problems.changed(name, value);
     // For this tab, and for the next that is opened.
     for (const store of [sessionStorage, localStorage]) D.kept.set(`form-${task}`, values, store);
-    countTokens(task);
     D.emit("form", task, values);
   }
 
@@ -57,31 +56,8 @@
       const { checkpoint, ...own } = values;
       fill(task, own);
     }
-    countTokens(task);
     D.emit("form", task, valuesOf(task));
   }
-
-  // Tokens, asked of the server once the typing rests; a late answer to an older text is dropped.
-  const asked = {};
-  // What else decides how a prompt is read.
-  const READING = ["steps", "emphasis", "enable_prompt_comments", "use_old_scheduling"];
-  async function count(task, name) {
-    const values = valuesOf(task), all = { ...D.boot?.defaults, ...values, ...D.overrides?.request() };
-    const said = { negative: name !== "prompt" };
-    for (const other of READING) if (all[other] !== undefined && all[other] !== null) said[other] = all[other];
-    if (!(said.steps >= 1 && said.steps <= 150)) delete said.steps;
-    const text = values[name] || "";
-    const node = document.querySelector(`#tab_${task} .dk-tokens[data-for="${name}"]`);
-    const key = `${values.checkpoint}\n${JSON.stringify(said)}\n${text}`;
-    if (!node || asked[name] === key) return;
-    asked[name] = key;
-    const answer = await D.api("POST", "tokens", { text, checkpoint: values.checkpoint || "", ...said }).catch(() => null);
-    if (asked[name] !== key) return;
-    if (!answer) asked[name] = null;
-    setText(node, answer ? `${answer.tokens} / ${answer.limit}` : "");
-    node.title = t("tokens_title");
-  }
-  const countTokens = D.later((task) => ["prompt", "negative_prompt"].forEach((name) => count(task, name)), 200);
 
   async function paste(task, values) {
     let text = (values.prompt || "").trim();
@@ -154,7 +130,6 @@
 
   D.on("drawn", explain);
   D.on("start", () => restore("txt2img"));
-  D.on("models", () => countTokens("txt2img"));
   D.onClick("txt2img_clear_prompt", () => clear("txt2img"));
   D.onClick("txt2img_random_seed", () => fill("txt2img", { seed: -1 }));
   D.onClick("txt2img_reuse_seed", () => {

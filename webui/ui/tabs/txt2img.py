@@ -36,6 +36,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="txt2img_prompts"):
             for name, lines in (("prompt", 3), ("negative_prompt", 2)):
                 _prompt(rows[name], lines, put)
+            area(_seen(), f"{TASK}_seen_area")
         with gr.Column(elem_id="txt2img_actions"):
             generate, paste = _actions(put)
     with gr.Row(elem_id="txt2img_main"):
@@ -55,6 +56,20 @@ def _prompt(row: Field, lines: int, put: Any) -> None:
         placeholder = t(f"{row.elem_id}_placeholder")
         put(row.name, lines=lines, max_lines=lines + 9, placeholder=placeholder, elem_classes="prompt")
         area(element("span", "", class_="dk-tokens", data_for=row.name), f"txt2img_{counter}")
+
+
+def _seen() -> str:
+    """What the scripts tell of the prompts; parts that have nothing to say are not seen."""
+    fold = element("summary", said("seen_runs", "b") + element("span")) + element("div")
+    return element(
+        "div",
+        element("div", class_="dk-seen-lines")
+        + element("ul", class_="dk-networks", role="status", data_t_label="seen_networks")
+        + element("p", class_="dk-seen-problem", role="status")
+        + element("details", fold, hidden=""),
+        id=f"{TASK}_seen",
+        class_="dk-seen",
+    )
 
 
 def _actions(put: Any) -> tuple[gr.Button, gr.Button]:

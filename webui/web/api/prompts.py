@@ -18,6 +18,8 @@ from webui.web.prompt_schemas import (
     DrawOut,
     PromptsBody,
     PromptsOut,
+    ReadBody,
+    ReadOut,
     StyleBody,
     StyleOut,
     StylesOut,
@@ -36,6 +38,11 @@ def build(service: Service) -> APIRouter:
     router = APIRouter(tags=["prompts"])
     _add_styles(router, service)
     _add_wildcards(router, service)
+
+    @router.post("/prompts/read", response_model=ReadOut, openapi_extra=describe(ReadBody))
+    async def read_prompts(body: Annotated[ReadBody, Depends(body_of(ReadBody))]) -> Any:
+        """What prompts say: as they run, with their tokens, changes and extra networks."""
+        return asdict(await asyncio.to_thread(service.previews.of, body.model_dump()))
 
     @router.post("/prompts/draw", response_model=DrawOut, openapi_extra=describe(DrawBody))
     async def draw_prompts(body: Annotated[DrawBody, Depends(body_of(DrawBody))]) -> Any:
