@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,15 @@ class Chunks:
     """Keys that are looked at together where they must be cut; 0 takes the square root of their number."""
     threshold: int | None = None
     """Percent of the free memory that all scores may fill before keys are cut; 0 always cuts, None means 70."""
+
+
+class Sharing(Enum):
+    """Whether jobs with different adapters share forward passes; see adapters/sharing.py."""
+
+    MEASURED = "measured"
+    """Where that is quicker."""
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,7 @@ class EngineConfig:
     """Compute queries, keys and values of UNets in one product; see reading/fused.py."""
     compile_repeated_blocks: bool = False
     """Compile the denoisers' repeated blocks in the background; see compiling/apply.py."""
+    sharing: Sharing = Sharing.MEASURED
     preview_every: int = 1
     """Steps between two previews, at least; a slow device makes fewer."""
     preview_type: PreviewType = "TAESD"

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from webui.core.errors import OutOfMemory
-from webui.engine.adapters.fitting import PLAIN, AdapterSet
+from webui.engine.adapters.beside import Beside, RowsMixed
 from webui.engine.adapters.merging import Merging
+from webui.engine.adapters.sharing import TOGETHER, Together, without_adapters
 from webui.engine.adapters.slices import Slices
 from webui.engine.attention.apply import Applied, Apply
 from webui.engine.attention.shortcuts import Shortcuts
+from webui.engine.config import EngineConfig
 from webui.engine.device import is_fatal, ran_short
-from webui.engine.families.base import Conditioning, LoadedModel
-from webui.engine.hooks import Patches
+from webui.engine.groups import Group, Rows
 from webui.engine.lanes import GroupKey, Lane
-from webui.engine.memory.ladder import Climb, Rung, Shape, kind_of
-from webui.engine.memory.rungs import ATTENTION, CHEAP_ATTENTION, HALVE, Evict, Relief, evicting, freeing, ways_out
+from webui.engine.memory.ladder import Climb, Shape, kind_of
+from webui.engine.memory.rungs import HALVE, Relief, ways_out
 
 # Turns without running out of memory after which a group that was halved may grow again.
 _CALM_TURNS = 64
@@ -67,96 +69,6 @@ class Guest(Protocol):
         ...
 
 
-@dataclass
-class _Group:
-    """Lanes that may share forward passes, and what they have cost together (seconds)."""
-
-    key: GroupKey
-    model: LoadedModel
-    attention: str
-    shortcuts: Shortcuts
-    limit: int
-    spent: float
-    patches: Patches | None = None
-    """How extensions change the model for its forward passes."""
-    adapters: AdapterSet = PLAIN
-    lanes: list[Lane] = field(default_factory=list)
-    calm: int = 0
-    stacked: tuple[list[Conditioning], Any] | None = None
-    tried: int = 0
-    """Rows of the forward pass that was made last, or that failed."""
-    climb: Climb = field(init=False)
-
-    def rungs(self, evict: Evict) -> tuple[Rung, ...]:
-        """What may be done when its forward passes run out of memory, in order."""
-        return (
-            freeing(self.device),
-            evicting(evict),
-            Rung(
-                HALVE,
-                "Memory is short, so fewer pictures are computed at once; each is the same as before.",
-                self._halve,
-                self._begin_with,
-            ),
-            Rung(
-                ATTENTION,
-                f"Memory is short, so attention is computed by {CHEAP_ATTENTION}.",
-                self._cheapen,
-                lambda _: bool(self._cheapen()),
-            ),
-        )
-
-    def _halve(self) -> int:
-        if self.tried < 2:
-            return 0
-        self.limit = self.tried // 2
-        return self.limit
-
-    def _begin_with(self, limit: int) -> bool:
-        self.limit = min(self.limit, limit)
-        return True
-
-    def _cheapen(self) -> int:
-        if self.attention == CHEAP_ATTENTION:
-            return 0
-        self.attention = CHEAP_ATTENTION
-        return 1
-
-    @property
-    def device(self) -> torch.device:
-        """Where its forward passes are made."""
-        return self.model.device
-
-    def next_lanes(self) -> list[Lane]:
-        """Those to be answered next: all when their rows fit, else an even share, and those take turns."""
-        total = sum(lane.rows for lane in self.lanes)
-        if total <= self.limit:
-            return list(self.lanes)
-        share = -(-total // -(-total // self.limit))
-        chosen: list[Lane] = []
-        rows = 0
-        for lane in self.lanes:
-            if chosen and rows + lane.rows > share:
-                break
-            chosen.append(lane)
-            rows += lane.rows
-        self.lanes = self.lanes[len(chosen) :] + chosen
-        return chosen
-
-    def predict(self, x: Tensor, sigmas: Sequence[float], context: Any) -> Tensor:
-        """One forward pass, with the model as extensions want it for these lanes."""
-        if self.patches is None:
-            return self.model.predict(x, sigmas, context)
-        with self.patches.applied(self.model):
-            return self.model.predict(x, sigmas, context)
-
-    def context(self, conditionings: list[Conditioning]) -> Any:
-        """The stacked conditionings; made again only when the composition has changed."""
-        if self.stacked is None or self.stacked[0] != conditionings:
-            self.stacked = (conditionings, self.model.stack(conditionings))
-        return self.stacked[1]
-
-
 class Denoiser:
     """Groups of lanes, and guests, that take turns. Used by one thread, inside torch.inference_mode.
 
@@ -172,21 +84,38 @@ class Denoiser:
         *,
         relief: Relief | None = None,
         merging: Merging | None = None,
+        together: Together | None = None,
     ) -> None:
         """attention: applies a backend to a network, by its name. observer: told of each forward pass.
 
         relief: what is done when a forward pass runs out of memory, beside smaller groups and cheaper attention.
         merging: merges adapters into networks; nobody else merges any into those that are denoised with.
+        together: decides which lanes with different adapters share passes.
         """
         self._attention = attention
         self._relief = relief or Relief()
         self._max_rows = max_rows
         self._observer = observer
-        self._groups: dict[GroupKey, _Group] = {}
+        self._groups: dict[GroupKey, Group] = {}
         self._guests: list[Guest] = []
         self._applied: dict[int, tuple[tuple[str, Shortcuts], Applied]] = {}
         self._pace = _Pace()
         self._slices = Slices(merging or Merging(), self._relief)
+        self._together = together or Together()
+        self._beside: dict[int, Beside] = {}
+
+    @classmethod
+    def of(
+        cls,
+        config: EngineConfig,
+        attention: Apply,
+        observer: Callable[[ForwardPass], None],
+        relief: Relief,
+        merging: Merging,
+    ) -> Denoiser:
+        """An engine's, by its options."""
+        together = Together.of(config)
+        return cls(attention, config.max_rows, observer, relief=relief, merging=merging, together=together)
 
     @property
     def busy(self) -> bool:
@@ -198,23 +127,56 @@ class Denoiser:
         lane.start()
         if not lane.ended:
             self._seat(lane)
+            self._meet()
 
     def _seat(self, lane: Lane) -> None:
         """Put a lane among those that it shares with."""
-        group = self._groups.get(lane.key)
+        key = self._together.key(lane)
+        group = self._groups.get(key)
         if group is None:
-            group = self._groups[lane.key] = self._group(lane)
+            group = self._groups[key] = self._group(lane, key)
         group.lanes.append(lane)
 
-    def _group(self, lane: Lane) -> _Group:
+    def _group(self, lane: Lane, key: GroupKey) -> Group:
         """A new one, for this lane."""
-        key, shortcuts = lane.key, lane.shortcuts
-        group = _Group(key, lane.model, lane.attention, shortcuts, self._max_rows, self._least(), lane.patches)
-        group.adapters = lane.adapters
+        group = Group(key, lane.model, lane.attention, lane.shortcuts, self._max_rows, self._least(), lane.patches)
+        if key.adapters == TOGETHER:
+            network = lane.model.denoiser
+            group.beside = self._beside.setdefault(id(network), Beside(network, group.device))
+        else:
+            group.adapters = lane.adapters
         height, width = _size(lane)
         shape = Shape("denoise", kind_of(lane.model.denoiser), height * width)
         group.climb = Climb(self._relief.ladder, shape, group.rungs(self._relief.evict))
         return group
+
+    def _meet(self) -> None:
+        """Seat lanes anew where others than before have come together."""
+        changed = [self._together.met(key, sets) for key, sets in self._sets().items()]
+        if any(changed):
+            self._seat_anew()
+
+    def _sets(self) -> dict[GroupKey, set[Hashable]]:
+        """The keys of the adapters that might share passes, by what their lanes share else."""
+        found: dict[GroupKey, set[Hashable]] = {}
+        for group in self._groups.values():
+            for lane in group.lanes:
+                if self._together.can(lane):
+                    found.setdefault(without_adapters(group.key), set()).add(lane.adapters.key)
+        return found
+
+    def _seat_anew(self) -> None:
+        for group in list(self._groups.values()):
+            for lane in [lane for lane in group.lanes if self._together.key(lane) != group.key]:
+                group.lanes.remove(lane)
+                self._seat(lane)
+        self._drop_empty()
+
+    def _drop_empty(self) -> None:
+        self._groups = {key: group for key, group in self._groups.items() if group.lanes}
+        used = {id(group.model.denoiser) for group in self._groups.values() if group.beside is not None}
+        for network in [network for network in self._beside if network not in used]:
+            self._beside.pop(network).remove()
 
     def welcome(self, guest: Guest) -> None:
         """Give a guest one turn when it has cost least; it comes again for the next one."""
@@ -225,10 +187,10 @@ class Denoiser:
     def discard_ended(self) -> None:
         """Take out what has ended, and take back attention on models that no group uses any more."""
         self._guests = [guest for guest in self._guests if not guest.ended]
-        for key, group in list(self._groups.items()):
+        for group in self._groups.values():
             group.lanes = [lane for lane in group.lanes if not lane.ended]
-            if not group.lanes:
-                del self._groups[key]
+        self._drop_empty()
+        self._meet()
         used = {id(group.model.denoiser) for group in self._groups.values()}
         for network in [known for known in self._applied if known not in used]:
             self._applied.pop(network)[1].undo()
@@ -238,45 +200,59 @@ class Denoiser:
         """Let the group or the guest have its turn that has cost least."""
         chosen = min(self._ready(), key=lambda one: one.spent)
         started = time.perf_counter()
-        if isinstance(chosen, _Group):
-            self._answer(chosen)
+        rows: Counter[Hashable] = Counter()
+        sets = self._sets().get(without_adapters(chosen.key), set()) if isinstance(chosen, Group) else set()
+        if isinstance(chosen, Group):
+            rows = self._answer(chosen)
         else:
             self._guests.remove(chosen)
             chosen.turn()
         self._pace.mark(chosen.device)
-        chosen.spent += time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        chosen.spent += seconds
+        if isinstance(chosen, Group) and self._together.timed(chosen.key, seconds, rows, sets):
+            self._seat_anew()
 
     def _least(self) -> float:
         return min((one.spent for one in self._all()), default=0.0)
 
-    def _all(self) -> list[_Group | Guest]:
+    def _all(self) -> list[Group | Guest]:
         return [*self._groups.values(), *self._guests]
 
-    def _ready(self) -> list[_Group | Guest]:
+    def _ready(self) -> list[Group | Guest]:
         """All but groups that wait until others have had their time with other adapters in the same network."""
         held = {(id(group.model.denoiser), group.adapters.key) for group in self._groups.values()}
         waiting = self._slices.waiting
         groups = [g for g in self._groups.values() if not waiting(g.model.denoiser, g.adapters.key, held)]
         return [*groups, *self._guests]
 
-    def _answer(self, group: _Group) -> None:
+    def _answer(self, group: Group) -> Counter[Hashable]:
+        """Answer what is next in a group; how many rows that was, by their adapters."""
         lanes = group.next_lanes()
+        rows: Counter[Hashable] = Counter()
+        for lane in lanes:
+            rows[lane.adapters.key] += lane.rows
         try:
             self._serve(group, lanes)
+        except RowsMixed:
+            self._together.refuse(group.model.denoiser)
+            self._seat_anew()
+            return rows
         # A failure that cannot be told apart from a lane's own; each lane by itself shows whose it is.
         except (Exception, SystemExit) as error:
             if is_fatal(error):
                 raise
             self._serve_one_by_one(group, lanes, error)
         # A handover to a refiner makes another group's member of a lane, and so do adapters for some steps only.
-        moved = [lane for lane in lanes if not lane.ended and lane.key != group.key]
+        moved = [lane for lane in lanes if not lane.ended and self._together.key(lane) != group.key]
         for lane in moved:
             group.lanes.remove(lane)
             self._seat(lane)
         if moved or any(lane.ended for lane in lanes):
             self.discard_ended()
+        return rows
 
-    def _serve_one_by_one(self, group: _Group, lanes: Sequence[Lane], error: BaseException) -> None:
+    def _serve_one_by_one(self, group: Group, lanes: Sequence[Lane], error: BaseException) -> None:
         if len(lanes) == 1:
             lanes[0].fail(error)
             return
@@ -288,7 +264,7 @@ class Denoiser:
                     raise
                 lane.fail(own)
 
-    def _serve(self, group: _Group, lanes: Sequence[Lane]) -> None:
+    def _serve(self, group: Group, lanes: Sequence[Lane]) -> None:
 
         def tell(note: str) -> None:
             for lane in lanes:
@@ -296,10 +272,7 @@ class Denoiser:
 
         self._slices.hold(group.model.denoiser, group.adapters.denoiser, group.device, tell)
         self._apply_attention(group)
-        x = torch.cat([part for lane in lanes for part in lane.inputs()])
-        sigmas = [lane.ask.sigma for lane in lanes for _ in range(lane.rows)]
-        conditionings = [one for lane in lanes for one in lane.conditionings()]
-        denoised, lacking = self._predict(group, x, sigmas, conditionings, len(lanes))
+        denoised, lacking = self._predict(group, Rows.of(lanes), len(lanes))
         notes = self._applied[id(group.model.denoiser)][1].notes
         first = 0
         for lane in lanes:
@@ -313,18 +286,15 @@ class Denoiser:
             first = last
         self._adapt(group)
 
-    def _predict(
-        self, group: _Group, x: Tensor, sigmas: Sequence[float], conditionings: list[Conditioning], lanes: int
-    ) -> tuple[Tensor, list[int]]:
+    def _predict(self, group: Group, rows: Rows, lanes: int) -> tuple[Tensor, list[int]]:
         """(predictions, rows for which there was not enough memory even alone)."""
-        rows = len(sigmas)
-        if rows <= group.limit:
-            group.tried = rows
+        if len(rows) <= group.limit:
+            group.tried = len(rows)
             try:
                 group.climb.trying()
-                answer = group.predict(x, sigmas, group.context(conditionings))
+                answer = group.predict(rows)
                 if self._observer is not None:
-                    self._observer(ForwardPass(rows, lanes))
+                    self._observer(ForwardPass(len(rows), lanes))
                 return answer, []
             except Exception as error:
                 if not ran_short(error):
@@ -333,22 +303,20 @@ class Denoiser:
             group.stacked = None
             group.calm = 0
             if not group.climb.up():
-                return x, list(range(rows))
+                return rows.x, list(range(len(rows)))
             self._apply_attention(group)
-            return self._predict(group, x, sigmas, conditionings, lanes)
-        half = rows // 2
-        first, lacking = self._predict(group, x[:half], sigmas[:half], conditionings[:half], lanes)
-        second, more = self._predict(group, x[half:], sigmas[half:], conditionings[half:], lanes)
-        return torch.cat([first, second]), lacking + [half + row for row in more]
+            return self._predict(group, rows, lanes)
+        (first, lacking), (second, more) = (self._predict(group, half, lanes) for half in rows.halves())
+        return torch.cat([first, second]), lacking + [len(first) + row for row in more]
 
-    def _adapt(self, group: _Group) -> None:
+    def _adapt(self, group: Group) -> None:
         group.calm += 1
         if group.limit < self._max_rows and group.calm >= _CALM_TURNS:
             group.limit = min(self._max_rows, 2 * group.limit)
             group.climb.learn(HALVE, group.limit if group.limit < self._max_rows else 0)
             group.calm = 0
 
-    def _apply_attention(self, group: _Group) -> None:
+    def _apply_attention(self, group: Group) -> None:
         # By the network, which models with different autoencoders may share.
         network = group.model.denoiser
         current, wanted = self._applied.get(id(network)), (group.attention, group.shortcuts)

@@ -89,8 +89,8 @@ class Engine:
         self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
         self._attention = attention_of(config, self._backends)
-        relief, merging = self._relief, self._pipelines.merging
-        self._denoiser = Denoiser(self._attention, config.max_rows, self._counts, relief=relief, merging=merging)
+        merging = self._pipelines.merging
+        self._denoiser = Denoiser.of(config, self._attention, self._counts, self._relief, merging)
         self._runs, self._telling, self._closed = dict[str, Run](), threading.Lock(), False
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows

@@ -51,7 +51,7 @@ class Share:
         return self.adapter.key, self.multiplier, self.ranks
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Shares:
     """What all adapters of a set add to one network."""
 

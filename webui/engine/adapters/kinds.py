@@ -51,13 +51,18 @@ def merged_delta(kind: Kind, tensors: Tensors, weight: Tensor, ranks: int | None
     return _decomposed(weight.float(), delta, tensors[MAGNITUDE].float())
 
 
+def is_product(kind: Kind, tensors: Mapping[str, object]) -> bool:
+    """Whether what is added is the product of two matrices."""
+    return kind.name == "LoRA" and MID not in tensors and MAGNITUDE not in tensors
+
+
 def factors(kind: Kind, tensors: Tensors, ranks: int | None = None) -> tuple[Tensor, Tensor] | None:
     """Two matrices in float32, (out, r) and (r, in and what is behind it), whose product is what is added.
 
     None where it is none of two. Several such sums are one product of the matrices side by side, in one pass over the
     weight.
     """
-    if kind.name != "LoRA" or MID in tensors or MAGNITUDE in tensors:
+    if not is_product(kind, tensors):
         return None
     down = tensors[DOWN]
     up = tensors[UP].float().flatten(1)[:, :ranks] * _scale(tensors, down.shape[0])
