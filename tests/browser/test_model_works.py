@@ -114,6 +114,38 @@ def test_refusals_stand_at_their_fields(tmp_path: Path, serve: Serve, open_page:
     expect(told).to_have_count(1)
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_refusal_covers_nothing_that_it_asks_for(tmp_path: Path, serve: Serve, open_page: Open, width: int) -> None:
+    page = open_page(works_server(serve, tmp_path / "data"), width)
+
+    def covers_nothing(note: str, *needed: str) -> None:
+        expect(page.locator(note)).to_be_visible()
+        box = page.locator(note).bounding_box()
+        for place in needed:
+            other = page.locator(place).bounding_box()
+            assert box and other
+            assert other["y"] >= box["y"] + box["height"] or other["y"] + other["height"] <= box["y"], place
+
+    tab(page, "modelmerger")
+    choose(page, "#modelmerger_primary_model_name", "one.safetensors")
+    page.click("#modelmerger_merge")
+    covers_nothing(
+        "#modelmerger_interp_method .dk-field-error",
+        *(f"#modelmerger_interp_method label:has-text('{name}')" for name in ("Weighted", "difference", "No inter")),
+        "#modelmerger_interp_description",
+    )
+    page.click("#tab_modelworks_convert-button")
+    choose(page, "#modelconvert_checkpoint", "one.safetensors")
+    page.click("#modelconvert_convert")
+    told = page.locator("#modelconvert_name .dk-field-error")
+    expect(told).to_contain_text("one.safetensors is there already")
+    expect(told).to_contain_text("tick “Replace what has this name”")
+    covers_nothing("#modelconvert_name .dk-field-error", "#modelconvert_overwrite", "#modelconvert_name input")
+    page.check("#modelconvert_overwrite input")
+    page.click("#modelconvert_convert")
+    expect(told).to_have_count(0)
+
+
 def test_models_that_the_method_does_not_take_cannot_be_chosen_and_are_not_sent(
     tmp_path: Path, serve: Serve, open_page: Open
 ) -> None:

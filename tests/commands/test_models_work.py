@@ -63,7 +63,10 @@ def test_a_merge_is_named_as_a1111_names_it_and_listed(
     assert run(home, "show", path.name) == 0
     assert run(home, "merge", "one", "two", "-M", "0.25") == 1
     told = capsys.readouterr().err
-    assert "is there already" in told and "(overwrite)" in told
+    assert "is there already" in told and "with --overwrite" in told and "with --name" in told
+    assert run(home, "merge", "one", "two", "-M", "0.25", "--overwrite") == 0
+    assert run(home, "convert", "two", "--name", "one") == 1
+    assert "with --overwrite" in capsys.readouterr().err
 
 
 def test_what_one_file_cannot_hold_is_merged_as_a_folder(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from webui.commands.common import write_line
 from webui.commands.models import open_shelf
 from webui.commands.progress import Progress
+from webui.core.errors import Conflict
 from webui.core.model_work import ModelWork
 from webui.core.options import Options
 from webui.engine.checkpoints.catalogue import Catalogue
@@ -51,8 +53,25 @@ def carry_out(name: str, request: ModelWork, library: Library, files: Any = None
     files: what the request names, where it was looked for already.
     """
     row = next(work for work in works() if work.name == name)
-    files = files or resolve(row.files)(request, library)
-    function: Work = resolve(row.function)
+    with _in_words_of_flags():
+        files = files or resolve(row.files)(request, library)
+        path = _done(resolve(row.function), request, files)
+    write_line(str(path))
+    return 0
+
+
+@contextmanager
+def _in_words_of_flags() -> Iterator[None]:
+    """Where something is in the result's place, name the flags that lead out, which the API's remedies cannot."""
+    try:
+        yield
+    except Conflict as error:
+        if error.field == "target":
+            error.remedies = ("Choose another name with --name", "Replace what is there with --overwrite")
+        raise
+
+
+def _done(function: Work, request: ModelWork, files: Any) -> Path:
     progress, stopped = WorkProgress(), list[bool]()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -60,12 +79,10 @@ def carry_out(name: str, request: ModelWork, library: Library, files: Any = None
 
     before = signal.signal(signal.SIGINT, stop)
     try:
-        path = function(request, files, progress.tell, lambda: bool(stopped))
+        return function(request, files, progress.tell, lambda: bool(stopped))
     finally:
         signal.signal(signal.SIGINT, before)
         progress.clear()
-    write_line(str(path))
-    return 0
 
 
 def library_of(options: Options, catalogue: Callable[[], Catalogue], sources: tuple[Source, ...] = ()) -> Library:

@@ -29,6 +29,7 @@ WORK_TEXTS = {
     "works_refresh": "Look for new models",
     "works_name": "Name (optional)",
     "works_overwrite": "Replace what has this name",
+    "works_target_ways": "Choose another name, or tick “Replace what has this name”",
     "works_checkpoint": "Checkpoint",
     "works_format": "Format",
     "works_folder": "Folder (diffusers)",

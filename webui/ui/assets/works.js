@@ -84,7 +84,9 @@
     const ids = D.boot.works[work];
     for (const fault of problem.errors?.length ? problem.errors : [problem]) {
       const place = placeOf(ids, fault.field);
-      const ways = (fault.remedies || []).length ? el("span", { class: "dk-second" }, ` ${fault.remedies.join(". ")}.`) : null;
+      // What is in the target's way has its two ways out in this form.
+      const remedies = fault.field === "target" && ids.overwrite && byId(ids.overwrite) ? [t("works_target_ways")] : fault.remedies || [];
+      const ways = remedies.length ? el("span", { class: "dk-second" }, ` ${remedies.join(". ")}.`) : null;
       const note = el("div", { class: "dk-field-error", role: "alert" }, el("span", {}, fault.detail), ways,
         el("button", { type: "button", class: "dk-close-note", "aria-label": t("close"), onclick: () => forget(note) }, "×"));
       if (place?.offsetParent) {
