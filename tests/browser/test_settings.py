@@ -180,6 +180,28 @@ def test_attention_that_cannot_serve_here_says_why(page: Page) -> None:
     expect(page.locator("#dk_notices")).to_contain_text("saved")
 
 
+def test_a_sampler_whose_package_is_missing_is_listed_with_the_reason_and_cannot_be_chosen(page: Page) -> None:
+    field = page.locator("#txt2img_sampling input")
+    chosen = field.input_value()
+    field.click()
+    # The tests' own requirements have scipy and no torchsde.
+    missing = page.locator("#txt2img_sampling [role=option][aria-label='DPM-Solver SDE (diffusers)']")
+    expect(missing).to_have_attribute("aria-disabled", "true")
+    expect(missing).to_have_attribute("title", "the package torchsde is not installed")
+    expect(page.locator("#txt2img_sampling [role=option][aria-disabled=true]")).to_have_count(2)
+    missing.click(force=True)
+    assert page.evaluate("darkroom.form.valuesOf('txt2img').sampler_name") == chosen
+    field.clear()
+    field.press_sequentially("solver sd")
+    expect(page.locator("#txt2img_sampling [role=option]")).to_have_count(1)
+    expect(missing).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    field.blur()
+    expect(field).to_have_value(chosen)
+    assert page.evaluate("darkroom.form.valuesOf('txt2img').sampler_name") == chosen
+
+
 def test_samplers_are_grouped_and_those_that_are_hidden_leave_the_list_alone(page: Page) -> None:
     options = page.locator("#txt2img_sampling [role=option]")
 
