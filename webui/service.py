@@ -21,7 +21,7 @@ from webui.core.job_request import JobRequest
 from webui.core.panels import EXTENSIONS, stored_defaults
 from webui.core.registry import AttentionBackend, Registry
 from webui.core.request import GenerationRequest
-from webui.core.setting_rows import field_defaults
+from webui.core.setting_rows import public_settings
 from webui.core.settings import Settings, SettingsStore
 from webui.engine.attention.fitness import unfit
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
@@ -309,15 +309,10 @@ class Service:
         return settings
 
     def public_settings(self) -> dict[str, Any]:
-        """The few settings that everybody's page needs; those of samplers by the names of the fields they are for."""
+        """The few settings that everybody's page needs."""
         current = self._settings.current
         return {
-            "sd_model_checkpoint": current.sd_model_checkpoint,
-            "sd_vae": current.sd_vae,
-            "sd_text_encoders": current.sd_text_encoders,
-            "live_previews_enable": current.live_previews_enable,
-            "hide_samplers": current.hide_samplers,
-            **field_defaults(current),
+            **public_settings(current),
             EXTENSIONS: stored_defaults(current.extensions, self.registry.panels),
         }
 

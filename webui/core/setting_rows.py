@@ -27,6 +27,8 @@ SPEED = "Optimizations"
 GUESTS = "Guests"
 PAGE = "Page"
 EXTENSIONS = "Extensions"
+WHITESPACE = ("Tab", "Carriage Return", "Line Feed")
+"""A1111's names of what may end a word besides the characters that can be typed."""
 OF_PANELS = "panels"
 """Said by the setting that has no control of its own: the page's scripts draw one for each field of an extension."""
 
@@ -171,6 +173,42 @@ class Settings(BaseModel):
     comma_padding_backtrack: int = _of_field(LANGUAGE_OPTIONS["comma_padding_backtrack"], PROMPTS)
     use_old_scheduling: bool = _of_field(LANGUAGE_OPTIONS["use_old_scheduling"], PROMPTS)
     enable_prompt_comments: bool = _of_field(LANGUAGE_OPTIONS["enable_prompt_comments"], PROMPTS)
+    keyedit_precision_attention: float = Field(
+        0.1,
+        title="Weight a key changes",
+        description="By how much Ctrl+Up and Ctrl+Down change (word:1.1) in a prompt.",
+        ge=0.001,
+        le=10,
+        json_schema_extra=_row(PROMPTS),
+    )
+    keyedit_precision_extra: float = Field(
+        0.05,
+        title="Weight of an extra network a key changes",
+        description="The same for <lora:name:1>.",
+        ge=0.001,
+        le=10,
+        json_schema_extra=_row(PROMPTS),
+    )
+    keyedit_delimiters: str = Field(
+        r".,\/!?%^*;:{}=`~() ",
+        title="Word delimiters of the keys",
+        description="Where no word is selected, Ctrl+Up and Ctrl+Down take the one between two of these characters.",
+        max_length=100,
+        json_schema_extra=_row(PROMPTS),
+    )
+    keyedit_delimiters_whitespace: tuple[str, ...] = Field(
+        WHITESPACE,
+        title="Whitespace delimiters of the keys",
+        description="Further ones, which cannot be typed above.",
+        max_length=len(WHITESPACE),
+        json_schema_extra=_row(PROMPTS, "whitespace"),
+    )
+    keyedit_move: bool = Field(
+        True,
+        title="Alt+Left and Alt+Right move elements",
+        description="What stands between two commas of a prompt changes its place with its neighbour.",
+        json_schema_extra=_row(PROMPTS),
+    )
     s_min_uncond: float = _of_field(SPEED_OPTIONS["s_min_uncond"], SPEED)
     s_min_uncond_all: bool = _of_field(SPEED_OPTIONS["s_min_uncond_all"], SPEED)
     skip_early_cond: float = _of_field(SPEED_OPTIONS["skip_early_cond"], SPEED)
@@ -328,4 +366,21 @@ def field_defaults(settings: Settings) -> dict[str, Any]:
         "randn_source": settings.randn_source,
         "eta_noise_seed_delta": settings.eta_noise_seed_delta,
         **{name: getattr(settings, setting_of(name)) for name in (*LANGUAGE_OPTIONS, *OPTIONS, *SPEED_OPTIONS)},
+    }
+
+
+def public_settings(settings: Settings) -> dict[str, Any]:
+    """The few settings that everybody's page needs; those of samplers by the names of the fields they are for."""
+    return {
+        "sd_model_checkpoint": settings.sd_model_checkpoint,
+        "sd_vae": settings.sd_vae,
+        "sd_text_encoders": settings.sd_text_encoders,
+        "live_previews_enable": settings.live_previews_enable,
+        "hide_samplers": settings.hide_samplers,
+        "keyedit_precision_attention": settings.keyedit_precision_attention,
+        "keyedit_precision_extra": settings.keyedit_precision_extra,
+        "keyedit_delimiters": settings.keyedit_delimiters,
+        "keyedit_delimiters_whitespace": settings.keyedit_delimiters_whitespace,
+        "keyedit_move": settings.keyedit_move,
+        **field_defaults(settings),
     }

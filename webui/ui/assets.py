@@ -38,6 +38,8 @@ SCRIPTS = (
     "modules.js",
     "extra.js",
     "overrides.js",
+    "weights.js",
+    "writing.js",
     "seen.js",
     "seen_text.js",
     "seen_view.js",

@@ -24,6 +24,9 @@ PROMPT_TEXTS = {
     "style_saved": "Saved {name}",
     "style_deleted": "Deleted {name}",
     "dynamic": "Dynamic prompts",
+    # keys in a prompt
+    "key_weigh": "In a prompt: more or less weight for the word or the selection",
+    "key_move": "In a prompt: move what stands between two commas",
     # what is read out of the prompts
     "seen_runs": "Runs as",
     "seen_networks": "Extra networks",

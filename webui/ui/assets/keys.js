@@ -4,7 +4,7 @@
   const { t, el, byId } = D;
   const LIST = [
     ["Ctrl + Enter", "key_generate"], ["Alt + Enter", "key_skip"], ["Esc", "key_interrupt"],
-    ["Alt + 1 … 9", "key_tab"], ["Delete", "key_delete"], ["/", "key_search"], ["?", "key_help"],
+    ["Ctrl + ↑ ↓", "key_weigh"], ["Alt + ← →", "key_move"], ["Alt + 1 … 9", "key_tab"], ["Delete", "key_delete"], ["/", "key_search"], ["?", "key_help"],
   ];
   const SEARCH = { tab_gallery: "gallery_search", tab_models: "models_search", tab_settings: "settings_search" };
   const typing = (node) => node?.matches?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");

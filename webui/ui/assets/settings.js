@@ -3,7 +3,8 @@
   const D = window.darkroom;
   const { t, el, byId } = D;
   // What a list of names is chosen from, by catalogue: rows with name, title and perhaps a problem.
-  const catalogues = { extensions: [], quicksettings: [], samplers: [] };
+  const catalogues = { extensions: [], quicksettings: [], samplers: [],
+    whitespace: ["Tab", "Carriage Return", "Line Feed"].map((name) => ({ name, title: name })) };
   let saved = {};
   // What the controls were filled with; what differs from it a person has set and not saved.
   let filled = {};
