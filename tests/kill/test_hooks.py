@@ -7,116 +7,23 @@ import io
 import os
 from pathlib import Path
 
+import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from tests.engine.helpers import write_checkpoint
 from tests.jobs.helpers import with_loop
-from webui.app import compose
-from webui.core.job import LOCAL_OWNER, State
+from tests.kill.every_hook import write_every
+from webui.app import House, compose, workshop
+from webui.cli import main
+from webui.core.errors import NotFound
+from webui.core.job import LOCAL_OWNER, Job, State
 from webui.core.paths import Paths
 from webui.core.settings import SettingsStore
 from webui.engine.config import EngineConfig
 from webui.jobs.executors.local import LocalExecutor
-from webui.plugins import hooks
-
-SAY = """
-import os
-from pathlib import Path
-
-def say(what):
-    with (Path(__file__).parent / "told.txt").open("a") as file:
-        file.write(f"{os.getpid()} {what}\\n")
-"""
-WEB = """
-from webui.extend import Field, Finished, Guidance, MetadataReader, PostProcessing, Route, Sampler, Schedule
-from webui.extend import Script, Setting, hookimpl
-from .saying import say
-
-@hookimpl
-def fields():
-    return [Field("enabled", "bool", "Enable", "On.", False)]
-
-@hookimpl
-def samplers():
-    return [Sampler("Own", "worker:sampled")]
-
-@hookimpl
-def schedules():
-    return [Schedule("Own levels", "worker:levels")]
-
-@hookimpl
-def settings():
-    return [Setting("key", "text", "Key", "A key.", "", secret=True)]
-
-@hookimpl
-def guidance():
-    return [Guidance("own", "worker:own")]
-
-@hookimpl
-def post_processing():
-    return [PostProcessing("same", "Same", "worker:same")]
-
-@hookimpl
-def scripts():
-    return [Script("once", "Once", "extension:once")]
-
-@hookimpl
-def routes():
-    return [Route("hello", "extension:hello")]
-
-@hookimpl
-def metadata_readers():
-    return [MetadataReader("none", "None", "extension:look")]
-
-def look(file):
-    say("metadata_readers")
-
-def once(request, options):
-    say("scripts")
-    yield [request]
-
-def hello(asked):
-    say("routes")
-    return {}
-
-@hookimpl
-def job_event(job_id, event):
-    if isinstance(event, Finished):
-        say("job_event")
-
-@hookimpl
-def job_finished(job):
-    say(f"job_finished {job.task}")
-"""
-WORKER = """
-from webui.extend import hookimpl
-from webui.extend.worker import Ask
-from .saying import say
-
-def own(guided):
-    assert guided.options["enabled"]
-    say("guidance")
-    return guided.denoised
-
-def levels(steps, model):
-    say("schedules")
-    return [model.sigma_max, 0.0]
-
-def sampled(x, context):
-    say("samplers")
-    answer = yield Ask(x, context.sigmas[0], 0)
-    return answer.denoised
-
-def same(image, options):
-    say("post_processing")
-    return image
-"""
-HOOK = """
-@hookimpl
-def {name}({arguments}):
-    say("{name}")
-"""
-ARGUMENTS = {"transform_prompt": "prompt", "patch_model": "model", "image_ready": "image", "before_saving": "saving"}
+from webui.ui.blocks import build_blocks
 
 
 def encoded() -> bytes:
@@ -135,48 +42,66 @@ def told(file: Path) -> dict[str, list[str]]:
     return found
 
 
+async def ended(house: House, job: Job) -> None:
+    """Wait until the job is done."""
+    async for _ in house.service.follow(LOCAL_OWNER, job.id):
+        pass
+    assert house.queue.get(job.id).state is State.DONE, house.queue.get(job.id).problem
+
+
 @with_loop
 async def test_every_hook_is_called_in_its_process(tmp_path: Path) -> None:
     paths = Paths(data_dir=tmp_path, program_dir=tmp_path)
-    write_checkpoint(paths.model_folders.checkpoints[0] / "tiny")
+    models = paths.model_folders.checkpoints[0]
+    write_checkpoint(models / "tiny")
+    save_file({"toy.colours": torch.tensor([0.5, 1.0, 2.0])}, models / "train.safetensors")
     home = tmp_path / "extensions" / "every"
-    home.mkdir(parents=True)
-    worker = WORKER + "".join(
-        HOOK.format(name=name, arguments=ARGUMENTS.get(name, "conditioning" if "cond" in name else "latents"))
-        for name in hooks.WORKER
-    )
-    for name, text in {"extension": WEB, "worker": worker, "saying": SAY}.items():
-        (home / f"{name}.py").write_text(text, encoding="utf-8")
-    (home / "extension.toml").write_text('name = "every"\nversion = "1"\napi = "1"\n', encoding="utf-8")
+    write_every(home)
     config = EngineConfig(
         model_folders=paths.model_folders, device="cpu", threads=1, extension_folders=paths.extensions
     )
-    house = compose(paths, SettingsStore(paths.settings), [LocalExecutor(config)])
-    values = {
-        "prompt": "a red",
-        "steps": 1,
-        "width": 64,
-        "height": 64,
-        "sampler_name": "Own",
-        "scheduler": "Own levels",
-    }
+    settings = SettingsStore(paths.settings)
+    house = compose(paths, settings, [LocalExecutor(config), workshop(paths, settings)])
+    common = {"prompt": "a red", "steps": 1, "width": 64, "height": 64}
+    own = {"sampler_name": "Own", "scheduler": "Own levels", "attention": "own-attention", "checkpoint": "tiny"}
     async with house.running() as service:
-        job = await service.scripts.submit("once", {**values, "extensions": {"every": {"enabled": True}}}, LOCAL_OWNER)
-        async for _ in service.follow(LOCAL_OWNER, job.id):
-            pass
-        assert house.queue.get(job.id).state is State.DONE, house.queue.get(job.id).problem
+        build_blocks(service, lambda request: LOCAL_OWNER)
+        # Its process starts meanwhile.
+        work = await service.works.submit("own-work", {"text": "a"}, LOCAL_OWNER)
+        values = {**common, **own, "extensions": {"every": {"enabled": True}}}
+        await ended(house, await service.scripts.submit("once", values, LOCAL_OWNER))
+        toy = {**common, "sampler_name": "Euler", "checkpoint": "train"}
+        await ended(house, await service.submit(toy, LOCAL_OWNER))
         await service.extension_routes.answer("every", "hello", "GET", {}, LOCAL_OWNER)
         await service.picture_reading.read(encoded(), LOCAL_OWNER)
-        while "job_finished script" not in (home / "told.txt").read_text("utf-8"):
+        service.count_tokens("one two", "train")
+        with pytest.raises(NotFound, match="The shop is shut"):
+            await service.works.look({"address": "shop:1"}, LOCAL_OWNER)
+        await ended(house, work)
+        while "job_finished own-work" not in (home / "told.txt").read_text("utf-8"):
             await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(main, ["--data-dir", str(tmp_path), "own-command"]) == 0
     found = told(home / "told.txt")
     web = found.pop(str(os.getpid()))
-    ((_, made),) = found.items()
-    assert made == [
-        *("transform_prompt", "transform_conditioning", "transform_conditioning", "patch_model"),
+    worker, shop = sorted(found.values(), key=len, reverse=True)
+    # Each process that lists models looks at their files once, whenever it comes to that.
+    for process in (web, worker):
+        process.remove("architectures: recognised")
+    assert worker == [
+        *("transform_prompt", "transform_conditioning", "transform_conditioning", "attention_backends", "patch_model"),
         *("schedules", "before_sampling", "samplers", "before_step", "guidance", "after_step"),
         *("before_decoding", "image_ready", "post_processing", "before_saving"),
+        # The second picture is of its family, has one text and uses none of its other rows.
+        *("families", "architectures", "transform_prompt", "transform_conditioning", "patch_model"),
+        *("before_sampling", "before_step", "after_step", "before_decoding", "image_ready", "before_saving"),
     ]
-    assert web[0] == "scripts" and sorted(web[1:]) == [
-        *("job_event", "job_event", "job_finished script", "job_finished txt2img", "metadata_readers", "routes")
+    assert shop == ["works: found", "works: done"]
+    followed = [words for words in web if words.startswith("job_")]
+    assert [words for words in web if words not in followed] == [
+        *("tabs", "works: accepted", "scripts", "routes", "metadata_readers", "families: counted", "model_sources"),
+        "commands",
+    ]
+    assert sorted(followed) == [
+        *("job_event",) * 4,
+        *("job_finished own-work", "job_finished script", "job_finished txt2img", "job_finished txt2img"),
     ]
