@@ -1,4 +1,5 @@
-"""Merging LoRAs into a UNet of SD1.5's size: against adding the same by hand, and what pictures take longer for it."""
+"""LoRAs on a UNet of SD1.5's size: merged against adding the same by hand, what pictures take longer, and both ways in
+which jobs with different ones go on together."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from tools.bench.results import Row, at_most, chance, ratio
+from webui.engine.adapters.beside import Beside
 from webui.engine.adapters.fitting import AdapterSet, Wanted, fit
 from webui.engine.adapters.kinds import kind_of
 from webui.engine.adapters.merging import Merging
@@ -30,7 +32,8 @@ _SCALE = 0.5
 def adapters(
     rounds: int, device_name: str, threads: int, widths: tuple[int, ...] = TRUE, steps: int = STEPS
 ) -> list[Row]:
-    """Exchanging a set for another, as a ratio of the same by hand; a picture with three LoRAs against one without.
+    """Exchanging a set for another, as a ratio of the same by hand; a picture with three LoRAs against one without; a
+    step of two jobs with different LoRAs in one pass against two.
 
     widths: of the UNet's levels. The picture is of 128 x 128, where merging weighs most beside the steps.
     """
@@ -44,6 +47,7 @@ def adapters(
         return [
             _switching(network, made, sets, rounds),
             _picture(network, _set(network, atlas, made[2:]), rounds, steps),
+            _together(network, sets, rounds),
         ]
 
 
@@ -85,6 +89,40 @@ def _picture(network: nn.Module, three: AdapterSet, rounds: int, steps: int) -> 
     name = f"a picture with three LoRAs, {steps} steps"
     samples = {"three LoRAs": ours, "none": theirs}
     return at_most(name, ratio(ours, theirs), PICTURE_BAR, samples=samples, note=chance(theirs))
+
+
+def _together(network: nn.Module, sets: list[AdapterSet], rounds: int) -> Row:
+    """Both jobs have a picture with guidance. In turns each has its set merged, the exchange not counted."""
+    device, dtype = next(network.parameters()).device, next(network.parameters()).dtype
+    x = torch.randn(4, 4, _SIDE, _SIDE, device=device, dtype=dtype)
+    text = torch.randn(4, 77, 768, device=device, dtype=dtype)
+    merging, beside = Merging(), Beside(network, device)
+    shares = [one.denoiser for one in sets for _ in range(2)]
+
+    def shared() -> None:
+        with beside.rows(shares):
+            network(x, 1, text)
+
+    one_pass, turns = [], []
+    for _ in range(rounds + 1):
+        one_pass.append(_seconds(network, shared))
+        seconds = 0.0
+        for number, one in enumerate(sets):
+            merging.hold(network, one.denoiser)
+            rows = slice(2 * number, 2 * number + 2)
+            seconds += _seconds(network, lambda rows=rows: network(x[rows], 1, text[rows]))  # type: ignore[misc]
+            merging.hold(network, None)
+        turns.append(seconds)
+    beside.remove()
+    one_pass, turns = one_pass[1:], turns[1:]
+    name = "a step of two jobs with different LoRAs, in one pass / in two"
+    return Row(
+        name,
+        ratio(one_pass, turns),
+        "times",
+        note=chance(one_pass),
+        samples={"one pass": one_pass, "two passes": turns},
+    )
 
 
 def _unet(widths: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> nn.Module:
