@@ -10,8 +10,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.accept_sampling import keep_what_counts, name_sampling
+from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
 from webui.core.infotext import Parsed
 from webui.core.language_fields import LANGUAGE_OPTIONS
@@ -19,7 +19,7 @@ from webui.core.noise_fields import NOISE
 from webui.core.noise_sources import CPU, NV
 from webui.core.panels import EXTENSIONS, Extensions, accept_extensions, stored_defaults
 from webui.core.registry import Registry
-from webui.core.request import LORA_HASHES, RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
+from webui.core.request import HASHES, RESOLVED, SCHEMA, GenerationRequest, check_schema, join_names, split_names
 from webui.core.sampler_fields import OPTIONS
 from webui.core.sampler_options import counting
 from webui.core.setting_rows import field_defaults
@@ -53,7 +53,7 @@ def resolve(
     several of them at once.
     """
     # A program's null means what a missing field means. What texts name is found once they are known: acceptance.py.
-    values = {name: value for name, value in values.items() if value is not None and name != LORA_HASHES}
+    values = {name: value for name, value in values.items() if value is not None and name not in HASHES}
     faults = Faults()
     extensions = _of_extensions(values, registry, settings, absent, faults)
     with faults.gathered():

@@ -9,12 +9,17 @@ from webui import accept
 from webui.core import infotext
 from webui.core.field import Field
 from webui.core.infotext import Parsed
-from webui.core.registry import Registry
-from webui.core.request import LORA_HASHES, GenerationRequest, read_lora_hashes
+from webui.core.prompt.adapters import names_in
+from webui.core.registry import Family, Registry
+from webui.core.request import EMBEDDING_HASHES, HASHES, LORA_HASHES, GenerationRequest, read_hashes
 from webui.core.settings import SettingsStore
 from webui.engine.adapters.accepted import accepted_hashes
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.counting import Counted, count_prompt
+from webui.engine.checkpoints.words import Words
+from webui.engine.embeddings.accepted import accepted_embeddings
+from webui.engine.embeddings.lexicon import adapters_with_some, bundled_in, lexicon
 from webui.plugins.manager import ExtensionReport
 from webui.plugins.resolve import resolve
 from webui.prompts import Prompts
@@ -55,8 +60,8 @@ class Acceptance:
         usable = {report.name for report in reports if report.ok and report.name in self._registry.panels}
         absent = {name: why for name, why in absent.items() if name not in usable}
         parts = self._registry, self._catalogue, self._settings.current, self._fields, absent
-        stored = read_lora_hashes(values.get(LORA_HASHES))
-        values = {name: value for name, value in values.items() if name != LORA_HASHES}
+        stored = {name: read_hashes(name, values.get(name)) for name in HASHES}
+        values = {name: value for name, value in values.items() if name not in HASHES}
 
         def resolved(rest: Mapping[str, Any]) -> GenerationRequest:
             request = accept.resolve(rest, *parts)
@@ -66,7 +71,10 @@ class Acceptance:
         request = self._prompts.completed(values, resolved)
         check(request)
         checkpoint = self._catalogue.find(request.checkpoint)
-        return request.but(lora_hashes=accepted_hashes(request, stored, checkpoint, self._catalogue.adapters))
+        catalogue, family = self._catalogue, self._registry.families.get(checkpoint.family)
+        loras = accepted_hashes(request, stored[LORA_HASHES], checkpoint, catalogue.adapters)
+        words = accepted_embeddings(request, stored[EMBEDDING_HASHES], checkpoint, family, catalogue.embeddings)
+        return request.but(lora_hashes=loras, embedding_hashes=words)
 
     def defaults(self, checkpoint: str) -> dict[str, Any]:
         """Values of all fields for a checkpoint; "" is the chosen one."""
@@ -77,7 +85,18 @@ class Acceptance:
         found = accept.checkpoint_for(checkpoint, self._catalogue, self._settings.current)
         family = self._registry.families.get(found.family)
         longest = next(field.maximum or 0 for field in self._fields if field.name == "prompt")
-        return count_prompt(found, family, resolve(family.count_tokens), asked.cut(int(longest)))
+        asked = asked.cut(int(longest))
+        words = self.words(found, family, asked.text, comments=asked.enable_prompt_comments)
+        return count_prompt(found, family, resolve(family.count_tokens), asked, words)
+
+    def words(self, checkpoint: Checkpoint, family: Family, prompt: str, *, comments: bool) -> Words:
+        """The words that are embeddings to a checkpoint, those in the LoRAs of a prompt among them; to be counted.
+
+        comments: whether `#` begins one in the prompt.
+        """
+        adapters, embeddings = self._catalogue.adapters, self._catalogue.embeddings
+        loras = adapters_with_some(names_in((prompt,), comments=comments), adapters) if family.embeddings else ()
+        return lexicon(checkpoint, family, embeddings, bundled_in(loras, embeddings)).words
 
     def parsed(self, text: str) -> Parsed:
         """The fields that a parameters text carries; names are made canonical where they are known."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from tests.web.helpers import Site
 from webui.core.fields import ROWS
-from webui.core.request import RESOLVED
+from webui.core.request import HASHES, RESOLVED
 from webui.web.bodies import check, parse_object
 from webui.web.field_schemas import request_model
 from webui.web.problems import BadRequest
@@ -154,7 +154,7 @@ def test_the_models_bounds_are_the_rows() -> None:
     model = request_model(ROWS)
     assert isinstance(check(model, {"steps": 20, "cfg_scale": 7, "schema": 1}), BaseModel)
     properties = model.model_json_schema()["properties"]
-    assert set(properties) == {row.name for row in ROWS} | {"schema", "extensions", "drawn", "lora_hashes", *RESOLVED}
+    assert set(properties) == {row.name for row in ROWS} | {"schema", "extensions", "drawn", *HASHES, *RESOLVED}
     assert properties["steps"]["anyOf"][0] == {"maximum": 150, "minimum": 1, "type": "integer"}
     assert properties["steps"]["default"] == 20
 

@@ -1,6 +1,7 @@
 """`python -m tools.train_starter STAGE`: data, vae, text, unet, decoder, export, evaluate, sheet; or all in turn.
 
-The stage lora, which is not among all, teaches the finished model one more word; it needs requirements-train.txt.
+Two stages are not among all. lora teaches the finished model one more word; it needs requirements-train.txt.
+embedding finds vectors for a word of its own.
 """
 
 from __future__ import annotations
@@ -11,25 +12,27 @@ from pathlib import Path
 
 import torch
 
-from tools.train_starter import data, evaluate, export, sample, sheet, text, unet, vae
+from tools.train_starter import data, embedding, evaluate, export, sample, sheet, text, unet, vae
 from tools.train_starter.training import Plan
 
 STAGES = ("data", "vae", "text", "unet", "decoder", "export", "evaluate", "sheet")
 # What the committed weights took, in steps; `--steps` or `--minutes` replaces them.
-STEPS = {"vae": 6_100, "text": 1_130, "unet": 6_300, "decoder": 2_100, "lora": 150}
-BATCH = {"vae": 1, "text": 96, "unet": 48, "decoder": 1, "lora": 8}
+STEPS = {"vae": 6_100, "text": 1_130, "unet": 6_300, "decoder": 2_100, "lora": 150, "embedding": 300}
+BATCH = {"vae": 1, "text": 96, "unet": 48, "decoder": 1, "lora": 8, "embedding": 8}
 MODEL = Path("models/Stable-diffusion/darkroom-starter")
 PICTURES = Path("docs/starter")
 LORA = Path("models/Lora/starter-lime.safetensors")
+EMBEDDING = Path("models/embeddings/starter-plum.safetensors")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     out = argparse.ArgumentParser("python -m tools.train_starter", description=__doc__)
-    out.add_argument("stage", choices=(*STAGES, "lora", "all"))
+    out.add_argument("stage", choices=(*STAGES, "lora", "embedding", "all"))
     out.add_argument("--folder", type=Path, default=Path("build/starter"), help="where states and pictures lie")
     out.add_argument("--model", type=Path, default=MODEL, help="where the finished model goes")
     out.add_argument("--lora", type=Path, default=LORA, help="where the trained LoRA goes")
+    out.add_argument("--embedding", type=Path, default=EMBEDDING, help="where the trained embedding goes")
     out.add_argument("--pages", type=Path, default=PICTURES, help="where contact sheet and learning curve go")
     out.add_argument("--pictures", type=int, default=36_000, help="size of the data set")
     out.add_argument("--steps", type=int, help="train so many steps (repeatable)")
@@ -64,6 +67,8 @@ def run(stage: str, args: argparse.Namespace) -> None:
         from tools.train_starter import lora
 
         lora.train(args.model, args.lora, plan, args.seed, args.device, batch)
+    elif stage == "embedding":
+        embedding.train(args.model, args.embedding, plan, args.seed, args.device, batch)
     elif stage == "export":
         export.export(args.folder, args.model)
     elif stage == "evaluate":

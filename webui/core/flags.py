@@ -144,7 +144,7 @@ FLAGS: tuple[Flag, ...] = (
     _folders("--extra-model-paths", "comfy_file", "A file of folders, as ComfyUI's extra_model_paths.yaml", "FILE"),
     Flag("--ui-settings-file", "path", FOLDERS, "The file that keeps the settings.", "FILE", option="settings_path"),
     _folders("--lora-dir", "lora_dir", "A further folder with LoRAs"),
-    _later("--embeddings-dir", "path", FOLDERS, "embeddings are not read.", "FOLDER"),
+    _folders("--embeddings-dir", "embeddings_dir", "A further folder with embeddings"),
     _later("--esrgan-models-path", "path", FOLDERS, "upscaler models are not read.", "FOLDER"),
     _later("--controlnet-dir", "path", FOLDERS, "ControlNets are not read.", "FOLDER"),
     _several(

@@ -18,6 +18,7 @@ from webui.core.panel_texts import read_panels, write_panels
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
 from webui.core.precisions import FIELD_OF as PRECISION_OF
 from webui.core.prompt.adapters import hashes_text
+from webui.core.prompt.learned import hashes_text as embeddings_text
 from webui.core.request import GenerationRequest, join_names, split_names
 from webui.core.sampler_fields import SAMPLER_ROWS
 from webui.core.speed_fields import LEAST_TILE, SPEED_ROWS, TILE_KEY
@@ -60,7 +61,7 @@ TEMPLATE = "Template"
 NEGATIVE_TEMPLATE = "Negative Template"
 """The dynamic-prompts extension's keys of the prompts that a picture's were drawn from."""
 
-LORAS = "Lora hashes"
+LORAS, EMBEDDINGS = "Lora hashes", "TI hashes"
 HASH_LENGTH = 10
 MAX_LENGTH = 200_000
 """Characters of a text that are read; an infotext is far shorter."""
@@ -89,7 +90,7 @@ _MINIMUM_PAIRS = 3
 _MODULE = re.compile(r"Module (\d{1,2})", re.I)
 """Forge's key of a file with a VAE or a text encoder, numbered from 1."""
 _HASHES = {"Model hash": "checkpoint_hash", "VAE hash": "vae_hash"}
-_OF_FILES = ("Hashes", "Lora hashes", "TI hashes")
+_OF_FILES = ("Hashes", LORAS, EMBEDDINGS)
 _OTHERS = ("Version", "Stopped at step", *_OF_FILES, TEMPLATE, NEGATIVE_TEMPLATE, "Negative prompt")
 """Further keys that programs write."""
 
@@ -228,6 +229,7 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         **{FIELDS[name].infotext or "": _precision(request, name) for name in PRECISION_OF.values()},
         **{f"Module {number}": model_name(file_name(name)) for number, name in modules},
         LORAS: hashes_text(request.prompt, request.lora_hashes, comments=request.enable_prompt_comments),
+        EMBEDDINGS: embeddings_text(request.embedding_hashes, (request.prompt, request.negative_prompt)),
     }
 
 

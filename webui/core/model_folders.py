@@ -29,7 +29,7 @@ class ModelFolders:
 
     checkpoints: whole models, and diffusion models alone. vae, text_encoders: parts for models that lack them.
     mixed: anything; each file counts as what it holds, and what none of the three is, is left alone.
-    vae_approx: small decoders for previews. loras: adapters that prompts name.
+    vae_approx: small decoders for previews. loras, embeddings: adapters and words that prompts name.
     """
 
     checkpoints: tuple[Path, ...] = ()
@@ -38,6 +38,7 @@ class ModelFolders:
     mixed: tuple[Path, ...] = ()
     vae_approx: tuple[Path, ...] = ()
     loras: tuple[Path, ...] = ()
+    embeddings: tuple[Path, ...] = ()
 
     def __add__(self, other: ModelFolders) -> ModelFolders:
         """These and then the other's, none twice."""
@@ -48,6 +49,7 @@ class ModelFolders:
             _once(self.mixed + other.mixed),
             _once(self.vae_approx + other.vae_approx),
             _once(self.loras + other.loras),
+            _once(self.embeddings + other.embeddings),
         )
 
 
@@ -59,12 +61,13 @@ def inside_models(models: Path) -> ModelFolders:
         (models / TEXT_ENCODER,),
         vae_approx=(models / "VAE-approx", models / "VAE-taesd"),
         loras=(models / LORA, models / "LyCORIS"),
+        embeddings=(models / EMBEDDINGS,),
     )
 
 
 def a1111(home: Path) -> ModelFolders:
     """Those of A1111's or Forge's program folder."""
-    return inside_models(home / "models")
+    return inside_models(home / "models") + ModelFolders(embeddings=(home / EMBEDDINGS,))
 
 
 def comfy(home: Path) -> ModelFolders:
@@ -76,17 +79,22 @@ def comfy(home: Path) -> ModelFolders:
         (models / "text_encoders", models / "clip"),
         vae_approx=(models / "vae_approx",),
         loras=(models / "loras",),
+        embeddings=(models / "embeddings",),
     )
 
 
-_INVOKE_LORAS = tuple(
-    f"{base}/{kind}" for base in ("sd-1", "sd-2", "sdxl", "sd-3", "flux") for kind in ("lora", "lycoris")
-)
+_INVOKE_BASES = ("sd-1", "sd-2", "sdxl", "sd-3", "flux")
+_INVOKE_LORAS = tuple(f"{base}/{kind}" for base in _INVOKE_BASES for kind in ("lora", "lycoris"))
 
 
 def invoke(home: Path) -> ModelFolders:
     """Those of InvokeAI's root folder, which sorts by family and kind, or newer by a key that says neither."""
-    return ModelFolders(mixed=(home / "models",), loras=tuple(home / "models" / name for name in _INVOKE_LORAS))
+    models = home / "models"
+    return ModelFolders(
+        mixed=(models,),
+        loras=tuple(models / name for name in _INVOKE_LORAS),
+        embeddings=tuple(models / base / "embedding" for base in _INVOKE_BASES),
+    )
 
 
 _COMFY_KINDS: Mapping[str, str] = MappingProxyType(
@@ -99,6 +107,7 @@ _COMFY_KINDS: Mapping[str, str] = MappingProxyType(
         "text_encoders": "text_encoders",
         "clip": "text_encoders",
         "loras": "loras",
+        "embeddings": "embeddings",
     }
 )
 
@@ -170,6 +179,7 @@ LAYOUTS: Mapping[str, Callable[[Path], ModelFolders]] = MappingProxyType(
     {
         "vae_dir": lambda folder: ModelFolders(vae=(folder,)),
         "lora_dir": lambda folder: ModelFolders(loras=(folder,)),
+        "embeddings_dir": lambda folder: ModelFolders(embeddings=(folder,)),
         "text_encoder_dir": lambda folder: ModelFolders(text_encoders=(folder,)),
         "a1111_home": a1111,
         "comfy_home": comfy,

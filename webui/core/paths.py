@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from webui.core.model_folders import EMBEDDINGS, ModelFolders, inside_models
+from webui.core.model_folders import ModelFolders, inside_models
 
 PROGRAM_DIR = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,7 @@ class Paths:
     @property
     def other_models(self) -> dict[str, tuple[Path, ...]]:
         """Folders with models of kinds that are listed and not read yet, by kind."""
-        return {"lora": self.model_folders.loras, "embedding": (self.models / EMBEDDINGS,)}
+        return {"lora": self.model_folders.loras, "embedding": self.model_folders.embeddings}
 
     @property
     def style_files(self) -> tuple[Path, ...]:

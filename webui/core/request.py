@@ -41,8 +41,9 @@ RESOLVED = (
     "abilities",
 )
 
-LORA_HASHES = "lora_hashes"
-_MOST_LORAS, _LONGEST_NAME = 1000, 500
+LORA_HASHES, EMBEDDING_HASHES = "lora_hashes", "embedding_hashes"
+HASHES = (LORA_HASHES, EMBEDDING_HASHES)
+_MOST_HASHES, _LONGEST_NAME = 1000, 500
 
 _ABILITIES = "cfg"
 """Of every model that a request was made for before it named them."""
@@ -57,7 +58,8 @@ class GenerationRequest:
     else empty), the same of the refiner, and `abilities`, those of the model with commas between them: a field that
     needs others means nothing. `drawn` has the texts that count where styles or dynamic prompts make others of the
     prompts, else it is None. `lora_hashes` has of each LoRA that they name, by that name, A1111's hash of its tensors
-    (sha256, hex); one that was not found is left out. `extensions` holds the values of all fields of those that are on
+    (sha256, hex); one that was not found is left out. `embedding_hashes` has the same of embeddings, whose hash is that
+    of the whole file. `extensions` holds the values of all fields of those that are on
     (core/panels.py).
     """
 
@@ -132,6 +134,7 @@ class GenerationRequest:
     abilities: str = _ABILITIES
     drawn: Drawn | None = None
     lora_hashes: FrozenMap[str] = field(default_factory=FrozenMap)
+    embedding_hashes: FrozenMap[str] = field(default_factory=FrozenMap)
 
     # What every job's request is asked for: see core/job_request.py.
     workplace = DEVICE
@@ -158,8 +161,8 @@ class GenerationRequest:
             if not isinstance(value, str) or len(value) > 100:
                 raise InvalidField(f"{name} must be a short text.", field=name)
         drawn = read_drawn(values.pop(DRAWN, None))
-        hashes = read_lora_hashes(values.pop(LORA_HASHES, None))
-        return cls.from_values(values).but(**resolved, drawn=drawn, lora_hashes=hashes)
+        hashes = {name: read_hashes(name, values.pop(name, None)) for name in HASHES}
+        return cls.from_values(values).but(**resolved, drawn=drawn, **hashes)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data that `from_json` reads back to an equal request."""
@@ -168,6 +171,7 @@ class GenerationRequest:
             **_as_lists(asdict(self)),
             EXTENSIONS: self.extensions.to_json(),
             LORA_HASHES: self.lora_hashes.to_json(),
+            EMBEDDING_HASHES: self.embedding_hashes.to_json(),
         }
 
     def record_of(self, index: int) -> dict[str, Any]:
@@ -255,12 +259,12 @@ def read_drawn(data: Any) -> Drawn | None:
     return None if data is None else Drawn.from_json(data, int(FIELDS["prompt"].maximum or 0))
 
 
-def read_lora_hashes(data: Any) -> FrozenMap[str]:
-    """The hashes of adapters by name, as a stored request has them. Raises InvalidField."""
+def read_hashes(field: str, data: Any) -> FrozenMap[str]:
+    """The hashes of files by name, as a stored request has them in one of `HASHES`. Raises InvalidField."""
     if data is None:
         return FrozenMap()
-    if not isinstance(data, Mapping) or len(data) > _MOST_LORAS or not all(map(_is_short, (*data, *data.values()))):
-        raise InvalidField(f"{LORA_HASHES} must be names with hashes, {_MOST_LORAS} at most.", field=LORA_HASHES)
+    if not isinstance(data, Mapping) or len(data) > _MOST_HASHES or not all(map(_is_short, (*data, *data.values()))):
+        raise InvalidField(f"{field} must be names with hashes, {_MOST_HASHES} at most.", field=field)
     return FrozenMap(data)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from webui.core.prompt.adapters import asked_of
 from webui.core.request import GenerationRequest
@@ -11,6 +12,7 @@ from webui.engine.adapters.catalogue import AdapterCatalogue
 from webui.engine.adapters.merging import Merging
 from webui.engine.adapters.prepare import Adapters, Ready
 from webui.engine.adapters.weights import AdapterStore
+from webui.engine.embeddings.spoken import Spoken
 from webui.engine.families.base import LoadedModel, Purpose
 from webui.engine.generate import Run, missing_batches
 from webui.engine.lanes import Guide
@@ -37,14 +39,14 @@ class Adapted:
         model: LoadedModel,
         purpose: Purpose,
         own: Mapping[int, Pair],
-        tell: Callable[[str], None],
+        spoken: Spoken,
         *,
         lenient: bool,
     ) -> Guide:
         """The model with the texts of all pictures, and the adapters that the first picture's prompt of each batch
-        names. See `Texts.guide` for `own`, and `Adapters.ready` for the rest. Raises ModelProblem.
+        names. See `Texts.guide` for `own`, and `Adapters.ready` for `lenient`. Raises ModelProblem.
         """
-        request, size = run.request, run.request.batch_size
+        request, size, tell = run.request, run.request.batch_size, spoken.tell
         numbers = [batch * size for batch in missing_batches(request, run.done)]
         firsts = {number: own.get(number, request.templates)[0] for number in numbers}
         by_prompt = {
@@ -57,18 +59,19 @@ class Adapted:
         common = next(iter(ready.values()), Ready())
         alike = all(_key(one) == _key(common) for one in ready.values())
         if alike:
-            return self._encoded(texts, model, purpose, own, common)
+            return self._encoded(texts, model, purpose, own, common, spoken)
         made: dict[int, Guide] = {}
         for first, one in ready.items():
             pictures = {number: pair for number, pair in own.items() if first <= number < first + size}
-            made[first] = self._encoded(texts, model, purpose, pictures, one)
+            made[first] = self._encoded(texts, model, purpose, pictures, one, spoken)
         return replace(made[next(iter(ready))], batches=made)
 
     def _encoded(
-        self, texts: Texts, model: LoadedModel, purpose: Purpose, own: Mapping[int, Pair], ready: Ready
+        self, texts: Texts, model: LoadedModel, purpose: Purpose, own: Mapping[int, Pair], ready: Ready, spoken: Spoken
     ) -> Guide:
+        words = partial(spoken.reading, loras=ready.bundles)
         with self.merging.texts(model.networks, ready.texts) as before:
-            guide = texts.guide(model, replace(purpose, adapters=ready.texts.text_key), own, before)
+            guide = texts.guide(model, replace(purpose, adapters=ready.texts.text_key), own, before, words)
         return replace(guide, adapters=ready.denoiser)
 
 
@@ -79,4 +82,4 @@ def _differing(request: GenerationRequest, own: Mapping[int, Pair], pictures: It
 
 
 def _key(ready: Ready) -> Hashable:
-    return tuple((until, one.key) for until, one in ready.denoiser.entries), ready.texts.text_key
+    return tuple((until, one.key) for until, one in ready.denoiser.entries), ready.texts.text_key, ready.bundles

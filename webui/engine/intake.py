@@ -25,6 +25,7 @@ from webui.engine.checkpoints.chosen import kept_in
 from webui.engine.checkpoints.refining import find_refiner
 from webui.engine.checkpoints.tokens import Reading
 from webui.engine.conditioning import Abandoned, Conditioner
+from webui.engine.embeddings.spoken import Spoken
 from webui.engine.families.base import LoadedModel, Purpose
 from webui.engine.generate import Run, missing_batches
 from webui.engine.hooks import of_the_loop
@@ -204,10 +205,11 @@ class Intake:
         wordings = Wordings(run.request, calls, emphasis=family.emphasis)
         texts = Texts(self._conditioner, plugins, run.request, wordings, lambda: run.cancelled or run.ended)
         told = partial(self._told.note, run)
+        spoken = Spoken(self._means.catalogue.embeddings, run.request, checkpoint, family, told)
         guide = self._means.ladder.run(
             Shape("encode", kind_of(model.denoiser)),
             (freeing(model.device), evicting(pipelines.make_room)),
-            lambda: self._adapted.guide(texts, run, model, purpose, own, told, lenient=model is not run.models[0]),
+            lambda: self._adapted.guide(texts, run, model, purpose, own, spoken, lenient=model is not run.models[0]),
             told,
             lambda: OutOfMemory(
                 "There is not enough memory to read the prompt beside the model.",

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from webui.core.fields import FIELDS
 from webui.core.prompt.wording import Wording
 from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.tokens import Reading
 from webui.engine.conditioning import Composition, Conditioner, Timeline
 from webui.engine.families.base import Conditioning, LoadedModel, Purpose
 from webui.engine.lanes import Guide
 from webui.engine.wordings import Wordings
 from webui.plugins.calls import Bound
 from webui.plugins.manager import Plugins
+
+Words = Callable[[Reading, Sequence[str]], Reading]
+"""How texts are read with the embeddings that they name."""
 
 Pair = tuple[str, str]
 """A prompt and a negative prompt."""
@@ -69,11 +74,17 @@ class Texts:
         """By the plain one's identity, each with the plain one, so that it stays."""
 
     def guide(
-        self, model: LoadedModel, purpose: Purpose, own: Mapping[int, Pair], before: Callable[[], None] = lambda: None
+        self,
+        model: LoadedModel,
+        purpose: Purpose,
+        own: Mapping[int, Pair],
+        before: Callable[[], None] = lambda: None,
+        words: Words = lambda reading, _: reading,
     ) -> Guide:
         """The model with the texts of all pictures. own: theirs, by number; none where each is the request's templates.
 
-        before: called before a text is encoded, perhaps several times. Raises InvalidField, Abandoned.
+        before: called before a text is encoded, perhaps several times. Raises InvalidField, Abandoned, and what `words`
+        does.
         """
         request = self._request
         # A template that no picture shows is not read: it may ask for guidance, and for notes, that nobody needs.
@@ -82,6 +93,8 @@ class Texts:
         # At a scale of 1 one text says all, but several lead away from the negative prompt.
         composed = any(len(prompt.parts) > 1 for prompt, _ in read)
         guided = request.cfg_scale != 1 or (composed and request.knows("negative_prompt"))
+        texts = list(dict.fromkeys(text for pair in read for wording in pair for text in wording.texts))
+        purpose = replace(purpose, reading=words(purpose.reading, texts))
         made = [self._pair(model, pair, guided, purpose, before) for pair in read]
         by_pair = dict(zip(pairs, made, strict=True))
         return Guide(model, *made[0], {number: by_pair[pair] for number, pair in own.items()})

@@ -12,7 +12,7 @@ from webui.core.drawn import DRAWN
 from webui.core.field import MAX_NAMES
 from webui.core.fields import Field
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panel, Panels
-from webui.core.request import LORA_HASHES
+from webui.core.request import EMBEDDING_HASHES, LORA_HASHES
 
 _TYPES: dict[str, Any] = {
     "text": str,
@@ -34,7 +34,10 @@ _RESOLVED = {
 }
 """What a stored request says besides its fields (core/request.py)."""
 _DRAWN = "The texts of a stored request's pictures: they count as long as what they were made from is the same."
-_LORA_HASHES = "SHA-256 of the tensors of each LoRA that the prompts name, by that name; other files are refused."
+_HASHES = {
+    LORA_HASHES: "SHA-256 of the tensors of each LoRA that the prompts name, by that name; other files are refused.",
+    EMBEDDING_HASHES: "SHA-256 of the file of each embedding in the prompts, by its name; other files are refused.",
+}
 
 
 def request_model(rows: Iterable[Field]) -> type[BaseModel]:
@@ -58,7 +61,8 @@ def request_model(rows: Iterable[Field]) -> type[BaseModel]:
         None,
     )
     fields[DRAWN] = (Annotated[dict[str, Any] | None, Describe(description=_DRAWN)], None)
-    fields[LORA_HASHES] = (Annotated[dict[str, str] | None, Describe(description=_LORA_HASHES)], None)
+    for name, said in _HASHES.items():
+        fields[name] = (Annotated[dict[str, str] | None, Describe(description=said)], None)
     for name, said in _RESOLVED.items():
         fields[name] = (Annotated[str | None, Describe(max_length=100, description=said)], None)
     model: type[BaseModel] = create_model("JobRequest", __config__=ConfigDict(extra="forbid"), **fields)

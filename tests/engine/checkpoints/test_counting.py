@@ -8,6 +8,7 @@ from webui.engine.checkpoints.counting import Counted, count_prompt
 @dataclass
 class Family:
     emphasis: bool = True
+    embeddings: tuple[tuple[str, str], ...] = ()
 
 
 def counted(text):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,10 @@ from webui.engine.adapters.facts import Facts, facts_of, from_json, tensor_hash,
 from webui.engine.checkpoints.headers.read import SUFFIXES
 from webui.engine.checkpoints.scan import Scanner, Seen
 from webui.engine.checkpoints.table import ModelTable
+from webui.engine.checkpoints.watch import Watch
 
 log = logging.getLogger(__name__)
 
-# As in the catalogue of checkpoints.
-_LOOK_SECONDS, _LOOK_SHARE = 2.0, 20.0
 # Another one when facts are told otherwise, or hashes computed otherwise.
 _VERSION = "adapters-1"
 # Behind a path in the table, where checkpoints have rows of their own for the same files.
@@ -49,11 +47,9 @@ class AdapterCatalogue:
 
     def __init__(self, folders: Sequence[Path], cache_dir: Path | None = None) -> None:
         """cache_dir: where it is remembered what files say and what their hashes are."""
-        self._folders = tuple(folders)
         self._table = ModelTable(cache_dir)
-        self._scanner = Scanner()
+        self._watch = Watch(Scanner(), folders)
         self._lock = threading.Lock()
-        self._next_look = 0.0
         self._files: tuple[AdapterFile, ...] = ()
         self._facts: dict[Path, tuple[str, Facts | DarkroomError]] = {}
         self._hashes: dict[tuple[str, int, int], str] | None = None
@@ -62,17 +58,16 @@ class AdapterCatalogue:
     def all(self) -> tuple[AdapterFile, ...]:
         """Every file by name."""
         with self._lock:
-            now = time.monotonic()
-            if now >= self._next_look:
-                seen = self._scanner.scan(self._folders)
+            seen = self._watch.changed()
+            if seen is not None:
                 self._files = tuple(sorted(map(_file, filter(_is_adapter, seen)), key=lambda one: one.name.casefold()))
-                self._next_look = time.monotonic() + max(_LOOK_SECONDS, _LOOK_SHARE * (time.monotonic() - now))
             return self._files
 
     def refresh(self) -> None:
         """Look into the folders again at the next question."""
         with self._lock:
-            self._next_look, self._hashes, self._looks = 0.0, None, None
+            self._watch.look_again()
+            self._hashes = self._looks = None
 
     def find(self, name: str) -> AdapterFile | None:
         """The file with this name, with or without folder and ending; else the one that its training called so, or

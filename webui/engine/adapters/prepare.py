@@ -19,10 +19,12 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The adapters of some pictures over one model. texts: what its texts are encoded with, whatever the step."""
+    """The adapters of some pictures over one model. texts: what its texts are encoded with, whatever the step. bundles:
+    the files of those in which embeddings lie."""
 
     denoiser: AdapterTimeline = WITHOUT
     texts: AdapterSet = PLAIN
+    bundles: tuple[AdapterFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Adapters:
             tell(note)
         found = [(one, file) for one in asked if (file := self._file(one.name, hashes.get(one.name, ""), tell))]
         wanted: list[tuple[Asked, Wanted]] = []
+        bundles: list[AdapterFile] = []
         placed: dict[str, Placed] = {}
         for one, file in found:
             adapter = self.store.get(file.path, self.catalogue.hash(file), file.title)
@@ -61,7 +64,9 @@ class Adapters:
             for note in notes_:
                 tell(note)
             wanted.append((one, want))
-        return self._over_time(model, wanted, placed, tell)
+            if self.catalogue.facts(file).bundled:
+                bundles.append(file)
+        return replace(self._over_time(model, wanted, placed, tell), bundles=tuple(dict.fromkeys(bundles)))
 
     def _over_time(
         self, model: Networks, wanted: list[tuple[Asked, Wanted]], placed: dict[str, Placed], tell: Tell

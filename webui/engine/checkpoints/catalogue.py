@@ -22,6 +22,7 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.engine.checkpoints.looks import Looks
 from webui.engine.checkpoints.scan import Scanner, Seen
 from webui.engine.checkpoints.table import ModelTable
+from webui.engine.embeddings.catalogue import EmbeddingCatalogue
 
 __all__ = ["Catalogue", "Checkpoint", "name_of"]
 
@@ -68,6 +69,7 @@ class Catalogue:
         """
         self._folders = folders if isinstance(folders, ModelFolders) else ModelFolders(tuple(folders))
         self.adapters = AdapterCatalogue(self._folders.loras, cache_dir)
+        self.embeddings = EmbeddingCatalogue(self._folders.embeddings, cache_dir)
         self.kinds = kinds or Kinds.built_in()
         self._families = {family.name: family for family in self.kinds.families}
         self._hash_large, self._look_seconds = hash_large and not known_only, look_seconds
@@ -95,6 +97,7 @@ class Catalogue:
     def refresh(self) -> None:
         """Look into the folders again, and into the new files there."""
         self.adapters.refresh()
+        self.embeddings.refresh()
         with self._looking:
             self._hashes.reload()
             self._look(forced=True, thorough=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from webui.core.prompt.emphasis import NONE, ORIGINAL, escaped
 from webui.core.prompt.wording import Rules, read_negative, read_prompt
 from webui.core.registry import Family
-from webui.engine.checkpoints.catalogue import Checkpoint
+from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.words import NO_WORDS, Words
 
 Count = Callable[[Checkpoint, str], tuple[int, int]]
-"""What a family's row names: (tokens in the text, room in the chunks they fill)."""
+"""(tokens in the text, room in the chunks they fill)."""
 
 # Of a prompt that changes: beyond, only its longest texts are counted. A page asks at every pause in typing.
 _MOST_CHARACTERS = 60_000
@@ -33,8 +36,17 @@ class Counted:
         return replace(self, text=self.text[:length])
 
 
-def count_prompt(checkpoint: Checkpoint, family: Family, count: Count, asked: Counted) -> tuple[int, int]:
-    """(tokens, room) of that text, of all that a prompt ever is, that takes most. count: what the row names."""
+def counting(family: Family, count: Callable[..., Any], words: Words) -> Count:
+    """What a family's row names as `count_tokens`, told which words are embeddings where that may matter to it."""
+    return partial(count, words=words) if family.embeddings else count
+
+
+def count_prompt(
+    checkpoint: Checkpoint, family: Family, count: Callable[..., Any], asked: Counted, words: Words = NO_WORDS
+) -> tuple[int, int]:
+    """(tokens, room) of that text, of all that a prompt ever is, that takes most. count: what the row names. words:
+    those that are embeddings."""
+    counted = counting(family, count, words)
     rules = Rules(asked.steps, comments=asked.enable_prompt_comments, old=asked.use_old_scheduling)
     wording = (read_negative if asked.negative else read_prompt)(asked.text, rules)
     if not family.emphasis:
@@ -42,7 +54,7 @@ def count_prompt(checkpoint: Checkpoint, family: Family, count: Count, asked: Co
     literal = family.emphasis and asked.emphasis == NONE
     found, left = [], _MOST_CHARACTERS
     for text in sorted(wording.texts, key=len, reverse=True):
-        found.append(count(checkpoint, escaped(text) if literal else text))
+        found.append(counted(checkpoint, escaped(text) if literal else text))
         left -= len(text)
         if left < 0:
             break

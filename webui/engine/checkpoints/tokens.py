@@ -12,10 +12,13 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from webui.core.errors import ModelProblem
 from webui.core.prompt.emphasis import ORIGINAL, Fragment, fragments
-from webui.engine.checkpoints.catalogue import Checkpoint
+from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.json_files import read_json
+from webui.engine.checkpoints.words import NO_WORDS, Learned, Words
 
 CHUNK = 75
+PLACEHOLDER = 0
+"""The token that stands where an embedding's vectors go, as in A1111."""
 COMMA_REACH = 20
 """A comma at most this many tokens before a full chunk's end ends the chunk, so that phrases stay together (A1111)."""
 
@@ -25,16 +28,19 @@ _START, _END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
-_Token = tuple[int, float] | None
-"""A token's number with its weight; None ends a chunk."""
+_Piece = tuple[int | Learned, float]
+_Token = _Piece | None
+"""A token's number, or an embedding, with its weight; None ends a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a text is read: how weights are used (core/prompt/emphasis.py), and how near a comma ends a full chunk."""
+    """How a text is read: how weights are used (core/prompt/emphasis.py), how near a comma ends a full chunk, and which
+    words are embeddings."""
 
     emphasis: str = ORIGINAL
     comma_padding_backtrack: int = COMMA_REACH
+    words: Words = NO_WORDS
 
 
 READING: Final = Reading()
@@ -42,10 +48,12 @@ READING: Final = Reading()
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens that are encoded together, each with its weight."""
+    """Tokens that are encoded together, each with its weight. learned: the embeddings with the place of their first
+    vector; the tokens there are placeholders."""
 
     tokens: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
+    learned: tuple[tuple[int, Learned], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,60 +73,87 @@ class Chunker:
 
     def chunks(self, text: str, reading: Reading = READING) -> list[Chunk]:
         """The text's tokens in chunks of at most 75, at least one; see `padded` for what the encoder takes."""
-        return split(self._weighted(fragments(text, reading.emphasis)), self.comma, reading.comma_padding_backtrack)
+        pieces = self._weighted(fragments(text, reading.emphasis), reading.words)
+        return split(pieces, self.comma, reading.comma_padding_backtrack)
 
     def cut(self, text: str, reading: Reading = READING) -> Chunk:
-        """The text's first 75 tokens, whatever BREAK says."""
-        tokens = [token for token in self._weighted(fragments(text, reading.emphasis)) if token is not None][:CHUNK]
-        return Chunk(tuple(token for token, _ in tokens), tuple(weight for _, weight in tokens))
+        """The text's first 75 tokens, whatever BREAK says; embeddings are words."""
+        pieces = self._weighted(fragments(text, reading.emphasis), NO_WORDS)
+        return _chunk([piece for piece in pieces if piece is not None][:CHUNK])
 
     def padded(self, chunk: Chunk) -> Chunk:
         """A chunk as the text encoder takes it: start, tokens, end, padding; 77 numbers."""
         rest = CHUNK - len(chunk.tokens)
         return Chunk(
-            (self.start, *chunk.tokens, self.end, *[self.pad] * rest), (1.0, *chunk.weights, 1.0, *[1.0] * rest)
+            (self.start, *chunk.tokens, self.end, *[self.pad] * rest),
+            (1.0, *chunk.weights, 1.0, *[1.0] * rest),
+            tuple((place + 1, one) for place, one in chunk.learned),
         )
 
-    def _weighted(self, parts: Iterable[Fragment]) -> Iterator[_Token]:
+    def _weighted(self, parts: Iterable[Fragment], words: Words) -> Iterator[_Token]:
         for part in parts:
             if part.ends_chunk:
                 yield None
             else:
-                yield from ((token, part.weight) for token in self.tokens(part.text))
+                pieces = words.placed(self.tokens(part.text), self.tokens, self.tokenizer)
+                yield from ((piece, part.weight) for piece in pieces)
 
 
 def split(tokens: Iterable[_Token], comma: int | None, reach: int = COMMA_REACH) -> list[Chunk]:
     """Tokens in chunks of at most 75, at least one; None ends one.
 
-    Where one is full, what follows a comma at most `reach` tokens before its end moves to the next; 0 is never.
+    Where one is full, what follows a comma at most `reach` tokens before its end moves to the next; 0 is never. An
+    embedding that finds too little room begins the next, however near a comma is, as in A1111.
     """
-    chunks: list[list[tuple[int, float]]] = [[]]
-    last = -1
-    """Where the newest chunk's last comma is."""
+    chunks: list[list[_Piece]] = [[]]
+    taken = 0
+    last: tuple[int, int] | None = None
+    """Which piece of the newest chunk is its last comma, and the place that it takes."""
     for token in tokens:
         if token is None:
             chunks.append([])
-            last = -1
+            taken, last = 0, None
             continue
-        full = chunks[-1]
-        moved: list[tuple[int, float]] = []
+        full, size = chunks[-1], _size(token)
+        moved: list[_Piece] = []
         if token[0] == comma:
-            last = len(full)
-        elif len(full) == CHUNK and last >= 0 and CHUNK - last <= reach:
-            moved = full[last + 1 :]
-            del full[last + 1 :]
-        if moved or len(full) == CHUNK:
+            last = len(full), taken
+        elif taken == CHUNK and last is not None and CHUNK - last[1] <= reach:
+            moved = full[last[0] + 1 :]
+            del full[last[0] + 1 :]
+        if moved or taken + size > CHUNK:
             chunks.append(moved)
-            last = -1
+            taken, last = sum(map(_size, moved)), None
+        if taken + size > CHUNK:
+            chunks.append([])
+            taken = 0
         chunks[-1].append(token)
+        taken += size
     if not chunks[-1] and len(chunks) > 1:
         chunks.pop()
-    return [Chunk(tuple(token for token, _ in one), tuple(weight for _, weight in one)) for one in chunks]
+    return [_chunk(one) for one in chunks]
 
 
-def count_tokens(checkpoint: Checkpoint, text: str) -> tuple[int, int]:
+def _size(piece: _Piece) -> int:
+    return piece[0].size if isinstance(piece[0], Learned) else 1
+
+
+def _chunk(pieces: Iterable[_Piece]) -> Chunk:
+    numbers: list[int] = []
+    weights: list[float] = []
+    learned: list[tuple[int, Learned]] = []
+    for piece in pieces:
+        token, size = piece[0], _size(piece)
+        if isinstance(token, Learned):
+            learned.append((len(numbers), token))
+        numbers += [PLACEHOLDER if isinstance(token, Learned) else token] * size
+        weights += [piece[1]] * size
+    return Chunk(tuple(numbers), tuple(weights), tuple(learned))
+
+
+def count_tokens(checkpoint: Checkpoint, text: str, words: Words = NO_WORDS) -> tuple[int, int]:
     """(tokens, room): how many of the places in the prompt's chunks are taken, and how many there are."""
-    chunks = chunker_of(checkpoint).chunks(text)
+    chunks = chunker_of(checkpoint).chunks(text, Reading(words=words))
     return CHUNK * (len(chunks) - 1) + len(chunks[-1].tokens), CHUNK * len(chunks)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -26,10 +28,11 @@ class ClipText:
     layer: whose states are the answer, the last one's after the final norm, or those of the one before it without.
     """
 
-    def __init__(self, network: nn.Module, chunker: Chunker, layer: Layer = "last") -> None:
+    def __init__(self, network: nn.Module, chunker: Chunker, layer: Layer = "last", place: int = 0) -> None:
+        """place: which of the family's encoders that take embeddings it is (`Family.embeddings`)."""
         self.network: Any = network
         self.chunker = chunker
-        self._layer = layer
+        self._layer, self._place = layer, place
         inner = getattr(network, "text_model", network)
         self._final_norm: Any = inner.final_layer_norm
 
@@ -38,14 +41,14 @@ class ClipText:
 
         skip: A1111's clip skip n takes the n-th last layer's states, after the final norm. Raises ModelProblem.
         """
-        one = (lambda tokens: self._one(tokens)[0]) if skip == 1 else (lambda tokens: self._earlier(tokens, skip))
+        one = (lambda chunk: self._one(chunk)[0]) if skip == 1 else (lambda chunk: self._earlier(chunk, skip))
         padded = self._padded(text, chunks, reading)
-        return torch.cat([weighted(one(chunk.tokens), chunk.weights, reading) for chunk in padded], dim=1)
+        return torch.cat([weighted(one(chunk), chunk.weights, reading) for chunk in padded], dim=1)
 
     def states_and_pooled(self, text: str, chunks: int, reading: Reading = READING) -> tuple[Tensor, Tensor]:
         """The same, and the projected state (1, width) of the first chunk's end, which has no weights."""
         padded = self._padded(text, chunks, reading)
-        answers = [self._one(chunk.tokens) for chunk in padded]
+        answers = [self._one(chunk) for chunk in padded]
         states = [weighted(one, chunk.weights, reading) for (one, _), chunk in zip(answers, padded, strict=True)]
         return torch.cat(states, dim=1), answers[0][1].text_embeds
 
@@ -55,7 +58,7 @@ class ClipText:
         projected: the end's state goes through the encoder's projection; else it is the last layer's as it is.
         """
         chunk = self.chunker.padded(self.chunker.cut(text, reading))
-        states, answer = self._one(chunk.tokens)
+        states, answer = self._one(chunk)
         place = chunk.tokens.index(self.chunker.end)
         end: Tensor = answer.text_embeds if projected else answer.last_hidden_state[:, place]
         return weighted(states, chunk.weights, reading), end
@@ -68,8 +71,8 @@ class ClipText:
         own = self.chunker.chunks(text, reading)
         return [self.chunker.padded(chunk) for chunk in own + [Chunk()] * (chunks - len(own))]
 
-    def _earlier(self, tokens: tuple[int, ...], skip: int) -> Tensor:
-        answer = self.network(torch.tensor([tokens], device=self.network.device), output_hidden_states=True)
+    def _earlier(self, chunk: Chunk, skip: int) -> Tensor:
+        answer = self._answer(chunk, True)
         layers = len(answer.hidden_states) - 1
         if skip > layers:
             raise ModelProblem(
@@ -82,12 +85,41 @@ class ClipText:
         weight, bias = norm.weight.to(states.device), norm.bias.to(states.device)
         return functional.layer_norm(states, norm.normalized_shape, weight, bias, norm.eps)
 
-    def _one(self, tokens: tuple[int, ...]) -> tuple[Tensor, Any]:
+    def _one(self, chunk: Chunk) -> tuple[Tensor, Any]:
         # One forward pass a chunk: a chunk's numbers then never depend, to the last bit, on what is encoded beside it.
-        numbers = torch.tensor([tokens], device=self.network.device)
-        answer = self.network(numbers, output_hidden_states=self._layer == "penultimate")
+        answer = self._answer(chunk, self._layer == "penultimate")
         states: Tensor = answer.last_hidden_state if self._layer == "last" else answer.hidden_states[-2]
         return states, answer
+
+    def _answer(self, chunk: Chunk, hidden: bool) -> Any:
+        numbers = torch.tensor([chunk.tokens], device=self.network.device)
+        vectors = [(first, torch.from_numpy(one.vectors[self._place])) for first, one in chunk.learned]
+        with speaking(self.network, vectors):
+            return self.network(numbers, output_hidden_states=hidden)
+
+
+@contextmanager
+def speaking(network: Any, vectors: Sequence[tuple[int, Tensor]]) -> Iterator[None]:
+    """Have vectors (vectors, width) in place of the tokens from these places on, in what this thread asks a text
+    encoder; other threads are answered as ever."""
+    if not vectors:
+        yield
+        return
+    thread = threading.get_ident()
+
+    def put(_: nn.Module, __: Any, output: Tensor) -> Tensor | None:
+        if threading.get_ident() != thread:
+            return None
+        made = output.clone()
+        for first, own in vectors:
+            made[:, first : first + len(own)] = own.to(made.device, made.dtype)
+        return made
+
+    handle = network.get_input_embeddings().register_forward_hook(put)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def weighted(states: Tensor, weights: Sequence[float], reading: Reading) -> Tensor:

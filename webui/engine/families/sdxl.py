@@ -73,6 +73,6 @@ def _load(checkpoint: Checkpoint, reader: Reader, before: tuple[ClipText, ...]) 
     prediction = prediction_of(checkpoint) or "epsilon"
     schedule = schedule_of(checkpoint, "sdxl")
     network = reader.network(checkpoint.parts["text_encoder_2"])
-    texts = (*before, ClipText(network, chunker_of(checkpoint, "tokenizer_2", pad=0), "penultimate"))
+    texts = (*before, ClipText(network, chunker_of(checkpoint, "tokenizer_2", pad=0), "penultimate", len(before)))
     vae = Autoencoder.read(checkpoint.parts["vae"], reader, *latent_scales.SDXL)
     return StableDiffusionXL(reader.network(checkpoint.parts["unet"]), vae, texts, schedule, prediction)

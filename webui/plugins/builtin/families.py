@@ -7,10 +7,12 @@ from webui.plugins.builtin.families_stock import FLUX_VAE, QWEN3_4B_NAMES, XL_SI
 from webui.plugins.builtin.stock import stock_family
 from webui.plugins.hooks import hookimpl
 
+_ONE_CLIP = (("text_encoder", "clip_l"),)
+_TWO_CLIPS = (*_ONE_CLIP, ("text_encoder_2", "clip_g"))
 _CLIP_TOKENS = "webui.engine.checkpoints.tokens:count_tokens"
+_ENCODERS = "webui.engine.checkpoints.encoders"
 # The autoencoders of SD and of SDXL are alike in form, and only their files' names tell them apart.
 _KL4 = Need("vae", "kl", {"latent_channels": 4}, names=("ft-mse", "ft-ema", "kl-f8", "840000", "560000", "sd1", "sd-1"))
-_ENCODERS = "webui.engine.checkpoints.encoders"
 _KL4_XL = Need("vae", "kl", {"latent_channels": 4}, names=("sdxl", "xl"))
 _CHANNELS = (Variant("inpainting", {"in_channels": 9}), Variant("pix2pix", {"in_channels": 8}))
 _SD_CHANNELS = (4, 8, 9)
@@ -26,13 +28,14 @@ _SD1 = Family(
         Need("text_encoder", "clip", {"open_clip": False}, {"width": "unet.context_width"}),
     ),
     count_tokens=_CLIP_TOKENS,
+    read_tokens=f"{_ENCODERS}:read_sd",
     native_size=512,
     sizes=((512, 512), (512, 768), (768, 512), (640, 512), (512, 640)),
-    read_tokens=f"{_ENCODERS}:read_sd",
     steps=20,
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
     emphasis=True,
+    embeddings=_ONE_CLIP,
     variants=_CHANNELS,
     tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD1",
@@ -48,13 +51,14 @@ _SD2 = Family(
         Need("text_encoder", "clip", {"open_clip": True}, {"width": "unet.context_width"}),
     ),
     count_tokens=_CLIP_TOKENS,
+    read_tokens=f"{_ENCODERS}:read_sd",
     native_size=768,
     sizes=((768, 768), (768, 1024), (1024, 768), (512, 512), (512, 768), (768, 512)),
     steps=20,
-    read_tokens=f"{_ENCODERS}:read_sd",
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
     emphasis=True,
+    embeddings=(("text_encoder", "open_clip"),),
     variants=_CHANNELS,
     tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD2",
@@ -71,13 +75,14 @@ _SDXL = Family(
         Need("text_encoder_2", "clip", {"open_clip": True, "projection": True}),
     ),
     count_tokens=_CLIP_TOKENS,
+    read_tokens=f"{_ENCODERS}:read_sd",
     native_size=1024,
     sizes=XL_SIZES,
     steps=20,
     cfg_scale=7.0,
-    read_tokens=f"{_ENCODERS}:read_sd",
     variants=_CHANNELS,
     emphasis=True,
+    embeddings=_TWO_CLIPS,
     tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL",
 )
@@ -92,12 +97,13 @@ _SDXL_REFINER = Family(
         Need("text_encoder_2", "clip", {"open_clip": True, "projection": True}, {"width": "unet.context_width"}),
     ),
     count_tokens=_CLIP_TOKENS,
+    read_tokens=f"{_ENCODERS}:read_sd",
     native_size=1024,
     sizes=XL_SIZES,
     steps=20,
     cfg_scale=7.0,
     emphasis=True,
-    read_tokens=f"{_ENCODERS}:read_sd",
+    embeddings=_TWO_CLIPS[1:],
     tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL_REFINER",
 )
@@ -142,13 +148,13 @@ _SD3 = Family(
         Need("text_encoder_3", "t5", same={"width": "transformer.context_width"}, optional=True),
     ),
     count_tokens="webui.engine.checkpoints.t5_tokens:count_sd3",
+    read_tokens=f"{_ENCODERS}:read_sd3",
     native_size=1024,
     sizes=XL_SIZES,
     size_multiple=_FLOW_MULTIPLE,
     steps=28,
     cfg_scale=5.0,
     samplers=FLOW_SAMPLERS,
-    read_tokens=f"{_ENCODERS}:read_sd3",
     flow=True,
     variants=(Variant("turbo", {}, {"steps": 4, "cfg_scale": 1.0}, names=("turbo",)),),
     emphasis=True,
@@ -167,13 +173,13 @@ _FLUX = Family(
         Need("text_encoder_2", "t5", same={"width": "transformer.context_width"}),
     ),
     count_tokens="webui.engine.checkpoints.t5_tokens:count_flux",
+    read_tokens=f"{_ENCODERS}:read_flux",
     native_size=1024,
     sizes=XL_SIZES,
     size_multiple=_FLOW_MULTIPLE,
     steps=20,
     cfg_scale=1.0,
     samplers=FLOW_SAMPLERS,
-    read_tokens=f"{_ENCODERS}:read_flux",
     flow=True,
     variants=(
         Variant("dev", {"guidance": True}, {"steps": 20, "cfg_scale": 1.0}, ("cfg", "distilled_cfg")),

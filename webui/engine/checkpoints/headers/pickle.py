@@ -33,7 +33,7 @@ _DTYPES = {"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "uint16": "U16"
 _BYTES = {"U64": 8, "U32": 4, "U16": 2, "F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}
 
 # Where the weights are in what training programs save.
-_WRAPPERS = ("state_dict", "model", "params_ema", "params")
+_WRAPPERS = ("state_dict", "model", "params_ema", "params", "string_to_param")
 
 
 # Tuples, since a pickle may give every other object attributes of its own making.
@@ -67,6 +67,19 @@ class _Ignored:
 
 class _Dict(dict[Any, Any]):
     """Stands for an OrderedDict, which a state dict is; torch gives it attributes, which are ignored."""
+
+
+class _Parameters(_Dict):
+    """Stands for a ParameterDict, as textual inversion saves its vectors; they come among its attributes."""
+
+    def __init__(self, *_: Any) -> None:
+        super().__init__()
+
+    def take(self, attributes: Any) -> None:
+        """Have the parameters among the attributes as items."""
+        given = attributes.get("_parameters") if isinstance(attributes, dict) else None
+        if isinstance(given, dict):
+            self.update(given)
 
 
 class Refused(Exception):
@@ -118,10 +131,13 @@ class _Reader(pickle._Unpickler):
         return _Storage(dtype, str(key))
 
     def _build(self) -> None:
-        """Attributes for the object below: only those of what is ignored anyway may be given, and none is taken."""
-        self.stack.pop()
-        if not isinstance(self.stack[-1], _Dict | _Ignored):
+        """Attributes for the object below: only some may be given any, and none is taken but a ParameterDict's."""
+        attributes = self.stack.pop()
+        target = self.stack[-1]
+        if not isinstance(target, _Dict | _Ignored):
             raise ValueError("attributes from outside")
+        if isinstance(target, _Parameters):
+            target.take(attributes)
 
     def _set_item(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -208,6 +224,7 @@ _KNOWN: Mapping[tuple[str, str], Any] = {
     ("torch.storage", "UntypedStorage"): "U8",
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
+    ("torch.nn.modules.container", "ParameterDict"): _Parameters,
     ("torch", "Size"): _sides,
     ("numpy.core.multiarray", "scalar"): _Ignored,
     ("numpy._core.multiarray", "scalar"): _Ignored,

@@ -1,0 +1,1 @@
+"""Embeddings (textual inversion): words whose vectors lie in files. Torch-free."""
