@@ -108,7 +108,7 @@ def test_each_kind_has_a_type_of_its_own() -> None:
 
 def test_a_problem_comes_back_from_json() -> None:
     problem = InvalidField("No.", field="steps", remedies=("Use 20",)).problem()
-    assert problem == Problem("invalid-field", "A value is out of range", "No.", 422, "steps", ("Use 20",))
+    assert problem == Problem("invalid-field", "A value cannot be taken", "No.", 422, "steps", ("Use 20",))
     assert Problem.from_json(problem.to_json()) == problem
     assert problem.to_json()["remedies"] == ["Use 20"]
 

@@ -89,7 +89,7 @@ class InvalidField(DarkroomError):
     """A value of a request or a setting is outside what its row allows."""
 
     type = "invalid-field"
-    title = "A value is out of range"
+    title = "A value cannot be taken"
     status = 422
     exit_code = 2
 
@@ -203,7 +203,7 @@ class ModelProblem(DarkroomError):
     """A checkpoint is missing, damaged or of a kind that cannot be read."""
 
     type = "model"
-    title = "The checkpoint cannot be used"
+    title = "A model file cannot be used"
     status = 422
 
 
