@@ -197,8 +197,8 @@ class Family:
     """Names what tells of each text encoder what it is told (engine/checkpoints/encoders.py), torch-free; "" leaves it
     at `count_tokens`."""
     embeddings: tuple[tuple[str, str], ...] = ()
-    """Its text encoders that take embeddings, in order: (part, what files with vectors for several encoders call its).
-    `count_tokens` of such a family is told which words are some: (checkpoint, text, words).
+    """Its text encoders that take embeddings, in order: (part, what files with vectors for several encoders call its;
+    "" where it takes those of files for one alone). `count_tokens` of such a family is told which words are some: (checkpoint, text, words).
     """
     tiny_decoder: str = ""
     """The name of the TAESD-like decoder of its latents, as its file is called; "" where there is none."""

@@ -19,7 +19,7 @@ from webui.engine.checkpoints.watch import Watch
 log = logging.getLogger(__name__)
 
 # Another one when facts are told otherwise, or hashes computed otherwise.
-_VERSION = "adapters-1"
+_VERSION = "adapters-2"
 # Behind a path in the table, where checkpoints have rows of their own for the same files.
 _HASHED, _LOOKED = "|tensors", "|adapter"
 

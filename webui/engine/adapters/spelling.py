@@ -23,7 +23,7 @@ _PEFT = re.compile(r"(.+)\.lora_([AB])(?:\.default\w*)?\.weight")
 _PEFT_MAGNITUDE = re.compile(r"(.+)\.lora_magnitude_vector(?:\.default\w*)?(?:\.weight)?")
 _PLAIN = re.compile(r"(.+)\.(?:lora_|lora\.|lora_linear_layer\.)(down|up|mid)\.weight")
 _NAMED = re.compile(rf"(.+)\.({'|'.join(sorted(_BY_NAME, key=len, reverse=True))})")
-_BUNDLED = re.compile(r"bundle_emb\.(.+)\.([^.]+)")
+_BUNDLED = re.compile(r"bundle_emb\.([^.]+)\.(.+)")
 
 _RARE: Mapping[str, re.Pattern[str]] = {
     "OFT or BOFT": re.compile(r"\.oft_(blocks|diag|R)\b|\.boft_"),

@@ -44,7 +44,7 @@ def embedding_in(path: Path) -> tuple[str, Vectors] | None:
         raise ModelProblem(error.detail, field="prompt") from error
     except DarkroomError:
         raise
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, zlib.error) as error:
         raise ModelProblem(f"The embedding in {path.name} is damaged.", field="prompt", remedies=AGAIN) from error
 
 

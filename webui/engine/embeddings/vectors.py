@@ -22,7 +22,7 @@ Array = NDArray[np.float32]
 
 CLIP_L, CLIP_G = "clip_l", "clip_g"
 ONE = ""
-"""The name of the vectors where a file has no names of encoders."""
+"""The name of the vectors of a file for one encoder, which says no name."""
 
 MOST_VECTORS = CHUNK
 """An embedding is never split over chunks, so it has no more than a chunk has places."""
@@ -64,7 +64,7 @@ def title_of(widths: Mapping[str, int]) -> str:
 def chosen(widths: Mapping[str, int], encoders: Sequence[tuple[str, int]]) -> tuple[str, ...] | None:
     """Which of an embedding's vectors a model's text encoders take, in order; None where it is for another model.
 
-    encoders: what files of several encoders call the vectors of each, and how wide its own are.
+    encoders: what files for several call the vectors of each, `ONE` for one alone, and how wide its own are.
     """
     if not encoders:
         return None

@@ -7,8 +7,8 @@ from webui.plugins.builtin.families_stock import FLUX_VAE, QWEN3_4B_NAMES, XL_SI
 from webui.plugins.builtin.stock import stock_family
 from webui.plugins.hooks import hookimpl
 
-_ONE_CLIP = (("text_encoder", "clip_l"),)
-_TWO_CLIPS = (*_ONE_CLIP, ("text_encoder_2", "clip_g"))
+_ONE_CLIP = (("text_encoder", ""),)
+_TWO_CLIPS = (("text_encoder", "clip_l"), ("text_encoder_2", "clip_g"))
 _CLIP_TOKENS = "webui.engine.checkpoints.tokens:count_tokens"
 _ENCODERS = "webui.engine.checkpoints.encoders"
 # The autoencoders of SD and of SDXL are alike in form, and only their files' names tell them apart.
@@ -58,7 +58,7 @@ _SD2 = Family(
     cfg_scale=7.0,
     abilities=("cfg", "clip_skip"),
     emphasis=True,
-    embeddings=(("text_encoder", "open_clip"),),
+    embeddings=_ONE_CLIP,
     variants=_CHANNELS,
     tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD2",
