@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tests.engine.adapters.made import as_kohya, lora, write
 from tests.test_loras import TO_K, made
@@ -109,3 +111,19 @@ def test_a_very_long_prompt_is_read(house: House) -> None:
 )
 def test_what_differs_is_what_stands_between_the_common_words(texts: list[str], own: list[str]) -> None:
     assert differing(texts) == own
+
+
+def test_embeddings_are_found_and_take_their_places(house: House) -> None:
+    folder = house.paths.model_folders.embeddings[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    (part,) = (p for p in house.service._catalogue.default().parts.values() if p.role == "text_encoder")
+    width = int(part.form.facts["width"])
+    save_file({"emb_params": np.zeros((3, width), np.float32)}, folder / "b.safetensors")
+    save_file({"emb_params": np.zeros((1, width + 8), np.float32)}, folder / "c.safetensors")
+    # To the sham all letters but one are the same.
+    told = seen(house, "a b a")
+    assert told.prompt.tokens == 5
+    assert told.prompt.encoders[0].chunks[0].text == "a b a"
+    found, other = told.networks
+    assert found == NetworkSeen("b", "embedding", "b", "b")
+    assert (other.name, "read as words" in other.problem) == ("c", True)

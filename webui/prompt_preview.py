@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from webui import accept
 from webui.core.errors import DarkroomError
-from webui.core.prompt.adapters import TYPES
+from webui.core.prompt.adapters import TYPES, names_in
 from webui.core.prompt.comments import without_comments
 from webui.core.prompt.emphasis import NONE, ORIGINAL, escaped
 from webui.core.prompt.networks import Network, take_networks
@@ -20,8 +20,11 @@ from webui.core.settings import SettingsStore
 from webui.engine.adapters.facts import misfit
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.counting import counting
 from webui.engine.checkpoints.encoders import ChunkRead, EncoderRead
 from webui.engine.checkpoints.tokens import Reading
+from webui.engine.embeddings.lexicon import Lexicon, adapters_with_some, bundled_in, lexicon
+from webui.engine.embeddings.spoken import unusable
 from webui.engine.wordings import Wordings, calls_of
 from webui.plugins.resolve import resolve
 from webui.prompts import Prompts
@@ -30,6 +33,9 @@ from webui.prompts import Prompts
 # so many are told.
 _MOST_CHARACTERS, _MOST_CHANGES, _MOST_NETWORKS = 60_000, 60, 100
 _SHOWN = 400
+
+EMBEDDING = "embedding"
+"""The type of a network that is a word of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +60,10 @@ class SubPromptSeen:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSeen:
-    """`<type:name:…>` in a prompt. written: as it stands there. file: what it names, "" where nothing does.
+    """`<type:name:…>` in a prompt, or an embedding. written: as it stands there.
 
-    problem: why it cannot be used, a sentence, "" where it can. like: the name that is most like one not found.
+    file: what it names, "" where nothing does. problem: why it cannot be used, a sentence, "" where it can. like: the
+    name that is most like one not found.
     """
 
     written: str
@@ -122,10 +129,34 @@ class Previews:
         calls = calls_of(request.steps, self._order(request.sampler_name))
         wordings = Wordings(request, calls, emphasis=family is None or family.emphasis)
         text, negative = request.texts_of(0)
-        read = _Reader(request, checkpoint, family, calls)
-        prompt, networks = read.text(text, wordings.prompt(text)), self._networks(text, request, checkpoint)
-        negative_prompt = read.text(negative, wordings.negative(negative))
-        return Preview(prompt, negative_prompt, networks, request.pictures, (*request.notes, *wordings.notes))
+        known = self._lexicon(text, request, checkpoint, family)
+        read = _Reader(request, checkpoint, family, calls, known)
+        told = wordings.prompt(text), wordings.negative(negative)
+        networks = self._networks(text, request, checkpoint)
+        if known is not None:
+            networks += self._embeddings(known, [one for wording in told for one in wording.texts], read.reading)
+        notes = (*request.notes, *wordings.notes)
+        return Preview(read.text(text, told[0]), read.text(negative, told[1]), networks, request.pictures, notes)
+
+    def _lexicon(
+        self, text: str, request: GenerationRequest, checkpoint: Checkpoint | None, family: Family | None
+    ) -> Lexicon | None:
+        """The embeddings that mean something to the checkpoint, those in the prompt's LoRAs among them."""
+        if checkpoint is None or family is None or not family.embeddings:
+            return None
+        names = names_in((text,), comments=request.has_comments)
+        embeddings = self._catalogue.embeddings
+        loras = adapters_with_some(names, self._catalogue.adapters)
+        return lexicon(checkpoint, family, embeddings, bundled_in(loras, embeddings))
+
+    def _embeddings(self, known: Lexicon, texts: Sequence[str], reading: Reading) -> tuple[NetworkSeen, ...]:
+        used = known.used(texts, reading)
+        found = [NetworkSeen(one.name, EMBEDDING, one.name, one.name) for one in used]
+        for one in known.unusable(texts, reading):
+            file = self._catalogue.embeddings.find(one.name)
+            if file is not None:
+                found.append(NetworkSeen(one.name, EMBEDDING, one.name, one.name, unusable(file)))
+        return tuple(found[:_MOST_NETWORKS])
 
     def _checkpoint(self, title: str) -> Checkpoint | None:
         try:
@@ -167,6 +198,12 @@ class _Reader:
     checkpoint: Checkpoint | None
     family: Family | None
     calls: int
+    known: Lexicon | None
+
+    @property
+    def reading(self) -> Reading:
+        plain = Reading(self.request.emphasis or ORIGINAL, self.request.comma_padding_backtrack)
+        return plain if self.known is None else replace(plain, words=self.known.words)
 
     def text(self, text: str, wording: Wording) -> TextSeen:
         parts = tuple(SubPromptSeen(part.weight, self._stretches(part.entries)) for part in wording.parts)
@@ -189,11 +226,12 @@ class _Reader:
     def _counted(self, text: str) -> tuple[tuple[int, int], tuple[EncoderRead, ...]]:
         assert self.checkpoint is not None and self.family is not None
         literal = self.family.emphasis and self.request.emphasis == NONE
-        tokens: tuple[int, int] = resolve(self.family.count_tokens)(self.checkpoint, escaped(text) if literal else text)
+        tokens: tuple[int, int] = counting(self.family, resolve(self.family.count_tokens), self.reading.words)(
+            self.checkpoint, escaped(text) if literal else text
+        )
         if not self.family.read_tokens:
             return tokens, (
                 EncoderRead(self.family.title, (ChunkRead(min(tokens), tokens[1]),), max(0, tokens[0] - tokens[1])),
             )
-        reading = Reading(self.request.emphasis or ORIGINAL, self.request.comma_padding_backtrack)
-        encoders: tuple[EncoderRead, ...] = resolve(self.family.read_tokens)(self.checkpoint, text, reading)
+        encoders: tuple[EncoderRead, ...] = resolve(self.family.read_tokens)(self.checkpoint, text, self.reading)
         return tokens, encoders

@@ -71,13 +71,14 @@ def test_extra_networks_are_found_or_missing(tmp_path: Path, serve: Serve, open_
     folder.mkdir(parents=True)
     write(folder / "ink.safetensors", lora({TO_K: (96, 2048)}, as_kohya("lora_unet"))[0])
     page = open_page(serve())
-    type_(page, "cat <lora:starter-lime:0.5> <lora:starter-lim:1> <lora:ink:1>")
+    type_(page, "cat <lora:starter-lime:0.5> <lora:starter-lim:1> <lora:ink:1> starter-plum")
     found = page.locator(".dk-networks li")
-    expect(found).to_have_count(3)
-    assert found.evaluate_all("list => list.map((one) => one.hasAttribute('data-problem'))") == [False, True, True]
+    expect(found).to_have_count(4)
+    expect(found.last).to_contain_text("Found:starter-plum")
+    assert found.evaluate_all("list => list.map((one) => one.hasAttribute('data-problem'))") == [False, True, True, False]
     expect(found.nth(2)).to_contain_text("it is for Stable Diffusion XL")
     page.click(".dk-networks button:has-text('Use starter-lime')")
-    expect(page.locator(PROMPT)).to_have_value("cat <lora:starter-lime:0.5> <lora:starter-lime:1> <lora:ink:1>")
+    expect(page.locator(PROMPT)).to_have_value("cat <lora:starter-lime:0.5> <lora:starter-lime:1> <lora:ink:1> starter-plum")
     expect(page.locator(PROMPT)).to_be_focused()
     expect(page.locator(".dk-networks li[data-problem]")).to_have_count(1)
 

@@ -92,7 +92,19 @@ def _words(text: str, reading: Reading) -> list[str]:
 
 def _chunk(chunker: Chunker, chunk: Chunk) -> ChunkRead:
     """The chunk's words as the vocabulary spells them: in small letters, marks apart from words."""
-    spelled = "".join(chunker.tokenizer.id_to_token(number) or "" for number in chunk.tokens)
+    embeddings = dict(chunk.learned)
+    text, run, place = "", "", 0
+    while place < len(chunk.tokens):
+        embedding = embeddings.get(place)
+        if embedding:
+            text, run = f"{text}{_spoken(run)} {embedding.name} ", ""
+        else:
+            run += chunker.tokenizer.id_to_token(chunk.tokens[place]) or ""
+        place += embedding.size if embedding else 1
+    return ChunkRead(len(chunk.tokens), CHUNK, " ".join((text + _spoken(run)).split()))
+
+
+def _spoken(spelled: str) -> str:
     # ByteLevel writes a blank as this letter.
-    text = decoders.ByteLevel().decode([spelled.replace(_WORD_END, "\u0120")])
-    return ChunkRead(len(chunk.tokens), CHUNK, text.strip())
+    found: str = decoders.ByteLevel().decode([spelled.replace(_WORD_END, "\u0120")])
+    return found

@@ -82,7 +82,7 @@
       return el("li", { "data-problem": Boolean(one.problem), title: one.file || one.written },
         el("span", { "aria-hidden": "true" }, one.problem ? "✗ " : "✓ "),
         el("span", { class: "dk-sr" }, one.problem ? "" : t("seen_found")),
-        el("span", {}, one.problem ? `${one.type}:${one.name}: ${one.problem}` : one.written.slice(1, -1)),
+        el("span", {}, one.type === "embedding" ? one.problem || one.name : one.problem ? `${one.type}:${one.name}: ${one.problem}` : one.written.slice(1, -1)),
         nearest ? el("button", { type: "button", class: "dk-link", onclick: () => use(one) }, t("seen_like", { name: one.like })) : null);
     });
   }
