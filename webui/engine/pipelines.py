@@ -220,7 +220,7 @@ class Pipelines:
         with self._lock:
             found = [self._resident[key] for key in keys if key in self._resident]
             # Whoever waits for memory would wait for ever if the models in its way were lent again and again.
-            if self._waiting or len(found) < len(keys) or any(resident.away for resident in found):
+            if self._waiting or len(found) < len(keys) or any(one.away or self._outlived(one) for one in found):
                 return []
             for resident in found:
                 resident.users += 1
@@ -271,6 +271,11 @@ class Pipelines:
             resident = self._resident.get(key)
             if resident is None:
                 return None
+            if self._outlived(resident):
+                del self._resident[key], resident
+                # What it was in RAM refers to itself in circles.
+                gc.collect()
+                return None
             # Nobody else may drop it now.
             resident.users += 1
         try:
@@ -290,10 +295,14 @@ class Pipelines:
     def _take(self, key: Key) -> Resident | None:
         with self._lock:
             known = self._resident.get(key)
-            if known is None or known.away:
+            if known is None or known.away or self._outlived(known):
                 return None
             known.users += 1
             return known
+
+    def _outlived(self, resident: Resident) -> bool:
+        """Whether an idle model waits in RAM for want of memory that there is again."""
+        return not resident.users and resident.placing.moved and not self._ladder.known(_shape(resident.name))
 
     def _make_way(self, checkpoint: Checkpoint, patience: _Patience, placing: Placing) -> list[nn.Module]:
         """Drop what has to go for a model where it is loaded to; what it shares with those, not to be read again."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from webui.engine.config import EngineConfig
+from webui.engine.device import left_by_others, memory
 from webui.engine.learnt import Learnt
 from webui.engine.memory.ladder import Ladder, Shape
 from webui.engine.overflows import Overflows
@@ -17,6 +18,6 @@ def remembering(
 ) -> tuple[Ladder, Overflows]:
     """What ran out of memory, and what overflowed in these dtypes. on_try: see `Ladder`."""
     learnt = Learnt(config.cache_dir, device)
-    return Ladder(on_try, learnt), Overflows(
+    return Ladder(on_try, learnt, lambda: left_by_others(device), memory(device)[1]), Overflows(
         learnt, {"denoiser": str(dtype), "vae": f"{dtype}, {config.vae_precision}"}
     )

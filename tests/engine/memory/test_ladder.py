@@ -107,6 +107,29 @@ def test_forgetting_begins_at_the_bottom():
     assert ladder.known(SHAPE) == {}
 
 
+def test_what_was_learnt_with_less_memory_is_forgotten_with_much_more(tmp_path):
+    left, other = [1000], Shape("load", "b", 0)
+
+    def started():
+        return Ladder(Shortage("decode", 0), Learnt(tmp_path, CPU), lambda: left[0], 8000)
+
+    first = started()
+    first.learn(SHAPE, "halve", 2)
+    left[0] = 1900
+    first.learn(other, "offload", 1)
+    # What it was learnt with is the least that was left.
+    first.learn(SHAPE, "tiles", 64)
+    for ladder in (first, started()):
+        left[0] = 2000
+        assert ladder.known(SHAPE) == {"halve": 2, "tiles": 64} and ladder.known(other) == {"offload": 1}
+    left[0] = 2001
+    beside = started()
+    assert first.known(SHAPE) == beside.known(SHAPE) == {} and first.known(other) == {"offload": 1}
+    left[0] = 0
+    assert first.known(SHAPE) == started().known(SHAPE) == {}, "less memory does not bring it back"
+    assert started().known(other) == {"offload": 1}
+
+
 def test_freeing_helps_once_and_only_where_memory_is_kept_in_reserve():
     assert [freeing(torch.device("cpu")).take() for _ in range(2)] == [0, 0]
     rung = freeing(torch.device("cuda:0"))

@@ -93,6 +93,34 @@ def test_a_step_without_memory_takes_fewer_pictures_at_once_then_cheaper_attenti
         assert bench.gate.passes[-1].rows == 4 and not notes(bench, "d")
 
 
+def test_a_shortage_is_forgotten_once_other_programs_leave_much_more(folder, registry, plugins, ask, tmp_path, others):
+    request, shortage = ask(batch_size=2), Shortage("denoise", 0)
+
+    def rows(bench, job):
+        before = len(bench.gate.passes)
+        made(bench, job, request)
+        return max(one.rows for one in bench.gate.passes[before:]), notes(bench, job)
+
+    with running(folder, registry, plugins, on_try=shortage, cache_dir=tmp_path) as bench:
+        shortage.left = 1
+        assert rows(bench, "short") == (2, [HALVED])
+        # A little more, as memory comes and goes, is no reason to fail again.
+        others.left = 3000
+        assert rows(bench, "little more") == (2, [HALVED])
+    # Nor is another start.
+    with running(folder, registry, plugins, on_try=shortage, cache_dir=tmp_path) as bench:
+        assert rows(bench, "next start") == (2, [HALVED])
+        others.left = 3001
+        assert rows(bench, "much more") == (4, [])
+        # What it is short of itself is found out again, and stays known while no more is left.
+        shortage.left = 1
+        assert rows(bench, "short again") == (2, [HALVED])
+        assert rows(bench, "as much") == (2, [HALVED])
+    others.left = 6000
+    with running(folder, registry, plugins, on_try=shortage, cache_dir=tmp_path) as bench:
+        assert rows(bench, "a start with more") == (4, [])
+
+
 def test_a_picture_that_does_not_decode_at_once_is_decoded_by_tiles(folder, registry, plugins, ask, plenty):
     request = ask(width=320, steps=2)
     [right] = made(plenty, "tiles", request)

@@ -123,6 +123,24 @@ def test_a_load_that_finds_no_room_puts_the_model_into_ram_and_remembers(catalog
         waiting.unload()
 
 
+def test_a_model_that_waits_for_want_of_room_comes_back_to_the_device_when_there_is_much_more(catalogue, registry):
+    left, moves, shortage = [1000], Moves(), Shortage("load", 1, MemoryError())
+    ladder = Ladder(shortage, left=lambda: left[0], total=8000)
+    waiting, notes, tiny = shelf(registry, "automatic", moves, ladder), [], catalogue.get("tiny")
+    with waiting.lend(tiny, note=notes.append) as short:
+        assert notes == [OFFLOADED] and short.denoiser.__dict__.get("forward")
+    for left[0] in (1000, 2000):
+        [loan] = waiting.lend_resident([tiny])
+        with loan as known:
+            assert known is short
+    # Beside a card its weights in RAM are no use to the one that is loaded there; here both places are one.
+    del short, known, loan, shortage.error
+    left[0] = 2001
+    with waiting.lend(tiny, note=notes.append) as again, waiting.lend(tiny) as same:
+        assert again is same and "forward" not in again.denoiser.__dict__ and len(notes) == 1
+    assert waiting.names() == ["tiny"] and waiting.lend_resident([tiny])
+
+
 def watched(model):
     """(hook, shares): what of the denoiser's weights is on the device in the midst of its first block, each time."""
     home = {name: tensor.data_ptr() for name, tensor in model.denoiser.state_dict().items()}

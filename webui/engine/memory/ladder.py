@@ -20,6 +20,12 @@ log = logging.getLogger(__name__)
 
 _Made = TypeVar("_Made")
 
+_MUCH = 1 / 8
+"""Of a device's memory; when other programs leave as much more than they did, what was learnt then is forgotten."""
+
+_LEFT = "left bytes"
+"""By this name a shape's amounts are kept with what other programs left of the device."""
+
 Stage = Literal["load", "encode", "denoise", "decode", "draw"]
 """draw: the whole of it, where a pipeline of diffusers computes."""
 
@@ -95,14 +101,27 @@ class Climb:
 class Ladder:
     """What is remembered of all shapes of a device; safe to use from several threads."""
 
-    def __init__(self, on_try: Callable[[Shape], None] = lambda shape: None, learnt: Learnt | None = None) -> None:
+    def __init__(
+        self,
+        on_try: Callable[[Shape], None] = lambda shape: None,
+        learnt: Learnt | None = None,
+        left: Callable[[], int] = lambda: 0,
+        total: int = 0,
+    ) -> None:
         """on_try: told of each attempt before it is made; what it raises counts as the attempt's own.
 
-        learnt: what was remembered before, and where it is kept.
+        learnt: what was remembered before, and where it is kept. left: bytes of the device's memory that other
+        programs do not hold now. total: bytes of it in all.
         """
         self.on_try = on_try
         self._learnt = learnt or Learnt()
-        self._known: dict[Shape, dict[str, int]] = dict(_shapes(self._learnt.of("memory")))
+        self._left, self._much = left, int(total * _MUCH)
+        self._known: dict[Shape, dict[str, int]] = {}
+        self._left_then: dict[Shape, int] = {}
+        """The least that others left when a shape ran short."""
+        for shape, known in _shapes(self._learnt.of("memory")):
+            self._left_then[shape] = known.pop(_LEFT, 0)
+            self._known[shape] = known
         self._lock = threading.Lock()
 
     def run(
@@ -132,27 +151,44 @@ class Ladder:
                 raise problem()
 
     def known(self, shape: Shape) -> dict[str, int]:
-        """What is remembered of a shape: the amount of each rung, by name."""
+        """What is remembered of a shape: the amount of each rung, by name.
+
+        Nothing any more once other programs leave much more memory than they did when it was learnt: it may have been
+        they that were in the way.
+        """
         with self._lock:
+            if shape in self._known and self._left() - self._left_then[shape] > self._much:
+                self._drop(shape)
             return dict(self._known.get(shape, {}))
 
     def learn(self, shape: Shape, name: str, amount: int) -> None:
         """Remember how far a shape had to go; 0 forgets the rung."""
         with self._lock:
-            known = self._known.setdefault(shape, {})
-            known[name] = amount
+            known = {**self._known.get(shape, {}), name: amount}
             if not amount:
                 del known[name]
-            self._learnt.put("memory", _key(shape), dict(known) or None)
+            if not known:
+                self._drop(shape)
+                return
+            left = self._left()
+            left = min(left, self._left_then.get(shape, left))
+            self._known[shape], self._left_then[shape] = known, left
+            self._learnt.put("memory", _key(shape), known | {_LEFT: left})
 
     def forget(self, shape: Shape | None = None) -> None:
         """Begin at the bottom again, with this shape or with all."""
         with self._lock:
-            if shape is None:
-                self._known.clear()
-                self._learnt.clear("memory")
-            elif self._known.pop(shape, None):
-                self._learnt.put("memory", _key(shape), None)
+            if shape is not None:
+                self._drop(shape)
+                return
+            self._known.clear()
+            self._left_then.clear()
+            self._learnt.clear("memory")
+
+    def _drop(self, shape: Shape) -> None:
+        if self._known.pop(shape, None) is not None:
+            del self._left_then[shape]
+            self._learnt.put("memory", _key(shape), None)
 
 
 def _key(shape: Shape) -> str:
