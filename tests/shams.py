@@ -58,6 +58,12 @@ def flux(*, guidance: bool) -> dict[str, tuple[int, ...]]:
     return {**_FLUX, **(_GUIDANCE if guidance else {})}
 
 
+def lora(width: int = 768) -> dict[str, tuple[int, ...]]:
+    """A LoRA in kohya's naming, for a model whose texts' states are so wide: 768 are Stable Diffusion 1's."""
+    place = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    return {f"{place}.lora_down.weight": (4, width), f"{place}.lora_up.weight": (8, 4), f"{place}.alpha": ()}
+
+
 def write(path: Path, *networks: tuple[str, Shapes], fill: float = 0.0) -> Path:
     """A file of these networks, each with what its tensors' names begin with; `fill` makes files differ."""
     path.parent.mkdir(parents=True, exist_ok=True)

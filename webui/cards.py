@@ -147,7 +147,7 @@ def _shown(model: Model, who: Identity) -> Model:
     if who.is_owner:
         return model
     # What is wrong with a card names files, and is for who can mend them.
-    return replace(model, card=_public(model.card))
+    return replace(model, card=_public(model.card), hides=())
 
 
 def _public(card: Card) -> Card:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_what_cannot_be_used_or_saved_says_why(page: Page, home: Path) -> None:
     expect(page.locator("#dk_card_notes")).to_have_value("x")
 
 
-def test_other_kinds_are_chosen_where_they_fit_and_an_empty_one_says_what_to_do(page: Page) -> None:
+def test_other_kinds_are_chosen_where_they_fit_and_an_empty_one_says_what_to_do(page: Page, home: Path) -> None:
     page.select_option("#models_kind", "vae")
     shown(page, "ae", "flux-new", "sd-mse")
     page.click(f"{card(page, 'sd-mse')} .dk-model-choose")
@@ -151,8 +152,11 @@ def test_other_kinds_are_chosen_where_they_fit_and_an_empty_one_says_what_to_do(
     expect(page.locator("#setting_sd_vae .token")).to_have_text(["Automatic"])
     page.click(f"{card(page, 'flux-new')} .dk-model-choose")
     expect(page.locator("#setting_sd_vae .token")).to_have_text(["flux-new.safetensors"])
-    page.select_option("#models_kind", "embedding")
-    expect(page.locator("#models_empty")).to_contain_text("Put files into models/embeddings")
+    shutil.rmtree(home / "models" / "text_encoder")
+    # The list follows its folders, though not at once.
+    page.wait_for_timeout(2500)
+    page.select_option("#models_kind", "text_encoder")
+    expect(page.locator("#models_empty")).to_contain_text("Put files into models/text_encoder")
 
 
 def test_a_guest_reads_and_chooses_and_changes_nothing(home: Path, serve: Serve, open_page: Open) -> None:
@@ -171,3 +175,77 @@ def test_a_guest_reads_and_chooses_and_changes_nothing(home: Path, serve: Serve,
         "nodes => nodes.filter((node) => node.getBoundingClientRect().height < 39).map((node) => node.outerHTML)"
     )
     assert small == []
+
+
+def test_a_lora_goes_into_the_prompt_and_out_again(home: Path, serve: Serve, open_page: Open) -> None:
+    folder = home / "models" / "Lora"
+    shams.write(folder / "wash.safetensors", ("", shams.lora()))
+    shams.write(folder / "old" / "grain.safetensors", ("", shams.lora(2048)))
+    shams.write(folder / "new" / "grain.safetensors", ("", shams.lora(2048)))
+    (folder / "wash.json").write_text(json.dumps({"preferred weight": 0.7}))
+    (folder / "torn.safetensors").write_bytes(b"\x10")
+    page = open_page(serve())
+    page.fill(PROMPT, "a house")
+    tab(page, "models")
+    page.select_option("#models_kind", "lora")
+    shown(page, "grain", "grain", "starter-lime", "torn", "wash")
+    wash, torn = page.locator(card(page, "wash")), page.locator(card(page, "torn"))
+    expect(wash).to_contain_text("Stable Diffusion 1")
+    expect(torn.locator(".dk-model-problem")).to_contain_text("Cannot be used. torn.safetensors is cut off")
+    wash.locator(".dk-model-choose").click()
+    expect(page.locator("#dk_notices")).to_contain_text("In the prompt now: <lora:wash:0.7>")
+    expect(wash.locator(".dk-model-choose")).to_have_attribute("aria-pressed", "true")
+    # Of two that are called so, the one in its folder.
+    grains = page.locator(f"{card(page, 'grain')} .dk-model-place")
+    expect(grains).to_have_text(["new", "old"])
+    grains.first.click()
+    tab(page, "txt2img")
+    expect(page.locator(PROMPT)).to_have_value("a house <lora:wash:0.7> <lora:new/grain:1>")
+    tab(page, "models")
+    wash.locator(".dk-model-choose").click()
+    expect(page.locator("#dk_notices")).to_contain_text("Out of the prompt: wash")
+    expect(wash.locator(".dk-model-choose")).to_have_attribute("aria-pressed", "false")
+    tab(page, "txt2img")
+    expect(page.locator(PROMPT)).to_have_value("a house <lora:new/grain:1>")
+    tab(page, "models")
+    wash.locator(".dk-act").click()
+    expect(page.locator(f"{DIALOG} h2")).to_have_text("wash")
+    expect(page.locator(DIALOG)).not_to_contain_text("not used yet")
+
+
+def test_namesakes_show_their_folders_and_hidden_files_are_told(home: Path, serve: Serve, open_page: Open) -> None:
+    folder = home / "models" / "Stable-diffusion"
+    shams.write(folder / "photo" / "ink.safetensors", ("", shams.flux(guidance=True)), fill=9.0)
+    other = shams.write(home / "models" / "unet" / "art" / "ink.safetensors", ("", shams.flux(guidance=True)), fill=8.0)
+    page = open_page(serve())
+    tab(page, "models")
+    page.fill("#models_search", "ink.safetensors")
+    shown(page, "ink", "ink")
+    expect(page.locator("#models_grid .dk-model-place")).to_have_text(["art", "photo"])
+    first = page.locator("#models_grid [role=listitem]").first
+    expect(first).to_contain_text("Another file of this name is not used")
+    first.locator(".dk-act").click()
+    expect(page.locator(DIALOG)).to_contain_text(f"has the same name and comes first: {other}")
+    page.keyboard.press("Escape")
+    page.click("#models_folders [data-path=photo]")
+    shown(page, "ink")
+    expect(page.locator("#models_grid .dk-model-place")).to_have_count(0)
+
+
+def test_the_card_says_of_which_files_pictures_are_made_and_why(page: Page, home: Path) -> None:
+    page.click(f"{card(page, 'flux-dev')} .dk-act")
+    expect(page.locator(f"{DIALOG} .dk-values")).to_contain_text("from ae.safetensors, fp16, fits best")
+    page.select_option("#dk_card_vae", "flux-new.safetensors")
+    page.click(f"{DIALOG} button[type=submit]")
+    expect(page.locator(DIALOG)).to_have_count(0)
+    page.click(f"{card(page, 'flux-dev')} .dk-act")
+    expect(page.locator(f"{DIALOG} .dk-values")).to_contain_text(
+        "from flux-new.safetensors, fp16, preferred by its card"
+    )
+    page.keyboard.press("Escape")
+    (home / "models" / "VAE" / "flux-new.safetensors").unlink()
+    page.wait_for_timeout(2500)
+    page.click(f"{card(page, 'flux-dev')} .dk-act")
+    expect(page.locator(f"{DIALOG} .dk-model-problem")).to_contain_text(
+        "The preferred VAE 'flux-new.safetensors' is not used."
+    )

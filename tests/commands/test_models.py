@@ -66,8 +66,8 @@ def test_a_list_can_be_searched_sorted_and_of_another_kind(home: Path, capsys: p
     assert listed("--sort", "name") == listed("--sort", "path") == ["art/other", "sham"]
     assert listed("--sort", "name", "--descending") == ["sham", "art/other"]
     assert listed("--kind", "vae") == ["mse.safetensors"]
-    assert run(home, "list", "--kind", "embedding") == 1
-    assert str(home / "models" / "embeddings") in capsys.readouterr().out
+    assert run(home, "list", "--kind", "text_encoder") == 1
+    assert str(home / "models" / "text_encoder") in capsys.readouterr().out
     assert run(home, "list", "--search", "nothing like it") == 1
     assert capsys.readouterr().out == "No model is so.\n"
 
@@ -189,3 +189,34 @@ def test_where_the_chosen_one_is_gone_the_list_says_which_is_taken(
     told = capsys.readouterr().out.splitlines()[-1]
     assert told.startswith("other [") and "is not in the folders of models" in told
     assert told.endswith(", the first that works.")
+
+
+def test_each_kind_has_its_own_head_and_says_its_precision(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shams.write(home / "models" / "VAE" / "mse.safetensors", ("", shams.vae(4)))
+    shams.write(home / "models" / "text_encoder" / "clip.safetensors", ("", shams.clip()))
+    shams.write(home / "models" / "Lora" / "ink.safetensors", ("", shams.lora()))
+    for kind, head, row in (
+        ("checkpoint", "Checkpoint", "fp16 diffusers"),
+        ("vae", "VAE", "fp16 safetensors"),
+        ("text_encoder", "Text encoder", "fp16 safetensors"),
+        ("lora", "LoRA", "Stable Diffusion 1"),
+    ):
+        assert run(home, "list", "--kind", kind) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].startswith(f"{head}  ") and any(row in line for line in lines[1:]), kind
+    assert run(home, "list", "--kind", "vae", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["precision"] == "fp16"
+
+
+def test_files_that_are_not_used_are_told_under_the_list_and_at_the_model(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "a1111" / "models" / "Stable-diffusion" / "sham"
+    shutil.copytree(home / "models" / "Stable-diffusion" / "sham", other)
+    flags = ("--a1111-home", str(tmp_path / "a1111"))
+    for words in (("list",), ("show", "sham")):
+        assert run(home, *words, *flags) == 0
+        text = capsys.readouterr().out
+        assert f"has the same name and comes first: {other}" in text
+    assert run(home, "list") == 0
+    assert "comes first" not in capsys.readouterr().out

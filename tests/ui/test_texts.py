@@ -26,6 +26,7 @@ INSIDE = (
     "nothing",
 )
 """Texts that stand inside a sentence or a line, and so begin small."""
+INSIDE_STARTS = ("part_by_",)
 UI = Path(webui.ui.__file__).parent
 COMPOSED = (
     "field_",
@@ -40,6 +41,7 @@ COMPOSED = (
     "merge_",
     "convert_",
     "style_",
+    "part_by_",
 )
 CATALOGUES = ("texts.py", "work_texts.py", "prompt_texts.py")
 
@@ -66,7 +68,7 @@ def test_texts_are_in_the_tone_of_the_house(key: str) -> None:
     text = EN[key]
     assert text == text.strip() and text
     assert "!" not in text and "please" not in text.lower()
-    assert text[0].isupper() or text[0] in "{→1" or key in INSIDE
+    assert text[0].isupper() or text[0] in "{→1" or key in INSIDE or key.startswith(INSIDE_STARTS)
 
 
 def test_gradio_gets_the_catalogue() -> None:

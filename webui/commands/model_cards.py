@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from webui.core.registry import Registry
 from webui.engine.cards.listing import SORTS, Query, page_of
 from webui.engine.cards.shelf import CHECKPOINT, KINDS, Model
+from webui.engine.checkpoints.completion import PartFile
+from webui.engine.checkpoints.facts import facts_of_file
 
 _ALL = 1_000_000
 
@@ -29,17 +32,31 @@ def chosen_of(models: list[Model], given: argparse.Namespace) -> list[Model]:
     return list(page_of(models, query, private=True).models)
 
 
-def plain_row(model: Model) -> tuple[str, ...]:
+def plain_row(model: Model, registry: Registry) -> tuple[str, ...]:
     """A file's line in a list, which is no checkpoint."""
     size = f"{model.size_bytes / 2**20:,.0f} MiB"
-    return model.name, model.family_title or model.kind, "-", size, model.problem or ""
+    precision = _precision(model, registry)
+    form = model.path.suffix.removeprefix(".") if model.path.is_file() else "diffusers"
+    return model.name, model.family_title or "-", f"{precision or '-'} {form}", size, model.problem or ""
 
 
-def plain_full(model: Model) -> dict[str, Any]:
+def _precision(model: Model, registry: Registry) -> str:
+    return str(facts_of_file(model.thing, registry)["precision"]) if isinstance(model.thing, PartFile) else ""
+
+
+def hidden_lines(models: Iterable[Model]) -> Iterator[str]:
+    """What is said of files that are not listed, since one of the same name comes first."""
+    for model in models:
+        for path in model.hides:
+            yield f"Not used, since {model.path} has the same name and comes first: {path}"
+
+
+def plain_full(model: Model, registry: Registry) -> dict[str, Any]:
     """The same for programs."""
     return {
         "name": model.name,
         "kind": model.kind,
+        "precision": _precision(model, registry),
         "path": str(model.path),
         "size_bytes": model.size_bytes,
         "problem": model.problem,
@@ -55,6 +72,7 @@ def card_of(model: Model) -> dict[str, Any]:
         "trigger_words": list(card.trigger_words),
         "preview": str(model.preview.path) if model.preview else None,
         "card_problems": list(card.problems),
+        "hides": [str(path) for path in model.hides],
     }
 
 
@@ -79,6 +97,7 @@ def card_lines(model: Model) -> Iterator[str]:
             yield f"  {name}: {first}"
             yield from (f"    {line}" for line in rest)
     yield from (f"  {problem}" for problem in card.problems)
+    yield from (f"  {line}" for line in hidden_lines((model,)))
 
 
 def as_json(data: dict[str, Any]) -> str:

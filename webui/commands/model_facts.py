@@ -10,7 +10,8 @@ from webui.core.registry import Registry
 from webui.engine.checkpoints.chosen import Used
 from webui.engine.checkpoints.facts import facts_of
 
-HEAD = ("Checkpoint", "Kind", "Precision", "Size", "State")
+HEAD = ("Kind", "Precision", "Size", "State")
+"""Over what stands behind a model's name in a list."""
 
 _SAID_BY_CARDS = ("description", "notes", "sd version", "vae")
 """What the lines of a model's card say."""
@@ -33,7 +34,7 @@ _PREDICTIONS = {"v_prediction": "v"}
 
 
 def row(used: Used, registry: Registry, *, chosen: bool) -> tuple[str, ...]:
-    """Its line in the list, under `HEAD`."""
+    """Its line in the list: its title, and what `HEAD` says."""
     checkpoint, facts = used.checkpoint, facts_of(used, registry)
     kind = " ".join(filter(None, (facts["family"], facts["variant"], _PREDICTIONS.get(facts["prediction_type"], ""))))
     precision = facts["precision"] or "-"

@@ -8,10 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from webui.commands.common import begin, command_parser, settings_store, table, with_flags, write_line
-from webui.commands.model_cards import add_arguments, as_json, card_lines, card_of, chosen_of, plain_full, plain_row
+from webui.commands.model_cards import (
+    add_arguments,
+    as_json,
+    card_lines,
+    card_of,
+    chosen_of,
+    hidden_lines,
+    plain_full,
+    plain_row,
+)
 from webui.commands.model_facts import HEAD, full, lines, row
 from webui.commands.remote import RemoteSession
 from webui.core.command_line import split_command
@@ -112,13 +121,16 @@ def _list(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
         for model in found:
             write_line(as_json(_full(model, shelf)))
     elif found:
-        write_line(table([HEAD, *(_row(model, shelf) for model in found)]))
+        head = (_WORDS[given.kind].title, *HEAD)
+        write_line(table([head, *(_row(model, shelf) for model in found)]))
+        for line in hidden_lines(found):
+            write_line(line)
         if given.kind == CHECKPOINT:
             _tell_other(shelf)
     elif any(model.kind == given.kind for model in everything):
         write_line("No model is so.")
     else:
-        write_line(f"There are no {_PLURALS[given.kind][0]}; they go into {_folder(shelf, given.kind)}.")
+        write_line(f"There are no {_WORDS[given.kind].plural}; they go into {_folder(shelf, given.kind)}.")
     return int(not any(model.problem is None for model in found))
 
 
@@ -146,7 +158,7 @@ def _cards(shelf: Shelf) -> Cards:
 
 def _row(model: Model, shelf: Shelf) -> tuple[str, ...]:
     if not isinstance(model.thing, Checkpoint):
-        return plain_row(model)
+        return plain_row(model, shelf.registry)
     return row(
         _used(model.thing, shelf), shelf.registry, chosen=model.title == shelf.settings.current.sd_model_checkpoint
     )
@@ -154,7 +166,7 @@ def _row(model: Model, shelf: Shelf) -> tuple[str, ...]:
 
 def _full(model: Model, shelf: Shelf) -> dict[str, Any]:
     if not isinstance(model.thing, Checkpoint):
-        return plain_full(model)
+        return plain_full(model, shelf.registry)
     return full(_used(model.thing, shelf), shelf.registry) | card_of(model)
 
 
@@ -165,19 +177,26 @@ def _used(checkpoint: Checkpoint, shelf: Shelf) -> Used:
 
 def _folder(shelf: Shelf, kind: str) -> Path:
     folder = shelf.catalogue.folder
-    return folder if kind == CHECKPOINT else folder.parent / _PLURALS[kind][1]
+    return folder if kind == CHECKPOINT else folder.parent / _WORDS[kind].folder
 
 
-_PLURALS: Mapping[str, tuple[str, str]] = MappingProxyType(
+class _Words(NamedTuple):
+    """What a kind is called, and the folder that it goes into."""
+
+    title: str
+    plural: str
+    folder: str
+
+
+_WORDS: Mapping[str, _Words] = MappingProxyType(
     {
-        CHECKPOINT: ("checkpoints", CHECKPOINTS),
-        "vae": ("VAEs", VAE),
-        "text_encoder": ("text encoders", TEXT_ENCODER),
-        "lora": ("Loras", LORA),
-        "embedding": ("embeddings", EMBEDDINGS),
+        CHECKPOINT: _Words("Checkpoint", "checkpoints", CHECKPOINTS),
+        "vae": _Words("VAE", "VAEs", VAE),
+        "text_encoder": _Words("Text encoder", "text encoders", TEXT_ENCODER),
+        "lora": _Words("LoRA", "LoRAs", LORA),
+        "embedding": _Words("Embedding", "embeddings", EMBEDDINGS),
     }
 )
-"""What the kinds are called, and the folders that they go into."""
 
 
 def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:

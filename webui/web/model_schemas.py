@@ -22,8 +22,11 @@ class ModelOut(BaseModel):
 
     name: its path below the folder that was searched; title: what a request calls it; label: what a list calls
     it, with its ending only where another one has the same name; folder: where it lies below that
-    folder. family_title: of a checkpoint its family's, of a VAE or text encoder what kind it is, else empty.
-    usable: whether something here can use it; problem: why it cannot be used. description: its beginning.
+    folder; namesake: whether another folder has one with this label. family_title: of a checkpoint its family's, of a
+    LoRA the one that it is for, of a VAE or text encoder what kind it is, else empty. usable: whether something here
+    can use it; problem: why it cannot be used. hides: files that are not used since this one has their name and comes
+    first, told to the owner alone. description: its beginning.
+    preferred_weight: in a prompt, 0 where none is preferred.
     """
 
     id: str
@@ -32,15 +35,18 @@ class ModelOut(BaseModel):
     title: str
     label: str
     folder: str
+    namesake: bool
     family: str
     family_title: str
     size_bytes: int
     changed: float
     usable: bool
     problem: str | None
+    hides: list[str]
     preview: str | None
     description: str
     trigger_words: list[str]
+    preferred_weight: float
 
 
 class ModelsOut(BaseModel):

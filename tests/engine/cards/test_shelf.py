@@ -8,7 +8,7 @@ import pytest
 
 from tests import shams
 from webui.core.errors import InvalidField, NotFound
-from webui.core.model_folders import inside_models
+from webui.core.model_folders import a1111, inside_models
 from webui.engine.cards import shelf as shelves
 from webui.engine.cards.listing import SORTS, Query, folders_of, page_of
 from webui.engine.cards.shelf import Shelf
@@ -17,7 +17,7 @@ from webui.engine.checkpoints.catalogue import Catalogue
 
 @pytest.fixture
 def models(tmp_path):
-    """models/ with checkpoints in folders, a VAE, and a file of a kind that is only listed."""
+    """models/ with checkpoints in folders, a VAE, and a LoRA."""
     models = tmp_path / "models"
     for number, name in enumerate(("a/deep/one", "a/two", "b/Three", "four", "flux dev ü")):
         path = models / "Stable-diffusion" / f"{name}.safetensors"
@@ -25,7 +25,7 @@ def models(tmp_path):
         os.utime(path, (1000 + number, 1000 + number))
     shams.write(models / "VAE" / "ae.safetensors", ("", shams.vae(16)))
     (models / "Lora").mkdir()
-    (models / "Lora" / "style.safetensors").write_bytes(b"x" * 9)
+    shams.write(models / "Lora" / "style.safetensors", ("", shams.lora()))
     return models
 
 
@@ -62,7 +62,7 @@ def test_all_kinds_are_there_with_ids_that_stay(models, registry):
     again = shelf_of(models, registry)
     assert [model.id for model in again.all()] == [model.id for model in found]
     assert again.get(found[0].id) == found[0]
-    assert (found[-1].size_bytes, found[-1].problem) == (9, None)
+    assert found[-1].size_bytes == (models / "Lora" / "style.safetensors").stat().st_size
     with pytest.raises(NotFound):
         again.get("0" * 16)
 
@@ -178,3 +178,72 @@ def test_folders_count_what_lies_below(models, registry):
     assert names(page_of(found, Query(folder="a"), private=True)) == ["a/deep/one", "a/two"]
     assert names(page_of(found, Query(folder="a/deep"), private=True)) == ["a/deep/one"]
     assert names(page_of(found, Query(folder="a/de"), private=True)) == []
+
+
+def test_the_problems_of_models_and_of_cards_are_searched_for_their_owner(models, registry):
+    (models / "Stable-diffusion" / "torn.safetensors").write_bytes(b"\x10")
+    (models / "Stable-diffusion" / "four.json").write_text("{")
+    found = shelf_of(models, registry).all()
+
+    def search(text, private=True):
+        return names(page_of(found, Query(search=text), private=private))
+
+    assert search("cut off") == ["torn"] and search("is no JSON") == ["four"]
+    assert search("cut off", private=False) == []
+
+
+def test_those_that_are_called_the_same_in_two_folders_are_namesakes(models, registry):
+    shams.write(models / "Stable-diffusion" / "b" / "two.safetensors", ("", shams.flux(guidance=True)))
+    shams.write(models / "Stable-diffusion" / "Four.ckpt", ("", shams.flux(guidance=True)))
+    shams.write(models / "VAE" / "b" / "four.safetensors", ("", shams.vae(16)))
+    found = shelf_of(models, registry).all()
+    ordered = [m.folder for m in page_of(found, Query("checkpoint", "two"), private=True).models]
+    assert ordered == ["a", "b"]
+    marked = [model.name for model in shelf_of(models, registry).all() if model.namesake]
+    # Twins in one folder and models of other kinds are none.
+    assert marked == ["a/two.safetensors", "b/two.safetensors"]
+
+
+def test_files_that_another_one_of_their_name_comes_before_are_told(models, registry, tmp_path):
+    home = tmp_path / "a1111"
+    for place in ("Stable-diffusion/a/two", "VAE/ae", "Lora/style"):
+        path = home / "models" / f"{place}.safetensors"
+        path.parent.mkdir(parents=True)
+        path.write_bytes((models / f"{place}.safetensors").read_bytes())
+    folders = inside_models(models) + a1111(home)
+    catalogue = Catalogue(folders, look_seconds=0)
+    found = Shelf(catalogue, registry, None, {"lora": folders.loras}, look_seconds=0).all()
+    hides = {model.name: list(model.hides) for model in found if model.hides}
+    assert hides == {
+        "a/two.safetensors": [home / "models/Stable-diffusion/a/two.safetensors"],
+        "ae.safetensors": [home / "models/VAE/ae.safetensors"],
+        "style.safetensors": [home / "models/Lora/style.safetensors"],
+    }
+    # The very same file under a second path is not hidden.
+    for (other,) in hides.values():
+        other.unlink()
+        other.symlink_to(models / other.relative_to(home / "models"))
+    again = Shelf(Catalogue(folders, look_seconds=0), registry, None, {"lora": folders.loras}, look_seconds=0)
+    assert not any(model.hides for model in again.all())
+
+
+def test_each_kind_can_be_used_where_its_file_is_sound(models, registry, monkeypatch):
+    shams.write(models / "text_encoder" / "clip_l.safetensors", ("", shams.clip()))
+    shams.write(models / "text_encoder" / "t5.safetensors", ("", shams.t5()))
+    shams.write(models / "Lora" / "sub" / "wide.safetensors", ("", shams.lora(2048)))
+    for kind in ("Stable-diffusion", "VAE", "text_encoder", "Lora"):
+        (models / kind / "torn.safetensors").write_bytes(b"\x10")
+    shams.write(models / "Lora" / "vae.safetensors", ("", shams.vae(4)))
+    found = {(model.kind, model.name.removesuffix(".safetensors")): model for model in shelf_of(models, registry).all()}
+    usable = {key for key, model in found.items() if model.usable}
+    assert {key for key in found if key not in usable} == {
+        *((kind, "torn") for kind in ("checkpoint", "vae", "text_encoder", "lora")),
+        ("lora", "vae"),
+    }
+    assert {kind for kind, _ in usable} == {"checkpoint", "vae", "text_encoder", "lora"}
+    assert found["lora", "style"].family_title == "Stable Diffusion 1"
+    assert found["lora", "sub/wide"].family_title == "Stable Diffusion XL"
+    assert "torn.safetensors is cut off" in str(found["lora", "torn"].problem)
+    # Where there is no time, nothing wrong is known of those that were not looked into yet.
+    monkeypatch.setattr(shelves, "_LEARN_SECONDS", -1.0)
+    assert all(model.usable for model in shelf_of(models, registry).all() if model.kind == "lora")

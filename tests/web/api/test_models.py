@@ -32,6 +32,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "flux-schnell.json").write_text("{")
     (home / "models" / "Lora").mkdir()
     (home / "models" / "Lora" / "style.safetensors").write_bytes(b"x")
+    shams.write(home / "models" / "Lora" / "ink.safetensors", ("", shams.lora()))
+    (home / "models" / "Lora" / "ink.json").write_text('{"preferred weight": 0.7}')
+    # The page's folder comes before the one of diffusion models alone.
+    shams.write(home / "models" / "unet" / "flux-dev.safetensors", ("", shams.flux(guidance=True)), fill=3.0)
     with serving(home, Sharing(share=True), page=False) as made:
         yield made
 
@@ -63,11 +67,17 @@ def test_a_list_says_what_a_card_shows(site: Site) -> None:
     assert rows["broken.safetensors"]["problem"] and rows["sub/third.safetensors"]["folder"] == "sub"
     kinds = site.owner().get("/api/v1/models").json()
     assert {row["kind"] for row in kinds["models"]} == {"checkpoint", "vae", "text_encoder", "lora"}
-    (lora,) = (row for row in kinds["models"] if row["kind"] == "lora")
-    assert not lora["usable"] and site.owner().get(f"/api/v1/models/{lora['id']}").json()["facts"] == {}
+    good, lora = (row for row in kinds["models"] if row["kind"] == "lora")
+    assert (good["name"], good["usable"], good["preferred_weight"]) == ("ink.safetensors", True, 0.7)
+    assert (
+        not lora["usable"]
+        and "is cut off" in lora["problem"]
+        and site.owner().get(f"/api/v1/models/{lora['id']}").json()["facts"] == {}
+    )
     # What nothing here can use is for the owner to see.
     guests = site.visitor().get("/api/v1/models").json()["models"]
-    assert {row["kind"] for row in guests} == {"checkpoint", "vae", "text_encoder"}
+    assert {row["kind"] for row in guests} == {"checkpoint", "vae", "text_encoder", "lora"}
+    assert [row["name"] for row in guests if row["kind"] == "lora"] == ["ink.safetensors"]
     assert site.visitor().get(f"/api/v1/models/{lora['id']}").status_code == 404
 
 
@@ -84,6 +94,7 @@ def test_guests_see_what_works_and_neither_notes_nor_origin_nor_paths(site: Site
     assert theirs["path"] is None and theirs["card"]["notes"] == "" and theirs["card"]["civitai"] is None
     assert theirs["trigger_words"] == ["mix girl", "ink"] and theirs["facts"]["parts"]
     assert str(site.home) not in json.dumps(theirs)
+    assert mine["hides"] == [str(site.home / "models" / "unet" / "flux-dev.safetensors")] and theirs["hides"] == []
     assert "flux-schnell.json is no JSON" in named(owner, "flux-schnell")["card"]["problems"][0]
     assert named(visitor, "flux-schnell")["card"]["problems"] == []
     broken = next(row for row in listed(owner) if row["name"].startswith("broken"))

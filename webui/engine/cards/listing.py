@@ -15,7 +15,8 @@ from webui.engine.cards.shelf import Model
 
 SORTS: Mapping[str, Callable[[Model], Any]] = MappingProxyType(
     {
-        "name": lambda model: model.name.rpartition("/")[2].casefold(),
+        # Those that are called the same by their folders.
+        "name": lambda model: "\0".join(model.name.rpartition("/")[::-2]).casefold(),
         "date": lambda model: model.changed,
         "path": lambda model: model.name.casefold(),
         "size": lambda model: model.size_bytes,

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from webui.core.errors import NotFound
+from webui.core.errors import DarkroomError, NotFound
 from webui.core.registry import Registry
+from webui.engine.adapters.catalogue import AdapterCatalogue, AdapterFile
 from webui.engine.cards.beside import Beside, File, Folder, base_of
 from webui.engine.cards.card import Card, from_json, to_json
 from webui.engine.cards.read import read_card
@@ -21,14 +22,20 @@ from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.completion import PartFile
 from webui.engine.checkpoints.facts import facts_of_file
-from webui.engine.checkpoints.scan import Scanner, Seen
+from webui.engine.checkpoints.scan import Scanner, Seen, first_of_names
 from webui.engine.checkpoints.table import ModelTable
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint"
 KINDS = (CHECKPOINT, "vae", "text_encoder", "lora", "embedding")
-"""What may be listed; the last two are files in folders, which nothing here can use yet."""
+"""What may be listed; of the last two, files that prompts name."""
+
+_ONLY_LISTED = ("embedding",)
+"""Kinds that nothing here can use yet."""
+
+# So long files of LoRAs that were never looked into are looked into at a time; those left over come the next time.
+_LEARN_SECONDS = 1.0
 
 # As in the catalogue: how old an answer may be, and which share of the time may go into looking.
 _LOOK_SECONDS, _LOOK_SHARE = 2.0, 20.0
@@ -42,9 +49,11 @@ class Model:
     """One model with its card.
 
     id: the same as long as kind and name are. name: its path below the folder that was searched, with / between
-    folders. title: what a request calls it. changed: Unix seconds. family_title: of a checkpoint its family's, of
-    another file what kind of network it is. words, owner_words: what a search finds, in small letters. twin: whether
-    another one of its kind lies in its folder, whose name differs in the ending alone.
+    folders. title: what a request calls it. changed: Unix seconds. family_title: of a checkpoint its family's, of a
+    LoRA the one that it is for, of another file what kind of network it is. words, owner_words: what a search finds,
+    in small letters. twin: whether another one of its kind lies in its folder, whose name differs in the ending alone.
+    namesake: whether one that is called so lies in another folder. hides: files that are not used, since this one has
+    their name and comes first.
     """
 
     id: str
@@ -63,6 +72,8 @@ class Model:
     words: str
     owner_words: str
     twin: bool = False
+    namesake: bool = False
+    hides: tuple[Path, ...] = ()
 
     @property
     def label(self) -> str:
@@ -77,7 +88,7 @@ class Model:
     @property
     def usable(self) -> bool:
         """Whether something here can use it."""
-        return self.problem is None and not isinstance(self.thing, Seen)
+        return self.problem is None and self.kind not in _ONLY_LISTED
 
     @property
     def base(self) -> str:
@@ -109,6 +120,7 @@ class Shelf:
         self._cards: dict[str, tuple[str, Card]] | None = None
         self._things: list[Thing] = []
         self._models: dict[str, Model] = {}
+        self._loras: dict[Path, tuple[str, str, str | None]] = {}
         self._next_look = 0.0
 
     def all(self) -> list[Model]:
@@ -136,29 +148,29 @@ class Shelf:
         same = same and all(one is other for one, other in zip(things, self._things, strict=False))
         if same and start < self._next_look:
             return self._models
-        kinds = {id(thing): kind for kind, roots in self._others.items() for thing in self._of(kind, roots, things)}
-        self._things = things
-        self._models = {model.id: model for model in _told_apart(list(self._made(things, kinds)))}
+        others: dict[Seen, tuple[str, tuple[Path, ...]]] = {}
+        for kind, roots in self._others.items():
+            found = first_of_names(self._scanner.scan(roots))
+            others |= {one: (kind, found[one]) for one in sorted(found, key=lambda one: one.name.casefold())}
+        self._things = things = [*things, *others]
+        self._models = {model.id: model for model in _told_apart(list(self._made(things, others)))}
         took = time.monotonic() - start
         self._next_look = time.monotonic() + max(self._look_seconds, _LOOK_SHARE * took if self._look_seconds else 0)
         return self._models
 
-    def _of(self, kind: str, roots: Sequence[Path], things: list[Thing]) -> Iterator[Thing]:
-        """Files of a kind that the catalogue does not know; they join the others."""
-        found = {one.name: one for one in reversed(self._scanner.scan(roots))}
-        for name in sorted(found, key=str.casefold):
-            things.append(found[name])
-            yield found[name]
-
-    def _made(self, things: Iterable[Thing], kinds: Mapping[int, str]) -> Iterator[Model]:
-        listed = cache(Folder)
-        found: list[tuple[Thing, str, Folder, Beside]] = []
+    def _made(self, things: Iterable[Thing], others: Mapping[Seen, tuple[str, tuple[Path, ...]]]) -> Iterator[Model]:
+        """others: kinds of files that the catalogue does not know, and what each of them hides."""
+        listed, end = cache(Folder), time.monotonic() + _LEARN_SECONDS
+        found: list[tuple[Thing, Folder, Beside]] = []
         for thing in things:
             folder = listed(thing.path.parent)
-            found.append((thing, kinds.get(id(thing), ""), folder, folder.beside(_base(thing))))
-        cards = self._read({str(thing.path): beside for thing, _, _, beside in found})
-        for thing, kind, folder, beside in found:
-            yield self._model(thing, kind, folder, cards[str(thing.path)], beside.preview)
+            found.append((thing, folder, folder.beside(_base(thing))))
+        cards = self._read({str(thing.path): beside for thing, _, beside in found})
+        for thing, folder, beside in found:
+            own = (
+                self._other(thing, *others[thing], folder, end) if isinstance(thing, Seen) else self._own(thing, folder)
+            )
+            yield _model(thing, own, folder.changed(thing.path.name), cards[str(thing.path)], beside.preview)
 
     def _read(self, wanted: Mapping[str, Beside]) -> dict[str, Card]:
         """The cards by path; those whose files have not changed since are remembered."""
@@ -189,50 +201,94 @@ class Shelf:
             except (ValueError, KeyError, TypeError):
                 log.warning("What was remembered of the card of %s is damaged; it is read again.", path)
 
-    def _model(self, thing: Thing, kind: str, folder: Folder, card: Card, preview: File | None) -> Model:
-        changed = folder.changed(thing.path.name)
+    def _own(self, thing: Checkpoint | PartFile, folder: Folder) -> _Own:
         if isinstance(thing, Checkpoint):
             family = self._registry.families.get(thing.family) if thing.family in self._registry.families else None
             said = " ".join(filter(None, (family.title if family else "", thing.variant)))
-            card = card if card.description else replace(card, description=thing.card.get("description", ""))
-            own = (CHECKPOINT, thing.name, thing.title, thing.size_bytes, thing.family, said, thing.problem)
-        elif isinstance(thing, PartFile):
-            facts = facts_of_file(thing, self._registry)
-            size = folder.size(thing.path.name) or facts["size_bytes"]
-            own = (thing.role, thing.name, thing.name, size, "", facts["title"], thing.problem)
-        else:
-            own = (kind, thing.name, thing.name, folder.size(thing.path.name), "", "", None)
-        kind, name, title, size, family_name, said, problem = own
-        words = [name, title, said, card.description, card.base_model, card.sd_version, *card.trigger_words]
-        origin = card.civitai
-        ids = [str(number) for number in (origin.model_id, origin.version_id) if number]
-        notes = [card.notes, origin.model_name, origin.version_name, *ids]
-        public = "\n".join(words).casefold()
-        return Model(
-            hashlib.sha256(f"{kind}/{name}".encode("utf-8", "replace")).hexdigest()[:_ID_DIGITS],
-            kind,
-            name,
-            title,
-            thing.path,
-            size,
-            changed,
-            family_name,
-            said,
-            problem,
-            card,
-            preview,
-            thing,
-            public,
-            "\n".join((public, *notes)).casefold(),
-        )
+            return _Own(CHECKPOINT, thing.title, thing.size_bytes, thing.family, said, thing.problem, thing.hides)
+        facts = facts_of_file(thing, self._registry)
+        size = folder.size(thing.path.name) or facts["size_bytes"]
+        return _Own(thing.role, thing.name, size, "", facts["title"], thing.problem, thing.hides)
+
+    def _other(self, seen: Seen, kind: str, hides: tuple[Path, ...], folder: Folder, end: float) -> _Own:
+        size = folder.size(seen.path.name)
+        said, problem = self._learnt(seen, end) if kind == "lora" else ("", None)
+        return _Own(kind, seen.name, size, "", said, problem, hides)
+
+    def _learnt(self, seen: Seen, end: float) -> tuple[str, str | None]:
+        """(the model that a LoRA is for, why it cannot be used); nothing of it while there was no time to look."""
+        known = self._loras.get(seen.path)
+        if known is None or known[0] != seen.stamp:
+            if time.monotonic() > end:
+                return "", None
+            known = seen.stamp, *_look_at_lora(seen, self._catalogue.adapters)
+            self._loras[seen.path] = known
+        return known[1], known[2]
+
+
+def _look_at_lora(seen: Seen, adapters: AdapterCatalogue) -> tuple[str, str | None]:
+    if seen.is_folder:
+        return "", "A prompt names LoRAs that are files, and this is a folder."
+    try:
+        facts = adapters.facts(AdapterFile(seen.name.removesuffix(seen.path.suffix), seen.path, seen.stamp))
+    except DarkroomError as error:
+        return "", error.detail
+    except OSError as error:
+        return "", f"It cannot be read: {error.strerror or error}."
+    return facts.title, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What the file of a model itself says."""
+
+    kind: str
+    title: str
+    size: int
+    family: str
+    said: str
+    problem: str | None
+    hides: tuple[Path, ...]
+
+
+def _model(thing: Thing, own: _Own, changed: float, card: Card, preview: File | None) -> Model:
+    if isinstance(thing, Checkpoint) and not card.description:
+        card = replace(card, description=thing.card.get("description", ""))
+    words = [thing.name, own.title, own.said, card.description, card.base_model, card.sd_version, *card.trigger_words]
+    origin = card.civitai
+    ids = [str(number) for number in (origin.model_id, origin.version_id) if number]
+    problems = [*filter(None, [own.problem]), *card.problems]
+    private = [card.notes, origin.model_name, origin.version_name, *ids, *problems, *map(str, own.hides)]
+    public = "\n".join(words).casefold()
+    return Model(
+        hashlib.sha256(f"{own.kind}/{thing.name}".encode("utf-8", "replace")).hexdigest()[:_ID_DIGITS],
+        own.kind,
+        thing.name,
+        own.title,
+        thing.path,
+        own.size,
+        changed,
+        own.family,
+        own.said,
+        own.problem,
+        card,
+        preview,
+        thing,
+        public,
+        "\n".join((public, *private)).casefold(),
+        hides=own.hides,
+    )
 
 
 def _told_apart(models: Sequence[Model]) -> Iterator[Model]:
-    """The same, with those marked that have a twin."""
-    places = [(model.kind, model.folder, _base(model.thing).casefold()) for model in models]
-    counts = Counter(places)
-    for model, place in zip(models, places, strict=True):
-        yield replace(model, twin=True) if counts[place] > 1 else model
+    """The same, with those marked that have a twin, or a namesake in another folder."""
+    names = [(model.kind, _base(model.thing).casefold()) for model in models]
+    twins = Counter((*name, model.folder) for name, model in zip(names, models, strict=True))
+    # Each folder once, so that twins are no namesakes.
+    folders = Counter((kind, name) for kind, name, _ in twins)
+    for name, model in zip(names, models, strict=True):
+        twin, namesake = twins[*name, model.folder] > 1, folders[name] > 1
+        yield replace(model, twin=twin, namesake=namesake) if twin or namesake else model
 
 
 def _base(thing: Thing) -> str:

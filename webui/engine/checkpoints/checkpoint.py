@@ -20,7 +20,7 @@ class Checkpoint:
     loaded from; completed: from which file each of those came that is not its own. missing: what nothing here meets.
     weights: all files that it is read from, size_bytes theirs; own: those of them that the hash is of, format theirs.
     card: what is said of it for people to read. models_dir: the person's folder of models, where what it lacks is
-    looked for. legacy_hash: A1111's old one of eight digits.
+    looked for. legacy_hash: A1111's old one of eight digits. hides: files of its name that it comes before.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Checkpoint:
     legacy_hash: str = ""
     format: str = "diffusers"
     card: Mapping[str, str] = field(default_factory=dict)
+    hides: tuple[Path, ...] = ()
 
     @property
     def title(self) -> str:

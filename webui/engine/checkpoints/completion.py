@@ -26,7 +26,7 @@ _VAE_END = ".vae"
 class PartFile:
     """A file or folder with networks that models may lack. `problem` says why it cannot be used.
 
-    role: of the networks, "vae" or "text_encoder".
+    role: of the networks, "vae" or "text_encoder". hides: files of its name that it comes before.
     """
 
     name: str
@@ -34,6 +34,7 @@ class PartFile:
     role: str
     parts: tuple[Part, ...] = ()
     problem: str | None = None
+    hides: tuple[Path, ...] = ()
 
     @property
     def title(self) -> str:

@@ -14,7 +14,7 @@ from webui.engine.checkpoints.completion import Completion, Offers, PartFile, Wh
 from webui.engine.checkpoints.hashes import SMALL_BYTES, HashCache
 from webui.engine.checkpoints.identify import Identified, Kinds, judge
 from webui.engine.checkpoints.looks import Look
-from webui.engine.checkpoints.scan import Seen
+from webui.engine.checkpoints.scan import Seen, first_of_names
 from webui.engine.checkpoints.sidecars import Sidecar, read_sidecars
 
 _FORMATS = {".safetensors": "safetensors", ".sft": "safetensors", ".gguf": "gguf"}
@@ -35,12 +35,12 @@ class Describer:
 
     def checkpoints(self, seen: Iterable[Seen], looks: Looked, completion: Completion) -> list[Checkpoint]:
         """All of them by name; of two with one name the first, so that a person's own folder comes first."""
-        found: dict[str, Checkpoint] = {}
-        for one in seen:
-            if one.name not in found:
-                found[one.name] = self._checkpoint(one, looks[one.path], completion)
+        found = [
+            replace(self._checkpoint(one, looks[one.path], completion), hides=hides)
+            for one, hides in first_of_names(seen).items()
+        ]
         self._hashes.keep()
-        return sorted(found.values(), key=lambda checkpoint: checkpoint.name.casefold())
+        return sorted(found, key=lambda checkpoint: checkpoint.name.casefold())
 
     def _checkpoint(self, one: Seen, look: Look, completion: Completion) -> Checkpoint:
         sidecar = read_sidecars(path for path, _ in one.sidecars)
@@ -128,13 +128,13 @@ def _of_role(seen: Iterable[Seen], looks: Looked, role: str) -> Iterator[Seen]:
 
 
 def _part_files(seen: Iterable[Seen], looks: Looked, role: str) -> tuple[PartFile, ...]:
-    found: dict[str, PartFile] = {}
-    for one in seen:
+    found: list[PartFile] = []
+    for one, hides in first_of_names(seen).items():
         inside = looks[one.path].inside
         parts = tuple(part for part in inside.parts if part.role == role)
         problem = None if parts else _why_none(looks[one.path], role)
-        found.setdefault(one.name, PartFile(one.name, one.path, role, parts, problem))
-    return tuple(sorted(found.values(), key=lambda file: file.name.casefold()))
+        found.append(PartFile(one.name, one.path, role, parts, problem, hides))
+    return tuple(sorted(found, key=lambda file: file.name.casefold()))
 
 
 def _why_none(look: Look, role: str) -> str:

@@ -142,6 +142,28 @@ class Scanner:
             log.warning("%s was left out of the search for models: %s.", shown, why)
 
 
+def first_of_names(seen: Iterable[Seen]) -> dict[Seen, tuple[Path, ...]]:
+    """Those that count, which of several with one name is the first, and what each of them hides.
+
+    So a person's own folder comes first. A link to the very same file hides nothing.
+    """
+    first: dict[str, Seen] = {}
+    hidden: dict[Seen, list[Path]] = {}
+    for one in seen:
+        found = first.setdefault(one.name, one)
+        others = hidden.setdefault(found, [])
+        if found is not one and not _is_same(found.path, one.path):
+            others.append(one.path)
+    return {one: tuple(paths) for one, paths in hidden.items()}
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
 def _stamp(stat: os.stat_result) -> str:
     return f"{stat.st_size}-{stat.st_mtime_ns}"
 

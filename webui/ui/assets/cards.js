@@ -102,6 +102,7 @@
   // One press chooses what can be chosen; for everything else there are the details.
   function cell(model) {
     const name = model.label;
+    const place = model.namesake && model.folder !== view.folder ? model.folder || t("model_top_folder") : "";
     const said = [model.family_title, bytes(model.size_bytes)].filter(Boolean);
     const press = () => (choosable(model) ? choose(model) : D.cards.open(model.id));
     const picture = model.preview
@@ -111,16 +112,37 @@
       el("button", { type: "button", class: "dk-model-choose", title: model.name, onclick: press },
         el("span", { class: "dk-model-picture" }, picture),
         el("span", { class: "dk-model-name" }, name),
+        place ? el("span", { class: "dk-second dk-model-place" }, place) : null,
         el("span", { class: "dk-second" }, said.join(" · "))),
       ...(model.problem ? [el("p", { class: "dk-model-problem" }, t("model_unusable", { problem: model.problem }))] : []),
+      ...(model.hides.length ? [el("p", { class: "dk-second" }, model.hides.length === 1 ? t("model_hides_one") : t("model_hides_many", { n: model.hides.length }))] : []),
       el("button", { type: "button", class: "dk-act", "aria-label": t("model_details_of", { what: t(owner() ? "model_edit" : "model_details"), name }), onclick: () => D.cards.open(model.id) },
         t(owner() ? "model_edit" : "model_details")));
   }
 
   // Parts are chosen in the picker in the head, which may not be pinned there.
-  const choosable = (model) => model.usable && (model.kind === "checkpoint" || Boolean(byId("setting_sd_vae")));
+  const choosable = (model) => model.usable && (["checkpoint", "lora"].includes(model.kind)
+    || (["vae", "text_encoder"].includes(model.kind) && Boolean(byId("setting_sd_vae"))));
+
+  // How a prompt names a LoRA, as A1111 writes it; with its folder where another one is called so.
+  const promptOf = () => D.form.valuesOf("txt2img").prompt || "";
+  const calledInPrompts = (model) => (model.namesake && model.folder ? `${model.folder}/${model.label}` : model.label);
+  const tagged = (model) => promptOf().split("<lora:").slice(1).some((rest) => rest.split(/[:>]/)[0] === calledInPrompts(model));
+
+  // A press puts it into the prompt with the weight that its card prefers, another takes it out again, as in A1111.
+  function toggleLora(model) {
+    const called = calledInPrompts(model);
+    const prompt = promptOf();
+    const was = tagged(model);
+    const tag = `<lora:${called}:${model.preferred_weight || 1}>`;
+    const without = prompt.replace(/ ?<lora:([^:>]+)[^>]*>/g, (whole, name) => (name === called ? "" : whole));
+    D.form.fill("txt2img", { prompt: was ? without : `${prompt.trimEnd()} ${tag}`.trimStart() });
+    mark();
+    D.shell.notice(was ? t("model_lora_out", { name: model.label }) : t("model_word_added", { word: tag }));
+  }
 
   async function choose(model) {
+    if (model.kind === "lora") { toggleLora(model); return; }
     let taken = false;
     if (model.kind === "checkpoint") taken = await D.models.use(model.title);
     else {
@@ -137,7 +159,7 @@
   function mark() {
     const { vae, text_encoders: encoders = "" } = D.modules.request();
     const chosen = (model) => (model.kind === "checkpoint" ? model.title === D.models.chosen()
-      : model.kind === "vae" ? model.title === vae : model.kind === "text_encoder" && encoders.split(", ").includes(model.title));
+      : model.kind === "lora" ? tagged(model) : model.kind === "vae" ? model.title === vae : model.kind === "text_encoder" && encoders.split(", ").includes(model.title));
     const byName = new Map(models.map((model) => [model.id, model]));
     for (const node of byId("models_grid")?.children || []) {
       const model = byName.get(node.dataset.id);

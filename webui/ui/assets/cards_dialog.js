@@ -41,7 +41,8 @@
       el("header", {}, el("div", {}, el("h2", { id: "dk_model_title" }, model.label), el("p", { class: "dk-second" }, model.family_title || t(`kind_${model.kind}`))),
         el("button", { type: "button", class: "dk-close-dialog", "aria-label": t("close"), onclick: () => dialog.close() }, "×")),
       ...said().map((text) => el("p", { class: "dk-model-problem" }, text)),
-      ...(["lora", "embedding"].includes(model.kind) ? [el("p", { class: "dk-second" }, t("model_listed_only"))] : []),
+      ...model.hides.map((path) => el("p", { class: "dk-second" }, t("model_hides", { path }))),
+      ...(model.kind === "embedding" && !model.usable ? [el("p", { class: "dk-second" }, t("model_listed_only"))] : []),
       el("div", { class: "dk-model-body" },
         el("div", { class: "dk-model-side" }, picture(), ...previewButton(), words(), facts()),
         D.cards.owner() ? form() : texts()));

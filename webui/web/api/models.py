@@ -117,15 +117,18 @@ def _row(model: Model, request: Request) -> dict[str, Any]:
         "title": model.title,
         "label": model.label,
         "folder": model.folder,
+        "namesake": model.namesake,
         "family": model.family,
         "family_title": model.family_title,
         "size_bytes": model.size_bytes,
         "changed": model.changed,
         "usable": model.usable,
         "problem": model.problem,
+        "hides": [str(path) for path in model.hides],
         "preview": f"{address}?v={preview_version(model)}" if model.preview else None,
         "description": card.description[:_BEGINNING],
         "trigger_words": list(card.trigger_words),
+        "preferred_weight": card.preferred_weight,
     }
 
 
