@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,26 +19,34 @@ def folder(tmp_path: Path) -> Path:
     return write_skeleton("my-frame", tmp_path)
 
 
-def findings(folder: Path) -> dict[str, Finding]:
-    return {finding.part: finding for finding in check(folder)}
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mypy has read of the program, which takes it most of its time."""
+    return tmp_path_factory.mktemp("types")
 
 
-def test_the_skeleton_is_fine_in_every_part(folder: Path) -> None:
-    found = findings(folder)
+def findings(folder: Path, cache: Path) -> dict[str, Finding]:
+    return {finding.part: finding for finding in check(folder, cache)}
+
+
+def test_the_skeleton_is_fine_in_every_part(folder: Path, cache: Path) -> None:
+    found = findings(folder, cache)
     assert {part: finding.outcome for part, finding in found.items()} == dict.fromkeys(
         ("manifest", "source", "page", "worker", "types", "tests"), "ok"
     )
     assert "2 passed" in found["tests"].details
 
 
-def test_what_is_wrong_is_found_in_its_part(folder: Path) -> None:
+def test_what_is_wrong_is_found_in_its_part(folder: Path, cache: Path) -> None:
     extension, worker, tests = folder / "extension.py", folder / "worker.py", folder / "tests" / "test_my_frame.py"
     wrong = "\nfrom . import helper\n\ndef wrong() -> int:\n    return 'text'\n"
     extension.write_text(extension.read_text() + wrong)
     (folder / "helper.py").write_text("import torch\nimport webui.engine.latents\n")
     worker.write_text(worker.read_text() + "\nraise ValueError('not today')\n")
     tests.write_text("def test_it():\n    assert 1 == 2\n")
-    found = findings(folder)
+    # Its test needs nothing of the program.
+    (folder / "tests" / "conftest.py").unlink()
+    found = findings(folder, cache)
     why = "which may change without notice; webui.extend is the contract"
     assert found["source"].details == f"helper.py:2: it imports webui.engine.latents, {why}"
     assert "the page's process loads" in found["page"].details and "torch" in found["page"].details
@@ -54,7 +63,7 @@ def test_a_wrong_manifest_is_all_that_is_told(folder: Path) -> None:
 
 
 def test_an_extension_without_tests_is_not_done(folder: Path) -> None:
-    (folder / "tests" / "test_my_frame.py").unlink()
+    shutil.rmtree(folder / "tests")
     finding = checking._tests(folder)
     assert finding.outcome == "wrong" and "it has none" in finding.details
 
