@@ -53,3 +53,26 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
     with pytest.raises(StorageProblem, match="cannot be written"):
         DataFolder(Paths(data_dir=tmp_path)).claim()
+
+
+def test_a_fresh_data_folder_has_the_folders_that_models_go_into(tmp_path: Path) -> None:
+    kept = tmp_path / "models" / "VAE" / "mine.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"x")
+    paths = Paths(data_dir=tmp_path)
+    for _ in range(2):
+        DataFolder(paths).make_model_folders()
+    made = sorted(path.name for path in paths.models.iterdir())
+    assert made == ["Lora", "Stable-diffusion", "VAE", "embeddings", "text_encoder"]
+    # Empty ones, and what is there stays.
+    assert [path for path in paths.models.rglob("*") if path.is_file()] == [kept]
+    searched = [*paths.model_folders.checkpoints, *paths.model_folders.loras, *paths.other_models["embedding"]]
+    assert {paths.models / "Lora", paths.models / "Stable-diffusion", paths.models / "embeddings"} <= set(searched)
+
+
+def test_folders_that_cannot_be_made_keep_nobody_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "models").write_text("a file")
+    DataFolder(Paths(data_dir=tmp_path)).make_model_folders()
+    assert "Stable-diffusion could not be made" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 from dataclasses import asdict, dataclass, field
@@ -11,8 +12,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from webui.core.errors import Conflict, StorageProblem
-from webui.core.model_folders import ModelFolders
+from webui.core.model_folders import OWN, ModelFolders
 from webui.core.paths import Paths
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,14 @@ class DataFolder:
                 f"The data folder {self._paths.state} cannot be written: {error.strerror or error}.",
                 remedies=("Give this user the right to write there", "Start with --data-dir and another folder"),
             ) from error
+
+    def make_model_folders(self) -> None:
+        """Make the folders inside models/ that files are to be put into; one that cannot be made is said in the log."""
+        for name in OWN:
+            try:
+                (self._paths.models / name).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                log.warning("%s could not be made: %s.", self._paths.models / name, error.strerror or error)
 
     def announce(self, url: str) -> None:
         """Write where the server is, readable by this user only."""

@@ -50,6 +50,7 @@ def serve(options: Options, settings: SettingsStore, executors: Sequence[Executo
     )
     folder = DataFolder(options.paths)
     folder.claim()
+    folder.make_model_folders()
     sweep(options.paths.state)
     Places(options.paths).recover()
     try:

@@ -36,3 +36,16 @@ def test_a_few_megabytes_at_the_start_are_a_few_lines(
     assert said.out.count("x" * 100) == LINES and "Darkroom is ready\n" in said.out
     assert said.err.count("y") == LONGEST_LINE
     assert sys.stdout is before
+
+
+def test_the_first_start_makes_the_folders_of_models(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*given: Any) -> None:
+        raise DarkroomError("Enough.")
+
+    monkeypatch.setattr(serving, "compose", stop)
+    parser = with_flags(command_parser("serve", ""), (PAGE, PEOPLE, *COMMON))
+    arguments = ["--data-dir", str(home), "--models-dir", str(home / "elsewhere")]
+    options = replace(begin(parser.parse_args(arguments)), port=0)
+    with pytest.raises(DarkroomError, match="Enough"):
+        serving.serve(options, settings_store(options), ())
+    assert (home / "elsewhere" / "Stable-diffusion").is_dir() and (home / "elsewhere" / "Lora").is_dir()

@@ -22,6 +22,9 @@ CHECKPOINTS, VAE, TEXT_ENCODER = "Stable-diffusion", "VAE", "text_encoder"
 LORA, EMBEDDINGS = "Lora", "embeddings"
 """The same for what prompts name."""
 
+OWN = (CHECKPOINTS, VAE, LORA, EMBEDDINGS, TEXT_ENCODER)
+"""Those that a person finds there from the first start on."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFolders:
