@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack
 from pathlib import Path
 from typing import Any
+
+from fastapi import FastAPI
 
 from webui.app import House, compose
 from webui.core.paths import Paths
@@ -17,7 +18,8 @@ from webui.ui.extension_assets import PageAssets, page_texts
 from webui.web.access import identity_of
 from webui.web.identity import Access, Sharing
 from webui.web.keys import Keys
-from webui.web.server import WebServer, build_app, mount_page, open_socket
+from webui.web.server import build_app, mount_page
+from webui.web.threaded import Threaded, threaded
 
 
 class PageServer:
@@ -38,24 +40,16 @@ class PageServer:
         self._folder = folder
         self._sharing = sharing or Sharing()
         self._port = port
-        self._server: WebServer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="page server", daemon=True)
-        self._error: BaseException | None = None
+        self._stack = ExitStack()
+        self._served: Threaded | None = None
 
     def __enter__(self) -> PageServer:
-        self._thread.start()
-        self._ready.wait(60)
-        if self._error:
-            raise self._error
+        self._served = self._stack.enter_context(threaded(self._make, self._port))
+        self.url = self._served.url
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        if self._server:
-            self._server.stop()
-        self._thread.join(20)
-        assert not self._thread.is_alive(), "the server did not stop"
+        self._stack.close()
 
     def hurry(self) -> None:
         """Let what runs slowly, so that it can be looked at, come to its end."""
@@ -63,26 +57,17 @@ class PageServer:
 
     def do(self, call: Callable[[], None]) -> None:
         """Call something in the thread of the server's event loop, soon."""
-        assert self._loop
-        self._loop.call_soon_threadsafe(call)
+        assert self._served
+        self._served.loop.call_soon_threadsafe(call)
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        assert self._server
-        return self._server.port
+        assert self._served
+        return self._served.server.port
 
-    async def _run(self) -> None:
-        try:
-            await self._serve()
-        except BaseException as error:
-            self._error = error
-            raise
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def _make(self) -> tuple[FastAPI, AbstractAsyncContextManager[object]]:
+        # On the server's thread: in a test's own an event loop runs already, the browser's.
         paths = Paths(data_dir=self._folder)
         settings = SettingsStore(paths.settings)
         self.house = compose(paths, settings, [self.executor, *self._others])
@@ -92,8 +77,4 @@ class PageServer:
         app = build_app(service, access, assets, assets.head)
         options = mount_options(page_texts(self.house.plugins.reports))
         mount_page(app, build_blocks(service, identity_of), service.registry.tabs, options)
-        sock, _ = open_socket("127.0.0.1", self._port)
-        self._server = WebServer(app, sock)
-        self.url = f"http://127.0.0.1:{self._server.port}"
-        async with self.house.running():
-            await self._server.run_until_stopped(self._ready.set)
+        return app, self.house.running()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +20,8 @@ from webui.ui.blocks import build_blocks, mount_options
 from webui.web.access import identity_of
 from webui.web.identity import Access, Sharing
 from webui.web.keys import Keys
-from webui.web.server import WebServer, build_app, mount_page, open_socket
+from webui.web.server import WebServer, build_app, mount_page
+from webui.web.threaded import threaded
 
 TOKEN = "the-token-of-instance-json"
 TINY = {"prompt": "a red circle", "steps": 2, "width": 64, "height": 64}
@@ -88,25 +87,12 @@ def serving(
     if page:
         blocks = blocks or build_blocks(house.service, identity_of)
         mount_page(app, blocks, tabs or house.service.registry.tabs, mount_options(), (paths.outputs, paths.state))
-    sock, _ = open_socket("127.0.0.1", 0)
-    server = WebServer(app, sock)
-    ready = threading.Event()
-
-    async def run() -> None:
-        async with house.running():
-            await server.run_until_stopped(ready.set)
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), name="server", daemon=True)
-    thread.start()
-    assert ready.wait(30)
-    site = Site(f"http://127.0.0.1:{server.port}", house, app, access, server, home)
-    try:
-        yield site
-    finally:
-        site.close()
-        server.stop()
-        thread.join(15)
-        assert not thread.is_alive()
+    with threaded(lambda: (app, house.running())) as served:
+        site = Site(served.url, house, app, access, served.server, home)
+        try:
+            yield site
+        finally:
+            site.close()
 
 
 def finished(client: httpx.Client, job_id: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ folder the module lies in.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import io
 import threading
@@ -43,7 +42,8 @@ from webui.ui.extension_assets import PageAssets, page_texts
 from webui.web.access import identity_of
 from webui.web.identity import Access, Sharing
 from webui.web.keys import Keys
-from webui.web.server import WebServer, build_app, mount_page, open_socket
+from webui.web.server import build_app, mount_page
+from webui.web.threaded import threaded
 
 __all__ = ["STARTER", "Desk", "Shot", "Studio", "desk", "desk_with", "studio", "studio_with"]
 
@@ -154,10 +154,11 @@ def studio_with(*folders: Path, models: ModelFolders | None = None) -> Iterator[
 def desk_with(*folders: Path, home: Path) -> Iterator[Desk]:
     """A desk for as long as the block runs, with its data in `home`. Raises DarkroomError as `studio_with`."""
     paths = _Paths(data_dir=home, only=tuple(folders))
-    house = compose(paths, SettingsStore(paths.settings), [FakeExecutor(step_seconds=0.005)])
+    settings = SettingsStore(paths.settings)
+    house = compose(paths, settings, [FakeExecutor(step_seconds=0.005)])
     _refuse_broken(house.plugins)
     access = Access(Sharing(), Keys(paths.state / "access.json"), _TOKEN)
-    assets = PageAssets(house.plugins)
+    assets = PageAssets(house.plugins, lambda: settings.current)
     app = build_app(house.service, access, assets, assets.head)
     blocks = build_blocks(house.service, identity_of)
     mount_page(
@@ -167,24 +168,12 @@ def desk_with(*folders: Path, home: Path) -> Iterator[Desk]:
         mount_options(page_texts(house.plugins.reports)),
         (paths.outputs, paths.state),
     )
-    sock, _ = open_socket("127.0.0.1", 0)
-    server, ready = WebServer(app, sock), threading.Event()
-
-    async def run() -> None:
-        async with house.running():
-            await server.run_until_stopped(ready.set)
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), name="desk", daemon=True)
-    thread.start()
-    if not ready.wait(30):
-        raise DarkroomError("The desk's server did not start within 30 s.")
-    url = f"http://127.0.0.1:{server.port}"
-    try:
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {_TOKEN}"}, timeout=30) as client:
-            yield Desk(url, house, client, folders)
-    finally:
-        server.stop()
-        thread.join(15)
+    owner = {"Authorization": f"Bearer {_TOKEN}"}
+    with (
+        threaded(lambda: (app, house.running())) as served,
+        httpx.Client(base_url=served.url, headers=owner, timeout=30) as client,
+    ):
+        yield Desk(served.url, house, client, folders)
 
 
 @pytest.fixture(scope="module")
