@@ -198,8 +198,8 @@ class Family:
     at `count_tokens`."""
     embeddings: tuple[tuple[str, str], ...] = ()
     """Its text encoders that take embeddings, in order: (part, what files with vectors for several encoders call its;
-    "" where it takes those of files for one alone). `count_tokens` of such a family is told which words are some: (checkpoint, text, words).
-    """
+    "" where it takes those of files for one alone). `count_tokens` of such a family is told which words are some:
+    (checkpoint, text, words)."""
     tiny_decoder: str = ""
     """The name of the TAESD-like decoder of its latents, as its file is called; "" where there is none."""
     variants: tuple[Variant, ...] = ()

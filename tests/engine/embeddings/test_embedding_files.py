@@ -75,7 +75,8 @@ def test_the_first_folder_that_has_a_name_counts(tmp_path):
     [
         ({ONE: 768}, SD1, (ONE,)), ({ONE: 768}, SD2, None), ({ONE: 768}, SDXL, None), ({ONE: 1024}, SD2, (ONE,)),
         ({CLIP_L: 768, CLIP_G: 1280}, SDXL, (CLIP_L, CLIP_G)), ({CLIP_L: 768, CLIP_G: 1280}, REFINER, (CLIP_G,)),
-        ({CLIP_L: 768, CLIP_G: 1280}, SD1, None), ({CLIP_L: 768, CLIP_G: 1280}, SD2, None), ({ONE: 1280}, SDXL, None), ({ONE: 1280}, REFINER, (ONE,)),
+        ({CLIP_L: 768, CLIP_G: 1280}, SD1, None), ({CLIP_L: 768, CLIP_G: 1280}, SD2, None),
+        ({ONE: 1280}, SDXL, None), ({ONE: 1280}, REFINER, (ONE,)),
         ({ONE: 768}, (), None),
     ],
 )  # fmt: skip
