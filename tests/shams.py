@@ -64,6 +64,11 @@ def lora(width: int = 768) -> dict[str, tuple[int, ...]]:
     return {f"{place}.lora_down.weight": (4, width), f"{place}.lora_up.weight": (8, 4), f"{place}.alpha": ()}
 
 
+def embedding(width: int = 768) -> dict[str, tuple[int, ...]]:
+    """An embedding of two vectors in A1111's naming, for text encoders that are so wide."""
+    return {"emb_params": (2, width)}
+
+
 def write(path: Path, *networks: tuple[str, Shapes], fill: float = 0.0) -> Path:
     """A file of these networks, each with what its tensors' names begin with; `fill` makes files differ."""
     path.parent.mkdir(parents=True, exist_ok=True)

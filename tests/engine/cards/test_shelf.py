@@ -30,7 +30,7 @@ def models(tmp_path):
 
 
 def shelf_of(models, registry, state=None, **options):
-    others = {"lora": (models / "Lora",)}
+    others = {"lora": (models / "Lora",), "embedding": (models / "embeddings",)}
     catalogue = Catalogue(inside_models(models), state, look_seconds=0)
     return Shelf(catalogue, registry, state, others, look_seconds=0, **options)
 
@@ -231,16 +231,19 @@ def test_each_kind_can_be_used_where_its_file_is_sound(models, registry, monkeyp
     shams.write(models / "text_encoder" / "clip_l.safetensors", ("", shams.clip()))
     shams.write(models / "text_encoder" / "t5.safetensors", ("", shams.t5()))
     shams.write(models / "Lora" / "sub" / "wide.safetensors", ("", shams.lora(2048)))
-    for kind in ("Stable-diffusion", "VAE", "text_encoder", "Lora"):
+    shams.write(models / "embeddings" / "word.safetensors", ("", shams.embedding()))
+    shams.write(models / "embeddings" / "sub" / "word.safetensors", ("", shams.embedding()))
+    for kind in ("Stable-diffusion", "VAE", "text_encoder", "Lora", "embeddings"):
         (models / kind / "torn.safetensors").write_bytes(b"\x10")
     shams.write(models / "Lora" / "vae.safetensors", ("", shams.vae(4)))
     found = {(model.kind, model.name.removesuffix(".safetensors")): model for model in shelf_of(models, registry).all()}
     usable = {key for key, model in found.items() if model.usable}
     assert {key for key in found if key not in usable} == {
-        *((kind, "torn") for kind in ("checkpoint", "vae", "text_encoder", "lora")),
+        *((kind, "torn") for kind in ("checkpoint", "vae", "text_encoder", "lora", "embedding")),
         ("lora", "vae"),
+        ("embedding", "word"),
     }
-    assert {kind for kind, _ in usable} == {"checkpoint", "vae", "text_encoder", "lora"}
+    assert {kind for kind, _ in usable} == {"checkpoint", "vae", "text_encoder", "lora", "embedding"}
     assert found["lora", "style"].family_title == "Stable Diffusion 1"
     assert found["lora", "sub/wide"].family_title == "Stable Diffusion XL"
     assert "torn.safetensors is cut off" in str(found["lora", "torn"].problem)

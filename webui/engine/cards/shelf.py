@@ -24,15 +24,13 @@ from webui.engine.checkpoints.completion import PartFile
 from webui.engine.checkpoints.facts import facts_of_file
 from webui.engine.checkpoints.scan import Scanner, Seen, first_of_names
 from webui.engine.checkpoints.table import ModelTable
+from webui.engine.embeddings.catalogue import Embedding
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint"
-KINDS = (CHECKPOINT, "vae", "text_encoder", "lora", "embedding")
+CHECKPOINT, LORA, EMBEDDING = "checkpoint", "lora", "embedding"
+KINDS = (CHECKPOINT, "vae", "text_encoder", LORA, EMBEDDING)
 """What may be listed; of the last two, files that prompts name."""
-
-_ONLY_LISTED = ("embedding",)
-"""Kinds that nothing here can use yet."""
 
 # So long files of LoRAs that were never looked into are looked into at a time; those left over come the next time.
 _LEARN_SECONDS = 1.0
@@ -88,7 +86,7 @@ class Model:
     @property
     def usable(self) -> bool:
         """Whether something here can use it."""
-        return self.problem is None and self.kind not in _ONLY_LISTED
+        return self.problem is None
 
     @property
     def base(self) -> str:
@@ -121,6 +119,7 @@ class Shelf:
         self._things: list[Thing] = []
         self._models: dict[str, Model] = {}
         self._loras: dict[Path, tuple[str, str, str | None]] = {}
+        self._embeddings: dict[Path, Embedding] = {}
         self._next_look = 0.0
 
     def all(self) -> list[Model]:
@@ -150,7 +149,13 @@ class Shelf:
             return self._models
         others: dict[Seen, tuple[str, tuple[Path, ...]]] = {}
         for kind, roots in self._others.items():
-            found = first_of_names(self._scanner.scan(roots))
+            seen = self._scanner.scan(roots)
+            if kind == EMBEDDING:
+                # Pictures may be embeddings too, which is not to be seen from outside.
+                self._embeddings = {one.path: one for one in self._catalogue.embeddings.all()}
+                scanned = {one.path for one in seen}
+                seen += tuple(one.seen for path, one in self._embeddings.items() if path not in scanned)
+            found = first_of_names(seen)
             others |= {one: (kind, found[one]) for one in sorted(found, key=lambda one: one.name.casefold())}
         self._things = things = [*things, *others]
         self._models = {model.id: model for model in _told_apart(list(self._made(things, others)))}
@@ -212,8 +217,18 @@ class Shelf:
 
     def _other(self, seen: Seen, kind: str, hides: tuple[Path, ...], folder: Folder, end: float) -> _Own:
         size = folder.size(seen.path.name)
-        said, problem = self._learnt(seen, end) if kind == "lora" else ("", None)
+        look = {LORA: lambda: self._learnt(seen, end), EMBEDDING: lambda: self._embedding(seen)}.get(kind)
+        said, problem = look() if look else ("", None)
         return _Own(kind, seen.name, size, "", said, problem, hides)
+
+    def _embedding(self, seen: Seen) -> tuple[str, str | None]:
+        """(the models that an embedding is for, why it cannot be used)."""
+        found = self._embeddings.get(seen.path)
+        if found:
+            return found.title, found.problem or None
+        word = seen.path.stem.casefold()
+        first = next((one for one in self._embeddings.values() if one.name.casefold() == word), None)
+        return "", f"Another embedding of this name comes first: {first.seen.name}." if first else None
 
     def _learnt(self, seen: Seen, end: float) -> tuple[str, str | None]:
         """(the model that a LoRA is for, why it cannot be used); nothing of it while there was no time to look."""

@@ -30,7 +30,7 @@
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
     // The card may have been drawn anew: its successor stands in the same place.
     dialog.addEventListener("close", () => {
-      const again = back?.isConnected ? back : document.querySelector(`#models_grid [data-id="${model.id}"] .dk-act`);
+      const again = back?.isConnected ? back : [...document.querySelectorAll(`.dk-cards-grid [data-id="${model.id}"] .dk-act`)].find((button) => button.offsetParent);
       again?.focus();
     });
     document.querySelector(".gradio-container").append(dialog);
@@ -42,7 +42,6 @@
         el("button", { type: "button", class: "dk-close-dialog", "aria-label": t("close"), onclick: () => dialog.close() }, "×")),
       ...said().map((text) => el("p", { class: "dk-model-problem" }, text)),
       ...model.hides.map((path) => el("p", { class: "dk-second" }, t("model_hides", { path }))),
-      ...(model.kind === "embedding" && !model.usable ? [el("p", { class: "dk-second" }, t("model_listed_only"))] : []),
       el("div", { class: "dk-model-body" },
         el("div", { class: "dk-model-side" }, picture(), ...previewButton(), words(), facts()),
         D.cards.owner() ? form() : texts()));
