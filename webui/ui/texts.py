@@ -181,7 +181,6 @@ EN = {
     "model_details_of": "{what}: {name}",
     "model_chosen": "{name} is chosen now",
     "model_unfit": "{name} does not fit the checkpoint that is chosen",
-    "model_listed_only": "It is listed here and not used yet: prompts of this version take no files of this kind.",
     "model_hides": "Not used, since this one has the same name and comes first: {path}",
     "model_hides_one": "Another file of this name is not used",
     "model_hides_many": "{n} other files of this name are not used",
