@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tests.conftest import SHAM_NAME, make_sham
+from tests.images.readers import comfy
 from tests.web.helpers import TINY, Site, finished, serving
 from webui.web.identity import Sharing
 
@@ -85,6 +86,19 @@ def test_a_picture_of_our_own_fills_the_form_as_its_text_does(site: Site) -> Non
 def test_what_darkroom_knows_is_not_asked_of_extensions(site: Site) -> None:
     found = read(site, png(parameters="a cat\nSteps: 2, Sampler: Euler, Seed: 1", fails="yes"))
     assert found["reader"] == "Parameters text" and found["problems"] == []
+
+
+def test_another_program_s_picture_fills_the_form(site: Site) -> None:
+    found = read(site, png(prompt=comfy.graph(n3=comfy.sampler(seed=2**40)), fails="yes"))
+    assert found["reader"] == "ComfyUI" and found["problems"] == []
+    expected = {"prompt": "a red house", "steps": 25, "sampler_name": "DPM++ 2M", "scheduler": "Karras", "height": 768}
+    assert expected.items() <= dict(found["values"]).items()
+    # What this installation lacks or no field takes is told.
+    assert found["unknown"] == {"seed": str(2**40), "Model": "dreamy_8"}
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0110] = "prompt:" + comfy.graph()
+    Image.new("RGB", (8, 8)).save(file, format="WEBP", exif=exif)
+    assert dict(read(site, file.getvalue())["values"])["seed"] == 42
 
 
 def test_an_extension_s_text_and_its_exif(site: Site) -> None:

@@ -1,0 +1,1 @@
+"""How pictures are read that other programs have written: one module for each."""
