@@ -1,8 +1,6 @@
 """Embeddings of every form are read to the last bit; those that are damaged or made to harm are a sentence."""
 
-import json
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from safetensors.torch import save_file
 
 from tests.engine.embeddings.made_embeddings import a1111, covers, in_pixels, vectors, with_text, write_all
 from webui.core.errors import ModelProblem
+from webui.engine.checkpoints.identify import Kinds, identify
 from webui.engine.embeddings.catalogue import EmbeddingCatalogue
 from webui.engine.embeddings.pictures import covering
 from webui.engine.embeddings.vectors import CLIP_G, CLIP_L, ONE, chosen, read_bundled, title_of
@@ -95,6 +94,14 @@ def test_the_kind_is_told_by_the_widths(tmp_path):
     assert [one.shape for one in word.vectors] == [(2, 768), (2, 1280)]
     fitting, others = catalogue.words(SD1)
     assert not fitting and {one.name for one in others.learned} == {"large", "card"}
+
+
+@pytest.mark.parametrize("name", ["plain.pt", "concept.bin", "kohya.safetensors", "large.safetensors"])
+def test_one_among_checkpoints_says_where_it_belongs(tmp_path, name):
+    write_all(tmp_path, 32)
+    save_file(xl(), tmp_path / "large.safetensors")
+    found = identify(tmp_path / name, Kinds.built_in())
+    assert found.problem == "It is an embedding; it belongs into models/embeddings."
 
 
 def test_the_numbers_over_the_pixels_are_the_generators():
@@ -197,6 +204,13 @@ def test_pictures_without_any_are_no_embeddings(tmp_path):
     striped[:, [10, 19]] = 0
     Image.fromarray(striped).save(tmp_path / "stripes.png")
     with_text(tmp_path / "cat.preview.png", a1111(vectors(1, 32)))
-    bomb = json.dumps({"x": "a" * 40_000_000}).encode()
-    assert len(zlib.compress(bomb)) < 100_000
-    assert EmbeddingCatalogue((tmp_path,)).all() == ()
+    with_text(tmp_path / "dog.png", a1111(vectors(1, 32)))
+    save_file({"emb_params": vectors(3, 32)}, tmp_path / "dog.safetensors")
+    (dog,) = EmbeddingCatalogue((tmp_path,)).all()
+    assert dog.path.suffix == ".safetensors"
+
+
+def test_a_picture_that_unpacks_to_gigabytes_is_a_sentence(tmp_path):
+    in_pixels(tmp_path / "bomb.png", {"x": "a" * 33_000_000})
+    (one,) = EmbeddingCatalogue((tmp_path,)).all()
+    assert "is damaged" in one.problem

@@ -91,6 +91,17 @@ def test_a_picture_is_what_the_vectors_draw(bench, house, ask, monkeypatch):
     assert differ(bench.make(ask(prompt="a red house (Zork:1.4)"))[0][0], weighted) <= 1
 
 
+def test_weights_in_eight_bits_are_told_the_same_vectors(bench, ask):
+    kept = {"text_encoder_precision": "fp8"}
+    plain, named, exact = (
+        one[0]
+        for one in bench.make(
+            ask(prompt="a red house", **kept), ask(prompt="a red house zork", **kept), ask(prompt="a red house zork")
+        )
+    )
+    assert differ(plain, named) > 3 and differ(named, exact) > 0
+
+
 def test_a_word_of_no_file_is_a_word_and_says_nothing(bench, ask):
     pictures, notes = job(bench, ask(prompt="a red house zor k glimm"))
     assert pictures and notes == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -222,6 +223,7 @@ def _without_tokenizer(path: Path, chosen: Mapping[str, Part]) -> dict[str, str]
 
 
 _LORA = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", "hada_w1_a", "lokr_w1", ".oft_blocks")
+_EMBEDDINGS = ({"*"}, {"emb_params"}, {"clip_l", "clip_g"})
 
 
 def _other(path: Path, inside: Inside, kinds: Kinds) -> str:
@@ -233,6 +235,8 @@ def _other(path: Path, inside: Inside, kinds: Kinds) -> str:
         return "It is a text encoder alone; it belongs into models/text_encoder."
     if any(sign in name for name in inside.odd for sign in _LORA):
         return "It is a LoRA; it belongs into models/Lora."
+    if set(inside.odd) in _EMBEDDINGS or (len(inside.odd) == 1 and re.fullmatch("<.+>", inside.odd[0])):
+        return "It is an embedding; it belongs into models/embeddings."
     if inside.parts:
         row = next(row for row in kinds.architectures if row.name == inside.parts[0].architecture)
         return f"It is of a kind ({row.title}) that no family here takes in this form."

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 Tokenize = Callable[[str], Sequence[int]]
+_Index = Mapping[int, Mapping[int, Mapping[tuple[int, ...], "Learned"]]]
+"""By a name's first token, by how many it has, longest first, and by all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Words:
     def __init__(self, learned: Iterable[Learned] = ()) -> None:
         """learned: the first of several that are spelled alike counts."""
         self.learned = tuple(learned)
-        self._indexes: dict[int, tuple[Tokenize, Mapping[int, Sequence[tuple[tuple[int, ...], Learned]]]]] = {}
+        self._indexes: dict[int, tuple[object, _Index]] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Words) and self.learned == other.learned
@@ -53,12 +55,13 @@ class Words:
             return
         index, place = self._index(tokenize, whose), 0
         while place < len(tokens):
-            there = index.get(tokens[place], ())
-            found = next(((ids, one) for ids, one in there if tuple(tokens[place : place + len(ids)]) == ids), None)
-            yield found[1] if found else tokens[place]
-            place += len(found[0]) if found else 1
+            there = index.get(tokens[place], {})
+            found = ((n, alike.get(tuple(tokens[place : place + n]))) for n, alike in there.items())
+            count, one = next(((n, one) for n, one in found if one), (1, None))
+            yield one or tokens[place]
+            place += count
 
-    def _index(self, tokenize: Tokenize, whose: object) -> Mapping[int, Sequence[tuple[tuple[int, ...], Learned]]]:
+    def _index(self, tokenize: Tokenize, whose: object) -> _Index:
         known = self._indexes.get(id(whose))
         if known is None:
             spelled: dict[tuple[int, ...], Learned] = {}
@@ -66,11 +69,11 @@ class Words:
                 ids = tuple(tokenize(one.name))
                 if ids:
                     spelled.setdefault(ids, one)
-            index: dict[int, list[tuple[tuple[int, ...], Learned]]] = {}
+            index: dict[int, dict[int, dict[tuple[int, ...], Learned]]] = {}
             for ids, one in sorted(spelled.items(), key=lambda item: -len(item[0])):
-                index.setdefault(ids[0], []).append((ids, one))
-            # With the function, so that nothing else gets the number of what it belongs to.
-            known = self._indexes[id(whose)] = tokenize, index
+                index.setdefault(ids[0], {}).setdefault(len(ids), {})[ids] = one
+            # With what it belongs to, so that nothing else gets its number.
+            known = self._indexes[id(whose)] = whose, index
         return known[1]
 
 

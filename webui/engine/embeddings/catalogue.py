@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -169,8 +169,9 @@ class EmbeddingCatalogue:
     def _looked(self, seen: Sequence[Seen]) -> tuple[Embedding, ...]:
         fresh: dict[str, tuple[str, str]] = {}
         found: dict[str, Embedding] = {}
+        beside = {one.path.with_suffix("") for one in seen if one.path.suffix.lower() not in pictures.SUFFIXES}
         for one in seen:
-            if one.is_folder or Path(one.path.stem).suffix.lower() == _PREVIEW:
+            if one.is_folder or _is_preview(one.path, beside):
                 continue
             known = self._known.get(one.path)
             if known is None or known[0] != one.stamp:
@@ -205,6 +206,13 @@ class EmbeddingCatalogue:
         except (ValueError, TypeError, AttributeError):
             log.warning("What was remembered of %s is damaged; it is looked at again.", key.removesuffix(_LOOKED))
             return None
+
+
+def _is_preview(path: Path, beside: Collection[Path]) -> bool:
+    """Whether a picture shows what another file is. beside: the paths of those, without their endings."""
+    if path.suffix.lower() not in pictures.SUFFIXES:
+        return False
+    return path.stem.lower().endswith(_PREVIEW) or path.with_suffix("") in beside
 
 
 def bundled_word(bundled: Bundled, encoders: Encoders) -> Learned | None:
