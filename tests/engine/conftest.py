@@ -1,5 +1,7 @@
 """Fixtures of the engine's tests: a tiny checkpoint with random weights, made once, and an engine on it."""
 
+import gc
+
 import pytest
 import torch
 
@@ -15,6 +17,15 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_imported_is_garbage():
+    """As in a worker: what was imported is not looked through each time that a model leaves."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

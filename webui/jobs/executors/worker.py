@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -47,6 +48,10 @@ def main(link: Link, config: EngineConfig) -> None:
 
     if any(report.ok for report in plugins.reports):
         Watch(plugins.meter, partial(end_it, link))
+    # All that was imported stays. Looked through whenever a model leaves, and when Python collects by itself, it would
+    # hold up every thread for tenths of a second.
+    gc.collect()
+    gc.freeze()
     engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up, on_models=news.set)
     link.status(_status(engine, plugins))
     threading.Thread(target=_keep_status, args=(link, engine, plugins, news), name="status", daemon=True).start()
