@@ -25,6 +25,7 @@ from webui.extension_life.index import split_addresses
 from webui.extension_life.life import Life
 from webui.extension_life.pointer import use_packages
 from webui.images.store import PictureStore
+from webui.images.waiting import FOLDER as WAITING
 from webui.jobs.bus import Bus
 from webui.jobs.executors.base import Executor
 from webui.jobs.executors.local import LocalExecutor
@@ -173,7 +174,13 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         store=store,
         scheduler=scheduler,
         prompts=Prompts(StyleFiles(paths.style_files), FileWildcards(lambda: paths.wildcards), Seals(paths.seals)),
-        library=Library(lambda: catalogue, paths.models, paths.state / NAME, sources=sources_of(plugins)),
+        library=Library(
+            lambda: catalogue,
+            paths.models,
+            paths.state / NAME,
+            sources=sources_of(plugins),
+            pictures=paths.state / WAITING,
+        ),
         life=life,
         extension_cards=ExtensionCards(life, paths.state, plugins.brought, loads=paths.use_extensions),
     )

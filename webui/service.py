@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.acceptance import Acceptance
+from webui.captions import Captions
 from webui.cards import Cards
 from webui.core.errors import NotAllowed, NotFound, TooMany
 from webui.core.events import Failed, Queued
@@ -39,6 +40,7 @@ from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
+from webui.limits import check_waiting
 from webui.model_works import ModelWorks
 from webui.picture_reading import PictureReading
 from webui.plugins.manager import ExtensionReport, Plugins
@@ -89,6 +91,8 @@ class Service:
         """What prompts say, before anything is made of them."""
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
+        self.captions = Captions(library, queue, scheduler, settings, self._put)
+        """Pictures put into words."""
         switch = Switch(
             plugins,
             lambda: settings.current.disabled_extensions,
@@ -376,11 +380,7 @@ class Service:
                 field="n_iter",
                 remedies=("Lower the batch count",),
             )
-        waiting = self._queue.count(State.QUEUED, who.id)
-        if waiting >= current.max_waiting_visitor:
-            raise TooMany(
-                f"You have {waiting} jobs waiting, which is as many as a guest may have. Let one finish first."
-            )
+        check_waiting(self._queue, current, who)
 
 
 def _theirs(picture: StoredPicture, who: Identity) -> StoredPicture:

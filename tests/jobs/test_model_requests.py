@@ -8,6 +8,7 @@ from dataclasses import FrozenInstanceError, fields
 import pytest
 
 from tests.jobs.helpers import MakeJob
+from webui.core.caption_request import Caption
 from webui.core.errors import InvalidField
 from webui.core.job import Job, State
 from webui.core.job_request import RequestKinds
@@ -21,6 +22,7 @@ EXAMPLES: dict[str, ModelWork] = {
     "convert": Convert("diffusers", {"vae": "fp16"}, checkpoint="模型"),
     "prune": Prune(keep_ema=True, checkpoint="one"),
     "download": Download("owner/repository/file.safetensors", kind="LoRA"),
+    "caption": Caption("blip", picture="0" * 64, title="00001-ä.png"),
 }
 
 
@@ -42,8 +44,9 @@ def test_a_request_comes_back_from_the_database(name: str, queue: Queue, make_jo
     assert [job.id for job in again.waiting(workplace="workshop")] == ["j"]
     assert [job.id for job in again.waiting(workplace="device")] == ["p"]
     assert again.get("p").request == picture.request
-    ended = again.end("j", State.DONE, result=Made("one.ckpt", "/models/one.ckpt", "one.ckpt [0123456789]"))
-    assert ended.result == again.get("j").result == Made("one.ckpt", "/models/one.ckpt", "one.ckpt [0123456789]")
+    made = Made("one.ckpt", "/models/one.ckpt", "one.ckpt [0123456789]", "a red circle")
+    ended = again.end("j", State.DONE, result=made)
+    assert ended.result == again.get("j").result == made
     assert ended.to_json()["summary"] == request.summary != ""
 
 
@@ -51,7 +54,7 @@ def test_a_request_comes_back_from_the_database(name: str, queue: Queue, make_jo
 def test_a_request_is_frozen_and_knows_its_limits(name: str) -> None:
     request = EXAMPLES[name]
     with pytest.raises(FrozenInstanceError):
-        request.overwrite = True  # type: ignore[attr-defined]
+        setattr(request, fields(request)[0].name, "")
     for one in fields(request):
         assert one.metadata["help"], one.name
         with pytest.raises(InvalidField):

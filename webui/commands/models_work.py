@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from webui.commands.common import write_line
 from webui.commands.models import open_shelf
@@ -28,7 +28,7 @@ from webui.plugins.resolve import resolve
 
 _BAR = 24
 
-Work = Callable[[Any, Any, Told, ShouldStop], Path]
+T = TypeVar("T")
 
 
 class WorkProgress(Progress):
@@ -55,7 +55,7 @@ def carry_out(name: str, request: ModelWork, library: Library, files: Any = None
     row = next(work for work in works() if work.name == name)
     with _in_words_of_flags():
         files = files or resolve(row.files)(request, library)
-        path = _done(resolve(row.function), request, files)
+        path: Path = carried_out(resolve(row.function), request, files)
     write_line(str(path))
     return 0
 
@@ -71,7 +71,8 @@ def _in_words_of_flags() -> Iterator[None]:
         raise
 
 
-def _done(function: Work, request: ModelWork, files: Any) -> Path:
+def carried_out(function: Callable[[Any, Any, Told, ShouldStop], T], request: ModelWork, files: Any) -> T:
+    """What the function makes, with its progress shown; Ctrl+C has it stop in order."""
     progress, stopped = WorkProgress(), list[bool]()
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -152,17 +152,19 @@ class ModelWork:
 class Made:
     """What a work has made. `path` is the machine's, for its owner alone.
 
-    `title`: as the list of checkpoints has it, "" for what is no checkpoint.
+    `title`: as the list of checkpoints has it, "" for what is no checkpoint. `text`: what was made, where that is
+    words; `name` is then who made them.
     """
 
     name: str
     path: str = ""
     title: str = ""
+    text: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """What `to_json` described."""
-        return cls(*(str(data.get(name, "")) for name in ("name", "path", "title")))
+        return cls(*(str(data.get(name, "")) for name in ("name", "path", "title", "text")))
 
     def to_json(self, *, with_path: bool = True) -> dict[str, str]:
         """JSON-ready data."""

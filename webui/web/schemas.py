@@ -90,12 +90,13 @@ class PictureOut(BaseModel):
 class MadeOut(BaseModel):
     """What a work on models has made. title: as the checkpoints' list has it, "" for what is no checkpoint.
 
-    path: where it lies, told to the owner alone.
+    path: where it lies, told to the owner alone. text: a caption; name is then its captioner.
     """
 
     name: str
     path: str
     title: str
+    text: str
 
 
 class JobOut(BaseModel):

@@ -46,6 +46,8 @@ class Library:
     any_file: bool = False
     sources: tuple[Source, ...] = ()
     """Where extensions find models to download."""
+    pictures: Path | None = None
+    """The folder with pictures that wait to be described."""
 
     @property
     def catalogue(self) -> Catalogue:

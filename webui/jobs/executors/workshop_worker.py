@@ -21,6 +21,7 @@ from webui.engine.work.download.fetch import FetchFiles
 from webui.engine.work.download.look import Source
 from webui.engine.work.library import Library
 from webui.extension_life.pointer import use_packages
+from webui.images.waiting import FOLDER
 from webui.jobs.executors.arrived import is_fetched
 from webui.jobs.executors.base import Verb, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Submit, Tell
@@ -125,7 +126,7 @@ class _Bench:
 
         row = self._registry.works.get(job.task)
         request = row.request.from_json(job.request)
-        library = Library(self._open_catalogue, self._config.models, self._config.tokens, sources=self._sources)
+        library = self._library()
         self._link.output(job.job_id, Loading("Looking at the files"))
         files = resolve(row.files)(request, library)
         if should_stop():
@@ -133,13 +134,18 @@ class _Bench:
         if job.again and isinstance(files, FetchFiles) and is_fetched(files, teller.tell, should_stop):
             return self._named(files.target)
         try:
-            path: Path = resolve(row.function)(request, files, teller.tell, should_stop)
+            made: Path | Made = resolve(row.function)(request, files, teller.tell, should_stop)
         except Conflict:
             # A run that was killed after its last step has made it, though nobody heard.
             if not (job.again and request.keeps_place and files.target.exists()):
                 raise
-            path = files.target
-        return self._named(path)
+            made = files.target
+        return made if isinstance(made, Made) else self._named(made)
+
+    def _library(self) -> Library:
+        config = self._config
+        pictures = config.cache_dir / FOLDER if config.cache_dir else None
+        return Library(self._open_catalogue, config.models, config.tokens, sources=self._sources, pictures=pictures)
 
     def _open_catalogue(self) -> Catalogue:
         if self._catalogue is None:

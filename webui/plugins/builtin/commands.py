@@ -13,6 +13,7 @@ def commands() -> list[Command]:
         Command("serve", "webui.commands.serve:run", "Start the page (what happens when no command is named)."),
         Command("generate", "webui.commands.generate:run", "Make pictures without a page."),
         Command("models", "webui.commands.models:run", "List, show, merge, convert, prune and get models."),
+        Command("caption", "webui.commands.caption:run", "Put pictures into words."),
         Command("queue", "webui.commands.queue:run", "List the jobs, and cancel, stop or move them."),
         Command("doctor", "webui.commands.doctor:run", "Say what this machine can do and what is missing."),
         Command("test", "webui.commands.tests:run", "Run the tests."),

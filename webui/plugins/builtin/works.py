@@ -1,12 +1,14 @@
-"""The works on models that there are: merge, convert, prune, download."""
+"""The works that there are: merge, convert, prune and download models, and describe pictures with one."""
 
 from __future__ import annotations
 
+from webui.core.caption_request import TASK, Caption
 from webui.core.model_work import Convert, Download, Merge, Prune
 from webui.core.registry import Work
 from webui.plugins.hooks import hookimpl
 
 _LIBRARY, _WORK = "webui.engine.work.library", "webui.engine.work"
+_CAPTIONS = "webui.engine.captions"
 
 
 @hookimpl
@@ -30,5 +32,13 @@ def works() -> list[Work]:
             f"{_LIBRARY}:accept_download",
             f"{_LIBRARY}:download_files",
             f"{_WORK}.download.fetch:fetch",
+        ),
+        Work(
+            TASK,
+            "Interrogate",
+            Caption,
+            f"{_CAPTIONS}.files:accept_caption",
+            f"{_CAPTIONS}.files:caption_files",
+            f"{_CAPTIONS}.describe:caption",
         ),
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 
 from webui.web.api import (
+    captions,
     catalogues,
     events,
     extension_routes,
@@ -55,6 +56,7 @@ def build_api(service: Service, access: Access, stop: Callable[[bool], None]) ->
         queue.build(service),
         events.build(service),
         pictures.build(service),
+        captions.build(service),
         catalogues.build(service),
         prompts.build(service),
         models.build(service),

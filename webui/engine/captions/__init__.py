@@ -1,0 +1,1 @@
+"""Pictures put into words by captioners in transformers' form."""
