@@ -10,6 +10,7 @@ from typing import Any
 _MOST = 8_000_000
 """Characters of a JSON text that are read; a graph of hundreds of nodes has some hundred thousand."""
 
+_NO_NEGATIVE = ("negative_prompt", "")
 _LORA = re.compile(r"<lora:([^:>]+)")
 
 
@@ -42,11 +43,12 @@ def whole(value: Any) -> Any:
 
 
 def request_values(**values: Any) -> dict[str, Any]:
-    """A request's values, without those of which nothing is said.
+    """A request's values, without those of which nothing is said; an empty negative prompt says that there is none.
 
     The words of a prompt that was drawn already are not drawn again: other programs give braces another meaning.
     """
-    said = {name: value for name, value in values.items() if value is not None and value != ""}
+    empty = ("", None)
+    said = {name: value for name, value in values.items() if value not in empty or (name, value) == _NO_NEGATIVE}
     texts = [text for name in ("prompt", "negative_prompt") if isinstance(text := said.get(name), str)]
     if any("{" in text or "__" in text for text in texts):
         said["dynamic_prompts"] = False

@@ -19,4 +19,7 @@ def metadata_readers() -> list[MetadataReader]:
         MetadataReader("invokeai", "InvokeAI", _HERE + "invokeai:read"),
         MetadataReader("comfyui", "ComfyUI", _HERE + "comfyui:read"),
         MetadataReader("draw-things", "Draw Things", _HERE + "draw_things:read"),
+        MetadataReader("novelai", "NovelAI", _HERE + "novelai:read"),
+        # Last of them, as it must decode the pixels.
+        MetadataReader("stealth", "Words in the pixels", _HERE + "stealth:read"),
     ]
