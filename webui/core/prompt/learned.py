@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -28,4 +29,4 @@ def hashes_text(hashes: Mapping[str, str], texts: Iterable[str]) -> str:
 
 
 def _letters(text: str) -> str:
-    return _MEANINGLESS.sub("", text).casefold()
+    return _MEANINGLESS.sub("", unicodedata.normalize("NFC", text)).casefold()
