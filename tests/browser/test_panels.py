@@ -189,7 +189,9 @@ def test_a_reader_is_shown_an_extension_in_his_language(serve: Serve, open_page:
     locales.mkdir(parents=True)
     (locales.parent / "extension.toml").write_text('name = "pack"\nversion = "1"\napi = "1"\n')
     (locales.parent / "extension.py").write_text("")
-    (locales / "de.toml").write_text('[page]\ngenerate = "Erzeugen"\nsaved = "Gesichert"\n', encoding="utf-8")
+    (locales / "de.toml").write_text(
+        '[page]\ngenerate = "Erzeugen"\nsaved = "Gesichert"\nsetting_theme = "Aussehen"\n', encoding="utf-8"
+    )
     server = serve()
     page = open_page(server, locale="de-CH")
     expect(page.locator("#txt2img_watermark .dk-panel-head")).to_contain_text("Rahmen und Wasserzeichen")
@@ -214,6 +216,10 @@ def test_a_reader_is_shown_an_extension_in_his_language(serve: Serve, open_page:
     other.get_by_role("button", name="Load again").click()
     expect(other.locator("#txt2img_generate")).to_have_text("Erzeugen")
     expect(other.locator("#txt2img_watermark .dk-panel-head")).to_contain_text("Rahmen und Wasserzeichen")
+    tab(other, "settings")
+    expect(other.locator("#about_theme")).to_contain_text("Aussehen")
+    expect(other.locator("#about_localization")).to_contain_text("Localization")
+    tab(other, "txt2img")
     # What it has no words for is English.
     expect(other.locator("#paste")).to_have_text("Paste")
     assert other.evaluate("[darkroom.t('saved'), darkroom.t('cancel')]") == ["Gesichert", "Cancel"]

@@ -31,6 +31,7 @@ UI = Path(webui.ui.__file__).parent
 COMPOSED = (
     "field_",
     "help_",
+    "setting_",
     "worker_",
     "key_",
     "kind_",

@@ -29,6 +29,7 @@ PAGE = "Page"
 EXTENSIONS = "Extensions"
 WHITESPACE = ("Tab", "Carriage Return", "Line Feed")
 """A1111's names of what may end a word besides the characters that can be typed."""
+SECTIONS = (MODELS, SAVING, PREVIEWS, RUNNING, SAMPLING, PROMPTS, SPEED, GUESTS, PAGE, EXTENSIONS)
 OF_PANELS = "panels"
 """Said by the setting that has no control of its own: the page's scripts draw one for each field of an extension."""
 
@@ -275,7 +276,7 @@ class Settings(BaseModel):
     png_compress_level: int = Field(
         1,
         title="PNG compression",
-        description="0 writes fastest, 9 makes the smallest files; the picture is the same.",
+        description="From 0, which writes fastest, to 9, which makes the smallest files; the picture is the same.",
         ge=0,
         le=9,
         json_schema_extra=_row(SAVING, restart=True),
@@ -358,6 +359,11 @@ class Settings(BaseModel):
         max_length=2000,
         json_schema_extra=_row(EXTENSIONS),
     )
+
+
+def section_key(section: str) -> str:
+    """The key of a section's name among the page's texts."""
+    return "setting_section_" + "".join(c if c.isalnum() else "_" for c in section.casefold())
 
 
 def field_defaults(settings: Settings) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def setting_control(name: str, info: FieldInfo, registry: Registry, *, labelled:
     """
     default = info.get_default(call_default_factory=True)
     common: dict[str, Any] = {
-        "label": info.title,
+        "label": t(f"setting_{name}"),
         "show_label": labelled,
         "elem_id": f"setting_{name}",
         "interactive": True,

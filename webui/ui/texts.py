@@ -8,6 +8,7 @@ from types import MappingProxyType
 from gradio.i18n import I18n, I18nData
 
 from webui.core.fields import ROWS
+from webui.core.setting_rows import SECTIONS, Settings, section_key
 from webui.plugins.locales import as_written
 from webui.ui.extension_texts import EXTENSION_TEXTS
 from webui.ui.prompt_texts import PROMPT_TEXTS
@@ -307,6 +308,9 @@ EN |= PROMPT_TEXTS
 EN |= EXTENSION_TEXTS
 EN |= {f"field_{row.name}": row.label for row in ROWS}
 EN |= {f"help_{row.name}": row.help for row in ROWS}
+EN |= {f"setting_{name}": info.title or name for name, info in Settings.model_fields.items()}
+EN |= {f"setting_help_{name}": info.description for name, info in Settings.model_fields.items() if info.description}
+EN |= {section_key(section): section for section in SECTIONS}
 
 CATALOGUE = {"en": EN}
 

@@ -30,7 +30,7 @@
       catalogues.extensions = found.extensions;
       catalogues.quicksettings = Object.entries(settings.schema.properties)
         .filter(([name, { type, panels }]) => type !== "array" && !panels && name !== "sd_text_encoders")
-        .map(([name, { title }]) => ({ name, title: name === "sd_vae" ? t("modules") : title }));
+        .map(([name]) => ({ name, title: t(name === "sd_vae" ? "modules" : `setting_${name}`) }));
       catalogues.samplers = D.extensions.samplers.map(([name]) => ({ name, title: name }));
       report();
       D.settingPanels.draw(saved.extensions);

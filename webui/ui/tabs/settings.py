@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from typing import Any
 
 import gradio as gr
 from gradio.components.base import Component
 from pydantic.fields import FieldInfo
 
-from webui.core.setting_rows import OF_PANELS
+from webui.core.setting_rows import OF_PANELS, section_key
 from webui.core.settings import Settings
 from webui.ui.head import in_head
-from webui.ui.html import area, element
+from webui.ui.html import area, element, said
 from webui.ui.page import Page
 from webui.ui.setting_controls import extra_of, is_list, setting_control
 from webui.ui.texts import EN, t
@@ -39,12 +38,12 @@ def build(page: Page) -> None:
         apply = gr.Button(t("settings_apply"), elem_id="settings_submit", variant="primary", size="md")
     controls: dict[str, Component] = {}
     with gr.Row(elem_id="settings_body"):
-        links = "".join(element("a", escape(name), href=f"#{_anchor(name)}") for name in sections)
+        links = "".join(said(section_key(name), "a", href=f"#{_anchor(name)}") for name in sections)
         area(element("nav", links, id="settings_nav", data_t_label="settings_nav"), "settings_nav_area")
         with gr.Column(elem_id="settings_sections"):
             for name, rows in sections.items():
                 with gr.Column(elem_id=_anchor(name), elem_classes="dk-section"):
-                    area(element("h2", escape(name)), f"{_anchor(name)}_title")
+                    area(said(section_key(name), "h2"), f"{_anchor(name)}_title")
                     for setting, info in rows.items():
                         controls[setting] = _row(setting, info, page)
             area(
@@ -69,10 +68,12 @@ def _sections(page: Page) -> dict[str, dict[str, FieldInfo]]:
 def _row(name: str, info: FieldInfo, page: Page) -> Component:
     """One row: what the setting is and means at the left, its control at the right."""
     restart = element("p", data_t="settings_restart", class_="dk-second") if extra_of(info).get("restart") else ""
-    said = element("p", escape(info.title or name)) + element("p", escape(info.description or ""), class_="dk-second")
+    words = said(f"setting_{name}", "p")
+    if info.description:
+        words += said(f"setting_help_{name}", "p", class_="dk-second")
     reports = element("div", data_reports=extra_of(info)["catalogue"]) if is_list(info) else ""
     with gr.Row(elem_classes="dk-setting", elem_id=f"row_{name}"):
-        area(said + restart + reports, f"about_{name}")
+        area(words + restart + reports, f"about_{name}")
         return setting_control(name, info, page.service.registry)
 
 
