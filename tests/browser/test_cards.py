@@ -216,13 +216,14 @@ def test_a_lora_goes_into_the_prompt_and_out_again(home: Path, serve: Serve, ope
 def test_namesakes_show_their_folders_and_hidden_files_are_told(home: Path, serve: Serve, open_page: Open) -> None:
     folder = home / "models" / "Stable-diffusion"
     shams.write(folder / "photo" / "ink.safetensors", ("", shams.flux(guidance=True)), fill=9.0)
+    shams.write(folder / "ink.safetensors", ("", shams.flux(guidance=True)), fill=7.0)
     other = shams.write(home / "models" / "unet" / "art" / "ink.safetensors", ("", shams.flux(guidance=True)), fill=8.0)
     page = open_page(serve())
     tab(page, "models")
     page.fill("#models_search", "ink.safetensors")
-    shown(page, "ink", "ink")
-    expect(page.locator("#models_grid .dk-model-place")).to_have_text(["art", "photo"])
-    first = page.locator("#models_grid [role=listitem]").first
+    shown(page, "ink", "ink", "ink")
+    expect(page.locator("#models_grid .dk-model-place")).to_have_text(["In no folder", "art", "photo"])
+    first = page.locator("#models_grid [role=listitem]").nth(1)
     expect(first).to_contain_text("Another file of this name is not used")
     first.locator(".dk-act").click()
     expect(page.locator(DIALOG)).to_contain_text(f"has the same name and comes first: {other}")
@@ -247,5 +248,5 @@ def test_the_card_says_of_which_files_pictures_are_made_and_why(page: Page, home
     page.wait_for_timeout(2500)
     page.click(f"{card(page, 'flux-dev')} .dk-act")
     expect(page.locator(f"{DIALOG} .dk-model-problem")).to_contain_text(
-        "The preferred VAE 'flux-new.safetensors' is not used."
+        "The preferred VAE 'flux-new.safetensors' is not used:"
     )

@@ -171,7 +171,7 @@ def test_the_vae_that_is_used_is_shown_with_the_rule_that_chose_it(
     assert (vae["file"], vae["by"]) == ("mse.safetensors", "card")
     (folder / "sham.json").write_text('{"vae": "gone"}')
     run(home, "show", "sham")
-    assert "The preferred VAE 'gone' is not used." in capsys.readouterr().out
+    assert "The preferred VAE 'gone' is not used:" in capsys.readouterr().out
 
 
 def test_where_the_chosen_one_is_gone_the_list_says_which_is_taken(

@@ -67,7 +67,7 @@ def test_a_preferred_vae_that_cannot_be_used_is_told_with_the_reason(put, models
     card(models, vae="gone.pt")
     file, rule, why = shown()
     assert (file, rule) == ("m.vae.safetensors", "neighbour")
-    assert why.startswith("The preferred VAE 'gone.pt' is not used. ")
+    assert why == "The preferred VAE 'gone.pt' is not used: there is no file of this name."
     put("vae16", models / "VAE" / "wide.safetensors")
     card(models, vae="wide")
     assert "wide.safetensors does not fit Stable Diffusion 1" in shown()[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from webui.core.errors import DarkroomError, ModelProblem
+from webui.core.errors import DarkroomError, ModelProblem, UnknownName
 from webui.core.precisions import FIELD_OF
 from webui.core.request import GenerationRequest, join_names, split_names
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
@@ -126,6 +126,8 @@ def used(checkpoint: Checkpoint, sd_vae: str, sd_text_encoders: str, catalogue: 
     if said and "vae" not in given:
         try:
             catalogue.with_parts(checkpoint, said)
+        except UnknownName:
+            unused = f"The preferred VAE '{said[:100]}' is not used: there is no file of this name."
         except DarkroomError as error:
             unused = f"The preferred VAE '{said[:100]}' is not used. {error.detail}"
     by_said = source if said and not unused and not is_automatic(said) else ""

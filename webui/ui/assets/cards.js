@@ -102,7 +102,7 @@
   // One press chooses what can be chosen; for everything else there are the details.
   function cell(model) {
     const name = model.label;
-    const place = model.namesake && model.folder !== view.folder ? model.folder || t("model_top_folder") : "";
+    const place = model.namesake && (!view.folder || model.folder !== view.folder) ? model.folder || t("model_top_folder") : "";
     const said = [model.family_title, bytes(model.size_bytes)].filter(Boolean);
     const press = () => (choosable(model) ? choose(model) : D.cards.open(model.id));
     const picture = model.preview
