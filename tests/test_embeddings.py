@@ -19,6 +19,7 @@ from webui.app import House
 from webui.core import infotext
 from webui.core.errors import InvalidField, ModelProblem
 from webui.core.job import LOCAL_OWNER
+from webui.core.model_folders import LAYOUTS
 from webui.core.paths import Paths
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.counting import Counted
@@ -133,3 +134,16 @@ def test_the_counter_counts_vectors(house: House, folder: Path) -> None:
     save_file(tensors | bundled, place / "carrier.safetensors")
     house.service._catalogue.adapters.refresh()
     assert count("a blot drawing <lora:carrier:1>") == (plain + 7, 75)
+
+
+def test_folders_of_other_programs_and_of_the_flag_are_searched(tmp_path: Path) -> None:
+    text = "comfyui:\n  base_path: there\n  embeddings: |\n    one\n    two\n"
+    (tmp_path / "paths.yaml").write_text(text)
+    for kind, path, expected in (
+        ("embeddings_dir", tmp_path / "mine", ["mine"]),
+        ("a1111_home", tmp_path / "a", ["a/models/embeddings", "a/embeddings"]),
+        ("comfy_home", tmp_path / "c", ["c/models/embeddings"]),
+        ("comfy_file", tmp_path / "paths.yaml", ["there/one", "there/two"]),
+    ):
+        assert LAYOUTS[kind](path).embeddings == tuple(tmp_path / one for one in expected)
+    assert tmp_path / "i/models/sd-1/embedding" in LAYOUTS["invoke_home"](tmp_path / "i").embeddings
