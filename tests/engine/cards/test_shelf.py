@@ -244,6 +244,8 @@ def test_each_kind_can_be_used_where_its_file_is_sound(models, registry, monkeyp
         ("embedding", "word"),
     }
     assert {kind for kind, _ in usable} == {"checkpoint", "vae", "text_encoder", "lora", "embedding"}
+    assert found["embedding", "sub/word"].family_title == "Stable Diffusion 1, 2 vectors"
+    assert found["embedding", "sub/word"].title == "word"
     assert found["lora", "style"].family_title == "Stable Diffusion 1"
     assert found["lora", "sub/wide"].family_title == "Stable Diffusion XL"
     assert "torn.safetensors is cut off" in str(found["lora", "torn"].problem)

@@ -219,13 +219,14 @@ class Shelf:
         size = folder.size(seen.path.name)
         look = {LORA: lambda: self._learnt(seen, end), EMBEDDING: lambda: self._embedding(seen)}.get(kind)
         said, problem = look() if look else ("", None)
-        return _Own(kind, seen.name, size, "", said, problem, hides)
+        word = self._embeddings[seen.path].name if kind == EMBEDDING and seen.path in self._embeddings else seen.name
+        return _Own(kind, word, size, "", said, problem, hides)
 
     def _embedding(self, seen: Seen) -> tuple[str, str | None]:
-        """(the models that an embedding is for, why it cannot be used)."""
+        """(the models that an embedding is for and how many vectors it has, why it cannot be used)."""
         found = self._embeddings.get(seen.path)
         if found:
-            return found.title, found.problem or None
+            return found.summary, found.problem or None
         word = seen.path.stem.casefold()
         first = next((one for one in self._embeddings.values() if one.name.casefold() == word), None)
         return "", f"Another embedding of this name comes first: {first.seen.name}." if first else None

@@ -62,6 +62,13 @@ class Embedding:
         """The models that it is for, in words; "" where that is not known."""
         return title_of(self.facts.widths) if self.facts else ""
 
+    @property
+    def summary(self) -> str:
+        """The models that it is for, and how many vectors it has; "" where that is not known."""
+        if self.facts is None:
+            return ""
+        return f"{self.title}, {self.facts.size} {'vector' if self.facts.size == 1 else 'vectors'}"
+
     def fits(self, encoders: Encoders) -> bool:
         """Whether a model with these text encoders can use it."""
         return self.facts is not None and chosen(self.facts.widths, encoders) is not None
