@@ -122,6 +122,10 @@ def test_a_running_server_switches_at_once_what_it_can(
     assert run(home, "enable", "mine") == 0
     assert "mine is switched on. Darkroom runs and has changed it already" in capsys.readouterr().out
     assert "Mine" in schedules() and site.house.settings.current.disabled_extensions == ()
+    run(home, "disable", "mine")
+    (home / "extensions" / "mine" / "extension.py").write_text("1 / 0\n")
+    assert run(home, "enable", "mine") == 1
+    assert "mine is switched on. Darkroom runs and has left it out: Its extension.py failed" in capsys.readouterr().out
     assert run(home, "disable", "tab") == 0
     assert "it counts from the next start on. Tabs, models' families" in capsys.readouterr().out
     assert run(home, "disable", "tub") == 2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from webui.commands.common import command_parser, with_flags, write_line
 from webui.commands.extensions_common import Shown, next_start, open_life
@@ -18,16 +19,18 @@ AT_ONCE = "Darkroom runs and has changed it already; a page that is open shows i
 
 
 def enable(arguments: list[str]) -> int:
-    """Switch an extension on; packages that it lacks are installed first."""
+    """Switch an extension on; packages that it lacks are installed first. 1 where a running server cannot load it."""
     given = _named("enable", "Switch an extension on.", arguments)
-    write_line(f"{given.name} is switched on. {_switch(given, on=True)}")
-    return 0
+    became, is_fine = _switch(given, on=True)
+    write_line(f"{given.name} is switched on. {became}")
+    return int(not is_fine)
 
 
 def disable(arguments: list[str]) -> int:
     """Switch an extension off."""
     given = _named("disable", "Switch an extension off.", arguments)
-    write_line(f"{given.name} is switched off. {_switch(given, on=False)}")
+    became, _ = _switch(given, on=False)
+    write_line(f"{given.name} is switched off. {became}")
     return 0
 
 
@@ -69,32 +72,40 @@ def _change(given: argparse.Namespace, done: str, change: Callable[[Life], None]
     return 0
 
 
-def _switch(given: argparse.Namespace, *, on: bool) -> str:
-    """Switch it, in the running server where there is one; the sentence about when that counts."""
+def _switch(given: argparse.Namespace, *, on: bool) -> tuple[str, bool]:
+    """Switch it, in the running server where there is one.
+
+    (the sentence about when that counts, or why it does not; False where it does not)
+    """
     life, options = open_life(given)
     with Shown() as task:
         instance = running(options.paths)
         if instance is not None:
-            counts = asyncio.run(_switch_there(instance, given.name, task, on=on))
-            if counts is not None:
-                return AT_ONCE if counts else _waits(options)
+            card = asyncio.run(_switch_there(instance, life.installed(given.name).name, task, on=on))
+            if card is not None:
+                return _became(card, options, on=on)
         if on:
             life.enable(given.name, task)
         else:
             life.disable(given.name)
-    return next_start(options)
+    return next_start(options), True
 
 
-async def _switch_there(instance: Instance, name: str, task: Task, *, on: bool) -> bool | None:
-    """Whether it counts already; None where that server loads no extensions or does not change them while shared."""
+async def _switch_there(instance: Instance, name: str, task: Task, *, on: bool) -> Mapping[str, Any] | None:
+    """Its card after that; None where that server loads no extensions or does not change them while shared."""
     async with RemoteSession.open(instance) as session:
         before = await session.extensions()
         if before["safe_mode"] or before["locked"]:
             return None
         await session.switch_extension(name, task, on=on)
         cards = (await session.extensions())["extensions"]
-        return any(card["enabled"] == on and not card["next"] for card in cards if card["name"] == name)
+        return next((card for card in cards if card["name"] == name), None)
 
 
-def _waits(options: Options) -> str:
-    return f"{next_start(options)} Tabs, models' families and some others cannot be switched while it runs."
+def _became(card: Mapping[str, Any], options: Options, *, on: bool) -> tuple[str, bool]:
+    if card["next"] or card["enabled"] != on:
+        waits = "Tabs, models' families and some others cannot be switched while it runs."
+        return f"{next_start(options)} {waits}", True
+    if on and not card["ok"]:
+        return f"Darkroom runs and has left it out: {card['problem']}", False
+    return AT_ONCE, True
