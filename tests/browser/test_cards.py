@@ -55,6 +55,12 @@ def card(page: Page, name: str) -> str:
     return f"#models_grid [role=listitem]:has(.dk-model-name:text-is('{name}'))"
 
 
+def look_again(page: Page) -> None:
+    """Have the folders looked into now; by itself that comes a while later."""
+    with page.expect_response(lambda answer: answer.url.endswith("/checkpoints/refresh")):
+        page.click("#refresh_sd_model_checkpoint")
+
+
 def test_search_sort_folder_edit_choose(page: Page, home: Path) -> None:
     file = home / "models" / "Stable-diffusion" / "art" / "ink.json"
     shown(page, "broken", "darkroom-starter", "flux-dev", "flux-schnell", "ink", "night", "water")
@@ -153,8 +159,7 @@ def test_other_kinds_are_chosen_where_they_fit_and_an_empty_one_says_what_to_do(
     page.click(f"{card(page, 'flux-new')} .dk-model-choose")
     expect(page.locator("#setting_sd_vae .token")).to_have_text(["flux-new.safetensors"])
     shutil.rmtree(home / "models" / "text_encoder")
-    # The list follows its folders, though not at once.
-    page.wait_for_timeout(2500)
+    look_again(page)
     page.select_option("#models_kind", "text_encoder")
     expect(page.locator("#models_empty")).to_contain_text("Put files into models/text_encoder")
 
@@ -245,7 +250,7 @@ def test_the_card_says_of_which_files_pictures_are_made_and_why(page: Page, home
     )
     page.keyboard.press("Escape")
     (home / "models" / "VAE" / "flux-new.safetensors").unlink()
-    page.wait_for_timeout(2500)
+    look_again(page)
     page.click(f"{card(page, 'flux-dev')} .dk-act")
     expect(page.locator(f"{DIALOG} .dk-model-problem")).to_contain_text(
         "The preferred VAE 'flux-new.safetensors' is not used:"
