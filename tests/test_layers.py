@@ -45,6 +45,7 @@ PARTS = {
     "cards": "service",
     "extension_languages": "service",
     "extension_settings": "service",
+    "fitting": "service",
     "extension_switch": "service",
     "extension_works": "service",
     "instance": "service",

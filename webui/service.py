@@ -36,6 +36,7 @@ from webui.extension_routes import ExtensionRoutes
 from webui.extension_settings import ExtensionSettings
 from webui.extension_switch import Switch
 from webui.extension_works import ExtensionWorks
+from webui.fitting import Fitting
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.queue import Queue
@@ -87,6 +88,8 @@ class Service:
         self.prompts = prompts
         """Styles and wildcards: everybody's to use, the owner's to change."""
         self._acceptance = Acceptance(registry, catalogue, settings, self.fields, prompts, self._reports)
+        self.fitting = Fitting(catalogue, lambda: self.registry)
+        """Which models that prompts name are for which checkpoint."""
         self.previews = Previews(lambda: self.registry, catalogue, settings, prompts)
         """What prompts say, before anything is made of them."""
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)

@@ -49,8 +49,11 @@ SCRIPTS = (
     "lightbox.js",
     "gallery.js",
     "cards.js",
+    "insertion.js",
+    "card_list.js",
     "cards_dialog.js",
     "queue.js",
+    "extra_tabs.js",
     "memory.js",
     "works.js",
     "extensions.js",
@@ -75,6 +78,7 @@ SHEETS = (
     "works.css",
     "extensions.css",
     "dialogs.css",
+    "extra_tabs.css",
     "narrow.css",
 )
 

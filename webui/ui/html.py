@@ -22,9 +22,9 @@ def button(key: str, elem_id: str, title: str = "", **attributes: Any) -> str:
     return said(key, "button", type="button", id=elem_id, **attributes)
 
 
-def sign(mark: str, elem_id: str, key: str) -> str:
+def sign(mark: str, elem_id: str, key: str, **attributes: Any) -> str:
     """A plain button with a sign on it; the catalogue's words are its name and its tooltip."""
-    return element("button", escape(mark), type="button", id=elem_id, **named(key))
+    return element("button", escape(mark), type="button", id=elem_id, **named(key), **attributes)
 
 
 def named(key: str) -> dict[str, str]:

@@ -24,6 +24,10 @@ PROMPT_TEXTS = {
     "style_saved": "Saved {name}",
     "style_deleted": "Deleted {name}",
     "dynamic": "Dynamic prompts",
+    # tabs under the prompts
+    "generation": "Generation",
+    "extra_tabs": "The form, or cards",
+    "model_not_for": "Not for this checkpoint",
     # keys in a prompt
     "key_weigh": "In a prompt: more or less weight for the word or the selection",
     "key_move": "In a prompt: move what stands between two commas",

@@ -26,7 +26,8 @@ class ModelOut(BaseModel):
     LoRA the one that it is for, of a VAE or text encoder what kind it is, else empty. usable: whether something here
     can use it; problem: why it cannot be used. hides: files that are not used since this one has their name and comes
     first, told to the owner alone. description: its beginning.
-    preferred_weight: in a prompt, 0 where none is preferred.
+    preferred_weight: in a prompt, 0 where none is preferred; activation_text, negative_text: what goes into the prompts
+    with it.
     """
 
     id: str
@@ -47,12 +48,20 @@ class ModelOut(BaseModel):
     description: str
     trigger_words: list[str]
     preferred_weight: float
+    activation_text: str
+    negative_text: str
+
+
+class ListedModelOut(ModelOut):
+    """A model in a page of them. unfit: why the checkpoint that was asked about cannot use it, "" where it can."""
+
+    unfit: str
 
 
 class ModelsOut(BaseModel):
     """A page of models; `total` of all pages, `next` the cursor of the page after this one, null after the last."""
 
-    models: list[ModelOut]
+    models: list[ListedModelOut]
     total: int
     next: str | None
 

@@ -9,6 +9,7 @@ import gradio as gr
 
 from webui.core.fields import Field
 from webui.ui.controls import choices_of, control
+from webui.ui.extra_tabs import card_panels, tab_row
 from webui.ui.html import area, element, said, sign
 from webui.ui.page import Page
 from webui.ui.panels import panels_place
@@ -40,9 +41,12 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="txt2img_actions"):
             generate, paste = _actions(put)
     with gr.Row(elem_id="txt2img_main"):
-        with gr.Column(elem_id="txt2img_settings"):
-            _settings(put)
-            panels_place(TASK)
+        with gr.Column(elem_id="txt2img_left"):
+            area(tab_row(TASK), "txt2img_extra_tabs_area")
+            area(card_panels(TASK), "txt2img_extra_panels")
+            with gr.Column(elem_id="txt2img_settings"):
+                _settings(put)
+                panels_place(TASK)
         with gr.Column(elem_id="txt2img_results_column"):
             area(results(TASK), "txt2img_results_area")
     _connect(page, generate, paste)

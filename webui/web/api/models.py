@@ -48,11 +48,14 @@ def build(service: Service) -> APIRouter:
         order: Order = "asc",
         limit: Annotated[int, Query(ge=1, le=200)] = 60,
         cursor: Annotated[str, Query(max_length=4000, description="`next` of the page before")] = "",
+        checkpoint: Annotated[str, Query(max_length=500, description="For which `unfit` is told")] = "",
     ) -> Any:
         """Models with what their cards say, a page at a time; visitors are shown those that work."""
         query = listing.Query(kind or "", search, folder, sort, order == "desc", limit, cursor)
         page = await asyncio.to_thread(service.cards.page, query, who)
-        return {"models": [_row(model, request) for model in page.models], "total": page.total, "next": page.next}
+        unfit = await asyncio.to_thread(service.fitting.unfit_ones, page.models, checkpoint)
+        rows = [{**_row(model, request), "unfit": unfit.get(model.id, "")} for model in page.models]
+        return {"models": rows, "total": page.total, "next": page.next}
 
     @router.get("/models/folders", response_model=FoldersOut)
     async def list_folders(who: Who, kind: ModelKind | None = None) -> Any:
@@ -129,6 +132,8 @@ def _row(model: Model, request: Request) -> dict[str, Any]:
         "description": card.description[:_BEGINNING],
         "trigger_words": list(card.trigger_words),
         "preferred_weight": card.preferred_weight,
+        "activation_text": card.activation_text,
+        "negative_text": card.negative_text,
     }
 
 
