@@ -16,7 +16,11 @@ from webui.core.drawn import Drawn
 from webui.core.events import Failed, Note
 from webui.core.frozen import FrozenMap
 from webui.core.model_folders import ModelFolders
+from webui.engine.checkpoints.checkpoint import Checkpoint
+from webui.engine.checkpoints.tokens import Reading
 from webui.engine.config import EngineConfig
+from webui.engine.embeddings.catalogue import EmbeddingCatalogue
+from webui.engine.embeddings.spoken import Spoken
 
 LORA = "text_model.encoder.layers.0.mlp.fc1"
 
@@ -116,6 +120,16 @@ def test_what_means_nothing_to_the_model_is_read_as_words_with_a_sentence(bench,
     ]
     (good,) = bench.make(ask(prompt="a red house zork"))
     assert good and pictures
+
+
+@pytest.mark.parametrize("family", ["sd3", "flux", "z-image"])
+def test_families_that_take_none_read_names_as_words_with_a_sentence(house, registry, ask, family):
+    notes = []
+    catalogue = EmbeddingCatalogue((house.embeddings,))
+    row = registry.families.get(family)
+    spoken = Spoken(catalogue, ask(), Checkpoint("large", house.root, family), row, notes.append)
+    assert spoken.reading(Reading(), ["a red wide house", "worldwide"], ()) == Reading()
+    assert notes == ["The embedding wide is for Stable Diffusion 1, so its name was read as words."]
 
 
 def test_those_in_a_lora_count_while_it_is_named(bench, house, ask):

@@ -14,7 +14,7 @@ from webui.core.registry import Family
 from webui.core.request import GenerationRequest
 from webui.engine.adapters.catalogue import AdapterCatalogue, AdapterFile
 from webui.engine.checkpoints.checkpoint import Checkpoint
-from webui.engine.checkpoints.tokens import Reading, chunker_of
+from webui.engine.checkpoints.tokens import Reading, chunker_of, clip_chunker
 from webui.engine.checkpoints.words import NO_WORDS, Learned, Words
 from webui.engine.embeddings.catalogue import Bundled, EmbeddingCatalogue, Encoders, bundled_word
 
@@ -22,7 +22,8 @@ from webui.engine.embeddings.catalogue import Bundled, EmbeddingCatalogue, Encod
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """The words of one checkpoint. words: those that mean vectors to it, without these; others: of files that it cannot
-    use, which are read as they are spelled. bundled: those of `words` that lie in LoRAs, by name."""
+    use, which are read as they are spelled. bundled: those of `words` that lie in LoRAs, by name. encoders, part: those
+    that take embeddings, and the first of them; none where the checkpoint's family takes none."""
 
     checkpoint: Checkpoint
     encoders: Encoders = ()
@@ -42,7 +43,9 @@ class Lexicon:
     def _found(self, words: Words, texts: Iterable[str], reading: Reading) -> tuple[Learned, ...]:
         if not words:
             return ()
-        chunker = chunker_of(self.checkpoint, self.part.replace("text_encoder", "tokenizer"))
+        tokenizer = self.part.replace("text_encoder", "tokenizer")
+        # Where no encoder is told of them, it is only to be seen whether a text names them.
+        chunker = chunker_of(self.checkpoint, tokenizer) if self.encoders else clip_chunker()
         own = replace(reading, words=words)
         chunks = (chunk for text in texts for chunk in chunker.chunks(text, own))
         return tuple(dict.fromkeys(learned for chunk in chunks for _, learned in chunk.learned))
@@ -53,9 +56,9 @@ def lexicon(
 ) -> Lexicon:
     """The words of a checkpoint. bundled: those in the LoRAs of a prompt; one in a file of its own counts first."""
     encoders = encoders_of(checkpoint, family)
-    if not encoders:
-        return Lexicon(checkpoint)
     words, others = embeddings.words(encoders)
+    if not encoders:
+        return Lexicon(checkpoint, others=others)
     names = {one.name.casefold() for one in words.learned}
     own = tuple(one for one in bundled if one.name.casefold() not in names)
     more = [word for one in own if (word := bundled_word(one, encoders))]

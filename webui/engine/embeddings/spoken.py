@@ -35,6 +35,7 @@ class Spoken:
         """
         known = lexicon(self.checkpoint, self.family, self.catalogue, bundled_in(loras, self.catalogue))
         if not known.encoders:
+            self._say(known, texts, plain)
             return plain
         pinned = {one.learned.key: (name, one) for name, one in self._pinned(known)}
         first = (replace(one.learned, name=name) for name, one in pinned.values())
