@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -115,4 +115,11 @@ def _of_fields(values: Mapping[str, Any]) -> Parsed:
             known[name] = FIELDS[name].check(value)
         except (KeyError, TypeError, InvalidField):
             unknown[str(name)[:_MOST_TEXT]] = str(value)[:_MOST_TEXT]
-    return Parsed(known, unknown)
+    return Parsed(known, unknown, tuple(_pairs(known)))
+
+
+def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Values as a text would have them, for a person to read; the prompts stand beside."""
+    for name, value in values.items():
+        if name not in ("prompt", "negative_prompt"):
+            yield FIELDS[name].infotext or FIELDS[name].label, f"{value:g}" if isinstance(value, float) else str(value)

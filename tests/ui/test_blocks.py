@@ -62,6 +62,7 @@ A1111_IDS = (
     "txt2img_subseed_strength",
     "txt2img_seed_resize_from_w",
     "txt2img_seed_resize_from_h",
+    "tab_pnginfo",
     "tab_models",
     "tab_gallery",
     "tab_queue",
@@ -101,7 +102,7 @@ def test_ids_are_a1111s(config: dict[str, Any]) -> None:
 def test_tabs_stand_in_a1111s_order(config: dict[str, Any]) -> None:
     found = [c["props"] for c in config["components"] if c["type"] == "tabitem"]
     tabs = [props["label"] for props in found if not props["elem_id"].startswith("tab_modelworks_")]
-    assert tabs == ["txt2img", "Models", "Merge & convert", "Gallery", "Queue", "Extensions", "Settings"]
+    assert tabs == ["txt2img", "PNG Info", "Models", "Merge & convert", "Gallery", "Queue", "Extensions", "Settings"]
 
 
 def test_the_page_has_no_handler_in_python(house: House) -> None:

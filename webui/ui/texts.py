@@ -12,6 +12,7 @@ from webui.core.setting_rows import SECTIONS, Settings, section_key
 from webui.plugins.locales import as_written
 from webui.ui.extension_texts import EXTENSION_TEXTS
 from webui.ui.prompt_texts import PROMPT_TEXTS
+from webui.ui.reading_texts import READING_TEXTS
 from webui.ui.work_texts import WORK_TEXTS
 
 # A1111's words where it has them, letter by letter; ours elsewhere. {name} is filled in by the scripts.
@@ -305,6 +306,7 @@ EN = {
 
 EN |= WORK_TEXTS
 EN |= PROMPT_TEXTS
+EN |= READING_TEXTS
 EN |= EXTENSION_TEXTS
 EN |= {f"field_{row.name}": row.label for row in ROWS}
 EN |= {f"help_{row.name}": row.help for row in ROWS}

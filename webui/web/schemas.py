@@ -322,9 +322,13 @@ class InfotextOut(BaseModel):
 
 
 class PictureReadOut(InfotextOut):
-    """What a picture's file says of how it was made. `reader` is who could read it, "" where nobody could."""
+    """What a picture's file says of how it was made. `reader` is who could read it, "" where nobody could.
+
+    `pairs` are its values without the prompts, in its order, for a person to read.
+    """
 
     reader: str
+    pairs: list[InfotextValue]
     infotext: str
     width: int
     height: int

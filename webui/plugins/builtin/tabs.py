@@ -11,6 +11,7 @@ def tabs() -> list[Tab]:
     """Rows of the tabs that are built; their builders live in ui/tabs and are resolved when the page is made."""
     return [
         Tab("txt2img", "webui.ui.tabs.txt2img:build", "tab_txt2img", 10),
+        Tab("PNG Info", "webui.ui.tabs.pnginfo:build", "tab_pnginfo", 40),
         Tab("Models", "webui.ui.tabs.models:build", "tab_models", 50),
         Tab("Merge & convert", "webui.ui.tabs.model_works:build", "tab_modelmerger", 52, owner_only=True),
         Tab("Gallery", "webui.ui.tabs.gallery:build", "tab_gallery", 60),

@@ -7,6 +7,9 @@
   // What there is to choose from, where a model narrows it.
   const choices = {};
 
+  // Keys of a text that no field takes, and that nobody misses.
+  const SAYS_NOTHING = ["Version", "Model hash", "Stopped at step", "Template", "Negative Template"];
+
   // The one place where Gradio's list of values becomes an object by field name.
   const named = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
 
@@ -88,7 +91,7 @@
       D.overrides.use(own);
       D.panels.use(extensions);
     }
-    const names = Object.keys(unknown).filter((name) => !["Version", "Model", "Model hash", "Stopped at step", "Template", "Negative Template"].includes(name));
+    const names = Object.keys(unknown).filter((name) => name !== "Model" && !SAYS_NOTHING.includes(name));
     const left = names.length ? t("paste_unknown", { names: names.join(", ") }) : "";
     const model = unknown.Model ? t("paste_model", { name: unknown.Model }) : "";
     if (left || model) D.shell.notice([model, left].filter(Boolean).join(" · "));
@@ -140,5 +143,5 @@
     const { width, height } = valuesOf("txt2img");
     fill("txt2img", { width: height, height: width });
   });
-  D.form = { offer, named, valuesOf, fill, take, changed, paste, use, useInfotext };
+  D.form = { SAYS_NOTHING, offer, named, valuesOf, fill, take, changed, paste, use, useInfotext };
 })();

@@ -51,6 +51,7 @@ def build(service: Service) -> APIRouter:
         return {
             "values": read.parsed.values,
             "unknown": read.parsed.unknown,
+            "pairs": [{"label": label, "value": value} for label, value in read.parsed.pairs],
             **{name: getattr(read, name) for name in ("reader", "infotext", "width", "height", "problems")},
         }
 
