@@ -1,4 +1,4 @@
-"""The words of works on models: of their tab and of their jobs; A1111's where it has them."""
+"""The words of works on models and of captions: of their tab and of their jobs; A1111's where it has them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ WORK_TEXTS = {
     "work_use": "Use it",
     "work_using": "New pictures are made with {name}",
     "work_lies": "In {path}",
+    # pictures put into words
+    "task_caption": "Interrogate",
+    "interrogate": "Interrogate",
+    "interrogate_title": "Put the picture into words, as the prompt",
+    "caption_asked": "{name} is being described",
+    "caption_used": "The prompt is now: {text}",
+    "caption_use": "Use as prompt",
     # the tab
     "works_merge": "Merge",
     "works_convert": "Convert",

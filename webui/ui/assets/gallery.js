@@ -122,7 +122,7 @@
     const facts = el("div");
     D.facts.draw(facts, picture);
     const line = [D.moment(picture.created), D.size(picture.width, picture.height), picture.name];
-    const act = (key, onclick) => el("button", { type: "button", class: "dk-act", onclick }, t(key));
+    const act = (key, onclick, title) => el("button", { type: "button", class: "dk-act", onclick, title }, t(key));
     place.replaceChildren(
       el("button", { type: "button", class: "dk-cell", title: t("open"), onclick: () => open(picture) },
         el("img", { src: D.jobs.file(picture), alt: alt(picture), width: picture.width, height: picture.height })),
@@ -130,6 +130,7 @@
         act("to_txt2img", () => D.form.useInfotext("txt2img", picture.infotext)),
         el("a", { class: "dk-act", href: D.jobs.file(picture), download: picture.name }, t("download")),
         act("copy", () => D.copy(picture.infotext)),
+        act("interrogate", () => D.captions.ofPicture(picture), t("interrogate_title")),
         act("delete", (event) => remove(picture, event.detail === 0))),
       el("p", { class: "dk-second" }, line.join(" · ")), facts);
     place.scrollTop = 0;

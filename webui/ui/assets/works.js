@@ -144,7 +144,7 @@
   // Own works, newest first; what runs and waits stands above what has ended.
   function draw() {
     if (!open()) return;
-    const jobs = [...D.jobs.all.values()].filter(D.jobs.isWork);
+    const jobs = [...D.jobs.all.values()].filter((job) => D.jobs.isWork(job) && !D.captions.isCaption(job));
     jobs.sort((one, other) => D.jobs.ended(one) - D.jobs.ended(other) || (D.jobs.ended(one) ? other.created - one.created : one.created - other.created));
     const list = byId("modelworks_list");
     const nodes = jobs.slice(0, 20).map(card);
@@ -187,6 +187,8 @@
 
   // What can be done to a work, each as a word and a call. What is done cannot be done again: its place is taken.
   function acts(job) {
+    const others = D.captions.acts(job);
+    if (others) return others;
     if (job.state === "done") return job.result?.title ? [["work_use", () => use(job)]] : [];
     if (D.jobs.ended(job)) return [["run_again", () => D.queue.again(job)]];
     // One that was told to stop takes away what it has begun; asked again it is left to itself.
@@ -217,7 +219,7 @@
   }
 
   D.on("ended", async (job) => {
-    if (!D.jobs.isWork(job) || job.state !== "done") return;
+    if (!D.jobs.isWork(job) || D.captions.isCaption(job) || job.state !== "done") return;
     if (job.result?.title) await D.models.load();
     D.shell.notice(t("work_made", { name: job.result?.name || job.summary }), "", job.result?.title ? { text: t("work_use"), call: () => use(job) } : null);
     load();
