@@ -3,7 +3,10 @@
 import os
 
 import pytest
+import torch
 
+from tests.engine import singles
+from tests.engine.helpers import pixels, running
 from webui import accept
 from webui.core.errors import ModelProblem
 from webui.core.fields import ROWS
@@ -96,3 +99,22 @@ def test_nothing_is_walked_through_while_no_file_has_changed(models, registry, m
     asked(catalogue, registry, checkpoint="m")
     monkeypatch.setattr(catalogue._scanner, "scan", lambda roots: pytest.fail("a walk"))
     asked(catalogue, registry, checkpoint="m", vae="v")
+
+
+def test_the_first_job_with_a_replaced_file_is_made_with_what_lies_there_now(tmp_path, registry, plugins):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    singles.write(singles.sd("sd1").tensors(), folder / "m.safetensors")
+    page = Catalogue((folder,), look_seconds=LONG)
+    values = {"steps": 2, "width": 64, "height": 64, "seed": 7, "sampler_name": "Euler", "alone": True}
+    with running(folder, registry, plugins) as bench:
+
+        def made():
+            [pictures] = bench.make(asked(page, registry, checkpoint="m", **values))
+            return pixels(pictures[0]).tobytes()
+
+        first = made()
+        singles.write(singles.sd("sd1", seed=1).tensors(), folder / "m.safetensors", torch.float16)
+        second = made()
+        singles.write(singles.sd("sd1").tensors(), folder / "m.safetensors")
+        assert made() == first != second
