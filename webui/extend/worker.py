@@ -3,6 +3,7 @@
 from webui.engine.attention.base import Attend, Choices
 from webui.engine.attention.base import Place as AttentionPlace
 from webui.engine.checkpoints.tokens import Reading
+from webui.engine.checkpoints.words import Learned, Words
 from webui.engine.config import Chunks
 from webui.engine.families.base import Conditioning, LoadedModel, Purpose
 from webui.engine.guidance import Guided
@@ -22,6 +23,7 @@ __all__ = [
     "DiscreteSchedule",
     "FlowSchedule",
     "Guided",
+    "Learned",
     "LoadedModel",
     "ModelSchedule",
     "Noise",
@@ -31,6 +33,7 @@ __all__ = [
     "SamplerContext",
     "Sampling",
     "Source",
+    "Words",
     "replaced",
     "same",
 ]
