@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from tests.commands.test_extensions import extension as put
 from tests.extension_life.conftest import extension
 from tests.web.helpers import Site
 from webui.cli import main
+from webui.commands.extensions_author import renew_for
+from webui.instance import running
+from webui.jobs.executors.fake import FakeExecutor
 from webui.web.identity import Sharing
 
 
@@ -130,6 +134,22 @@ def test_a_running_server_switches_at_once_what_it_can(
     assert "it counts from the next start on. Tabs, models' families" in capsys.readouterr().out
     assert run(home, "disable", "tub") == 2
     assert "Did you mean 'tab'" in capsys.readouterr().err
+
+
+def test_dev_switches_on_again_what_was_switched_off_for_what_it_did(
+    installed: None, site: Site, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renewed: list[tuple[str, ...]] = []
+    monkeypatch.setattr(FakeExecutor, "renew", lambda self, disabled: renewed.append(tuple(disabled)))
+    instance = running(site.house.paths)
+    assert instance
+    # As three deaths inside it leave it: off in the settings, and still on in the web process.
+    site.house.settings.update({"disabled_extensions": ["mine"]})
+    asyncio.run(renew_for(home / "extensions" / "mine", instance))
+    assert site.house.settings.current.disabled_extensions == () and "Mine" in site.house.service.registry.schedules
+    assert "mine was switched off, and is switched on again." in capsys.readouterr().out
+    asyncio.run(renew_for(home / "extensions" / "mine", instance))
+    assert renewed == [(), ()] and capsys.readouterr().out == ""
 
 
 def test_packages_that_cannot_be_had_are_said_as_without_a_server(

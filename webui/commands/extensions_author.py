@@ -18,8 +18,9 @@ from webui.core.errors import Conflict, DarkroomError, InvalidField, UnknownName
 from webui.core.flags import COMMON, PAGE, PEOPLE
 from webui.core.options import Options
 from webui.core.paths import PROGRAM_DIR, Paths
+from webui.extension_life.task import Task
 from webui.instance import Instance, running
-from webui.plugins.manifest import FILE
+from webui.plugins.manifest import FILE, read_manifest
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def dev(arguments: list[str]) -> int:
     def renew() -> None:
         if instance := running(options.paths):
             try:
-                asyncio.run(_renew(instance))
+                asyncio.run(renew_for(folder, instance))
             except DarkroomError as error:
                 log.warning("The workers were not renewed. %s", error)
 
@@ -96,8 +97,17 @@ def dev(arguments: list[str]) -> int:
     return follow(folder, Server(given_on), renew, lambda words: write_line(words))
 
 
-async def _renew(instance: Instance) -> None:
+async def renew_for(folder: Path, instance: Instance) -> None:
+    """Have fresh workers load the extension in `folder`. One that was switched off for what it did is on again then:
+    whoever writes it has mended it.
+    """
+    name = read_manifest(folder).name
     async with RemoteSession.open(instance) as session:
+        found = await session.extensions()
+        is_off = any(card["name"] == name and not card["on"] for card in found["extensions"])
+        if is_off and not found["locked"]:
+            write_line(f"{name} was switched off, and is switched on again.")
+            await session.switch_extension(name, Task(), on=True)
         await session.renew_workers()
 
 
