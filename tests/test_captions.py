@@ -44,8 +44,10 @@ async def test_a_picture_is_described_in_the_workshop_and_what_is_broken_breaks_
     """One process for all of it: it takes seconds to begin."""
     async with works(tmp_path) as shop:
         service = shop.house.service
-        with pytest.raises(CaptionerProblem, match="There is no captioner here"):
-            await described(shop, LOCAL_OWNER, picture())
+        for who, way in ((LOCAL_OWNER, "Make a folder in models/BLIP"), (ANN, "Ask the owner")):
+            with pytest.raises(CaptionerProblem, match="There is no captioner here") as told_of_none:
+                await described(shop, who, picture())
+            assert told_of_none.value.remedies[0].startswith(way)
         folder = write_blip(tmp_path / "models" / "BLIP" / "tiny")
         job = await described(shop, ANN, picture())
         told = await shop.until(job, lambda event: isinstance(event, Finished | Failed))

@@ -44,7 +44,7 @@ def test_every_package_is_pinned() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["Stable-diffusion", "VAE", "text_encoder", "Lora", "embeddings", "ControlNet", "ESRGAN"]
+    "folder", ["Stable-diffusion", "VAE", "text_encoder", "Lora", "embeddings", "ControlNet", "ESRGAN", "BLIP"]
 )
 def test_each_model_folder_says_what_goes_there(folder: str) -> None:
     (note,) = (PROGRAM_DIR / "models" / folder).glob("put*here.txt")

@@ -10,13 +10,15 @@ from webui.core.errors import Conflict
 from webui.core.job import Identity, Job, State
 from webui.core.model_work import WORKSHOP
 from webui.core.settings import SettingsStore
-from webui.engine.captions.captioners import Captioner, choose, find_captioners
+from webui.engine.captions.captioners import Captioner, CaptionerProblem, choose, find_captioners
 from webui.engine.work.library import Library
 from webui.images.waiting import WaitingPictures
 from webui.jobs.queue import Queue
 from webui.jobs.scheduler import Scheduler
 from webui.limits import check_waiting
 from webui.model_works import Put
+
+_OF_OWNER = ("Ask the owner of this machine for a captioner",)
 
 
 class Captions:
@@ -43,7 +45,12 @@ class Captions:
         # One after the other: a large picture takes memory, and none may be cleared away before its job is in the line.
         async with self._alone:
             check_waiting(self._queue, self._settings.current, who)
-            request = await asyncio.to_thread(self._taken, source, title, captioner, self._waited_for())
+            try:
+                request = await asyncio.to_thread(self._taken, source, title, captioner, self._waited_for())
+            except CaptionerProblem as error:
+                # A guest cannot put one there.
+                error.remedies = error.remedies if who.is_owner else _OF_OWNER
+                raise
             # From here to the row nothing is awaited, so that many at once cannot slip past the limit.
             check_waiting(self._queue, self._settings.current, who)
             return self._put(request, who, TASK)

@@ -248,7 +248,8 @@ class Work:
     `accept`, `files` and `function` are "module:function". `accept` checks a request when it comes, in the web process
     and without torch: (request, library) -> the request with canonical names. `files` finds what it names, there and in
     the workshop: (request, library) -> files, which have a `target`. `function` does it: (request, files, progress,
-    should_stop) -> the path of what it made. See engine/work/library.py and engine/work/base.py.
+    should_stop) -> the path of what it made, or a Made where that is words. See engine/work/library.py and
+    engine/work/base.py.
     """
 
     name: str

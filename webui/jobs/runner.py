@@ -230,7 +230,9 @@ class Runner:
         # The model is there: from here on nobody can take its end away. Whoever hears of that finds it in the lists.
         self._ending = True
         try:
-            await asyncio.to_thread(self._parts.made)
+            # Words are in no list of models.
+            if output.result is None or not output.result.text:
+                await asyncio.to_thread(self._parts.made)
         except DarkroomError as error:
             log.warning("The lists of models were not made anew: %s", error.detail)
         return Outcome(State.DONE, timings=output.timings, result=output.result)

@@ -14,7 +14,7 @@ class CaptionerOut(BaseModel):
 
 
 class CaptionersOut(BaseModel):
-    """All of them. get: what to get and where to put it, where none can be used; else empty."""
+    """All of them. get: what to get and where to put it, for the owner where none can be used; else empty."""
 
     captioners: list[CaptionerOut]
     get: str

@@ -36,7 +36,7 @@ def build(service: Service) -> APIRouter:
         found = await service.captions.captioners(who)
         return {
             "captioners": [{name: getattr(one, name) for name in ("name", "kind", "problem")} for one in found],
-            "get": "" if any(one.problem is None for one in found) else GET,
+            "get": "" if any(one.problem is None for one in found) or not who.is_owner else GET,
         }
 
     @router.post("/pictures/caption", status_code=201, response_model=JobOut, openapi_extra=_BODY)
