@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.engine.helpers import write_checkpoint
+from tools.bench import ladder as bench_ladder
 from tools.bench.adapters import adapters
 from tools.bench.aside import aside
 from tools.bench.hooks import hooks
@@ -23,7 +27,10 @@ from tools.bench.speed import ENGINES, LARGE_OPTIONS, OPTIONS, speed
 from tools.bench.swapping import swapping
 from webui.core.errors import DarkroomError
 from webui.engine.checkpoints.catalogue import Catalogue
+from webui.engine.compiling.compiler import Compiler
 from webui.engine.memory.ladder import Climb
+from webui.engine.memory.placing import Placer
+from webui.engine.pipelines import Pipelines
 
 TINY = replace(SMALL, tokens=TRUE.tokens, unet=(64,) * 4)
 
@@ -55,11 +62,22 @@ def test_the_engine_and_the_pipeline_draw_the_same_picture(tmp_path: Path, label
     assert any(f"at most {apart}/255 apart" in row.note for apart in range(5))
 
 
-def test_each_speed_option_is_timed_and_its_picture_compared(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiles", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_each_speed_option_is_timed_and_its_picture_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiles: bool
+) -> None:
     write_checkpoint(tmp_path / "tiny")
-    # Compiling takes a minute, and is tested elsewhere.
-    rows = speed(tmp_path / "tiny", Work(64, 64, 12, 1, 0, "64 x 64"), "cpu", 0, 512, ENGINES[:2])
-    assert len(rows) == len(OPTIONS) + len(LARGE_OPTIONS) + 2 + 3 and all(row.value and row.value > 0 for row in rows)
+    ran: list[bool] = []
+    run = Compiler.run
+    monkeypatch.setattr(Compiler, "run", lambda *arguments: ran.append(True) or run(*arguments))
+    if not compiles:
+        # What is not compiled is run as it is, by the same way.
+        monkeypatch.setattr(torch, "compile", lambda block, **options: lambda *given, **named: None)
+    rows = speed(tmp_path / "tiny", Work(64, 64, 12, 1, 0, "64 x 64"), "cpu", 0, 512)
+    assert len(rows) == len(OPTIONS) + len(LARGE_OPTIONS) + len(ENGINES) + 3
+    assert all(row.value and row.value > 0 for row in rows)
+    # Blocks of a UNet, in both rounds of 12 steps.
+    assert len(ran) >= 2 * 12
     apart = {row.name: row.note.endswith("; 0.00/255 apart") for row in rows}
     assert not any(same for name, same in apart.items() if "plain again" not in name and "worker" not in name)
     assert all(same for name, same in apart.items() if "plain again" in name)
@@ -68,7 +86,8 @@ def test_each_speed_option_is_timed_and_its_picture_compared(tmp_path: Path) -> 
 def test_each_rung_is_climbed_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_checkpoint(tmp_path / "tiny")
     taken: list[str] = []
-    up = Climb.up
+    moved: list[bool] = []
+    up, away, real = Climb.up, Pipelines.move_away, bench_ladder.engine_on
 
     def watched(climb: Climb) -> bool:
         before = set(climb.notes)
@@ -76,11 +95,34 @@ def test_each_rung_is_climbed_and_remembered(tmp_path: Path, monkeypatch: pytest
         taken.extend(set(climb.notes) - before)
         return found
 
+    @contextmanager
+    def beside_a_card(*arguments: Any, **options: Any) -> Iterator[Any]:
+        cpu = torch.device("cpu")
+        with real(*arguments, **options) as (engine, told):
+            engine._pipelines._placer = Placer(cpu, torch.float32, "automatic", move=torch.clone, least_block=1)
+            yield engine, told
+
+    def watched_move(pipelines: Pipelines, models: Any) -> bool:
+        moved.append(away(pipelines, models))
+        return moved[-1]
+
     monkeypatch.setattr(Climb, "up", watched)
+    monkeypatch.setattr(Pipelines, "move_away", watched_move)
+    monkeypatch.setattr(bench_ladder, "engine_on", beside_a_card)
     rows = ladder(tmp_path / "tiny", Work(64, 64, 2, 1, 0, "64 x 64"), "cpu", 0)
-    assert len(rows) == 9 and all(row.value and row.value > 0 for row in rows)
+    assert len(rows) == 2 + 4 * 3 and all(row.value and row.value > 0 for row in rows)
     # Twice each, the round that warms up counted.
-    assert [note.split()[-1] for note in taken] == [*["before."] * 2, *["sub-quadratic."] * 2, *["tiles."] * 2]
+    words = [note.split()[-1] for note in taken]
+    assert words[:8] == [word for word in ("room.", "before.", "sub-quadratic.", "tiles.") for _ in range(2)]
+    # Where memory stays short, cheaper attention is no help before the model waits in RAM.
+    assert moved == [True, True] and words[8:].count("sub-quadratic.") == 2 and words[-1] == "sub-quadratic."
+
+
+def test_where_models_are_in_ram_anyway_nothing_moves_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_checkpoint(tmp_path / "tiny")
+    monkeypatch.setattr(bench_ladder, "RUNGS", bench_ladder.RUNGS[-1:])
+    [row] = ladder(tmp_path / "tiny", Work(64, 64, 2, 1, 0, "64 x 64"), "cpu", 0)
+    assert row.value is None and "only where a GPU is" in row.note
 
 
 def test_exchanged_adapters_are_timed_beside_the_same_by_hand() -> None:
