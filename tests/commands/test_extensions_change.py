@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from tests.extension_life.conftest import extension
 from tests.web.helpers import Site
 from webui.cli import main
 from webui.commands.extensions_author import renew_for
+from webui.commands.remote import RemoteSession
+from webui.core.errors import DarkroomError
+from webui.extension_life.life import Life
+from webui.extension_life.task import Task
 from webui.instance import running
 from webui.jobs.executors.fake import FakeExecutor
 from webui.web.identity import Sharing
@@ -175,3 +180,26 @@ def test_a_running_server_keeps_its_settings(site: Site, home: Path, capsys: pyt
     assert run(home, "disable", "mine") == 0
     assert "Darkroom runs; it counts from the next start on." in capsys.readouterr().out
     assert site.house.settings.current.disabled_extensions == ("mine",)
+
+
+def test_what_a_server_does_for_a_command_is_stopped_with_it(
+    installed: None, site: Site, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(life: Life, name: str, task: Task) -> None:
+        while True:
+            time.sleep(0.01)
+            task.check()
+
+    monkeypatch.setattr(Life, "enable", slow)
+    instance = running(site.house.paths)
+    assert instance
+    task = Task()
+    task.say = lambda words: task.stop()
+
+    async def enable() -> None:
+        async with RemoteSession.open(instance) as session:
+            await session.switch_extension("mine", task, on=True)
+
+    with pytest.raises(DarkroomError, match=r"It was stopped\. Nothing was changed"):
+        asyncio.run(enable())
+    assert site.owner().get("/api/v1/extensions").json()["work"] is None

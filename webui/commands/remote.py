@@ -108,7 +108,7 @@ class RemoteSession:
         return found
 
     async def switch_extension(self, name: str, task: Task, *, on: bool) -> None:
-        """Switch an extension on, for which packages may be installed, or off. Raises Stopped, DarkroomError."""
+        """Switch an extension on, for which packages may be installed, or off. Raises DarkroomError, also once it was stopped."""
         address = f"extensions/{quote(name, safe='')}/{'enable' if on else 'disable'}"
         answer = await self._send("POST", address)
         if not on:
@@ -119,7 +119,6 @@ class RemoteSession:
             await asyncio.sleep(_LOOK_SECONDS)
             verb = "DELETE" if task.stopped else "GET"
             work = await self._ask(verb, f"extensions/works/{work['id']}")
-        task.check()
         if work["problem"]:
             raise _of_problem(Problem.from_json(work["problem"]))
 
