@@ -30,8 +30,9 @@ def test_what_is_for_another_model_is_told_by_its_id(house: House) -> None:
         for model in service.cards.page(Query(kind=kind), LOCAL_OWNER).models
         if not model.name.startswith("starter")
     ]
-    told = service.fitting.unfit_ones(models, service._catalogue.default().title)
+    told = service.prompting.fitting.unfit_ones(models, service._catalogue.default().title)
     assert {model.name for model in models if model.id in told} == {"large.safetensors", "wide.safetensors"}
     large = next(model.id for model in models if model.name == "large.safetensors")
     assert told[large] == f"Not for {service._catalogue.default().name}: it is for Stable Diffusion XL."
-    assert service.fitting.unfit_ones(models, "") == service.fitting.unfit_ones(models, "nobody") == {}
+    assert service.prompting.fitting.unfit_ones(models, "") == {}
+    assert service.prompting.fitting.unfit_ones(models, "nobody") == {}

@@ -27,7 +27,7 @@ def folder(house: House) -> Path:
 
 
 def seen(house: House, prompt: str, **values: Any) -> Preview:
-    return house.service.previews.of({"prompt": prompt, **values})
+    return house.service.prompting.previews.of({"prompt": prompt, **values})
 
 
 def test_a_prompt_is_told_as_it_runs(house: House) -> None:

@@ -49,6 +49,10 @@ class Cards:
         found = page_of(self._seen(who), query, private=who.is_owner)
         return replace(found, models=[_shown(model, who) for model in found.models])
 
+    def of(self, kind: str, who: Identity) -> list[Model]:
+        """All models of this kind."""
+        return [_shown(model, who) for model in self._seen(who) if model.kind == kind]
+
     def folders(self, kind: str, who: Identity) -> dict[str, int]:
         """How many models of this kind ("" is all) lie in each folder and below it."""
         return folders_of(model for model in self._seen(who) if kind in ("", model.kind))

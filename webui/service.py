@@ -36,7 +36,6 @@ from webui.extension_routes import ExtensionRoutes
 from webui.extension_settings import ExtensionSettings
 from webui.extension_switch import Switch
 from webui.extension_works import ExtensionWorks
-from webui.fitting import Fitting
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.queue import Queue
@@ -45,7 +44,7 @@ from webui.limits import check_waiting
 from webui.model_works import ModelWorks
 from webui.picture_reading import PictureReading
 from webui.plugins.manager import ExtensionReport, Plugins
-from webui.prompt_preview import Previews
+from webui.prompting import Prompting
 from webui.prompts import Prompts
 from webui.scripts import Part, Scripts
 from webui.setting_values import named
@@ -88,10 +87,8 @@ class Service:
         self.prompts = prompts
         """Styles and wildcards: everybody's to use, the owner's to change."""
         self._acceptance = Acceptance(registry, catalogue, settings, self.fields, prompts, self._reports)
-        self.fitting = Fitting(catalogue, lambda: self.registry)
-        """Which models that prompts name are for which checkpoint."""
-        self.previews = Previews(lambda: self.registry, catalogue, settings, prompts)
-        """What prompts say, before anything is made of them."""
+        self.prompting = Prompting(lambda: self.registry, catalogue, settings, prompts, cards, queue)
+        """What helps to write prompts."""
         self.works = ModelWorks(registry, library, queue, scheduler, self._put)
         """Works on models, the owner's."""
         self.captions = Captions(library, queue, scheduler, settings, self._put)

@@ -50,7 +50,7 @@ def test_one_extensions_script_that_fails_leaves_the_page_as_it_is(
 
 def test_tags_are_suggested_taken_with_keys_and_put_away(serve: Serve, open_page: Open) -> None:
     page = open_page(serve())
-    box, tags = page.locator("#txt2img_prompt textarea"), page.locator("#tag_completion")
+    box, tags = page.locator("#txt2img_prompt textarea"), page.locator("#dk_suggestions")
     box.click()
     page.keyboard.type("a (crim")
     expect(tags.locator("li")).to_have_text(["crimson → red900"])

@@ -24,6 +24,14 @@ PROMPT_TEXTS = {
     "style_saved": "Saved {name}",
     "style_deleted": "Deleted {name}",
     "dynamic": "Dynamic prompts",
+    # what may be typed, and what was
+    "suggestions": "Suggestions",
+    "wildcard": "Wildcard",
+    "style_chosen": "{name} is chosen in the list of styles",
+    "recent": "Recent",
+    "recent_title": "Prompts that you used last",
+    "recent_none": "No prompt has been used yet.",
+    "recent_used": "The prompts of then are in the form",
     # tabs under the prompts
     "generation": "Generation",
     "extra_tabs": "The form, or cards",

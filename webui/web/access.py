@@ -106,6 +106,8 @@ _OURS: Final[Mapping[str, Right]] = {
     "GET /api/v1/wildcards": Right(ALL),
     "GET /api/v1/wildcards/values": Right(ALL),
     "POST /api/v1/prompts/draw": Right(ALL, "read", 256 * KIB),
+    "GET /api/v1/prompts/names": Right(ALL),
+    "GET /api/v1/prompts/recent": Right(ALL),
     "POST /api/v1/prompts/read": Right(ALL, "read", 256 * KIB),
     "GET /api/v1/models": Right(ALL),
     "GET /api/v1/models/folders": Right(ALL),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel
 from pydantic import Field as Describe
@@ -172,6 +172,40 @@ class ReadOut(BaseModel):
     networks: list[NetworkOut]
     pictures: int
     notes: list[str]
+
+
+NameKind = Literal["lora", "embedding", "wildcard", "style"]
+
+
+class NameOut(BaseModel):
+    """A name that a prompt may hold. written: as it stands there, "" of a style, which is chosen. note: its model, or
+    how many values it has."""
+
+    kind: NameKind
+    name: str
+    written: str
+    note: str
+
+
+class NamesOut(BaseModel):
+    """Names, those that begin with what was searched first."""
+
+    names: list[NameOut]
+
+
+class RecentPromptOut(BaseModel):
+    """Prompts that were used, with their styles; `used` in Unix seconds."""
+
+    prompt: str
+    negative_prompt: str
+    styles: list[str]
+    used: float
+
+
+class RecentPromptsOut(BaseModel):
+    """The newest first."""
+
+    prompts: list[RecentPromptOut]
 
 
 class WildcardOut(BaseModel):

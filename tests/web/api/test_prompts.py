@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.web.helpers import Site
@@ -127,3 +128,28 @@ def test_texts_are_drawn_for_whole_batches_and_variations(alone: Site) -> None:
     assert (told["pictures"], len(told["all_prompts"])) == (4, 3)
     varied = client.post("/api/v1/prompts/draw", json={**asked, "subseed_strength": 0.5}).json()
     assert varied["all_prompts"][0] == told["all_prompts"][0] and varied["all_prompts"] != told["all_prompts"]
+
+
+def test_names_for_a_prompt_begin_with_what_is_typed_first(alone: Site, shared: Site) -> None:
+    for client in (alone.client(), shared.visitor()):
+        told = client.get("/api/v1/prompts/names", params={"search": "O"}).json()["names"]
+        assert [one["name"] for one in told if one["kind"] in ("style", "wildcard")] == ["colour", "Photo"]
+    colour = client.get("/api/v1/prompts/names", params={"search": "col", "kind": "wildcard"}).json()["names"]
+    assert colour == [{"kind": "wildcard", "name": "colour", "written": "__colour__", "note": "2"}]
+    assert client.get("/api/v1/prompts/names", params={"kind": "other"}).status_code == 422
+
+
+def test_everybody_is_told_their_own_recent_prompts_alone(shared: Site) -> None:
+    owner, one, other = shared.owner(), shared.visitor(), shared.visitor()
+    small = {"steps": 1, "width": 64, "height": 64}
+    for client, prompt in ((one, "mine"), (one, "mine too"), (one, "mine"), (owner, "the owner's")):
+        client.post("/api/v1/jobs", json={**small, "prompt": prompt, "styles": ["Photo"]}).raise_for_status()
+
+    def told(client: httpx.Client) -> list[tuple[str, list[str]]]:
+        found = client.get("/api/v1/prompts/recent").json()["prompts"]
+        return [(prompt["prompt"], prompt["styles"]) for prompt in found]
+
+    assert told(one) == [("mine", ["Photo"]), ("mine too", ["Photo"])]
+    assert told(other) == []
+    assert told(owner)[0] == ("the owner's", ["Photo"]) and "mine" not in [prompt for prompt, _ in told(owner)]
+    assert len(one.get("/api/v1/prompts/recent", params={"limit": 1}).json()["prompts"]) == 1

@@ -28,6 +28,9 @@
     option: (extension, field) => D.panels.value(`extensions.${extension}.${field}`),
     setOptions: (extension, values) =>
       D.panels.set(Object.fromEntries(Object.entries(values).map(([field, value]) => [`extensions.${extension}.${field}`, value]))),
+    // More to choose from while one types in a prompt: find(words) answers, perhaps later, with a list of
+    // {label, insert, note}; insert takes the words' place.
+    suggest: (find) => D.suggest.add(find),
     // A sentence at the foot of the page; kind is "" or "err".
     notice: (text, kind = "") => D.shell.notice(text, kind),
   };

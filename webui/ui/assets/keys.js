@@ -40,7 +40,8 @@
   // More than half a minute of work is not thrown away by one key.
   function interrupt(event) {
     const job = D.jobs.active();
-    if (!job || event.target.closest?.(".wrap-inner")) return false;
+    // There it closes what is open.
+    if (!job || event.target.closest?.(".wrap-inner") || document.querySelector(":popover-open")) return false;
     const seconds = job.started ? Date.now() / 1000 - job.started : 0;
     if (job.state === "running" && seconds > 30 && Date.now() - sure > 4000) {
       sure = Date.now();

@@ -33,7 +33,8 @@
   const isShown = () => !document.hidden && D.shell.state.tab === `tab_${TASK}`;
 
   async function ask() {
-    if (!isShown()) return;
+    // A tab may be told open before the page has begun.
+    if (!D.boot || !isShown()) return;
     const body = question(), key = JSON.stringify(body);
     if (key === known) return;
     known = key;

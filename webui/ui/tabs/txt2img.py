@@ -10,7 +10,7 @@ import gradio as gr
 from webui.core.fields import Field
 from webui.ui.controls import choices_of, control
 from webui.ui.extra_tabs import card_panels, tab_row
-from webui.ui.html import area, element, said, sign
+from webui.ui.html import area, button, element, said, sign
 from webui.ui.page import Page
 from webui.ui.panels import panels_place
 from webui.ui.results import results
@@ -59,7 +59,9 @@ def _prompt(row: Field, lines: int, put: Any) -> None:
     with gr.Column(elem_classes="dk-prompt"):
         placeholder = t(f"{row.elem_id}_placeholder")
         put(row.name, lines=lines, max_lines=lines + 9, placeholder=placeholder, elem_classes="prompt")
-        area(element("span", "", class_="dk-tokens", data_for=row.name), f"txt2img_{counter}")
+        recent = button("recent", f"{TASK}_prompt_history", "recent_title", class_="dk-recent")
+        tokens = element("span", "", class_="dk-tokens", data_for=row.name)
+        area(recent + tokens if row.name == "prompt" else tokens, f"txt2img_{counter}")
 
 
 def _seen() -> str:

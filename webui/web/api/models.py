@@ -53,7 +53,7 @@ def build(service: Service) -> APIRouter:
         """Models with what their cards say, a page at a time; visitors are shown those that work."""
         query = listing.Query(kind or "", search, folder, sort, order == "desc", limit, cursor)
         page = await asyncio.to_thread(service.cards.page, query, who)
-        unfit = await asyncio.to_thread(service.fitting.unfit_ones, page.models, checkpoint)
+        unfit = await asyncio.to_thread(service.prompting.fitting.unfit_ones, page.models, checkpoint)
         rows = [{**_row(model, request), "unfit": unfit.get(model.id, "")} for model in page.models]
         return {"models": rows, "total": page.total, "next": page.next}
 

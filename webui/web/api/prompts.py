@@ -16,10 +16,13 @@ from webui.web.bodies import body_of, describe
 from webui.web.prompt_schemas import (
     DrawBody,
     DrawOut,
+    NameKind,
+    NamesOut,
     PromptsBody,
     PromptsOut,
     ReadBody,
     ReadOut,
+    RecentPromptsOut,
     StyleBody,
     StyleOut,
     StylesOut,
@@ -39,10 +42,27 @@ def build(service: Service) -> APIRouter:
     _add_styles(router, service)
     _add_wildcards(router, service)
 
+    @router.get("/prompts/names", response_model=NamesOut)
+    async def list_names(
+        who: Who,
+        search: Annotated[str, Query(max_length=200, description="Letters that a name must hold")] = "",
+        kind: Annotated[NameKind | None, Query(description="Only names of this kind")] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 8,
+    ) -> Any:
+        """Names that a prompt may hold: of LoRAs, embeddings, wildcards and styles."""
+        found = await asyncio.to_thread(service.prompting.names.find, search, who, kind or "", limit)
+        return {"names": [asdict(one) for one in found]}
+
+    @router.get("/prompts/recent", response_model=RecentPromptsOut)
+    async def list_recent(who: Who, limit: Annotated[int, Query(ge=1, le=100)] = 30) -> Any:
+        """The prompts that the asker used last, the newest first, each once."""
+        found = await asyncio.to_thread(service.prompting.recent.of, who, limit)
+        return {"prompts": [asdict(one) for one in found]}
+
     @router.post("/prompts/read", response_model=ReadOut, openapi_extra=describe(ReadBody))
     async def read_prompts(body: Annotated[ReadBody, Depends(body_of(ReadBody))]) -> Any:
         """What prompts say: as they run, with their tokens, changes and extra networks."""
-        return asdict(await asyncio.to_thread(service.previews.of, body.model_dump()))
+        return asdict(await asyncio.to_thread(service.prompting.previews.of, body.model_dump()))
 
     @router.post("/prompts/draw", response_model=DrawOut, openapi_extra=describe(DrawBody))
     async def draw_prompts(body: Annotated[DrawBody, Depends(body_of(DrawBody))]) -> Any:

@@ -1,0 +1,114 @@
+// Suggestions under the prompt box while one types: from the page itself and from extensions, in one list.
+(() => {
+  const D = window.darkroom;
+  const { t, el } = D;
+  const ID = "dk_suggestions";
+  const REST = 100;
+  const LEAST = 2;
+  const MOST = 10;
+  const MARKS = [",", "\n", "(", "[", "{", "|", "<", ">", ")"];
+  const EDGE = 8;
+  // Each is asked (what is typed, where in the text): a list of {label, note, from, to, insert} or {label, note, take}.
+  const sources = [];
+  let list = null;
+  let box = null;
+  let chosen = 0;
+  let found = [];
+  let asked = 0;
+  // Where the cursor was when what is shown was asked; more may have been typed since.
+  let cursor = 0;
+
+  // The words that are being typed: [from, to) in the text. Brackets and weights round them are not theirs.
+  function span({ text, end }) {
+    const before = text.slice(0, end);
+    const start = Math.max(...MARKS.map((mark) => before.lastIndexOf(mark))) + 1;
+    const blank = before.slice(start).length - before.slice(start).trimStart().length;
+    return [start + blank, end];
+  }
+
+  // A source of an extension is told the words alone; what it suggests takes their place, with a comma behind.
+  function add(find) {
+    sources.push(async (where) => {
+      const [from, to] = span(where);
+      const typed = where.text.slice(from, to).trim();
+      if (typed.length < LEAST) return [];
+      const comma = /^\s*,/.test(where.text.slice(to)) ? "" : ", ";
+      return (await find(typed)).map(({ label, insert, note }) => ({ label, note, from, to, insert: insert + comma }));
+    });
+  }
+
+  function close() {
+    look.call += 1;
+    asked += 1;
+    found = [];
+    if (list) list.hidden = true;
+    box?.removeAttribute("aria-activedescendant");
+    box?.setAttribute("aria-expanded", "false");
+  }
+
+  async function ask(call) {
+    if (call !== look.call || document.activeElement !== box) return;
+    const where = D.writing.read(box);
+    if (where.start !== where.end) { close(); return; }
+    const mine = (asked += 1);
+    const answers = await Promise.all(sources.map((source) => Promise.resolve(source(where)).catch(() => [])));
+    if (mine !== asked || document.activeElement !== box) return;
+    const typed = where.text.slice(...span(where)).trim().toLowerCase();
+    cursor = where.end;
+    found = answers.flat().filter(({ label }) => label.toLowerCase() !== typed).slice(0, MOST);
+    if (!found.length) { close(); return; }
+    chosen = 0;
+    draw();
+  }
+
+  const rest = D.later(ask, REST);
+  const look = () => rest((look.call += 1));
+  look.call = 0;
+
+  function draw() {
+    list ||= document.querySelector(".gradio-container").appendChild(el("ul", { id: ID, role: "listbox", "aria-label": t("suggestions") }));
+    list.replaceChildren(...found.map(({ label, note }, place) => el("li", {
+      id: `${ID}_${place}`, role: "option", "aria-selected": String(place === chosen),
+      // Before the box loses the focus.
+      onpointerdown: (event) => { event.preventDefault(); take(place); },
+    }, el("span", {}, label), note ? el("small", {}, note) : null)));
+    const { left, bottom, width } = box.getBoundingClientRect();
+    const room = Math.min(width, 420, document.documentElement.clientWidth - left - EDGE);
+    list.style.cssText = `left:${left}px;top:${bottom + 2}px;max-width:${room}px`;
+    list.hidden = false;
+    list.querySelector("[aria-selected=true]").scrollIntoView({ block: "nearest" });
+    box.setAttribute("aria-controls", ID);
+    box.setAttribute("aria-expanded", "true");
+    box.setAttribute("aria-autocomplete", "list");
+    box.setAttribute("aria-activedescendant", `${ID}_${chosen}`);
+  }
+
+  function take(place) {
+    const { from, to, insert = "", take: call } = found[place];
+    const { text, end } = D.writing.read(box);
+    const at = from + insert.length;
+    D.writing.write(box, { text: text.slice(0, from) + insert + text.slice(to + end - cursor), start: at, end: at });
+    close();
+    call?.();
+  }
+
+  document.addEventListener("input", ({ target }) => {
+    if (!target.matches?.(D.writing.BOXES)) return;
+    box = target;
+    look();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!found.length || event.target !== box || event.isComposing) return;
+    const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (move && !event.ctrlKey && !event.metaKey) chosen = (chosen + move + found.length) % found.length;
+    else if ((event.key === "Tab" || event.key === "Enter") && !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey) take(chosen);
+    else if (event.key === "Escape") close();
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (move) draw();
+  }, true);
+  document.addEventListener("focusout", ({ target }) => { if (target === box) close(); });
+  addEventListener("scroll", ({ target }) => { if (target === document) close(); }, { passive: true });
+  D.suggest = { sources, add, span, LEAST };
+})();
