@@ -24,7 +24,8 @@ class Switch:
     """Brings the plugins of this process to what the settings say, in one step, and has the workers follow.
 
     disabled: the names that are to be off. take: told of the registry that counts from now on. renew: has fresh workers
-    take the others' places between jobs; called on the event loop's thread. blamed: what workers leave out because they died in it.
+    take the others' places between jobs; called on the event loop's thread. blamed: what workers leave out because they
+    died inside it.
     """
 
     def __init__(

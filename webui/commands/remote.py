@@ -108,7 +108,7 @@ class RemoteSession:
         return found
 
     async def switch_extension(self, name: str, task: Task, *, on: bool) -> None:
-        """Switch an extension on, for which packages may be installed, or off. Raises DarkroomError, also once it was stopped."""
+        """Switch an extension on, for which packages may be installed, or off. Raises DarkroomError."""
         address = f"extensions/{quote(name, safe='')}/{'enable' if on else 'disable'}"
         answer = await self._send("POST", address)
         if not on:
