@@ -13,7 +13,8 @@
   // The one place where Gradio's list of values becomes an object by field name.
   const named = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
 
-  const valuesOf = (task) => latest[task] || { ...D.boot.defaults };
+  // A tab may ask before the page has heard what there is; then there is nothing yet.
+  const valuesOf = (task) => latest[task] || { ...D.boot?.defaults };
 
   // Set some controls; the hidden button makes Gradio ask `take` for what each is to become. What stands in the head of
   // the page goes there.
