@@ -214,7 +214,7 @@ def test_what_can_be_done_with_a_picture_is_seen_without_scrolling(page: Page) -
     tab(page, "gallery")
     for width, height in ((1440, 900), (1024, 768), (1920, 1080), (1366, 650)):
         page.set_viewport_size({"width": width, "height": height})
-        for name in ("→ txt2img", "Download", "Copy the settings", "Delete"):
+        for name in ("→ txt2img", "Download", "Copy the settings", "Interrogate", "Delete"):
             box = page.locator(f"#gallery_detail .dk-act:text-is('{name}')").bounding_box()
             assert box and box["y"] > 0 and box["y"] + box["height"] < height, (width, name)
 
