@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tests import shams
 from tests.engine.adapters.made import as_kohya, lora, write
 from tests.test_loras import TO_K, made
 from webui.app import House
 from webui.core.errors import UnknownName
+from webui.core.job import LOCAL_OWNER
 from webui.prompt_preview import NetworkSeen, Preview, differing
 
 
@@ -127,3 +129,13 @@ def test_embeddings_are_found_and_take_their_places(house: House) -> None:
     found, other = told.networks
     assert found == NetworkSeen("b", "embedding", "b", "b")
     assert (other.name, "read as words" in other.problem) == ("c", True)
+
+
+def test_encoders_that_are_told_one_chunk_say_what_they_leave(house: House) -> None:
+    shams.write_flux_house(house.paths.models)
+    house.service.refresh_checkpoints(LOCAL_OWNER)
+    told = seen(house, "cat, " * 60, checkpoint="flux-dev.safetensors").prompt
+    (clip,) = told.encoders
+    assert (clip.name, clip.left, told.tokens) == ("CLIP-L", 120 - 75, 120)
+    assert [(chunk.tokens, chunk.room) for chunk in clip.chunks] == [(75, 75)]
+    assert clip.chunks[0].text.startswith("cat , cat ,")

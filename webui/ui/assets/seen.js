@@ -67,5 +67,5 @@
   D.on("online", (on) => { if (on) lookAgain(); });
   document.addEventListener("visibilitychange", () => { if (isShown()) look(); });
   // settled: whether what is shown is of what stands in the form now.
-  D.seen = { now: () => answer, settled: () => !flight && known === JSON.stringify(question()), example: EXAMPLE, lookAgain };
+  D.seen = { now: () => answer, settled: () => !flight && known === JSON.stringify(question()), example: EXAMPLE };
 })();

@@ -42,8 +42,7 @@
     asked += 1;
     found = [];
     if (list) list.hidden = true;
-    box?.removeAttribute("aria-activedescendant");
-    box?.setAttribute("aria-expanded", "false");
+    for (const name of ["aria-activedescendant", "aria-controls"]) box?.removeAttribute(name);
   }
 
   async function ask(call) {
@@ -78,7 +77,6 @@
     list.hidden = false;
     list.querySelector("[aria-selected=true]").scrollIntoView({ block: "nearest" });
     box.setAttribute("aria-controls", ID);
-    box.setAttribute("aria-expanded", "true");
     box.setAttribute("aria-autocomplete", "list");
     box.setAttribute("aria-activedescendant", `${ID}_${chosen}`);
   }

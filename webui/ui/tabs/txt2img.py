@@ -70,7 +70,7 @@ def _seen() -> str:
     return element(
         "div",
         element("div", class_="dk-seen-lines")
-        + element("ul", class_="dk-networks", role="status", data_t_label="seen_networks")
+        + element("div", element("ul", class_="dk-networks", data_t_label="seen_networks"), role="status")
         + element("p", class_="dk-seen-problem", role="status")
         + element("details", fold, hidden=""),
         id=f"{TASK}_seen",
