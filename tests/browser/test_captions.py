@@ -96,6 +96,11 @@ def test_a_dropped_picture_that_says_nothing_may_be_described(tmp_path: Path, se
     page.evaluate(DROP, base64.b64encode(file.getvalue()).decode())
     page.locator(NOTICES, has_text="says nothing").get_by_role("button", name="Interrogate").click()
     expect(page.locator(PROMPT)).to_have_value(SAID)
+    page.fill(PROMPT, "something else")
+    tab(page, "pnginfo")
+    page.set_input_files("#pnginfo_file", {"name": "one.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    page.locator("#pnginfo_result").get_by_role("button", name="Interrogate").click()
+    page.wait_for_function(f"darkroom.form.valuesOf('txt2img').prompt === '{SAID}'")
 
 
 def test_what_becomes_of_it_in_the_workshop_is_told(tmp_path: Path, serve: Serve, open_page: Open) -> None:

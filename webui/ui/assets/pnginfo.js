@@ -11,7 +11,7 @@
     result(el("p", { class: "dk-second" }, t("pnginfo_reading")));
     try {
       const answer = await D.api("POST", "pictures/read", file);
-      if (mine === turn) draw(answer);
+      if (mine === turn) draw(answer, file);
     } catch (problem) {
       if (mine === turn) result(el("p", { class: "dk-field-error", role: "alert" }, [problem.message, ...(problem.remedies || [])].join(" ")));
     }
@@ -30,11 +30,12 @@
 
   const result = (...nodes) => byId("pnginfo_result").replaceChildren(...nodes);
 
-  function draw(answer) {
+  function draw(answer, file) {
     for (const problem of answer.problems) D.shell.notice(problem, "warn");
     const size = D.size(answer.width, answer.height);
     if (!answer.reader) {
-      result(el("p", {}, t("pnginfo_none")), el("p", { class: "dk-second" }, t("pnginfo_none_why")), el("p", { class: "dk-second" }, size));
+      result(el("p", {}, t("pnginfo_none")), el("p", { class: "dk-second" }, t("pnginfo_none_why")), el("p", { class: "dk-second" }, size),
+        el("button", { type: "button", class: "dk-button", title: t("interrogate_title"), onclick: () => D.captions.ofFile(file) }, t("interrogate")));
       return;
     }
     const { prompt, negative_prompt } = answer.values;
