@@ -35,7 +35,8 @@
     const size = D.size(answer.width, answer.height);
     if (!answer.reader) {
       result(el("p", {}, t("pnginfo_none")), el("p", { class: "dk-second" }, t("pnginfo_none_why")), el("p", { class: "dk-second" }, size),
-        el("button", { type: "button", class: "dk-button", title: t("interrogate_title"), onclick: () => D.captions.ofFile(file) }, t("interrogate")));
+        el("div", { class: "dk-acts" },
+          el("button", { type: "button", class: "dk-button", title: t("interrogate_title"), onclick: () => D.captions.ofFile(file) }, t("interrogate"))));
       return;
     }
     const { prompt, negative_prompt } = answer.values;
