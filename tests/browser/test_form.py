@@ -190,7 +190,7 @@ def test_keys(serve: Serve, open_page: Open) -> None:
     expect(page.locator("#html_info_txt2img")).to_contain_text("Steps")
     assert page.evaluate("[...darkroom.jobs.all.values()].pop().request.steps") == 9
     page.locator("body").click(position={"x": 5, "y": 400})
-    page.keyboard.press("Alt+2")
+    page.keyboard.press("Alt+3")
     expect(page.locator("#models_search")).to_be_visible()
     page.keyboard.press("/")
     expect(page.locator("#models_search")).to_be_focused()

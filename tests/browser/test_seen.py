@@ -75,10 +75,12 @@ def test_extra_networks_are_found_or_missing(tmp_path: Path, serve: Serve, open_
     found = page.locator(".dk-networks li")
     expect(found).to_have_count(4)
     expect(found.last).to_contain_text("Found:starter-plum")
-    assert found.evaluate_all("list => list.map((one) => one.hasAttribute('data-problem'))") == [False, True, True, False]
+    problems = found.evaluate_all("list => list.map((one) => one.hasAttribute('data-problem'))")
+    assert problems == [False, True, True, False]
     expect(found.nth(2)).to_contain_text("it is for Stable Diffusion XL")
     page.click(".dk-networks button:has-text('Use starter-lime')")
-    expect(page.locator(PROMPT)).to_have_value("cat <lora:starter-lime:0.5> <lora:starter-lime:1> <lora:ink:1> starter-plum")
+    mended = "cat <lora:starter-lime:0.5> <lora:starter-lime:1> <lora:ink:1> starter-plum"
+    expect(page.locator(PROMPT)).to_have_value(mended)
     expect(page.locator(PROMPT)).to_be_focused()
     expect(page.locator(".dk-networks li[data-problem]")).to_have_count(1)
 

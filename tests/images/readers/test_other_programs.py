@@ -181,7 +181,8 @@ CASES = {
         {"Software": "NovelAI", "Comment": json.dumps(NOVELAI_4)}, {},
         {"prompt": "2girls, (rain:1.5), dusk, girl, red hair, girl, (hat:-1)", "negative_prompt": "blurry"}),
     "NovelAI, the prompt beside": (
-        {"Software": "NovelAI", "Description": "a fox", "Comment": '{"steps": 5}'}, {}, {"prompt": "a fox", "steps": 5}),
+        {"Software": "NovelAI", "Description": "a fox", "Comment": '{"steps": 5}'}, {},
+        {"prompt": "a fox", "steps": 5}),
     "ComfyUI": (
         {"prompt": comfy.graph()}, {},
         {"prompt": "a red house", "negative_prompt": "blurry", "seed": 42, "steps": 25, "cfg_scale": 6.5,
