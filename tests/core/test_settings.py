@@ -58,7 +58,7 @@ def test_each_setting_is_documented_and_comes_back_from_the_file(name: str, path
         bool: not field.default,
         int: 7,
         float: 7.5,
-        str: {"theme": "light", "show_progress_type": "Full"}.get(name, "x"),
+        str: {"theme": "light", "show_progress_type": "Full", "localization": "de"}.get(name, "x"),
         tuple: ("x",),
         dict: {"demo": {"shift": 2, "mode": "left", "size": 0.5, "on": True}},
     }
