@@ -182,7 +182,7 @@ def test_a_name_that_is_taken_is_told_at_the_name_with_the_ways_out(
     page.click("#modelmerger_merge")
     told = page.locator("#modelmerger_custom_name .dk-field-error")
     expect(told).to_contain_text("two.safetensors is there already.")
-    expect(told).to_contain_text("Choose another name. Ask for it to be replaced")
+    expect(told).to_contain_text("Choose another name, or tick “Replace what has this name”.")
     expect(page.locator("#dk_notices > *")).to_have_count(0)
 
 

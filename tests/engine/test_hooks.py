@@ -32,6 +32,7 @@ NOISY = {
     *("Euler a", "DPM++ 2S a", "DPM2 a", "DPM fast", "DPM adaptive", "LCM", "DDPM"),
     *("DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE"),
     *(f"{name} (diffusers)" for name in ("SA-Solver", "Euler a", "DPM2 a", "DDPM", "DDPM parallel", "unCLIP")),
+    *(f"{name} (diffusers)" for name in ("DPM-Solver SDE", "Cosine DPM-Solver++")),
     *(f"{name} (diffusers)" for name in ("Würstchen DDPM", "CogVideoX DPM", "LCM", "TCD", "SCM", "Consistency")),
     *(f"{name} (diffusers)" for name in ("Flow LCM", "LTX Euler a")),
 }

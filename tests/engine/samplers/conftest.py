@@ -135,7 +135,8 @@ def drive(
             return end.value, asks
 
 
-@pytest.fixture(scope="package", autouse=True)
+# For each module: a folder that is no package would have it for the whole session.
+@pytest.fixture(scope="module", autouse=True)
 def torchsde():
     """An empty package of this name where it is not installed: two classes of diffusers import it, and here use none
     of it, since their noise is the lane's.
