@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def test_a_wrong_manifest_is_all_that_is_told(folder: Path) -> None:
     (folder / "extension.toml").write_text('name = "my-frame"\nversion = 1\napi = "1"\n')
     (finding,) = check(folder)
     assert (finding.part, finding.outcome) == ("manifest", "wrong") and "version must be text" in finding.details
+
+
+def test_rows_name_functions_that_are_there(folder: Path) -> None:
+    rows = folder / "extension.py"
+    more = "\n\n@hookimpl\ndef samplers():\n    return [Sampler('Missing', 'worker:missing')]\n"
+    rows.write_text("from webui.extend import Sampler\n" + rows.read_text() + more)
+    *_, page, worker = islice(check(folder), 4)
+    assert (page.part, page.outcome, worker.part, worker.outcome) == ("page", "ok", "worker", "wrong")
+    assert worker.details == "Its sampler 'Missing' names worker:missing: The module 'worker' has no 'missing'."
 
 
 def test_an_extension_without_tests_is_not_done(folder: Path) -> None:

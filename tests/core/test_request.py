@@ -96,6 +96,11 @@ def test_names_are_read_as_a_person_writes_them() -> None:
     assert join_names(["a", "b, c"]) == 'a, "b, c"' and split_names("") == []
 
 
+def test_a_change_of_what_no_field_is_is_refused_with_a_sentence() -> None:
+    with pytest.raises(InvalidField, match=r"A request has no field 'stepz'\. Did you mean 'steps'\?"):
+        GenerationRequest().but(stepz=5)
+
+
 def test_it_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         GenerationRequest().steps = 3  # type: ignore[misc]

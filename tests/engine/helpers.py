@@ -33,7 +33,6 @@ from webui.engine.texts import Texts
 from webui.engine.wordings import Wordings, calls_of
 from webui.plugins.loader import build_registry, load_plugins
 from webui.plugins.manager import Plugins
-from webui.plugins.meter import Meter
 from webui.plugins.resolve import resolve
 
 WIDTH = 32
@@ -216,7 +215,7 @@ class Loop:
         lane = make_lane(
             run, self.registry, resolve, self.hooks,
             lambda lane: self.steps[name].append(lane.done_steps), lambda end: self.ends.__setitem__(name, end),
-            meter=Meter(),
+            plugins=Plugins(),
         )  # fmt: skip
         self.denoiser.add(lane)
         return lane

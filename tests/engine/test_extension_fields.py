@@ -53,3 +53,43 @@ def test_a_job_that_names_an_extension_which_is_not_loaded_here_fails(tiny_check
         bench.engine.submit("a", ask(extensions=FrozenMap({"gone": FrozenMap({"x": 1})})))
         end = bench.heard.end("a")
     assert isinstance(end, Failed) and "Unknown extension 'gone'" in end.problem.detail
+
+
+SAMPLER = """
+from webui.extend import Field, Sampler, hookimpl
+
+@hookimpl
+def fields():
+    return [Field("share", "float", "Share", "Of each step.", 1.0, minimum=0.1, maximum=1.0, step=0.1)]
+
+@hookimpl
+def samplers():
+    return [Sampler("Shared", "worker:shared")]
+"""
+SHARED = """
+from itertools import pairwise
+from webui.extend.worker import Ask
+
+def shared(x, context):
+    for step, (sigma, following) in enumerate(pairwise(context.sigmas)):
+        answer = yield Ask(x, sigma, step)
+        x = x + (x - answer.denoised) / sigma * (following - sigma) * context.own["share"]
+    return x
+"""
+
+
+def test_a_sampler_has_fields_of_its_own(tiny_checkpoint, tmp_path, ask):
+    home = tmp_path / "extensions" / "shares"
+    home.mkdir(parents=True)
+    (home / "extension.toml").write_text('name = "shares"\nversion = "1.0"\napi = "1"\n')
+    (home / "extension.py").write_text(SAMPLER)
+    (home / "worker.py").write_text(SHARED)
+    plugins = load_plugins((tmp_path / "extensions",), "worker")
+    assert [report.ok for report in plugins.reports] == [True], plugins.reports
+    half = FrozenMap({"shares": FrozenMap({"share": 0.5})})
+    with running(tiny_checkpoint.parent, build_registry(plugins), plugins) as bench:
+        euler, whole, part = bench.make(
+            ask(sampler_name="Euler"), ask(sampler_name="Shared"), ask(sampler_name="Shared", extensions=half)
+        )
+    assert abs(pixels(euler[0]) - pixels(whole[0])).max() <= 1
+    assert abs(pixels(part[0]) - pixels(whole[0])).max() > 20

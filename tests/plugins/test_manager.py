@@ -97,7 +97,7 @@ def test_a_reference_to_the_house_stays_what_it_is(tmp_path: Path) -> None:
         ("raise SystemExit(3)\n", "SystemExit: 3"),
         ("def broken(:\n", "SyntaxError"),
         ("@hookimpl\ndef samplers(model):\n    return []\n", "model"),
-        ("@hookimpl\ndef sampler():\n    return []\n", "sampler"),
+        ("@hookimpl\ndef sampler():\n    return []\n", "There is no hook 'sampler'. Did you mean 'samplers'?"),
         ("@hookimpl(wrapper=True)\ndef samplers():\n    return (yield)\n", "wrapper"),
         ("@hookimpl\ndef samplers():\n    return 1 / 0\n", "ZeroDivisionError"),
         ("@hookimpl\ndef samplers():\n    return {'Swirl': 1}\n", "must return a list of Sampler rows"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from webui.author.environment import with_house
 from webui.author.source_rules import faults_of
 from webui.core.errors import DarkroomError
 from webui.core.paths import PROGRAM_DIR
@@ -123,9 +124,7 @@ def _tests(folder: Path) -> Finding:
 
 def _run(command: list[str], seconds: float, cwd: str | None = None, **variables: str) -> tuple[int, str]:
     """(exit code, what was said), with the house among what can be imported."""
-    found = os.environ.get("PYTHONPATH")
-    paths = os.pathsep.join(filter(None, (str(PROGRAM_DIR), found)))
-    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    environment = with_house(PYTHONDONTWRITEBYTECODE="1", **variables)
     try:
         ran = subprocess.run(
             command,

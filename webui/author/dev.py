@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from webui.author.environment import with_house
 from webui.author.watch import Part, changed, part_for, stamps_of
 
 AGAIN_VARIABLE = "DARKROOM_STARTED_AGAIN"
@@ -30,7 +30,7 @@ class Server:
         if self._process is None or self._process.poll() is not None:
             again = {AGAIN_VARIABLE: "1"} if self._process else {}
             command = [sys.executable, "-P", "-m", "webui", "serve", *self._arguments]
-            self._process = subprocess.Popen(command, env={**os.environ, **again})
+            self._process = subprocess.Popen(command, env=with_house(**again))
 
     def stop(self) -> None:
         """End it in order: jobs that run go back into the line."""

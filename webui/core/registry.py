@@ -93,8 +93,8 @@ def _check_options(what: str, names: Collection[str], known: Collection[str]) ->
     for name in names:
         if name not in known:
             near = nearest(name, known)
-            hint = f" Did you mean '{near}'?" if near else ""
-            raise DarkroomError(f"The {what} names the option '{name}', which it cannot have.{hint}")
+            hint = f"Did you mean '{near}'?" if near else f"There are {', '.join(sorted(known))}."
+            raise DarkroomError(f"The {what} names the option '{name}', which it cannot have. {hint}")
 
 
 @dataclass(frozen=True, slots=True)

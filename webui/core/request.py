@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from webui.core.drawn import DRAWN, Drawn
-from webui.core.errors import InvalidField
+from webui.core.errors import InvalidField, nearest
 from webui.core.field import join_names, split_names
 from webui.core.fields import FIELDS, MAX_SEED, check_values
 from webui.core.frozen import FrozenMap
@@ -239,8 +239,16 @@ class GenerationRequest:
         return (self.subseed + index) % (MAX_SEED + 1)
 
     def but(self, **changes: Any) -> Self:
-        """The same request with some fields changed."""
-        return replace(self, **changes)
+        """The same request with some fields changed. Raises InvalidField for a name that no field has."""
+        try:
+            return replace(self, **changes)
+        except TypeError:
+            for name in changes:
+                if name not in field_names():
+                    near = nearest(name, field_names())
+                    hint = f" Did you mean '{near}'?" if near else ""
+                    raise InvalidField(f"A request has no field '{name}'.{hint}", field=name) from None
+            raise
 
 
 def check_schema(schema: Any) -> None:

@@ -237,7 +237,7 @@ class Engine:
             self._stock.submit(run.lane.run)
         else:
             hooks = LaneHooks.of(self._plugins, run.request, run.model, resolve, run.batch)
-            run.lane = lane = make_lane(run, self._registry, resolve, hooks, *told, meter=self._plugins.meter)
+            run.lane = lane = make_lane(run, self._registry, resolve, hooks, *told, plugins=self._plugins)
             self._denoiser.add(lane)
 
     def _stepped(self, run: Run, lane: Lane | StockLane) -> None:

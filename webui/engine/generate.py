@@ -25,7 +25,7 @@ from webui.engine.stock.lane import Post, StockLane
 from webui.engine.stock.model import StockModel
 from webui.engine.wordings import Wordings
 from webui.plugins.builtin.stock import SAMPLER as STOCK_SAMPLER
-from webui.plugins.meter import Meter
+from webui.plugins.manager import Plugins
 
 
 @dataclass(eq=False)
@@ -115,15 +115,15 @@ def make_lane(
     on_end: Callable[[LaneEnd], None],
     on_note: Callable[[str], None] = lambda _: None,
     *,
-    meter: Meter,
+    plugins: Plugins,
 ) -> Lane:
-    """A lane for the run's current batch, ready to start. meter: runs what extensions have written."""
+    """A lane for the run's current batch, ready to start. plugins: run what extensions have written."""
     request, guides = run.request, [guide.of_batch(run.batch * run.request.batch_size) for guide in run.guides]
     model = guides[0].model
     sampler = registry.samplers.get(request.sampler_name)
     schedule = registry.schedules.get(request.scheduler)
     levels = model.schedule_at(request.width, request.height)
-    options = ScheduleOptions.of(request)
+    options, meter = ScheduleOptions.of(request), plugins.meter
     sigmas = noise_levels(sampler, schedule, request.steps, levels, registry, resolve, options, meter)
     seeds = _seeds(run)
     factor = model.latent_factor
@@ -132,7 +132,8 @@ def make_lane(
     start = noise.start() * start_scale(sampler, sigmas[0], levels, options)
     start = start if hooks is None else hooks.before_sampling(start, sigmas[0])
     asked = {name: getattr(request, name) for name in sampler.options}
-    context = SamplerContext(sigmas, request.steps, noise, levels, asked)
+    own = plugins.options_of(sampler.extension, request)
+    context = SamplerContext(sigmas, request.steps, noise, levels, asked, own)
     handover = Handover(handover_sigma(levels, request.refiner_switch_at), guides[1]) if guides[1:] else None
     return Lane(
         guides[0],

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from webui.core.errors import DarkroomError, ExtensionProblem
+from webui.core.errors import DarkroomError, ExtensionProblem, nearest
 from webui.plugins import hooks
 from webui.plugins.meter import Call, Meter, refusal
 from webui.plugins.resolve import resolve
@@ -117,6 +117,10 @@ class Calls:
 
     def add(self, module: ModuleType, origin: str) -> None:
         """Register the hooks of one module; raises DarkroomError for a hook or an argument that does not exist."""
+        for name, value in vars(module).items():
+            if hasattr(value, f"{hooks.PROJECT}_impl") and not hasattr(self._manager.hook, name):
+                near = nearest(name, vars(self._manager.hook))
+                raise DarkroomError(f"There is no hook '{name}'." + (f" Did you mean '{near}'?" if near else ""))
         try:
             self._manager.register(module, module.__name__)
             self._manager.check_pending()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -122,6 +122,18 @@ def _check_switches(tables: Tables, extension: Manifest) -> None:
                 raise DarkroomError(
                     f"Its {kind.title} '{row.name}' names the field '{when}', which is not there.{hint}"
                 )
+
+
+def functions_of(table: Callable[[str], Table[Any]], package: str) -> Iterator[tuple[str, str]]:
+    """("Its sampler 'Midpoint'", "module:function") of all functions that rows name in an extension's own modules.
+
+    table: of a kind, by its collecting hook.
+    """
+    for kind in _KINDS:
+        for row in table(kind.hook):
+            named = [getattr(row, name) for name in kind.functions]
+            named += getattr(row, kind.mapped).values() if kind.mapped else ()
+            yield from ((f"Its {kind.title} '{row.name}'", one) for one in named if one.startswith(f"{package}."))
 
 
 def implements(module: ModuleType, hook: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -93,6 +93,7 @@ class SamplerContext:
 
     sigmas: falling noise levels as host floats; the last is usually 0. steps: what the person asked for.
     options: fields of the request, those that the sampler's row names (eta, s_churn, uni_pc_order, ...).
+    own: all fields of the extension whose row it is, by their names, as the request has them.
     """
 
     sigmas: Sequence[float]
@@ -100,6 +101,7 @@ class SamplerContext:
     noise: Noise
     model: ModelSchedule
     options: Mapping[str, Option] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, name: str, default: float) -> float:
         """An option that is a number or a switch."""

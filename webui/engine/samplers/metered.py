@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -28,7 +28,12 @@ def metered(row: Sampler, begin: Callable[[], Sampling], meter: Meter) -> Sampli
     Errors of an extension's then are ExtensionProblems that name it, but for DarkroomErrors, which come through.
     """
     sampling = meter.of_row(row.extension, _HOOK, begin)
-    return _stretches(row.extension, sampling, meter) if row.extension else sampling
+    if not row.extension:
+        return sampling
+    if not isinstance(sampling, Generator):
+        call = Call(row.extension, _HOOK, begin)
+        raise refusal(call, f"it returned {type(sampling).__name__}; a sampler is a generator, which asks by yield.")
+    return _stretches(row.extension, sampling, meter)
 
 
 def _stretches(extension: str, sampling: Sampling, meter: Meter) -> Sampling:

@@ -191,7 +191,12 @@ class _ScriptRun:
             options = self._desk.plugins.options_of(self._row.extension, self._request.request)
             begin = call_of(self._row, "scripts", ("request", "options"))
             moving = {"request": self._request.request, "options": options}
-            self._asking = begin.function(*(moving[name] for name in begin.arguments))
+            asking = begin.function(*(moving[name] for name in begin.arguments))
+            if not isinstance(asking, Generator):
+                raise refusal(
+                    self._call, f"it returned {type(asking).__name__}; a script is a generator: it has a yield."
+                )
+            self._asking = asking
         try:
             return False, next(self._asking) if results is None else self._asking.send(results)
         except StopIteration as stop:
