@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from safetensors.numpy import save_file
 
 from webui.app import House, compose
@@ -17,6 +18,10 @@ from webui.core.registry import Registry
 from webui.core.settings import SettingsStore
 from webui.jobs.executors.fake import FakeExecutor
 from webui.plugins.loader import build_registry, load_plugins
+
+# How long an example takes says something of the machine only.
+settings.register_profile("darkroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("darkroom")
 
 SHAM_NAME = "sham"
 
