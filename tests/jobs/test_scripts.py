@@ -167,7 +167,7 @@ def test_a_restart_takes_it_up_again_and_makes_nothing_twice(tmp_path: Path) -> 
         ("    yield []\n    return [Image.new('L', (8, 8))] * 2", "it returned 2 pictures; its row says 1."),
         ("    yield []\n    return 'done'", "it must return a list of images, or of pairs"),
         ("    yield []\n    raise SystemExit(2)", "'maker' failed in scripts: SystemExit: 2."),
-        ("    return []", "failed in scripts: TypeError: 'list' object is not an iterator."),
+        ("    return []", "it returned list; a script is a generator: it has a yield."),
     ],
 )
 def test_what_a_script_does_wrong_is_named(tmp_path: Path, body: str, sentence: str) -> None:
