@@ -201,7 +201,6 @@ class Denoiser:
         chosen = min(self._ready(), key=lambda one: one.spent)
         started = time.perf_counter()
         rows: Counter[Hashable] = Counter()
-        sets = self._sets().get(without_adapters(chosen.key), set()) if isinstance(chosen, Group) else set()
         if isinstance(chosen, Group):
             rows = self._answer(chosen)
         else:
@@ -210,7 +209,7 @@ class Denoiser:
         self._pace.mark(chosen.device)
         seconds = time.perf_counter() - started
         chosen.spent += seconds
-        if isinstance(chosen, Group) and self._together.timed(chosen.key, seconds, rows, sets):
+        if isinstance(chosen, Group) and self._together.timed(chosen.key, seconds, rows):
             self._seat_anew()
 
     def _least(self) -> float:
@@ -227,10 +226,10 @@ class Denoiser:
         return [*groups, *self._guests]
 
     def _answer(self, group: Group) -> Counter[Hashable]:
-        """Answer what is next in a group; how many rows that was, by their adapters."""
+        """Answer what is next in a group; how many rows that was, by their adapters, where that is asked for."""
         lanes = group.next_lanes()
         rows: Counter[Hashable] = Counter()
-        for lane in lanes:
+        for lane in lanes if self._together.measures else ():
             rows[lane.adapters.key] += lane.rows
         try:
             self._serve(group, lanes)

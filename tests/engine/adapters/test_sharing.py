@@ -33,9 +33,9 @@ def timings(together, turns, shared):
     sets = {("a",), ("b",)}
     moved = [together.met(PLACE, sets)]
     for name in ("a", "a", "b", "b"):
-        moved.append(together.timed(lane(name).key, turns, {(name,): 2}, sets))
+        moved.append(together.timed(lane(name).key, turns, {(name,): 2}))
     while together.key(lane("a")).adapters == TOGETHER and len(moved) < 12:
-        moved.append(together.timed(replace(PLACE, adapters=TOGETHER), shared, {("a",): 2, ("b",): 2}, sets))
+        moved.append(together.timed(replace(PLACE, adapters=TOGETHER), shared, {("a",): 2, ("b",): 2}))
     return moved
 
 
@@ -63,7 +63,7 @@ def test_sets_take_turns_where_that_is_quicker_and_are_not_tried_again():
 def test_the_first_pass_after_another_group_s_is_not_counted():
     together, sets = Together(), {("a",), ("b",)}
     together.met(PLACE, sets)
-    assert not any(together.timed(lane(name).key, 1.0, {(name,): 2}, sets) for name in "abababab")
+    assert not any(together.timed(lane(name).key, 1.0, {(name,): 2}) for name in "abababab")
 
 
 @pytest.fixture

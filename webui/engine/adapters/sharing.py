@@ -46,6 +46,8 @@ class _Meeting:
     turns: dict[Hashable, float] = field(default_factory=dict)
     """By the key of a set, the quickest pass with it merged."""
     trial: list[float] = field(default_factory=list)
+    sets: frozenset[Hashable] = frozenset()
+    """The keys of those that meet now."""
     decided: dict[int, bool] = field(default_factory=dict)
     """By the number of sets, whether sharing was the quicker."""
 
@@ -68,10 +70,15 @@ class Together:
     def key(self, lane: Lane) -> GroupKey:
         """With whom a lane shares passes."""
         key = lane.key
-        meeting = self._meetings.get(without_adapters(key))
+        meeting = self._meetings.get(without_adapters(key)) if self._meetings else None
         if meeting is None or meeting.mode is _Mode.TURNS or not self.can(lane):
             return key
         return replace(key, adapters=TOGETHER)
+
+    @property
+    def measures(self) -> bool:
+        """Whether it matters how long passes take: different sets have met."""
+        return bool(self._meetings)
 
     def can(self, lane: Lane) -> bool:
         """Whether what a lane's model gets of adapters can be computed beside it."""
@@ -88,12 +95,14 @@ class Together:
         """Take note of which sets meet now where this group computes; whether lanes must be seated anew."""
         place = without_adapters(key)
         meeting = self._meetings.get(place)
+        if meeting is not None:
+            meeting.sets = frozenset(sets)
         if len(sets) < 2:
             return meeting is not None and self._turn_to(meeting, _Mode.TURNS)
         if meeting is None:
             while len(self._meetings) >= _MOST:
                 self._meetings.pop(next(iter(self._meetings)))
-            meeting = self._meetings[place] = _Meeting()
+            meeting = self._meetings[place] = _Meeting(sets=frozenset(sets))
         if self._sharing is Sharing.ALWAYS or meeting.decided.get(len(sets)):
             return self._turn_to(meeting, _Mode.SHARED)
         if meeting.mode is _Mode.SHARED:
@@ -101,25 +110,25 @@ class Together:
             return self._turn_to(meeting, _Mode.TURNS)
         return False
 
-    def timed(self, key: GroupKey, seconds: float, rows: Mapping[Hashable, int], sets: Collection[Hashable]) -> bool:
+    def timed(self, key: GroupKey, seconds: float, rows: Mapping[Hashable, int]) -> bool:
         """A pass of this group took so long; whether lanes must be seated anew.
 
-        rows: how many each set had in it; sets: all that met. A device that computes later than it is told to shows a
+        rows: how many each set had in it. A device that computes later than it is told to shows a
         pass's time at the next one, so only passes after others of the same group count.
         """
         again, self._before = self._before == key, key
-        meeting = self._meetings.get(without_adapters(key))
+        meeting = self._meetings.get(without_adapters(key)) if self._meetings else None
         if meeting is None or self._sharing is not Sharing.MEASURED or meeting.mode is _Mode.SHARED:
             return False
         total = sum(rows.values())
         if meeting.mode is _Mode.TRIAL:
             if key.adapters == TOGETHER:
                 meeting.trial.append(seconds)
-            return len(meeting.trial) >= _TRIALS and self._decide(meeting, rows, len(sets))
+            return len(meeting.trial) >= _TRIALS and self._decide(meeting, rows)
         if again:
             one = seconds / total
             meeting.turns[key.adapters] = min(meeting.turns.get(key.adapters, one), one)
-        if len(sets) in meeting.decided or not all(known in meeting.turns for known in sets):
+        if len(meeting.sets) in meeting.decided or not meeting.sets.issubset(meeting.turns):
             return False
         return self._turn_to(meeting, _Mode.TRIAL)
 
@@ -127,10 +136,10 @@ class Together:
         """Never again: the network does not keep the rows of a pass apart."""
         self._refused.add(network)
 
-    def _decide(self, meeting: _Meeting, rows: Mapping[Hashable, int], sets: int) -> bool:
+    def _decide(self, meeting: _Meeting, rows: Mapping[Hashable, int]) -> bool:
         in_turns = sum(meeting.turns.get(key, 0.0) * count for key, count in rows.items())
-        meeting.decided[sets] = min(meeting.trial[1:]) < _GAIN * in_turns
-        return self._turn_to(meeting, _Mode.SHARED if meeting.decided[sets] else _Mode.TURNS)
+        quicker = meeting.decided[len(meeting.sets)] = min(meeting.trial[1:]) < _GAIN * in_turns
+        return self._turn_to(meeting, _Mode.SHARED if quicker else _Mode.TURNS)
 
     def _turn_to(self, meeting: _Meeting, mode: _Mode) -> bool:
         meeting.trial.clear()
