@@ -71,7 +71,7 @@ def test_a_picture_is_what_the_vectors_draw(bench, house, ask, monkeypatch):
     plain, named, weighted, negative = (
         one[0]
         for one in bench.make(
-            ask(prompt="a red house"), ask(prompt="a red house zork"), ask(prompt="a red house (Zork:1.4)"),
+            ask(prompt="a red house"), ask(prompt="a red house zork"), ask(prompt="a red house (Zork:2)"),
             ask(prompt="a red house", negative_prompt="zork"),
         )
     )  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_picture_is_what_the_vectors_draw(bench, house, ask, monkeypatch):
     monkeypatch.setattr("webui.engine.embeddings.lexicon.encoders_of", lambda *_: ())
     bench.engine._intake._conditioner._kept.clear()
     assert differ(bench.make(ask(prompt="a red house zork"))[0][0], named) <= 1
-    assert differ(bench.make(ask(prompt="a red house (Zork:1.4)"))[0][0], weighted) <= 1
+    assert differ(bench.make(ask(prompt="a red house (Zork:2)"))[0][0], weighted) <= 1
 
 
 def test_weights_in_eight_bits_are_told_the_same_vectors(bench, ask):
