@@ -26,9 +26,7 @@ SWITCH_BAR, PICTURE_BAR = 1.5, 1.1
 TRUE = (320, 640, 1280, 1280)
 RANK, STEPS = 32, 20
 SIDES = (32, 16)
-"""In latent cells. A quarter of SD1.5's own size in pixels, where the bar stands, and a sixteenth, where merging weighs
-most beside the steps and is only looked at.
-"""
+"""In latent cells: a quarter of SD1.5's own size in pixels, and a sixteenth, where merging weighs most beside the steps."""
 _SIDE = 16
 _SCALE = 0.5
 _FACTOR = 8
@@ -94,10 +92,7 @@ def _picture(network: nn.Module, three: AdapterSet, rounds: int, steps: int, sid
     pixels = side * _FACTOR
     name = f"a picture of {pixels} x {pixels} with three LoRAs, {steps} steps"
     samples = {"three LoRAs": ours, "none": theirs}
-    found = ratio(ours, theirs)
-    if side == SIDES[0]:
-        return at_most(name, found, PICTURE_BAR, samples=samples, note=chance(theirs))
-    return Row(name, found, "times", note=chance(theirs), samples=samples)
+    return at_most(name, ratio(ours, theirs), PICTURE_BAR, samples=samples, note=chance(theirs))
 
 
 def _together(network: nn.Module, sets: list[AdapterSet], rounds: int) -> Row:
