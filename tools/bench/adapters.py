@@ -26,7 +26,7 @@ SWITCH_BAR, PICTURE_BAR = 1.5, 1.1
 TRUE = (320, 640, 1280, 1280)
 RANK, STEPS = 32, 20
 SIDES = (32, 16)
-"""In latent cells: a quarter of SD1.5's own size in pixels, and a sixteenth, where merging weighs most beside the steps."""
+"""In latent cells: a quarter of SD1.5's own size in pixels, and a sixteenth, where merging weighs most."""
 _SIDE = 16
 _SCALE = 0.5
 _FACTOR = 8

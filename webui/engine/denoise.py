@@ -20,7 +20,7 @@ from webui.engine.attention.apply import Applied, Apply
 from webui.engine.attention.shortcuts import Shortcuts
 from webui.engine.config import EngineConfig
 from webui.engine.device import is_fatal, ran_short
-from webui.engine.groups import Group, Rows
+from webui.engine.groups import Group, Rows, Thrift
 from webui.engine.lanes import GroupKey, Lane
 from webui.engine.memory.ladder import Climb, Shape, kind_of
 from webui.engine.memory.rungs import HALVE, Relief, ways_out
@@ -139,7 +139,8 @@ class Denoiser:
 
     def _group(self, lane: Lane, key: GroupKey) -> Group:
         """A new one, for this lane."""
-        group = Group(key, lane.model, lane.attention, lane.shortcuts, self._max_rows, self._least(), lane.patches)
+        thrift = Thrift(lane.attention, self._max_rows)
+        group = Group(key, lane.model, thrift, lane.shortcuts, self._least(), lane.patches)
         if key.adapters == TOGETHER:
             network = lane.model.denoiser
             group.beside = self._beside.setdefault(id(network), Beside(network, group.device))
@@ -147,7 +148,7 @@ class Denoiser:
             group.adapters = lane.adapters
         height, width = _size(lane)
         shape = Shape("denoise", kind_of(lane.model.denoiser), height * width)
-        group.climb = Climb(self._relief.ladder, shape, group.rungs(self._relief.evict))
+        group.climb = Climb(self._relief.ladder, shape, thrift.rungs(self._relief.evict, group.device))
         return group
 
     def _meet(self) -> None:
@@ -287,8 +288,8 @@ class Denoiser:
 
     def _predict(self, group: Group, rows: Rows, lanes: int) -> tuple[Tensor, list[int]]:
         """(predictions, rows for which there was not enough memory even alone)."""
-        if len(rows) <= group.limit:
-            group.tried = len(rows)
+        if len(rows) <= group.thrift.limit:
+            group.thrift.tried = len(rows)
             try:
                 group.climb.trying()
                 answer = group.predict(rows)
@@ -310,21 +311,21 @@ class Denoiser:
 
     def _adapt(self, group: Group) -> None:
         group.calm += 1
-        if group.limit < self._max_rows and group.calm >= _CALM_TURNS:
-            group.limit = min(self._max_rows, 2 * group.limit)
-            group.climb.learn(HALVE, group.limit if group.limit < self._max_rows else 0)
+        if group.thrift.limit < self._max_rows and group.calm >= _CALM_TURNS:
+            group.thrift.limit = min(self._max_rows, 2 * group.thrift.limit)
+            group.climb.learn(HALVE, group.thrift.limit if group.thrift.limit < self._max_rows else 0)
             group.calm = 0
 
     def _apply_attention(self, group: Group) -> None:
         # By the network, which models with different autoencoders may share.
         network = group.model.denoiser
-        current, wanted = self._applied.get(id(network)), (group.attention, group.shortcuts)
+        current, wanted = self._applied.get(id(network)), (group.thrift.attention, group.shortcuts)
         if current is not None and current[0] == wanted:
             return
         if current is not None:
             del self._applied[id(network)]
             current[1].undo()
-        self._applied[id(network)] = (wanted, self._attention(group.attention, network, group.shortcuts))
+        self._applied[id(network)] = (wanted, self._attention(group.thrift.attention, network, group.shortcuts))
 
 
 class _Pace:

@@ -51,32 +51,21 @@ class Rows:
 
 
 @dataclass
-class Group:
-    """Lanes that may share forward passes, and what they have cost together (seconds)."""
+class Thrift:
+    """How sparingly a group computes. Apart from the group, whose model would otherwise be kept, in a circle, by what
+    may be done when memory runs out.
+    """
 
-    key: GroupKey
-    model: LoadedModel
     attention: str
-    shortcuts: Shortcuts
     limit: int
-    spent: float
-    patches: Patches | None = None
-    """How extensions change the model for its forward passes."""
-    adapters: AdapterSet = PLAIN
-    """What is merged into the network for its forward passes."""
-    beside: Beside | None = None
-    """Where each row's adapters are computed beside the network instead."""
-    lanes: list[Lane] = field(default_factory=list)
-    calm: int = 0
-    stacked: tuple[list[Conditioning], Any] | None = None
+    """Rows of a forward pass at most."""
     tried: int = 0
     """Rows of the forward pass that was made last, or that failed."""
-    climb: Climb = field(init=False)
 
-    def rungs(self, evict: Evict) -> tuple[Rung, ...]:
-        """What may be done when its forward passes run out of memory, in order."""
+    def rungs(self, evict: Evict, device: torch.device) -> tuple[Rung, ...]:
+        """What may be done when forward passes on this device run out of memory, in order."""
         return (
-            freeing(self.device),
+            freeing(device),
             evicting(evict),
             Rung(
                 HALVE,
@@ -108,6 +97,27 @@ class Group:
         self.attention = CHEAP_ATTENTION
         return 1
 
+
+@dataclass
+class Group:
+    """Lanes that may share forward passes, and what they have cost together (seconds)."""
+
+    key: GroupKey
+    model: LoadedModel
+    thrift: Thrift
+    shortcuts: Shortcuts
+    spent: float
+    patches: Patches | None = None
+    """How extensions change the model for its forward passes."""
+    adapters: AdapterSet = PLAIN
+    """What is merged into the network for its forward passes."""
+    beside: Beside | None = None
+    """Where each row's adapters are computed beside the network instead."""
+    lanes: list[Lane] = field(default_factory=list)
+    calm: int = 0
+    stacked: tuple[list[Conditioning], Any] | None = None
+    climb: Climb = field(init=False)
+
     @property
     def device(self) -> torch.device:
         """Where its forward passes are made."""
@@ -116,9 +126,10 @@ class Group:
     def next_lanes(self) -> list[Lane]:
         """Those to be answered next: all when their rows fit, else an even share, and those take turns."""
         total = sum(lane.rows for lane in self.lanes)
-        if total <= self.limit:
+        limit = self.thrift.limit
+        if total <= limit:
             return list(self.lanes)
-        share = -(-total // -(-total // self.limit))
+        share = -(-total // -(-total // limit))
         chosen: list[Lane] = []
         rows = 0
         for lane in self.lanes:

@@ -179,13 +179,12 @@ class Leaving:
 
     def _free(self, dropped: Sequence[weakref.ref[LoadedModel]]) -> None:
         """Wait until models are gone, and have torch give back what it keeps of them."""
-        # Networks of other libraries may refer to themselves in circles.
-        gc.collect()
         # Threads that were just done with a model may still refer to it, and its memory is free only after them.
         deadline = time.monotonic() + _FREEING_SECONDS
         while any(model() is not None for model in dropped) and time.monotonic() < deadline:
             time.sleep(0.01)
-            gc.collect()
+        # Networks of other libraries may refer to themselves in circles.
+        gc.collect()
         free_cache(self._reader.device)
 
 

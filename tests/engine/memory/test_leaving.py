@@ -9,7 +9,7 @@ import torch
 
 from tests.engine import singles
 from tests.engine.adapters.made import as_kohya, lora, write
-from tests.engine.helpers import Loop, write_checkpoint
+from tests.engine.helpers import Loop, running, write_checkpoint
 from tests.engine.memory.test_waiting import OFFLOADED, Moves
 from webui.engine.adapters.fitting import Wanted, fit
 from webui.engine.adapters.weights import read_adapter
@@ -260,3 +260,18 @@ def test_a_network_that_moves_is_found_where_it_is_now_and_one_that_could_not_no
     with pytest.raises(MemoryError), known.moving([network], None):
         raise MemoryError
     assert found() == []
+
+
+def test_a_model_that_a_job_used_is_kept_by_no_circle(tmp_path, registry, plugins, ask, monkeypatch):
+    for seed in (0, 1):
+        write_checkpoint(tmp_path / f"m{seed}", seed)
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+    with running(tmp_path, registry, plugins, model_budget_bytes=1) as bench:
+        bench.make(ask(checkpoint="m0"))
+        [first] = [weakref.ref(one.model) for one in bench.engine._pipelines._resident.values()]
+        gc.disable()
+        try:
+            bench.make(ask(checkpoint="m1"))
+            assert first() is None
+        finally:
+            gc.enable()
