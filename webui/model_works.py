@@ -71,8 +71,8 @@ class ModelWorks:
         for job in (*running, *waiting):
             if getattr(job.request, "writes", "") == request.writes:
                 raise Conflict(
+                    # Of no field: a file in the way can be replaced, and this not.
                     f"A job in the line writes the same already: {job.request.summary}.",
-                    field="target",
                     remedies=("Choose another name", "Wait for it, or cancel it"),
                 )
 

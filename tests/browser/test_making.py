@@ -285,7 +285,10 @@ def test_generate_forever_goes_on_until_it_is_switched_off(page: Page) -> None:
 
 
 def test_a_failed_job_says_why_and_can_be_tried_again(serve: Serve, open_page: Open) -> None:
-    error = OutOfMemory("This picture needs 11 GB and the card has 8 GB.", remedies=["Make it smaller"])
+    error = OutOfMemory(
+        "This picture needs 11 GB and the card has 8 GB.",
+        remedies=["Make it smaller", "Wait", "Lower it", "Take another"],
+    )
     server = serve(FakeExecutor(SLOW, capacity=1, fault=Fault(at=15, error=error, times=1)))
     page = open_page(server)
     generate(page, "too large", "running")
@@ -297,7 +300,8 @@ def test_a_failed_job_says_why_and_can_be_tried_again(serve: Serve, open_page: O
     place = page.locator(".dk-error")
     expect(place.get_by_role("heading")).to_have_text("Out of memory")
     expect(place).to_contain_text("This picture needs 11 GB and the card has 8 GB.")
-    expect(place).to_contain_text("Make it smaller")
+    for remedy in error.remedies:
+        expect(place).to_contain_text(remedy)
     expect(page.locator(PROMPT)).to_have_value("too large")
     place.get_by_role("button", name="Try again").click()
     state(page, "done")

@@ -127,6 +127,12 @@ def test_a_refusal_covers_nothing_that_it_asks_for(tmp_path: Path, serve: Serve,
             assert other["y"] >= box["y"] + box["height"] or other["y"] + other["height"] <= box["y"], place
 
     tab(page, "modelmerger")
+    page.click("#modelmerger_merge")
+    covers_nothing(
+        "#modelmerger_primary_model_name .dk-field-error",
+        "#modelmerger_primary_model_name input",
+        "#modelmerger_interp_method label:has-text('Weighted')",
+    )
     choose(page, "#modelmerger_primary_model_name", "one.safetensors")
     page.click("#modelmerger_merge")
     covers_nothing(

@@ -132,6 +132,16 @@ def test_links_that_lead_nowhere_or_round_are_said_and_harm_nothing(put, tmp_pat
     assert len(caplog.records) == said, "once is enough"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("end", [".json", ".yaml", ".darkroom.json"])
+def test_a_sidecar_that_leads_nowhere_takes_no_model_with_it(put, tmp_path, caplog, end):
+    put("whole", tmp_path / "a.safetensors")
+    (tmp_path / f"a{end}").symlink_to(tmp_path / "nowhere")
+    (checkpoint,) = Catalogue((tmp_path,)).all()
+    assert (checkpoint.name, checkpoint.problem) == ("a.safetensors", None)
+    assert f"a{end} was left out" in caplog.text
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="whoever may read all is refused nothing")
 def test_a_folder_that_may_not_be_read_is_said(put, tmp_path, caplog):
     put("whole", tmp_path / "a.safetensors")

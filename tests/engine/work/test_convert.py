@@ -174,7 +174,16 @@ def test_weights_that_are_no_numbers_are_told_and_kept(shelf, told, made):
     tensors[name] = torch.full_like(tensors[name], 1e6)
     source = shelf.put("m.safetensors", tensors)
     found = tensors_of(run(shelf, told, Convert(precision={"vae": "fp16"}), source, "out.safetensors"))
-    assert found[name].isinf().all() and f"no numbers, as {name}" in told.words
+    assert found[name].isinf().all() and f"1 tensor holds values that are no numbers, as {name}" in told.words
+
+
+@pytest.mark.parametrize(("form", "target"), [("ckpt", "out.ckpt"), ("diffusers", "out")])
+def test_they_are_told_too_where_no_precision_is_asked_for(shelf, told, made, form, target):
+    tensors = dict(made())
+    name = "first_stage_model.decoder.conv_in.bias"
+    tensors[name] = torch.full_like(tensors[name], torch.nan)
+    run(shelf, told, Convert(form), shelf.put("m.safetensors", tensors), target)
+    assert "1 tensor holds values that are no numbers" in told.words and "decoder.conv_in.bias" in told.words
 
 
 def test_what_is_not_whole_or_known_is_refused_and_a_stop_leaves_nothing(shelf, told, made):

@@ -119,8 +119,15 @@ class Scanner:
         names = [path.stem + end for end in SIDECARS]
         # One that is a root of its own was found without its folder's list.
         there = [name for name in names if name in beside or (not beside and path.with_name(name).is_file())]
-        sidecars = [(path.with_name(name), path.with_name(name).stat().st_mtime_ns) for name in there]
-        yield Seen(root, path, _stamp(stat), sidecars=tuple(sidecars))
+        yield Seen(root, path, _stamp(stat), sidecars=tuple(self._changed(path.with_name(name) for name in there)))
+
+    def _changed(self, sidecars: Iterable[Path]) -> Iterator[tuple[Path, int]]:
+        """When each was written; a link to nothing, or one that has just gone, is no sidecar, and its model stays."""
+        for path in sidecars:
+            try:
+                yield path, path.stat().st_mtime_ns
+            except OSError as error:
+                self._say(path, error.strerror or str(error))
 
     def _folder(self, root: Path, path: Path, beside: Collection[str] = ()) -> Seen:
         digest = hashlib.sha256()

@@ -121,13 +121,16 @@ class _Cast:
         """A tensor as it is written."""
         source, dtype = self._sources[name], self.pieces[name].dtype
         if not self._wanted.get(source.part, "") or not source.dtype.is_floating_point:
-            return source.read(None)
-        tensor = to_type(source.read(torch.float32), dtype)
-        if not bool(torch.isfinite(tensor.float()).all()):
+            tensor = source.read(None)
+        else:
+            tensor = to_type(source.read(torch.float32), dtype)
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
             self._broken.append(name)
         return tensor
 
     def say(self, steps: Steps) -> None:
         """Tell of weights that are no numbers; they are as they were, or too large for the new type."""
         if self._broken:
-            steps.say(f"{len(self._broken)} tensors hold values that are no numbers, as {self._broken[0]}.")
+            count, first = len(self._broken), self._broken[0]
+            what = "1 tensor holds" if count == 1 else f"{count} tensors hold"
+            steps.say(f"{what} values that are no numbers, as {first}.")

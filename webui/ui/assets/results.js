@@ -226,7 +226,7 @@
     const report = what.report && el("pre", { hidden: true, tabindex: "0" }, what.report);
     place.replaceChildren(
       el("h2", {}, what.title), el("p", {}, what.detail),
-      ...what.remedies.slice(0, 3).map((remedy) => D.problems.remedy(remedy, what.field)),
+      ...what.remedies.map((remedy) => D.problems.remedy(remedy, what.field)),
       el("button", { type: "button", class: "dk-link", onclick: retry }, t("try_again")),
       ...(report ? [el("button", { type: "button", class: "dk-link", onclick: () => { report.hidden = !report.hidden; } }, t("show_report")), report] : []));
   }
