@@ -87,3 +87,7 @@ def test_check_has_a_head_and_ends_with_what_is_wrong(
     monkeypatch.setattr("webui.commands.extensions_author.check", lambda *given: iter(parts[:1]))
     assert run(home, "check", "mine") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "Nothing is wrong."
+    unseen = [parts[0], Finding("types", "left out", "mypy is not installed"), Finding("tests", "left out")]
+    monkeypatch.setattr("webui.commands.extensions_author.check", lambda *given: iter(unseen))
+    assert run(home, "check", "mine") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Nothing is wrong. Left out: types, tests."

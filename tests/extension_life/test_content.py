@@ -9,7 +9,7 @@ import random
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -81,6 +81,23 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes, link: str) -
     with pytest.raises(BadContent, match="a link or a device"):
         unpack(tmp_path / "a.tar", tmp_path / "out", SMALL)
     assert not (tmp_path / "out" / "b").exists()
+
+
+def as_tar(path: Path, files: Mapping[str, str]) -> Path:
+    return tarred(path, *map(entry, files), content=b"the same")
+
+
+@pytest.mark.parametrize("pack", [zipped, as_tar])
+def test_nothing_is_written_that_the_sum_does_not_tell(tmp_path: Path, pack: Callable[..., object]) -> None:
+    files = {"top/extension.py": "x", "top/deep/a.py": "y"}
+    hidden = ("__pycache__/extension.cpython-311.pyc", "deep/a.pyc", "deep/A.PYC", "__PYCACHE__/b.py", ".git/hooks/c")
+    pack(tmp_path / "plain", files)
+    pack(tmp_path / "other", files | {f"top/{name}": "runs in its place" for name in hidden})
+    for name in ("plain", "other"):
+        unpack(tmp_path / name, tmp_path / f"of {name}")
+    written = {path.relative_to(tmp_path / "of other").as_posix() for path in (tmp_path / "of other").rglob("*.*")}
+    assert written == set(files)
+    assert digest(tmp_path / "of plain") == digest(tmp_path / "of other")
 
 
 def test_a_zips_link_is_refused(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,6 +31,38 @@ def test_times_are_summed_by_extension_and_hook() -> None:
     after, before = meter.times
     assert (after.calls, after.seconds, after.slowest, after.errors) == (2, 4.0, 3.0, 0)
     assert (before.hook, before.calls, before.seconds) == ("before_step", 1, 0.5)
+
+
+class _Own(BaseException):
+    """What an author may think of."""
+
+
+def _elsewhere(function: Callable[[], object]) -> object:
+    """What it answers or raises on a thread that no Ctrl+C reaches, as a worker's loop is."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt("no"), asyncio.CancelledError("no"), GeneratorExit("no"), _Own("no")]
+)
+def test_what_ends_programs_is_an_extension_s_own_doing_too(error: BaseException) -> None:
+    meter = Meter()
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(ExtensionProblem, match=r"'mine' failed in after_step: \w+: no"):
+        _elsewhere(lambda: meter.run(call(fail), []))
+    assert meter.times[0].errors == 1
+
+
+def test_ctrl_c_still_ends_the_program() -> None:
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Meter().run(call(fail), [])
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit("no"), InvalidField("no")])

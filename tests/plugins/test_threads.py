@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from webui.core.errors import NotFound, TooMany
+from webui.plugins.calls import answer_within
 from webui.plugins.threads import Threads
 
 
@@ -57,3 +58,17 @@ def test_what_a_call_raises_comes_through_and_ends_nothing_else(error: BaseExcep
 
     with pytest.raises(seen):
         asyncio.run(Threads(1, 1).answer(5, fail, "one", "me"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, SystemExit, StopIteration])
+def test_whatever_is_raised_is_told_at_once(error: type[BaseException]) -> None:
+    def fail() -> None:
+        raise error("no")
+
+    async def talk() -> None:
+        with pytest.raises(RuntimeError, match=f"{error.__name__}: no"):
+            await Threads(1, 1).answer(20, fail, "one", "me")
+
+    asyncio.run(talk())
+    with pytest.raises((RuntimeError, SystemExit, StopIteration), match="no"):
+        answer_within(20, fail, "one")

@@ -48,16 +48,18 @@ def check_one(arguments: list[str]) -> int:
     parser = command_parser("extensions check", "Look at an extension as its users' machines will.", "NAME")
     parser.add_argument("name", metavar="NAME", help="an extension, or the folder of one")
     given = with_flags(parser, ()).parse_args(arguments)
-    options, wrong = begin(given, "ERROR"), list[str]()
+    options, wrong, left_out = begin(given, "ERROR"), list[str](), list[str]()
     # Gradio comes with the page's texts, and takes seconds.
     from webui.ui.texts import EN
 
     write_line(f"{'part':<10}outcome")
     for finding in check(_folder_of(given.name, options), options.paths.state / "extensions-types", EN):
         wrong += [finding.part] if finding.outcome == "wrong" else []
+        left_out += [finding.part] if finding.outcome == "left out" else []
         for line in _lines(finding):
             write_line(line)
-    write_line(f"Wrong: {', '.join(wrong)}." if wrong else "Nothing is wrong.")
+    unseen = f" Left out: {', '.join(left_out)}." if left_out else ""
+    write_line((f"Wrong: {', '.join(wrong)}." if wrong else "Nothing is wrong.") + unseen)
     return int(bool(wrong))
 
 

@@ -26,6 +26,8 @@ _MOST_ARCHIVE_NAMES = 8 * 2**20
 
 _IGNORED = frozenset({".git", ".hg", ".svn", "__pycache__"})
 """Folders that are no part of an extension."""
+_COMPILED = ".pyc"
+"""What Python has made of a file, and would run in its place."""
 
 
 class BadContent(DarkroomError):
@@ -52,7 +54,8 @@ LIMITS = Limits()
 def unpack(archive: Path, target: Path, limits: Limits = LIMITS, check: Callable[[], None] = lambda: None) -> None:
     """Unpack a zip or tar (plain, gz, bz2, xz) into the new folder `target`; raises BadContent with a sentence.
 
-    `check` is called often and may raise. What was written before an error stays for the caller to remove.
+    Version control and compiled files are left out, as by `copy_folder`, since `digest` does not look at them. `check`
+    is called often and may raise. What was written before an error stays for the caller to remove.
     """
     if archive.stat().st_size > limits.bytes:
         raise _too_large(limits)
@@ -105,11 +108,19 @@ def _walk(folder: Path, inside: str = "") -> Iterator[tuple[str, os.DirEntry[str
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
         path = f"{inside}/{entry.name}" if inside else entry.name
+        if _is_no_part(entry.name):
+            continue
         if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _IGNORED:
-                yield from _walk(folder, path)
-        elif not entry.name.endswith(".pyc"):
+            yield from _walk(folder, path)
+        else:
             yield path, entry
+
+
+def _is_no_part(path: str) -> bool:
+    """Whether something inside is left out: neither written, nor counted, nor in the sum that people compare."""
+    # Some disks take names that differ in case alone for one.
+    parts = path.casefold().split("/")
+    return parts[-1].endswith(_COMPILED) or not _IGNORED.isdisjoint(parts)
 
 
 class _Writer:
@@ -132,12 +143,16 @@ class _Writer:
 
     def folder(self, name: str) -> None:
         """Make a folder."""
-        if name.strip("/") not in ("", "."):
+        if name.strip("/") not in ("", ".") and not _is_no_part(name.rstrip("/")):
             self._place(name.rstrip("/")).mkdir(parents=True, exist_ok=True)
 
     def file(self, name: str, data: IO[bytes]) -> None:
-        """Write a file; it can never be run by the system. Raises BadContent when a limit is reached."""
+        """Write a file, which can never be run by the system, or leave it out. Raises BadContent when a limit is
+        reached.
+        """
         path = self._place(name)
+        if _is_no_part(name):
+            return
         folded = path.as_posix().casefold()
         if folded in self._seen:
             raise BadContent(f"It holds '{_shown(name)}' twice.")

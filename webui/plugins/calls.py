@@ -15,7 +15,7 @@ import pluggy
 
 from webui.core.errors import DarkroomError, ExtensionProblem, nearest
 from webui.plugins import hooks
-from webui.plugins.meter import Call, Meter, refusal
+from webui.plugins.meter import Call, Meter, plain, refusal
 from webui.plugins.resolve import resolve
 
 log = logging.getLogger(__name__)
@@ -194,6 +194,8 @@ def answer_within(seconds: float, function: Callable[[], T], name: str) -> T:
             answers.append(function())
         except (Exception, SystemExit) as error:  # noqa: BLE001 whatever it is, it belongs to whoever asked
             errors.append(error)
+        except BaseException as error:  # noqa: BLE001 the same, in a form that ends nobody else
+            errors.append(plain(error))
 
     thread = threading.Thread(target=answer, name=name, daemon=True)
     thread.start()

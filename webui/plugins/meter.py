@@ -106,8 +106,11 @@ class Meter:
         trace = ""
         try:
             return call.function(*values)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             trace = trace_of(error)
+            # Whoever presses Ctrl+C means the program; anywhere else even this is the extension's own doing.
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
             raise ExtensionProblem(
                 f"The extension '{call.extension}' failed in {call.hook}: {sentence(error)}"
             ) from error
@@ -180,6 +183,11 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, DarkroomError):
         return error.detail
     return f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")[:300] + "."
+
+
+def plain(error: BaseException) -> RuntimeError:
+    """The same as an error that no future, thread or loop takes for its own end."""
+    return RuntimeError(f"{type(error).__name__}: {error}".rstrip(": "))
 
 
 def trace_of(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from webui.core.errors import TooMany
+from webui.plugins.meter import plain
 
 T = TypeVar("T")
 
@@ -42,11 +43,10 @@ class Threads:
         def work() -> None:
             try:
                 told: tuple[Callable[[Any], None], Any] = (answer.set_result, function())
-            except (SystemExit, StopIteration) as error:
-                # A future takes the one as the end of the program, and not the other.
-                told = (answer.set_exception, RuntimeError(f"{type(error).__name__}: {error}"))
-            except Exception as error:  # noqa: BLE001 whatever it is, it belongs to whoever asked
-                told = (answer.set_exception, error)
+            except BaseException as error:  # noqa: BLE001 whatever it is, it belongs to whoever asked
+                # A future takes some for the end of the program or of itself, and StopIteration not at all.
+                known = isinstance(error, Exception) and not isinstance(error, StopIteration)
+                told = (answer.set_exception, error if known else plain(error))
             finally:
                 with self._lock:
                     self._at_work.subtract(places)
