@@ -69,6 +69,8 @@ async def test_an_extension_that_brings_down_so_many_workers_is_switched_off(
         assert executor.status().blamed == ("deadly",)
         ((extension, problem, _),) = executor.status().left_out
         assert extension == "deadly" and f"{deaths} workers in a row died inside it" in problem
+        executor.renew(())
+        assert executor.status().blamed == () and executor.status().left_out == ()
 
 
 @with_loop

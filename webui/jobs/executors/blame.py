@@ -23,11 +23,12 @@ class Blame:
         """Of those that are to be left out."""
         return tuple(one.extension for one in self.left_out)
 
-    def forgive(self, but: Collection[str]) -> None:
-        """Try all but these again, as somebody who has switched them on wants it."""
-        forgiven = {name for name in self.names if name not in but}
+    def forgive(self, but: Collection[str]) -> frozenset[str]:
+        """Try all but these again, as somebody who has switched them on wants it; those that were left out."""
+        forgiven = frozenset(name for name in self.names if name not in but)
         self.left_out = tuple(one for one in self.left_out if one.extension not in forgiven)
         self._deaths = {name: deaths for name, deaths in self._deaths.items() if name not in forgiven}
+        return forgiven
 
     def died(self, inside: Collection[str], sentence: str) -> str:
         """A process is dead; what is to be said of it. inside: whose code it ran."""

@@ -127,7 +127,10 @@ class LocalExecutor:
 
     def renew(self, disabled: Sequence[str]) -> None:
         """See Executor.renew."""
-        self._blame.forgive(disabled)
+        if forgiven := self._blame.forgive(disabled):
+            # Said at once: it is tried again, and jobs that ask for it wait for the fresh process.
+            left_out = tuple(one for one in self._status.left_out if one.extension not in forgiven)
+            self._set_status(replace(self._status, left_out=left_out, blamed=self._blame.names))
         if isinstance(self._config, EngineConfig):
             self._config = replace(self._config, disabled_extensions=tuple(disabled))
         self._outdated = True
