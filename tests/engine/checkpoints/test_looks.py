@@ -5,9 +5,11 @@ import shutil
 import sqlite3
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from webui.core.errors import UnknownName
 from webui.core.registry import Architecture
 from webui.engine.checkpoints import looks
 from webui.engine.checkpoints.architectures.base import Form
@@ -114,3 +116,18 @@ def test_who_has_no_patience_is_given_the_rest_later(put, tmp_path, looked):
     while len(catalogue.all()) < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(catalogue.all()) == 5 and sorted(looked) == [f"{number}.safetensors" for number in range(5)]
+
+
+@pytest.mark.parametrize("title", ["4", "4.safetensors", "sub/9.safetensors", "4.safetensors [0123456789]"])
+def test_what_is_asked_for_by_name_is_looked_into_before_the_rest(put, tmp_path, looked, monkeypatch, title):
+    monkeypatch.setattr(Catalogue, "_look_on", lambda catalogue: None)  # The look behind has not come yet.
+    for number in range(5):
+        put("whole", tmp_path / "m" / f"{number}.safetensors")
+    put("whole", tmp_path / "m" / "sub" / "9.safetensors")
+    catalogue = Catalogue((tmp_path / "m",), tmp_path / "state", patience=0.0, look_seconds=600)
+    assert looked == ["0.safetensors"]
+    found = catalogue.find(title)
+    assert Path(found.name).stem == title.partition(".")[0].rpartition("/")[2] and not found.problem
+    assert len(looked) < 6, "the rest waits for the look behind"
+    with pytest.raises(UnknownName, match="'gone'"):
+        catalogue.find("gone")

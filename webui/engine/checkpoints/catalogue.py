@@ -44,6 +44,23 @@ class _State:
     complete: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A file or folder that may not have been looked into yet: it has a name, and no hash."""
+
+    seen: Seen
+    hash: str = ""
+    legacy_hash: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.seen.name
+
+    @property
+    def kind(self) -> str:
+        return "diffusers" if self.seen.is_folder else ""
+
+
 class Catalogue:
     """Checkpoints by title, name or hash; safe to use from several threads. It follows changes of the folders."""
 
@@ -139,6 +156,8 @@ class Catalogue:
         """
         state = self._fresh()
         checkpoint = state.aliases.find(title)
+        if checkpoint is None and not (state.complete or self._known_only):
+            checkpoint = self._find_ahead(title)
         if checkpoint is None:
             raise UnknownName("checkpoint", title, [c.name for c in state.found if not c.problem], field="checkpoint")
         return checkpoint
@@ -227,6 +246,15 @@ class Catalogue:
         except OSError as error:
             raise ModelProblem(f"{trouble}: {error.strerror or error}.", field="checkpoint") from error
         return known or ""
+
+    def _find_ahead(self, title: str) -> Checkpoint | None:
+        """The one of this name, looked into before the files that wait for the look behind; a hash finds none."""
+        with self._looking:
+            models, _, _, mixed = self._seen
+            waiting = Aliases(_Waiting(one) for one in (*models, *mixed)).find(title)
+            if waiting is not None:
+                self._look(forced=True, first={waiting.seen.path})
+            return self._state.aliases.find(title)
 
     def _fresh(self) -> _State:
         """What is in the folders, looked at anew when the last look is long ago."""
