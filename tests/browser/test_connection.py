@@ -94,6 +94,26 @@ def test_a_job_whose_answer_alone_was_lost_is_not_offered_again(page: Page) -> N
     assert page.evaluate("darkroom.jobs.all.size") == 1
 
 
+def test_the_end_of_a_job_is_told_once_however_late_its_answers_are(page: Page) -> None:
+    held: list[Route] = []
+    page.evaluate("window.told = []; darkroom.on('ended', (job) => told.push(job.id))")
+    # Another tab's job, whose end the stream tells before the page has heard what job it is.
+    page.route(re.compile(r"/api/v1/jobs/[^/?]+$"), lambda route: held.append(route))
+    page.evaluate(
+        "fetch('api/v1/jobs', {method: 'POST', headers: {'content-type': 'application/json'}, "
+        "body: JSON.stringify({prompt: 'elsewhere', steps: 1})})"
+    )
+    page.wait_for_timeout(1500)
+    assert page.evaluate("darkroom.jobs.all.size") == 0 and len(held) >= 2, "it was asked for at both its events"
+    for route in held:
+        route.continue_()
+    page.unroute_all()
+    page.wait_for_function("told.length > 0")
+    page.wait_for_timeout(300)
+    [job] = page.evaluate("[...darkroom.jobs.all.values()].map((job) => [job.id, job.state])")
+    assert page.evaluate("told") == [job[0]] and job[1] == "done"
+
+
 def test_running_again_waits_for_the_server_too(page: Page) -> None:
     generate(page, "a red circle")
     page.context.set_offline(True)

@@ -45,8 +45,11 @@
     D.emit("jobs");
   }
 
-  function adopt(json) {
-    const known = jobs.get(json.id) || { pictures: [], notes: [] };
+  // heard: the stream has told of this job while the page did not know it. That a job has ended is told once, whether
+  // the stream or an answer says so first.
+  function adopt(json, heard = false) {
+    const before = jobs.get(json.id);
+    const known = before || { pictures: [], notes: [] };
     // An answer may be older than an event that has overtaken it: a job never goes back from its end.
     const late = known.state && ended(known) && !ended(json);
     const notes = [...new Set([...known.notes, ...(json.notes || [])])];
@@ -54,6 +57,7 @@
     jobs.set(json.id, job);
     if (ended(job)) show(job);
     trim(isWork(job));
+    if (ended(job) && (before ? !ended(before) : heard)) D.emit("ended", job);
     return job;
   }
 
@@ -82,7 +86,7 @@
       // Somebody else's hand, but our job: sent from another tab, the API or the command line.
       if (["step", "progress", "preview"].includes(name)) return;
       const json = await D.api("GET", `jobs/${data.job}`).catch(() => null);
-      if (json) { adopt(json); D.emit("jobs"); }
+      if (json) { adopt(json, true); D.emit("jobs"); }
       return;
     }
     if (ended(job) && name !== "image") return;
