@@ -33,14 +33,19 @@ class Short:
     """Memory for so many exchanges of a weight."""
 
     def __init__(self, monkeypatch):
-        self.left, self._hold = 1_000, module._hold
-        monkeypatch.setattr(module, "_hold", self)
+        self.left = 1_000
+        # All that changes a weight.
+        for name in ("_hold", "_write", "_write_sum"):
+            monkeypatch.setattr(module, name, self._counted(getattr(module, name)))
 
-    def __call__(self, parameter, tensor):
-        if not self.left:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        self.left -= 1
-        self._hold(parameter, tensor)
+    def _counted(self, change):
+        def counted(*arguments):
+            if not self.left:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            self.left -= 1
+            change(*arguments)
+
+        return counted
 
 
 @pytest.fixture
@@ -127,4 +132,16 @@ def test_room_is_made_for_a_set_and_where_none_can_be_the_house_says_so(adapted,
     slices.put_back(())
     short.left = 1_000
     slices.put_back(())
+    assert equal(network, plain)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_stay_in_their_place_in_memory(adapted, dtype):
+    network, shares = adapted
+    network.to(dtype)
+    plain, merging = values(network), Merging()
+    places = [parameter.data_ptr() for parameter in network.parameters()]
+    for wanted in (shares, None):
+        merging.hold(network, wanted)
+        assert [parameter.data_ptr() for parameter in network.parameters()] == places
     assert equal(network, plain)

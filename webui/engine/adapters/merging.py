@@ -22,7 +22,7 @@ from webui.engine.device import memory
 from webui.engine.layouts.base import Source
 from webui.engine.reading.kept import FP8, KeptTensor
 
-# Of the device's free memory, what originals may take beside the merged weights; more of them waits in RAM.
+# Of the device's free memory, what copies of originals may take beside the merged weights; more of them waits in RAM.
 _SHARE = 0.5
 
 _LOCK = "adapter_lock"
@@ -61,8 +61,8 @@ class Merged:
     """One network, and what is merged into it at the moment. Whoever computes with the network holds `lock_of` it, or
     is the only one.
 
-    Parameters stay the same objects; what they hold is exchanged, and the originals are kept: on the device while it
-    has room, else in RAM.
+    Parameters stay the same objects and, but for those in fp8, in the same place; the originals are copied: on the
+    device while it has room, else into RAM.
     """
 
     def __init__(self, network: nn.Module, rest: Callable[[nn.Module], object]) -> None:
@@ -112,8 +112,17 @@ class Merged:
         made: dict[Hashable, dict[Piece, Tensor]] = {}
         for name, many in changed.items():
             parameter = self._network.get_parameter(name)
-            original = self._original(name).to(_held(parameter).device)
-            total = _at_once(original, many)
+            held = _held(parameter)
+            in_place = held.dtype != FP8
+            if name not in self._originals:
+                # What is computed in stays in its place in memory: a step from pages that are new can take longer.
+                self._originals[name] = keeper(held) if in_place else held
+            original = self._originals[name].to(held.device)
+            self._now.pop(name, None)
+            total = _at_once(original, many, held)
+            if total is held:
+                self._now[name] = tuple(one.key for one in many)
+                continue
             for one in many if total is None else ():
                 if one.key not in made:
                     made[one.key] = self._deltas(one)
@@ -122,10 +131,10 @@ class Merged:
                 if not uses[one.key]:
                     del made[one.key]
             assert total is not None
-            merged = _like(total, original, parameter.dtype if original.dtype == FP8 else original.dtype)
-            if name not in self._originals:
-                self._originals[name] = keeper(original)
-            _hold(parameter, merged)
+            if in_place:
+                _write(held, total)
+            else:
+                _hold(parameter, _like(total, original, parameter.dtype))
             self._now[name] = tuple(one.key for one in many)
 
     def _deltas(self, one: _Addend) -> dict[Piece, Tensor]:
@@ -154,21 +163,21 @@ class Merged:
         return _held(self._network.get_parameter(name)) if kept is None else kept
 
     def _keeper(self, changed: Mapping[str, object]) -> Callable[[Tensor], Tensor]:
-        """What keeps an original: itself where its device has room for both."""
+        """What keeps a copy of an original: beside it where its device has room for both."""
         fresh = [_held(self._network.get_parameter(name)) for name in changed if name not in self._originals]
         needed = sum(tensor.numel() * tensor.element_size() for tensor in fresh)
         device = fresh[0].device if fresh else torch.device("cpu")
         if device.type == "cpu" or needed <= _SHARE * memory(device)[0]:
-            return lambda tensor: tensor
+            return torch.clone
         return lambda tensor: tensor.to("cpu")
 
     def _restore(self, names: list[str]) -> None:
         for name in names:
             parameter, original = self._network.get_parameter(name), self._originals[name]
             held = _held(parameter)
-            if held.device != original.device and held.dtype == original.dtype:
+            if held.dtype == original.dtype:
                 # Takes no memory on a device that may have run out of it.
-                held.copy_(original)
+                _write(held, original)
             else:
                 _hold(parameter, original.to(held.device))
             del self._originals[name]
@@ -248,10 +257,11 @@ def _addends(wanted: Shares) -> dict[str, list[_Addend]]:
     return found
 
 
-def _at_once(original: Tensor, many: Sequence[_Addend]) -> Tensor | None:
+def _at_once(original: Tensor, many: Sequence[_Addend], into: Tensor) -> Tensor | None:
     """The sum, in float32, of a weight and of adapters that are all products of two matrices; None where they are not.
 
     They are one product of the matrices side by side, so that the weight is gone through once, however many there are.
+    into: where the sum is to be; it is the answer where the sum was written there at once.
     """
     if original.dim() < 2 or any(one.kind != "weight" or not one.is_whole for one in many):
         return None
@@ -262,7 +272,11 @@ def _at_once(original: Tensor, many: Sequence[_Addend]) -> Tensor | None:
     if len(pairs) < len(many) or not all(fitting):
         return None
     ups = [up * one.share.multiplier for (up, _), one in zip(pairs, many, strict=True)]
-    return torch.addmm(matrix, torch.cat(ups, 1), torch.cat([down for _, down in pairs])).view(original.shape)
+    up, down = torch.cat(ups, 1), torch.cat([down for _, down in pairs])
+    if into.dtype == torch.float32 and into.is_contiguous():
+        _write_sum(into, matrix, up, down)
+        return into
+    return torch.addmm(matrix, up, down).view(original.shape)
 
 
 def _added(total: Tensor, delta: Tensor, one: _Addend) -> Tensor:
@@ -284,6 +298,18 @@ def _like(total: Tensor, original: Tensor, dtype: torch.dtype) -> Tensor:
 def _held(parameter: Tensor) -> Tensor:
     """What a parameter has in memory."""
     return parameter.kept if isinstance(parameter, KeptTensor) else parameter.data
+
+
+def _write(held: Tensor, values: Tensor) -> None:
+    """Have these values where others are. Those that were loaded in inference mode can be changed in it only."""
+    with torch.inference_mode():
+        held.copy_(values)
+
+
+def _write_sum(held: Tensor, matrix: Tensor, up: Tensor, down: Tensor) -> None:
+    """The same of matrix + up @ down, which takes no memory besides."""
+    with torch.inference_mode():
+        torch.addmm(matrix, up, down, out=held.view(matrix.shape))
 
 
 def _hold(parameter: Tensor, tensor: Tensor) -> None:
