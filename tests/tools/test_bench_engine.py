@@ -127,7 +127,8 @@ def test_where_models_are_in_ram_anyway_nothing_moves_there(tmp_path: Path, monk
 
 def test_exchanged_adapters_are_timed_beside_the_same_by_hand() -> None:
     rows = adapters(2, "cpu", 1, widths=(32,) * 4, steps=1)
-    assert [len(row.samples) for row in rows] == [2, 2, 2, 2] and all(row.value and row.value > 0 for row in rows)
+    # A picture is put together from three measured parts.
+    assert [len(row.samples) for row in rows] == [2, 3, 3, 2] and all(row.value and row.value > 0 for row in rows)
 
 
 def test_hooks_are_timed_each_by_itself() -> None:
