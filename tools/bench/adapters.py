@@ -32,6 +32,7 @@ _SIDE = 16
 _SCALE = 0.5
 _FACTOR = 8
 _WALK = 4
+"""Steps in a row that are measured."""
 
 
 def adapters(
