@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from webui.core.field import Field
@@ -10,12 +11,33 @@ from webui.core.field import Field
 HIRES: Final = "hires"
 """The name of the group in a request: an object of its fields, or null."""
 
+CELL: Final = 8
+"""Pixels along a side of a latent cell."""
+
+MOST_STRENGTH: Final = 0.999
+"""A denoising strength of more counts as this, so that a step before the first is never asked for."""
+
 ENABLE: Final = "enable_hr"
 """The field that says whether the group is there, where values are no groups yet: on the page, on the command line."""
+
+HASH: Final = "hr_checkpoint_hash"
+"""What acceptance adds."""
 
 SAME_SAMPLER: Final = "Use same sampler"
 SAME_SCHEDULER: Final = "Use same scheduler"
 SAME_CHECKPOINT: Final = "Use same checkpoint"
+
+HIRES_SWITCH: Final = Field(
+    ENABLE,
+    "bool",
+    "Hires. fix",
+    "Whether the picture is enlarged and drawn over in a second pass.",
+    False,
+    elem_id="hr-checkbox",
+    group=HIRES,
+    flags=("--hires",),
+    abilities=(HIRES,),
+)
 
 HIRES_ROWS: tuple[Field, ...] = (
     Field(
@@ -175,6 +197,18 @@ HIRES_ROWS: tuple[Field, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How large the second pass is, in pixels. The picture is enlarged to cover `width` x `height`, and what is more
+    than that is cut off, as much on one side as on the other.
+    """
+
+    width: int
+    height: int
+    covering_width: int
+    covering_height: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HiresFix:
     """The second pass of a request; limits and defaults stand in the rows above.
@@ -196,3 +230,30 @@ class HiresFix:
     hr_negative_prompt: str = ""
     hr_cfg: float = 0.0
     hr_checkpoint_hash: str = ""
+
+    def target(self, width: int, height: int, multiple: int = CELL) -> Target:
+        """The second pass of a first one of this size. All sides are rounded down to a multiple, as A1111 does.
+
+        multiple: of the second pass's model (Family.multiple_of), a multiple of 8.
+        """
+        x, y = self.hr_resize_x, self.hr_resize_y
+        if not x and not y:
+            # Written as people write it, so that 1.1 times 640 is 704 and not a hair less.
+            scale = Fraction(str(self.hr_scale))
+            wide, high = int(width * scale), int(height * scale)
+        elif not y or (x and x * height >= y * width):
+            wide, high = x, x * height // width
+        else:
+            wide, high = y * width // height, y
+        covering = wide - wide % multiple, high - high % multiple
+        if not (x and y):
+            return Target(*covering, *covering)
+        return Target(x - x % multiple, y - y % multiple, *covering)
+
+    def steps(self, first: int) -> int:
+        """The steps that the second pass's schedule has, of a first pass of so many."""
+        return self.hr_second_pass_steps or first
+
+    def calls(self, first: int) -> int:
+        """How many of them are run, by A1111's rule for pictures made from pictures: at least one."""
+        return int(min(self.denoising_strength, MOST_STRENGTH) * self.steps(first)) + 1

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from webui.core.drawn import DRAWN, Drawn
-from webui.core.errors import InvalidField, nearest
+from webui.core.errors import Faults, InvalidField, nearest
 from webui.core.field import join_names, split_names
-from webui.core.fields import FIELDS, MAX_SEED, check_values
+from webui.core.fields import FIELDS, MAX_PIXELS, MAX_SEED, gather_values
 from webui.core.frozen import FrozenMap
+from webui.core.groups import GROUPS, read_groups
+from webui.core.hires_fields import CELL, HIRES, HiresFix
 from webui.core.panels import EXTENSIONS, NOTHING, Extensions, read_extensions
 
 __all__ = [
@@ -60,7 +62,7 @@ class GenerationRequest:
     prompts, else it is None. `lora_hashes` has of each LoRA that they name, by that name, A1111's hash of its tensors
     (sha256, hex); one that was not found is left out. `embedding_hashes` has the same of embeddings, whose hash is that
     of the whole file. `extensions` holds the values of all fields of those that are on
-    (core/panels.py).
+    (core/panels.py). `hires` is a group (core/groups.py), there where the picture has a second pass.
     """
 
     prompt: str = FIELDS["prompt"].default
@@ -125,6 +127,7 @@ class GenerationRequest:
     text_encoder_precision: str = FIELDS["text_encoder_precision"].default
     vae_precision: str = FIELDS["vae_precision"].default
     alone: bool = FIELDS["alone"].default
+    hires: HiresFix | None = None
     extensions: Extensions = NOTHING
     checkpoint_hash: str = ""
     vae_hash: str = ""
@@ -144,7 +147,13 @@ class GenerationRequest:
         """A checked request from loose values; missing ones take their defaults. Raises InvalidField."""
         rest = dict(values)
         extensions = read_extensions(rest.pop(EXTENSIONS, NOTHING))
-        return cls(**check_values(rest), extensions=extensions)
+        faults = Faults()
+        groups = read_groups(rest, faults)
+        checked = gather_values(rest, faults)
+        with faults.gathered():
+            check_target(checked, groups.get(HIRES))
+        faults.raise_found()
+        return cls(**checked, **groups, extensions=extensions)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -183,8 +192,8 @@ class GenerationRequest:
         return json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True)
 
     def knows(self, name: str) -> bool:
-        """Whether the field of this name means anything to the request's model."""
-        return FIELDS[name].is_known_to(self.abilities.split(","))
+        """Whether the field or group of this name means anything to the request's model."""
+        return (FIELDS[name] if name in FIELDS else GROUPS[name].switch).is_known_to(self.abilities.split(","))
 
     @property
     def pictures(self) -> int:
@@ -194,7 +203,8 @@ class GenerationRequest:
     @property
     def models(self) -> tuple[str, ...]:
         """Titles of the checkpoints that it needs in memory."""
-        return (self.checkpoint,)
+        second = self.hires.hr_checkpoint_name if self.hires and self.hires.hr_checkpoint_hash else self.checkpoint
+        return tuple(dict.fromkeys((self.checkpoint, second)))
 
     @property
     def summary(self) -> str:
@@ -204,7 +214,12 @@ class GenerationRequest:
     @property
     def alike(self) -> Hashable:
         """Equal for requests whose steps take about as long."""
-        return (self.checkpoint_hash, self.sampler_name, self.width, self.height, self.batch_size)
+        alike = (self.checkpoint_hash, self.sampler_name, self.width, self.height, self.batch_size)
+        if self.hires is None:
+            return alike
+        # Steps of a second pass take longer, so their share counts.
+        target, calls = self.hires.target(self.width, self.height), self.hires.calls(self.steps)
+        return (*alike, target, self.hires.hr_checkpoint_hash, calls / (self.steps + calls))
 
     @property
     def lighter(self) -> tuple[str, ...]:
@@ -249,6 +264,30 @@ class GenerationRequest:
                     hint = f" Did you mean '{near}'?" if near else ""
                     raise InvalidField(f"A request has no field '{name}'.{hint}", field=name) from None
             raise
+
+
+def check_target(checked: Mapping[str, Any], hires: HiresFix | None, multiple: int = CELL) -> None:
+    """Raise InvalidField for a second pass of a size that no picture has. checked: the first pass's fields."""
+    if hires is None or not {"width", "height", "batch_size"} <= checked.keys():
+        return
+    batch, target = checked["batch_size"], hires.target(checked["width"], checked["height"], multiple)
+    by_factor = not (hires.hr_resize_x or hires.hr_resize_y)
+    field = "hr_scale" if by_factor else "hr_resize_x" if hires.hr_resize_x else "hr_resize_y"
+    least = int(FIELDS["width"].minimum or 0)
+    if min(target.width, target.height) < least:
+        raise InvalidField(
+            f"Hires. fix makes a picture of {target.width} × {target.height}; no side may be below {least}.",
+            field=field,
+            remedies=("Choose a larger size to resize to",),
+        )
+    # What is cut off afterwards is computed too.
+    if max(target.width * target.height, target.covering_width * target.covering_height) * batch > MAX_PIXELS:
+        raise InvalidField(
+            f"Hires. fix makes {target.covering_width} × {target.covering_height} in a batch of {batch}, which is "
+            f"more than {MAX_PIXELS // 10**6} million pixels at once.",
+            field=field,
+            remedies=("Lower what it enlarges to", "Lower the size or the batch size of the first pass"),
+        )
 
 
 def check_schema(schema: Any) -> None:
