@@ -10,9 +10,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from webui.accept_hires import accept_hires
 from webui.accept_sampling import keep_what_counts, name_sampling
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
+from webui.core.groups import take_groups
 from webui.core.infotext import Parsed
 from webui.core.language_fields import LANGUAGE_OPTIONS
 from webui.core.noise_fields import NOISE
@@ -49,13 +51,13 @@ def resolve(
     """The request that these values mean: checked, with canonical names, a drawn seed, the model's and parts' hashes.
 
     Fields that are missing take the defaults of the checkpoint, those of extensions the settings'. absent: why an
-    extension that was found cannot be used. Raises InvalidField, UnknownName, ModelProblem, and InvalidRequest for
-    several of them at once.
+    extension that was found cannot be used. Raises InvalidField, UnknownName, ModelProblem, InvalidRequest.
     """
     # A program's null means what a missing field means. What texts name is found once they are known: acceptance.py.
     values = {name: value for name, value in values.items() if value is not None and name not in HASHES}
     faults = Faults()
     extensions = _of_extensions(values, registry, settings, absent, faults)
+    asked = take_groups(values, faults)
     with faults.gathered():
         check_schema(values.pop("schema", SCHEMA))
     wanted = {name: values.pop(name, "") for name in RESOLVED}
@@ -83,6 +85,7 @@ def resolve(
     if checkpoint and REFINER in checked:
         with faults.gathered():
             refiner = _refiner(checked, wanted, checkpoint, catalogue, registry)
+    hires = accept_hires(asked, checked, checkpoint, catalogue, registry, faults)
     faults.raise_found()
     assert checkpoint is not None and chosen is not None
     for name, used in (("seed", True), ("subseed", checked["subseed_strength"] > 0)):
@@ -90,6 +93,7 @@ def resolve(
             checked[name] = secrets.randbelow(MAX_SEED + 1)
     return GenerationRequest(
         **checked | {"vae": chosen.vae, "text_encoders": chosen.text_encoders} | refiner,
+        hires=hires,
         extensions=extensions,
         checkpoint_hash=checkpoint.hash,
         vae_hash=chosen.vae_hash,

@@ -21,6 +21,7 @@ from webui.core.errors import DarkroomError, InvalidField, StorageProblem
 from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, event_to_json
 from webui.core.field import split_names
 from webui.core.fields import ROWS, Field
+from webui.core.groups import GROUPS
 from webui.core.flags import BY_NAME
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
 from webui.extension_life.pointer import use_packages
@@ -83,6 +84,10 @@ def command_line(panels: Panels = NO_PANELS) -> Parser:
     group = parser.add_argument_group("the picture")
     for field in ROWS:
         _add_field(group, field)
+    for one in GROUPS.values():
+        group = parser.add_argument_group(f"{one.switch.label}: {one.switch.help[0].lower()}{one.switch.help[1:]}")
+        for field in (one.switch, *one.rows):
+            _add_field(group, field)
     for panel in panels.values():
         group = parser.add_argument_group(f"the extension {panel.name}: {panel.title}")
         for field in panel.rows.values():
@@ -130,6 +135,7 @@ def request_values(given: argparse.Namespace, panels: Panels = NO_PANELS) -> dic
             )
         values |= {"width": int(found[1]), "height": int(found[2])}
     values |= {field.name: getattr(given, field.name) for field in ROWS if hasattr(given, field.name)}
+    _take_groups(given, values)
     asked = _of_extensions(given, values.get(EXTENSIONS), panels)
     if asked:
         values[EXTENSIONS] = asked
@@ -138,6 +144,22 @@ def request_values(given: argparse.Namespace, panels: Panels = NO_PANELS) -> dic
             "Say what the picture should show.", field="prompt", remedies=('launch.py generate "a red circle"',)
         )
     return values
+
+
+def _take_groups(given: argparse.Namespace, values: dict[str, Any]) -> None:
+    """Put the flags of groups into the values: over what a file says of them, and a flag of one switches it on.
+
+    Raises InvalidField for flags of a group that is switched off.
+    """
+    for name, group in GROUPS.items():
+        flags = {row.name: getattr(given, row.name) for row in group.rows if hasattr(given, row.name)}
+        on = getattr(given, group.switch.name, None)
+        if on is False:
+            if flags:
+                raise group.switch.refuse("is off, and its flags are given.", f"Leave --no-{name} out")
+            values |= {name: None, group.switch.name: False}
+        elif on or flags:
+            values |= {**flags, group.switch.name: True}
 
 
 def _of_extensions(given: argparse.Namespace, stored: Any, panels: Panels) -> Any:

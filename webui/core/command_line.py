@@ -13,9 +13,10 @@ from typing import Any
 from webui.core.errors import Faults, InvalidField, nearest
 from webui.core.fields import ROWS
 from webui.core.flags import BY_NAME, FLAGS, Flag
+from webui.core.groups import FLAT_ROWS
 
 OF_GENERATE: Mapping[str, bool] = MappingProxyType(
-    {name: field.kind != "bool" for field in ROWS for name in field.spellings}
+    {name: field.kind != "bool" for field in (*ROWS, *FLAT_ROWS.values()) for name in field.spellings}
     | dict.fromkeys(("--size", "--request", "--script", "-o", "--output"), True)
 )
 """Flags that only `generate` takes, and whether a value follows; other commands say where they belong."""

@@ -13,6 +13,7 @@ from webui.core.job_request import RequestKinds
 from webui.core.model_work import ModelWork
 from webui.core.panels import Panels
 from webui.core.sampler_fields import OF_LEVELS, OPTIONS
+from webui.core.upscaler_rows import Upscaler
 
 
 class Row(Protocol):
@@ -348,6 +349,7 @@ class Registry:
     tabs: Table[Tab]
     commands: Table[Command]
     works: Table[Work]
+    upscalers: Table[Upscaler]
     panels: Panels = dataclass_field(default_factory=dict)
     """The fields of extensions."""
 

@@ -18,6 +18,7 @@ from webui.core.errors import DarkroomError
 from webui.core.registry import Registry, Sampler, Table
 from webui.plugins import builtin, hooks
 from webui.plugins.builtin.samplers_diffusers import GROUP as DIFFUSERS
+from webui.plugins.builtin.upscalers import upscalers
 from webui.plugins.calls import LOAD_SECONDS, answer_within
 from webui.plugins.manager import ExtensionReport, Loaded, Plugins
 from webui.plugins.manifest import FILE, Manifest, read_manifest, same
@@ -129,6 +130,7 @@ def build_registry(plugins: Plugins) -> Registry:
         tabs=plugins.table("tabs"),
         commands=plugins.table("commands"),
         works=plugins.table("works"),
+        upscalers=upscalers(),
         panels=plugins.panels,
     )
 

@@ -11,6 +11,8 @@ from pydantic import Field as Describe
 from webui.core.drawn import DRAWN
 from webui.core.field import MAX_NAMES
 from webui.core.fields import Field
+from webui.core.groups import GROUPS, Group
+from webui.core.hires_fields import HASH
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panel, Panels
 from webui.core.request import EMBEDDING_HASHES, LORA_HASHES
 
@@ -33,6 +35,7 @@ _RESOLVED = {
     "abilities": "What the checkpoint understands; found anew when a request is accepted.",
 }
 """What a stored request says besides its fields (core/request.py)."""
+_RESOLVED_IN_GROUPS = {HASH: "SHA-256 of the second pass's checkpoint; another file is refused."}
 _DRAWN = "The texts of a stored request's pictures: they count as long as what they were made from is the same."
 _HASHES = {
     LORA_HASHES: "SHA-256 of the tensors of each LoRA that the prompts name, by that name; other files are refused.",
@@ -54,6 +57,14 @@ def request_model(rows: Iterable[Field]) -> type[BaseModel]:
             limits["max_length"] = int(row.maximum)
         limits["json_schema_extra"] = {"default": row.default}
         fields[row.name] = (Annotated[_TYPES[row.kind] | None, Describe(**limits)], None)
+    for name, group in GROUPS.items():
+        flat = {row.name: row for row in (group.switch, *group.rows)}
+        for row in flat.values():
+            # Whoever has it off may send anything; what counts is checked when the request is accepted.
+            said = f"{row.help} Of {name}, where {group.switch.name} is true."
+            shown = {**_row_schema(row), "description": said if row is not group.switch else row.help}
+            fields[row.name] = (Annotated[Any, Describe(json_schema_extra=shown)], None)
+        fields[name] = (Annotated[Any, Describe(json_schema_extra=_group_schema(group))], None)
     fields[EXTENSIONS] = (Annotated[Any, Describe(json_schema_extra=panels_schema(NO_PANELS))], None)
     # A stored request can be sent back as it is.
     fields["schema_"] = (
@@ -67,6 +78,18 @@ def request_model(rows: Iterable[Field]) -> type[BaseModel]:
         fields[name] = (Annotated[str | None, Describe(max_length=100, description=said)], None)
     model: type[BaseModel] = create_model("JobRequest", __config__=ConfigDict(extra="forbid"), **fields)
     return model
+
+
+def _group_schema(group: Group) -> dict[str, Any]:
+    """JSON Schema of a group: its fields, and what acceptance adds, as a stored request has them; null for off."""
+    resolved = {name: {"type": "string", "description": _RESOLVED_IN_GROUPS[name]} for name in group.resolved}
+    return {
+        "title": group.switch.label,
+        "description": f"{group.switch.help} An object of its fields is on, null is off.",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": {row.name: _row_schema(row) for row in group.rows} | resolved,
+    }
 
 
 def panels_schema(panels: Panels) -> dict[str, Any]:

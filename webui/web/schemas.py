@@ -220,9 +220,9 @@ class CheckpointOut(BaseModel):
     format: safetensors, ckpt, gguf or diffusers. precision: of the network that makes the picture. prediction_type:
     empty where nothing says it. size_bytes: of all its files. missing: parts that were found nowhere. unused: why a
     VAE that is preferred for it is not used, else empty. card: what is said of it for people to read. abilities:
-    what it understands besides a prompt ("cfg", "cfg_scale", "distilled_cfg", "refiner", "noise"); unknown_fields
-    are those of a request that mean nothing to it, samplers and schedulers what it takes. latents: checkpoints with
-    one word, not empty, can be each other's refiner.
+    what it understands besides a prompt ("cfg", "cfg_scale", "distilled_cfg", "refiner", "noise", "hires");
+    unknown_fields are those of a request that mean nothing to it, samplers and schedulers what it takes. latents:
+    checkpoints with one word, not empty, can be each other's refiner.
     """
 
     title: str

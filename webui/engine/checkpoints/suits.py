@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from webui.core.fields import FIELDS
+from webui.core.hires_fields import HIRES
 from webui.core.noise_fields import NOISE
 from webui.core.precisions import FIELD_OF
 from webui.core.registry import Family, Need, Registry
@@ -51,10 +52,10 @@ def abilities_of(checkpoint: Checkpoint, registry: Registry) -> tuple[str, ...]:
         return ()
     family = registry.families.get(checkpoint.family)
     # Between two steps of the loop another model can take over; whoever steps by itself has no such place, and draws
-    # its own noise.
+    # its own noise. Nor does it begin in the middle, as a second pass does.
     own = registry.own_sampler(family)
     by_parts = any(part.role in FIELD_OF for part in checkpoint.parts.values())
-    more = (() if own else (REFINER, NOISE)) + ((PRECISION,) if by_parts else ())
+    more = (() if own else (REFINER, NOISE, HIRES)) + ((PRECISION,) if by_parts else ())
     return (*family.abilities_of(checkpoint.variant), *more)
 
 
