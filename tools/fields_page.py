@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webui.core.fields import ROWS, Field
+from webui.core.groups import FLAT_ROWS
 from webui.core.paths import PROGRAM_DIR
 
 PAGE = PROGRAM_DIR / "docs" / "fields.md"
@@ -14,6 +15,7 @@ One name counts everywhere: in the page, in `POST /api/v1/jobs`, on the command 
 Extensions add fields of their own ([extensions.md](extensions.md#fields)).
 The column *Infotext* is the key in the parameters text that A1111 and its kin read; prompts stand above that line,
 and width and height share the key *Size*.
+The fields below `enable_hr` are those of the group `hires` ([hires.md](hires.md)).
 
 | Name | Label | Accepted | Default | On the command line | Infotext | What it does |
 |---|---|---|---|---|---|---|
@@ -23,7 +25,7 @@ _SIZE = ("width", "height")
 
 def fields_page() -> str:
     """The whole page as Markdown."""
-    return _HEAD + "".join(_row(row) for row in ROWS)
+    return _HEAD + "".join(_row(row) for row in (*ROWS, *FLAT_ROWS.values()))
 
 
 def _row(row: Field) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from webui.accept_hires import accept_hires
+from webui.accept_hires import accept_hires, known_hires
 from webui.accept_sampling import keep_what_counts, name_sampling
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
@@ -253,6 +253,7 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
         # A picture that names none was made without one.
         values.setdefault(REFINER, FIELDS[REFINER].default)
     _find_parts(values, unknown, catalogue)
+    known_hires(values, unknown, registry, catalogue)
     return replace(parsed, values=values, unknown=unknown)
 
 

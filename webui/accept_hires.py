@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -60,6 +60,28 @@ def accept_hires(
             replace(_GROUP.by_name[name], multiple=multiple).check(found[name])
         check_target(checked, HiresFix(**found), multiple)
     return HiresFix(**found)
+
+
+def known_hires(values: dict[str, Any], unknown: dict[str, str], registry: Registry, catalogue: Catalogue) -> None:
+    """Put the names that a text says of a second pass as this installation has them; others move to `unknown`."""
+    tables: Mapping[str, Callable[[str], str]] = {
+        "hr_upscaler": lambda name: registry.upscalers.get(name).name,
+        "hr_scheduler": lambda name: registry.schedules.get(name).name,
+        CHECKPOINT: lambda name: catalogue.get(name).title,
+    }
+    if "hr_sampler_name" in values:
+        try:
+            values["hr_sampler_name"], schedule = registry.split_sampler(values["hr_sampler_name"])
+            if schedule:
+                values.setdefault("hr_scheduler", schedule)
+        except DarkroomError:
+            unknown["Hires sampler"] = values.pop("hr_sampler_name")
+    for field, known in tables.items():
+        if field in values and not is_same(values[field] if field == CHECKPOINT else "-"):
+            try:
+                values[field] = known(values[field])
+            except DarkroomError:
+                unknown[_GROUP.by_name[field].infotext or field] = values.pop(field)
 
 
 def _second(

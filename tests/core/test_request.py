@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, MAX_SEED, ROWS, Field
+from webui.core.groups import GROUPS
 from webui.core.request import HASHES, RESOLVED, SCHEMA, GenerationRequest, field_names, join_names, split_names
 from webui.core.sampler_fields import LEAST_RHO, OPTIONS
 
@@ -63,7 +64,7 @@ def test_its_text_does_not_depend_on_how_it_was_made(request_: GenerationRequest
 
 
 def test_every_row_is_a_field_and_every_field_a_row_or_resolved() -> None:
-    assert set(field_names()) == set(FIELDS) | set(RESOLVED) | {"extensions", "drawn", *HASHES}
+    assert set(field_names()) == set(FIELDS) | set(RESOLVED) | set(GROUPS) | {"extensions", "drawn", *HASHES}
     assert all(getattr(GenerationRequest(), row.name) == row.default for row in ROWS)
 
 

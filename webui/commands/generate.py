@@ -21,8 +21,8 @@ from webui.core.errors import DarkroomError, InvalidField, StorageProblem
 from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, event_to_json
 from webui.core.field import split_names
 from webui.core.fields import ROWS, Field
-from webui.core.groups import GROUPS
 from webui.core.flags import BY_NAME
+from webui.core.groups import GROUPS
 from webui.core.panels import EXTENSIONS, NO_PANELS, Panels
 from webui.extension_life.pointer import use_packages
 from webui.plugins.loader import build_registry, load_plugins

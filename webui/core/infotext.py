@@ -12,6 +12,8 @@ from typing import Any
 from webui.core import precisions
 from webui.core.errors import InvalidField
 from webui.core.fields import FIELDS, ROWS
+from webui.core.hires_texts import KEYS as HIRES_KEYS
+from webui.core.hires_texts import pairs_of, take_pairs
 from webui.core.infotext_values import quote, read_value, write_value
 from webui.core.language_fields import LANGUAGE_ROWS, is_read_the_old_way
 from webui.core.panel_texts import read_panels, write_panels
@@ -85,7 +87,7 @@ _SPELLINGS = {
 RESIZED = "Seed resize from"
 _SIZES = {"Size": ("width", "height"), RESIZED: ("seed_resize_from_w", "seed_resize_from_h")}
 _BY_KEY = {row.infotext: row.name for row in ROWS if row.infotext}
-_CANONICAL = {**{key.lower(): key for key in (*_BY_KEY, *ORDER)}, **_SPELLINGS}
+_CANONICAL = {**{key.lower(): key for key in (*_BY_KEY, *ORDER, *HIRES_KEYS)}, **_SPELLINGS}
 _MINIMUM_PAIRS = 3
 _MODULE = re.compile(r"Module (\d{1,2})", re.I)
 """Forge's key of a file with a VAE or a text encoder, numbered from 1."""
@@ -197,6 +199,7 @@ def parse(text: str, panels: Panels = NO_PANELS) -> Parsed:
     prompt, negative = _split_prompts(head)
     pairs = [(_CANONICAL.get(written.lower(), written), value) for written, value in _pairs(last)]
     values, unknown = _understand_all(pairs)
+    values |= take_pairs(unknown)
     if last and panels:
         values[EXTENSIONS], unknown = read_panels(unknown, panels)
     prompt, negative = unknown.pop(EXACT_PROMPT, prompt), unknown.pop(EXACT_NEGATIVE, negative)
@@ -224,6 +227,7 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         "Clip skip": request.clip_skip if request.clip_skip > 1 and request.knows("clip_skip") else "",
         **_noise(request, index),
         **_options(request),
+        **pairs_of(request.hires, model_name(request.hires.hr_checkpoint_name) if request.hires else ""),
         "Refiner": _refiner(request),
         "Refiner switch at": request.refiner_switch_at if _refiner(request) else "",
         **{FIELDS[name].infotext or "": _precision(request, name) for name in PRECISION_OF.values()},
