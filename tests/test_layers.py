@@ -39,6 +39,7 @@ LAYERS = (
 PARTS = {
     "__main__": "cli",
     "accept": "service",
+    "accept_hires": "service",
     "accept_sampling": "service",
     "acceptance": "service",
     "captions": "service",
