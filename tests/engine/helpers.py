@@ -27,7 +27,7 @@ from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser
 from webui.engine.engine import Engine
 from webui.engine.families.base import Purpose
-from webui.engine.generate import Run, make_lane
+from webui.engine.generate import Pass, Run, make_lane
 from webui.engine.reading.cache import NetworkCache
 from webui.engine.texts import Texts
 from webui.engine.wordings import Wordings, calls_of
@@ -211,7 +211,7 @@ class Loop:
         purpose = Purpose(request.width, request.height, clip_skip=request.clip_skip, reading=reading)
         calls = calls_of(request.steps, self.registry.samplers.get(request.sampler_name).order)
         texts = Texts(Conditioner(), Plugins(), request, Wordings(request, calls, emphasis=True))
-        run.guides = [texts.guide(each, purpose, {}) for each in run.models]
+        run.passes = [Pass(request, None, guides=[texts.guide(each, purpose, {}) for each in run.models])]
         lane = make_lane(
             run, self.registry, resolve, self.hooks,
             lambda lane: self.steps[name].append(lane.done_steps), lambda end: self.ends.__setitem__(name, end),

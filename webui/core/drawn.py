@@ -10,6 +10,8 @@ from webui.core.errors import InvalidField
 
 DRAWN = "drawn"
 """The field of a stored request that this is."""
+HIRES_DRAWN = "hires_drawn"
+"""The same of the second pass, where it has prompts of its own."""
 MAX_CHARACTERS = 2_000_000
 """Of all drawn texts of a job."""
 _MOST_NOTES, _LONGEST_NOTE = 20, 1000

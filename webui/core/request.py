@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Self
 
-from webui.core.drawn import DRAWN, Drawn
+from webui.core.drawn import DRAWN, HIRES_DRAWN, Drawn
 from webui.core.errors import Faults, InvalidField, nearest
 from webui.core.field import join_names, split_names
 from webui.core.fields import FIELDS, MAX_PIXELS, MAX_SEED, gather_values
@@ -59,10 +59,11 @@ class GenerationRequest:
     `checkpoint_hash` (sha256, hex), `vae_hash` and `text_encoders_hash` (of files that are not the checkpoint's own,
     else empty), the same of the refiner, and `abilities`, those of the model with commas between them: a field that
     needs others means nothing. `drawn` has the texts that count where styles or dynamic prompts make others of the
-    prompts, else it is None. `lora_hashes` has of each LoRA that they name, by that name, A1111's hash of its tensors
-    (sha256, hex); one that was not found is left out. `embedding_hashes` has the same of embeddings, whose hash is that
-    of the whole file. `extensions` holds the values of all fields of those that are on
-    (core/panels.py). `hires` is a group (core/groups.py), there where the picture has a second pass.
+    prompts, else it is None; `hires_drawn` is the same of the second pass's own. `lora_hashes` has of each LoRA that
+    they name, by that name, A1111's hash of its tensors (sha256, hex); one that was not found is left out.
+    `embedding_hashes` has the same of embeddings, whose hash is that of the whole file. `extensions` holds the values of
+    all fields of those that are on (core/panels.py). `hires` is a group (core/groups.py), there where the picture has a
+    second pass.
     """
 
     prompt: str = FIELDS["prompt"].default
@@ -136,6 +137,7 @@ class GenerationRequest:
     refiner_text_encoders_hash: str = ""
     abilities: str = _ABILITIES
     drawn: Drawn | None = None
+    hires_drawn: Drawn | None = None
     lora_hashes: FrozenMap[str] = field(default_factory=FrozenMap)
     embedding_hashes: FrozenMap[str] = field(default_factory=FrozenMap)
 
@@ -169,9 +171,9 @@ class GenerationRequest:
         for name, value in resolved.items():
             if not isinstance(value, str) or len(value) > 100:
                 raise InvalidField(f"{name} must be a short text.", field=name)
-        drawn = read_drawn(values.pop(DRAWN, None))
+        drawn = {name: read_drawn(values.pop(name, None)) for name in (DRAWN, HIRES_DRAWN)}
         hashes = {name: read_hashes(name, values.pop(name, None)) for name in HASHES}
-        return cls.from_values(values).but(**resolved, drawn=drawn, **hashes)
+        return cls.from_values(values).but(**resolved, **drawn, **hashes)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data that `from_json` reads back to an equal request."""
@@ -185,7 +187,10 @@ class GenerationRequest:
 
     def record_of(self, index: int) -> dict[str, Any]:
         """What `to_json` gives, with the drawn texts of picture `index` alone: what that picture's file keeps."""
-        return (self.but(drawn=self.drawn.cut_to(index)) if self.drawn and self.pictures > 1 else self).to_json()
+        if self.pictures == 1:
+            return self.to_json()
+        own = {name: drawn and drawn.cut_to(index) for name in (DRAWN, HIRES_DRAWN) if (drawn := getattr(self, name))}
+        return self.but(**own).to_json()
 
     def dumps(self) -> str:
         """The JSON text, with its keys in a fixed order."""

@@ -36,6 +36,7 @@ class Adapted:
         self,
         texts: Texts,
         run: Run,
+        request: GenerationRequest,
         model: LoadedModel,
         purpose: Purpose,
         own: Mapping[int, Pair],
@@ -44,9 +45,10 @@ class Adapted:
         lenient: bool,
     ) -> Guide:
         """The model with the texts of all pictures, and the adapters that the first picture's prompt of each batch
-        names. See `Texts.guide` for `own`, and `Adapters.ready` for `lenient`. Raises ModelProblem.
+        names. request: what the pass is asked. See `Texts.guide` for `own`, and `Adapters.ready` for `lenient`. Raises
+        ModelProblem.
         """
-        request, size, tell = run.request, run.request.batch_size, spoken.tell
+        size, tell = request.batch_size, spoken.tell
         numbers = [batch * size for batch in missing_batches(request, run.done)]
         firsts = {number: own.get(number, request.templates)[0] for number in numbers}
         by_prompt = {

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from webui.core.errors import BadNumbers, DarkroomError, OutOfMemory, WorkerProblem, first_line
 from webui.core.events import Failed, Finished, Note, Output, Step
@@ -25,13 +25,13 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.engine.compiling.apply import attention_of
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardCounts, ForwardPass
-from webui.engine.finishing import finish_batch
+from webui.engine.developing import Batch, Developing, Heard
 from webui.engine.generate import Run, make_lane, make_stock_lane, missing_batches
 from webui.engine.hooks import LaneHooks
+from webui.engine.inbox import Inbox
 from webui.engine.intake import Intake, Means, Told
 from webui.engine.lanes import Lane, LaneEnd
 from webui.engine.latents import BadLatents
-from webui.engine.memory.decoding import decode_within
 from webui.engine.memory.ladder import Shape
 from webui.engine.memory.rungs import Relief
 from webui.engine.overflows import Role, can_widen
@@ -91,20 +91,22 @@ class Engine:
         self._attention = attention_of(config, self._backends)
         merging = self._pipelines.merging
         self._denoiser = Denoiser.of(config, self._attention, self._counts, self._relief, merging)
-        self._runs, self._telling, self._closed = dict[str, Run](), threading.Lock(), False
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._runs, self._telling = dict[str, Run](), threading.Lock()
+        self._inbox = Inbox(lambda: self._denoiser.busy, self._denoiser.turn, self._idle, self._broken)
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows
         means = Means(*parts, self._device, self._dtype, plugins)
-        later = self._later
+        later = self._inbox.later
         told = Told(self._emit, later(self._noted), later(self._join), later(self._close_run), later(self._fail))
         self._told, self._intake = told, Intake(means, told)
+        became = later(self._decoded), later(self._enlarged), later(self._overflowed), later(self._fail)
+        heard = Heard(self._emit, later(self._noted), *became)
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
-        self._decoder = ThreadPoolExecutor(1 if self._device.type == "cpu" else 2, "engine-decode")
+        saving = config.png_compress_level, 1 if self._device.type == "cpu" else 2
+        self._developing = Developing(heard, self._relief, registry, plugins, *saving)
         # Stock pipelines: one batch at a time, in turns with the loop.
         self._stock = ThreadPoolExecutor(1, "engine-stock")
         self._previewer = Previewer(self._emit, TinyDecoders.wanted(config, registry, self._device, self._dtype))
-        self._thread = threading.Thread(target=self._loop, name="engine-loop", daemon=True)
-        self._thread.start()
+        self._inbox.start()
         if config.warm_checkpoint is not None:
             self._intake.warm(config.warm_checkpoint, config.warm_precisions)
 
@@ -165,41 +167,17 @@ class Engine:
         """Abandon all jobs and stop the threads; waits for what is being computed at this moment."""
         for job_id in list(self._runs):
             self.cancel(job_id)
-        self._inbox.put(self._set_closed)
-        self._thread.join()
+        self._inbox.close()
         self._attention.close()
         self._intake.close()
-        for pool in (self._stock, self._decoder):
-            pool.shutdown(wait=True, cancel_futures=True)
+        self._stock.shutdown(wait=True, cancel_futures=True)
+        self._developing.close()
         self._previewer.close()
-
-    def _later(self, act: Callable[..., None]) -> Callable[..., None]:
-        """The same on the loop's thread, at its next turn."""
-        return lambda *arguments: self._inbox.put(partial(act, *arguments))
 
     # On the loop's thread
 
-    def _loop(self) -> None:
-        with torch.inference_mode():
-            while not self._closed:
-                try:
-                    self._read_inbox()
-                    if self._denoiser.busy and not self._closed:
-                        self._denoiser.turn()
-                except BaseException as error:  # noqa: BLE001 a fault of the device, or one that nobody foresaw
-                    self._broken(error)
-
-    def _read_inbox(self) -> None:
-        # While there is no job; one that comes waits for a single computation.
-        while self._inbox.empty() and not self._runs and self._backends.measured.measure_next():
-            pass
-        wait = not self._denoiser.busy
-        while wait or not self._inbox.empty():
-            self._inbox.get()()
-            wait = False
-
-    def _set_closed(self) -> None:
-        self._closed = True
+    def _idle(self) -> bool:
+        return not self._runs and self._backends.measured.measure_next()
 
     def _command(self, job_id: str, act: Callable[[Run], None]) -> None:
         run = self._runs.get(job_id)
@@ -219,29 +197,30 @@ class Engine:
                 self._begin_again(run)
             if not run.ready:
                 return
-            run.batch = run.batches.pop(0)
-            run.owed.discard(run.batch)
-            run.lane_started = time.perf_counter()
-            try:
-                self._start_lane(run)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 whatever a sampler's or a schedule's code raises
-                self._fail(run, error)
+            run.begin(run.batches.pop(0))
+            self._start_lane(run)
         elif not run.decoding:
             run.interrupted |= bool(run.batches)
             self._finish(run)
 
-    def _start_lane(self, run: Run) -> None:
+    def _start_lane(self, run: Run, over: Tensor | None = None) -> None:
+        """over: see `make_lane`."""
+        run.lane_started = time.perf_counter()
         told = partial(self._stepped, run), partial(self._lane_ended, run), partial(self._noted, run)
-        if isinstance(run.model, StockModel):
-            run.lane = make_stock_lane(run, self._inbox.put, self._denoiser.welcome, *told, self._relief)
-            self._stock.submit(run.lane.run)
-        else:
-            hooks = LaneHooks.of(self._plugins, run.request, run.model, resolve, run.batch)
-            run.lane = lane = make_lane(run, self._registry, resolve, hooks, *told, plugins=self._plugins)
+        try:
+            if isinstance(run.model, StockModel):
+                run.lane = make_stock_lane(run, self._inbox.put, self._denoiser.welcome, *told, self._relief)
+                self._stock.submit(run.lane.run)
+                return
+            hooks = LaneHooks.of(self._plugins, run.current.request, run.model, resolve, run.batch)
+            run.lane = lane = make_lane(run, self._registry, resolve, hooks, *told, plugins=self._plugins, over=over)
             self._denoiser.add(lane)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever a sampler's or a schedule's code raises
+            self._fail(run, error)
 
     def _stepped(self, run: Run, lane: Lane | StockLane) -> None:
-        self._emit(run, Step(lane.done_steps, lane.steps, run.batch + 1, run.request.n_iter))
+        steps = run.walked + lane.steps + run.steps_to_come
+        self._emit(run, Step(run.walked + lane.done_steps, steps, run.batch + 1, run.request.n_iter))
         if run.wants_preview and 0 < lane.done_steps < lane.steps and lane.done_steps % self.config.preview_every == 0:
             self._previewer.offer(run, lane, sum(other.wants_preview for other in list(self._runs.values())))
 
@@ -252,7 +231,7 @@ class Engine:
 
     def _lane_ended(self, run: Run, end: LaneEnd) -> None:
         run.spend("denoised", time.perf_counter() - run.lane_started)
-        run.lane = None
+        walked, run.lane = run.lane.steps if run.lane else 0, None
         if end.error is not None:
             if isinstance(end.error, OutOfMemory) and self._pipelines.move_away(run.models):
                 self._begin_again(run, run.batch)
@@ -261,85 +240,126 @@ class Engine:
             else:
                 self._fail(run, end.error)
             return
+        following = run.following
+        if following is not None and end.stopped_at is None:
+            run.walked += walked
+            onto = run.models[following.place]
+            run.between = batch = Batch(run, run.batch, end, run.model, following.second, onto)
+            self._developing.enlarge(batch)
+            return
         if end.latents is not None or end.images is not None:
-            run.decoding += 1
-            self._decode_later(run, run.batch, end, run.model)
+            stopped_at = None if end.stopped_at is None else run.walked + end.stopped_at
+            self._decode(Batch(run, run.batch, replace(end, stopped_at=stopped_at), run.model))
         self._next_batch(run)
+
+    def _enlarged(self, batch: Batch, latents: Tensor, seconds: float) -> None:
+        run = batch.run
+        run.spend("enlarged", seconds)
+        if run.between is not batch or run.ended or run.cancelled:
+            return
+        if not self._pipelines.holds(run.models):
+            self._begin_again(run)
+            return
+        run.between = None
+        run.at += 1
+        self._start_lane(run, latents)
 
     def _follow(self) -> None:
         """Have whoever computes with a model that was moved away begin anew, since so long it takes the room."""
         for run in list(self._runs.values()):
-            if run.ready and run.lane is not None and not run.interrupted and not self._pipelines.holds(run.models):
+            if run.ready and run.busy and not run.interrupted and not self._pipelines.holds(run.models):
                 self._begin_again(run)
 
-    def _decode_later(self, run: Run, batch: int, end: LaneEnd, model: Any) -> None:
-        self._decoder.submit(self._decode, run, batch, end, model)
+    def _decode(self, batch: Batch) -> None:
+        batch.run.decoding += 1
+        self._developing.decode(batch)
 
-    def _decode_wide(self, run: Run, batch: int, end: LaneEnd, narrow: Any, wide: Any) -> None:
+    def _decode_wide(self, batch: Batch, wide: Any) -> None:
+        run = batch.run
         # The run may have begun again meanwhile, and then has other models, or none for a while.
-        if run.ready and run.model is narrow:
+        if run.ready and run.models[0] is batch.model:
             run.models[0] = wide
-        self._decode_later(run, batch, end, wide)
+        self._developing.decode(replace(batch, model=wide))
 
-    def _overflowed(self, run: Run, batch: int, end: LaneEnd, model: Any, error: BadNumbers) -> None:
+    def _overflowed(self, batch: Batch, error: BadNumbers) -> None:
         """Make a batch, or only decode it, once more in 32 bits, as the answer was no numbers in fewer."""
+        run = batch.run
+        if batch.second is not None and run.between is not batch:
+            return
         role: Role = "denoiser" if isinstance(error, BadLatents) else "vae"
-        if run.ended or not can_widen(model, role):
+        if run.ended or not any(can_widen(model, role) for model in (batch.model, batch.onto)):
             self._overflows.forget(run.request)
             self._fail(run, error)
             return
         self._noted(run, self._overflows.learn(run.request, role))
-        if role == "vae":
-            self._intake.take_vae(run, self._later(partial(self._decode_wide, run, batch, end, model)))
+        own = run.request.hires is not None and bool(run.request.hires.hr_checkpoint_hash)
+        if role == "vae" and batch.second is None and not own:
+            self._intake.take_vae(run, self._inbox.later(partial(self._decode_wide, batch)))
             return
-        run.decoding -= 1
-        if run.ready and not run.stopped:
-            self._begin_again(run, batch)
+        if batch.second is None:
+            run.decoding -= 1
         else:
-            run.put_back(batch)
+            run.between = None
+        if run.ready and not run.stopped:
+            self._begin_again(run, batch.number)
+        else:
+            run.put_back(batch.number)
         self._next_batch(run)
 
     def _begin_again(self, run: Run, *batches: int) -> None:
         """Give its models back and have the run made ready anew; these batches and one in work come first then."""
         run.ready = False
-        if run.lane is not None:
-            run.lane.abandon()
-            run.lane = None
-            self._denoiser.discard_ended()
+        if run.busy:
+            self._abandon(run)
             run.put_back(run.batch)
         run.put_back(*batches)
-        run.models, run.guides = [], []
+        run.models, run.passes = [], []
         run.loan.close()
         self._pipelines.wake()
         self._intake.take(run)
 
-    def _decoded(self, run: Run, seconds: float) -> None:
+    def _abandon(self, run: Run) -> None:
+        """Drop the batch that is being made."""
+        run.between = None
+        if run.lane is not None:
+            run.lane.abandon()
+            run.lane = None
+            self._denoiser.discard_ended()
+
+    def _decoded(self, batch: Batch, seconds: float) -> None:
+        run = batch.run
         run.decoding -= 1
         run.spend("decoded", seconds)
-        if run.lane is None and not run.ended and not run.cancelled:
+        if not (run.busy or run.ended or run.cancelled):
             self._next_batch(run)
 
     def _interrupt(self, run: Run) -> None:
         run.ending = True
-        if run.lane is None:
+        if not run.busy:
             self._next_batch(run)
 
     def _stop_now(self, run: Run) -> None:
         run.ending = run.stopped = True
         run.owed.clear()
-        if run.lane is None:
-            self._next_batch(run)
-        else:
+        if run.busy:
             run.interrupted = True
-            self._stop_lane(run.lane)
+            self._stop_batch(run)
+        else:
+            self._next_batch(run)
 
     def _skip(self, run: Run) -> None:
-        if run.lane is not None:
-            self._stop_lane(run.lane)
+        if run.busy:
+            self._stop_batch(run)
 
-    def _stop_lane(self, lane: Lane | StockLane) -> None:
-        lane.stop()
-        self._denoiser.discard_ended()
+    def _stop_batch(self, run: Run) -> None:
+        """End the batch that is being made, and keep its pictures as far as they got."""
+        if run.lane is not None:
+            run.lane.stop()
+            self._denoiser.discard_ended()
+        elif isinstance(batch := run.between, Batch):
+            run.between = None
+            self._decode(replace(batch, end=replace(batch.end, stopped_at=run.walked), second=None, onto=None))
+            self._next_batch(run)
 
     def _finish(self, run: Run) -> None:
         timings = {stage: round(seconds, 4) for stage, seconds in run.timings.items()}
@@ -359,10 +379,7 @@ class Engine:
         run.ended = True
         if self._runs.get(run.job_id) is run:
             del self._runs[run.job_id]
-        if run.lane is not None:
-            run.lane.abandon()
-            run.lane = None
-            self._denoiser.discard_ended()
+        self._abandon(run)
         run.loan.close()
         self._pipelines.wake()
 
@@ -374,25 +391,7 @@ class Engine:
         for run in list(self._runs.values()):
             self._fail(run, WorkerProblem(f"{what}: {first_line(error)}"))
 
-    # On the decoder's threads, and from all
-
-    @torch.inference_mode()
-    def _decode(self, run: Run, batch: int, end: LaneEnd, model: Any) -> None:
-        started = time.perf_counter()
-        decode = partial(decode_within, self._relief, model, tell=partial(self._told.note, run))
-        try:
-            for picture in finish_batch(run, batch, end, decode, self._plugins, self.config.png_compress_level):
-                if run.ended or run.cancelled:
-                    return
-                run.made.add(picture.index)
-                self._emit(run, picture)
-        except BadNumbers as error:
-            told = error.with_traceback(None)
-            self._inbox.put(partial(self._overflowed, run, batch, end, model, told))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
-            self._told.failed(run, error)
-        else:
-            self._inbox.put(partial(self._decoded, run, time.perf_counter() - started))
+    # From all threads
 
     def _emit(self, run: Run, output: Output) -> None:
         with self._telling:

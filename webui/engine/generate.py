@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from webui.core.errors import InvalidField
 from webui.core.registry import Registry, Sampler
 from webui.core.request import GenerationRequest
@@ -16,16 +18,35 @@ from webui.engine.families.base import LoadedModel
 from webui.engine.guidance import Guidance
 from webui.engine.hooks import LaneHooks
 from webui.engine.lanes import Guide, Handover, Lane, LaneEnd
+from webui.engine.latents import noised
 from webui.engine.memory.rungs import Relief
 from webui.engine.noise import Drawing, LaneNoise
+from webui.engine.passes import Second
 from webui.engine.samplers.base import SamplerContext
 from webui.engine.samplers.metered import metered
-from webui.engine.schedules import ScheduleOptions, handover_sigma, noise_levels, start_scale
+from webui.engine.schedules import ScheduleOptions, handover_sigma, levels_over, noise_levels, start_scale
 from webui.engine.stock.lane import Post, StockLane
 from webui.engine.stock.model import StockModel
 from webui.engine.wordings import Wordings
 from webui.plugins.builtin.stock import SAMPLER as STOCK_SAMPLER
 from webui.plugins.manager import Plugins
+
+
+@dataclass(eq=False)
+class Pass:
+    """One pass over a job's pictures: what it is asked, and who computes it.
+
+    place: of its model in the run's `models`. second: what makes it one over the pictures of a pass before it.
+    """
+
+    request: GenerationRequest
+    checkpoint: Checkpoint
+    place: int = 0
+    second: Second | None = None
+    guides: list[Guide] = field(default_factory=list)
+    """Of its model, then of the refiner where there is one, with the texts as they understand them; none where the
+    loop does not compute it.
+    """
 
 
 @dataclass(eq=False)
@@ -46,17 +67,25 @@ class Run:
     """Those of them that were begun, and are to be made anew."""
     loan: ExitStack = field(default_factory=ExitStack)
     models: list[LoadedModel | StockModel] = field(default_factory=list)
-    """Lent to it: the checkpoint's, then the refiner's where there is one."""
+    """Lent to it: the checkpoint's, then those of the second pass and of the refiner where these are others."""
     checkpoints: list[Checkpoint] = field(default_factory=list)
     """What they were loaded from."""
-    guides: list[Guide] = field(default_factory=list)
-    """Of those that the loop computes, with the texts as they understand them."""
+    passes: list[Pass] = field(default_factory=list)
+    """Those over its pictures, one or two; there are some once it has its models."""
+    at: int = 0
+    """The pass that its batch is in."""
+    between: object | None = None
+    """Whatever stands for the way from one pass to the next while its batch is on it."""
     texts: dict[int, tuple[str, str]] | None = None
     """Prompt and negative prompt of those pictures for which extensions wrote others, by number; None before anybody
     was asked. Written once, as a batch may still be decoded, or be put back, while the run is made ready anew.
     """
+    hires_texts: dict[int, tuple[str, str]] | None = None
+    """The same of the second pass."""
     lane: Lane | StockLane | None = None
     batch: int = 0
+    walked: int = 0
+    """Steps of its batch that the passes before this one walked."""
     decoding: int = 0
     """Batches whose pictures are being decoded and encoded."""
     made: set[int] = field(default_factory=set)
@@ -71,17 +100,35 @@ class Run:
     ended: bool = False
     wants_preview: bool = False
     preview_due: float = 0.0
-    family: str = ""
-    """The checkpoint's."""
     lane_started: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
     """Sentences that the person was told."""
 
     @property
+    def current(self) -> Pass:
+        """The pass that its batch is in; there is one once the job has its models."""
+        return self.passes[self.at]
+
+    @property
     def model(self) -> LoadedModel | StockModel:
-        """The checkpoint's, which decodes the pictures; there is one once the job has joined the loop."""
-        return self.models[0]
+        """That of the pass, which decodes its pictures."""
+        return self.models[self.current.place]
+
+    @property
+    def following(self) -> Pass | None:
+        """The pass after this one, where there is one."""
+        return self.passes[self.at + 1] if self.at + 1 < len(self.passes) else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is being computed, or on its way from one pass to the next."""
+        return self.lane is not None or self.between is not None
+
+    @property
+    def steps_to_come(self) -> int:
+        """Steps of the passes after this one."""
+        return sum(one.second.calls for one in self.passes[self.at + 1 :] if one.second is not None)
 
     @property
     def goes_on(self) -> bool:
@@ -89,6 +136,11 @@ class Run:
         if not self.batches or self.stopped:
             return False
         return not self.ending or self.batches[0] in self.owed
+
+    def begin(self, batch: int) -> None:
+        """This batch is made from now on, in the first pass."""
+        self.batch, self.at, self.walked = batch, 0, 0
+        self.owed.discard(batch)
 
     def put_back(self, *batches: int) -> None:
         """Have batches that were begun made anew, before all others."""
@@ -116,24 +168,37 @@ def make_lane(
     on_note: Callable[[str], None] = lambda _: None,
     *,
     plugins: Plugins,
+    over: Tensor | None = None,
 ) -> Lane:
-    """A lane for the run's current batch, ready to start. plugins: run what extensions have written."""
-    request, guides = run.request, [guide.of_batch(run.batch * run.request.batch_size) for guide in run.guides]
+    """A lane for the run's current batch in its current pass, ready to start.
+
+    plugins: run what extensions have written. over: the latents that a second pass draws over.
+    """
+    this = run.current
+    request, guides = this.request, [guide.of_batch(run.batch * run.request.batch_size) for guide in this.guides]
     model = guides[0].model
     sampler = registry.samplers.get(request.sampler_name)
     schedule = registry.schedules.get(request.scheduler)
     levels = model.schedule_at(request.width, request.height)
     options, meter = ScheduleOptions.of(request), plugins.meter
-    sigmas = noise_levels(sampler, schedule, request.steps, levels, registry, resolve, options, meter)
+    means = levels, registry, resolve, options, meter
+    if this.second is None:
+        steps, sigmas = request.steps, noise_levels(sampler, schedule, request.steps, *means)
+    else:
+        steps = this.second.calls
+        sigmas = levels_over(sampler, schedule, request.steps, steps, *means)
     seeds = _seeds(run)
     factor = model.latent_factor
     shape = (model.latent_channels, request.height // factor, request.width // factor)
     noise = LaneNoise(seeds, shape, model.device, _drawing(run, sampler, factor))
-    start = noise.start() * start_scale(sampler, sigmas[0], levels, options)
+    if over is None:
+        start = noise.start() * start_scale(sampler, sigmas[0], levels, options)
+    else:
+        start = noised(over.to(model.device), noise.start(), sigmas[0], flow=levels.flow)
     start = start if hooks is None else hooks.before_sampling(start, sigmas[0])
     asked = {name: getattr(request, name) for name in sampler.options}
     own = plugins.options_of(sampler.extension, request)
-    context = SamplerContext(sigmas, request.steps, noise, levels, asked, own)
+    context = SamplerContext(sigmas, steps, noise, levels, asked, own)
     handover = Handover(handover_sigma(levels, request.refiner_switch_at), guides[1]) if guides[1:] else None
     return Lane(
         guides[0],

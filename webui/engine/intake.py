@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,25 +15,28 @@ import torch
 
 from webui.core.errors import DarkroomError, OutOfMemory
 from webui.core.events import Loading, Output
+from webui.core.hires_fields import CELL
 from webui.core.panels import check_loaded
 from webui.core.prompt.adapters import names_in, unknown_types
-from webui.core.registry import Family, Sampler
+from webui.core.registry import Family, Sampler, Table
 from webui.engine.adapted import Adapted
 from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import kept_in
-from webui.engine.checkpoints.refining import find_refiner
+from webui.engine.checkpoints.refining import find_refiner, is_none
+from webui.engine.checkpoints.second_pass import find_second
 from webui.engine.checkpoints.tokens import Reading
 from webui.engine.conditioning import Abandoned, Conditioner
 from webui.engine.embeddings.spoken import Spoken
 from webui.engine.families.base import LoadedModel, Purpose
-from webui.engine.generate import Run, missing_batches
+from webui.engine.generate import Pass, Run, missing_batches
 from webui.engine.hooks import of_the_loop
 from webui.engine.lanes import Guide
 from webui.engine.memory.ladder import Ladder, Shape, kind_of
 from webui.engine.memory.rungs import evicting, freeing, ways_out
 from webui.engine.overflows import Overflows
+from webui.engine.passes import first_of, has_own_texts, second_of
 from webui.engine.pipelines import Pipelines
 from webui.engine.stock.model import StockModel
 from webui.engine.texts import Pair, Texts, rewritten
@@ -105,9 +109,8 @@ class Intake:
         request = overflows.applied(run.request)
         for sentence in overflows.sentences(run.request):
             self._told.note(run, sentence)
-        refiner = find_refiner(catalogue, request)
-        run.checkpoints = checkpoints = [find_accepted(catalogue, request), *([refiner] if refiner else [])]
-        run.family = checkpoints[0].family
+        others = find_second(catalogue, request), find_refiner(catalogue, request)
+        run.checkpoints = checkpoints = [find_accepted(catalogue, request), *filter(None, others)]
         resident = pipelines.lend_resident(checkpoints)
         if resident:
             run.models = [run.loan.enter_context(model) for model in resident]
@@ -158,7 +161,77 @@ class Intake:
     @torch.inference_mode()
     def _prepare(self, run: Run) -> None:
         started = time.perf_counter()
-        request = run.request
+        request, stock = run.request, any(isinstance(model, StockModel) for model in run.models)
+        passes = self._passes(run)
+        if stock and (unheard := of_the_loop(self._means.plugins, request)):
+            names = " and ".join(f"'{name}'" for name in unheard)
+            self._told.note(run, f"This model runs through its own pipeline, which {names} cannot change.")
+        for one in passes:
+            prompt, comments = one.request.templates[0], one.request.has_comments
+            if stock and names_in((prompt,), comments=comments):
+                self._told.note(run, "This model runs through its own pipeline, which LoRAs cannot change.")
+            for note in () if stock else unknown_types(prompt, comments=comments):
+                self._told.note(run, note)
+        self._write(run, passes, None if stock else self._means.plugins)
+        try:
+            for one in () if stock else passes:
+                one.guides = self._guides(run, one)
+        except Abandoned:
+            self._told.gone(run)
+            return
+        run.passes = passes
+        # Here, since packages may be imported for it, which would hold up everybody's steps.
+        self._means.backends.ready(request.attention, self._means.device, self._means.dtype)
+        run.spend("encoded", time.perf_counter() - started)
+        self._told.ready(run)
+
+    def _passes(self, run: Run) -> list[Pass]:
+        """Those over a job's pictures, without their texts."""
+        request, checkpoints = run.request, run.checkpoints
+        own = int(request.hires is not None and bool(request.hires.hr_checkpoint_hash))
+        families = self._means.plugins.table("families")
+        multiple = families.get(checkpoints[own].family).multiple_of(checkpoints[own].variant)
+        second = second_of(request, math.lcm(CELL, multiple))
+        first = Pass(first_of(request), checkpoints[0])
+        return [first] if second is None else [first, Pass(second.request, checkpoints[own], own, second)]
+
+    def _write(self, run: Run, passes: Sequence[Pass], plugins: Plugins | None) -> None:
+        """The texts of each pass's pictures, where these are others than its request's."""
+        if run.texts is not None:
+            return
+        size, batches = run.request.batch_size, missing_batches(run.request, run.done)
+        pictures = [batch * size + place for batch in batches for place in range(size)]
+        run.texts = rewritten(plugins, passes[0].request, pictures)
+        for one in passes[1:]:
+            own = one.second is not None and has_own_texts(one.second.hires)
+            run.hires_texts = rewritten(plugins, one.request, pictures) if own else run.texts
+
+    def _guides(self, run: Run, one: Pass) -> list[Guide]:
+        """A pass's texts as its model and its refiner understand them."""
+        own = run.texts if one.second is None else run.hires_texts
+        models = [(run.models[one.place], one.checkpoint)]
+        if not is_none(one.request.refiner_checkpoint):
+            models.append((run.models[-1], run.checkpoints[-1]))
+        return [
+            self._encoded(run, one, model, checkpoint, own or {})
+            for model, checkpoint in models
+            if not isinstance(model, StockModel)
+        ]
+
+    def _encoded(self, run: Run, one: Pass, model: LoadedModel, checkpoint: Checkpoint, own: dict[int, Pair]) -> Guide:
+        pipelines, plugins, request = self._means.pipelines, self._means.plugins, one.request
+        samplers: Table[Sampler] = plugins.table("samplers")
+        order = samplers.get(request.sampler_name).order
+        family: Family = plugins.table("families").get(checkpoint.family)
+        if one.second is None:
+            wordings = Wordings(request, calls_of(request.steps, order), emphasis=family.emphasis)
+        else:
+            before = calls_of(one.second.before, samplers.get(run.request.sampler_name).order)
+            calls = calls_of(request.steps, order)
+            wordings = Wordings(request, before, emphasis=family.emphasis, hires_calls=calls)
+        texts = Texts(self._conditioner, plugins, request, wordings, lambda: run.cancelled or run.ended)
+        told = partial(self._told.note, run)
+        spoken = Spoken(self._means.catalogue.embeddings, request, checkpoint, family, told)
         purpose = Purpose(
             request.width,
             request.height,
@@ -166,50 +239,11 @@ class Intake:
             clip_skip=request.clip_skip,
             reading=Reading(request.emphasis, request.comma_padding_backtrack),
         )
-        models = [model for model in run.models if not isinstance(model, StockModel)]
-        if not models and (unheard := of_the_loop(self._means.plugins, request)):
-            names = " and ".join(f"'{name}'" for name in unheard)
-            self._told.note(run, f"This model runs through its own pipeline, which {names} cannot change.")
-        prompt, comments = request.templates[0], request.has_comments
-        if not models and names_in((prompt,), comments=comments):
-            self._told.note(run, "This model runs through its own pipeline, which LoRAs cannot change.")
-        for note in () if models else unknown_types(prompt, comments=comments):
-            self._told.note(run, note)
-        if run.texts is None:
-            size, batches = request.batch_size, missing_batches(request, run.done)
-            pictures = (batch * size + place for batch in batches for place in range(size))
-            run.texts = rewritten(self._means.plugins if models else None, request, pictures)
-        own = run.texts
-        pairs = zip(run.models, run.checkpoints, strict=True)
-        try:
-            run.guides = [
-                self._encoded(run, model, checkpoint, purpose, own)
-                for model, checkpoint in pairs
-                if not isinstance(model, StockModel)
-            ]
-        except Abandoned:
-            self._told.gone(run)
-            return
-        # Here, since packages may be imported for it, which would hold up everybody's steps.
-        self._means.backends.ready(request.attention, self._means.device, self._means.dtype)
-        run.spend("encoded", time.perf_counter() - started)
-        self._told.ready(run)
-
-    def _encoded(
-        self, run: Run, model: LoadedModel, checkpoint: Checkpoint, purpose: Purpose, own: dict[int, Pair]
-    ) -> Guide:
-        pipelines, plugins = self._means.pipelines, self._means.plugins
-        sampler: Sampler = plugins.table("samplers").get(run.request.sampler_name)
-        family: Family = plugins.table("families").get(checkpoint.family)
-        calls = calls_of(run.request.steps, sampler.order)
-        wordings = Wordings(run.request, calls, emphasis=family.emphasis)
-        texts = Texts(self._conditioner, plugins, run.request, wordings, lambda: run.cancelled or run.ended)
-        told = partial(self._told.note, run)
-        spoken = Spoken(self._means.catalogue.embeddings, run.request, checkpoint, family, told)
+        lenient = model is not run.models[0]
         guide = self._means.ladder.run(
             Shape("encode", kind_of(model.denoiser)),
             (freeing(model.device), evicting(pipelines.make_room)),
-            lambda: self._adapted.guide(texts, run, model, purpose, own, spoken, lenient=model is not run.models[0]),
+            lambda: self._adapted.guide(texts, run, request, model, purpose, own, spoken, lenient=lenient),
             told,
             lambda: OutOfMemory(
                 "There is not enough memory to read the prompt beside the model.",

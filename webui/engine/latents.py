@@ -1,10 +1,11 @@
-"""Latents become pictures: checked, decoded, or decoded small for a preview."""
+"""Latents become pictures: checked, decoded, or decoded small for a preview; and pictures latents."""
 
 from __future__ import annotations
 
 import io
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -35,6 +36,19 @@ class TiledDecoder(Protocol):
         ...
 
 
+@runtime_checkable
+class PictureEncoder(Protocol):
+    """What also makes latents of pictures."""
+
+    def encode_picture(self, pictures: Tensor, side: int = 0) -> Tensor:
+        """Pictures (batch, height, width, 3) uint8 as latents (batch, channels, height/8, width/8) float32.
+
+        side: latent cells along each side of the tiles that they are encoded by; 0 encodes the whole. Equal pictures
+        give equal latents. Raises BadNumbers.
+        """
+        ...
+
+
 class BadLatents(BadNumbers):
     """The denoiser's answers are no numbers, not the autoencoder's."""
 
@@ -42,6 +56,11 @@ class BadLatents(BadNumbers):
 # Side of a preview at most, in pixels.
 _PREVIEW_SIDE = 256
 _JPEG_QUALITY = 80
+
+
+def noised(latents: Tensor, noise: Tensor, sigma: float, *, flow: bool) -> Tensor:
+    """Clean latents with unit noise at this noise level, all (batch, channels, height/8, width/8), in sigma space."""
+    return (latents * (1.0 - sigma) if flow else latents) + noise * sigma
 
 
 def check(latents: Tensor) -> None:
@@ -68,6 +87,11 @@ def decode_tiled(model: TiledDecoder, latents: Tensor, side: int) -> list[Image.
     """The same by tiles of so many latent cells along each side: with less memory, and a shade off the whole."""
     check(latents)
     return _pictures(model.decode_tiled(latents, side))
+
+
+def encode(model: PictureEncoder, image: Image.Image, side: int = 0) -> Tensor:
+    """The latents (1, channels, height/8, width/8) of a picture; see `PictureEncoder`."""
+    return model.encode_picture(torch.from_numpy(np.array(image.convert("RGB")))[None], side)
 
 
 def _pictures(pixels: Tensor) -> list[Image.Image]:

@@ -15,7 +15,7 @@ from webui.core.errors import BadNumbers
 from webui.core.events import Output, Preview
 from webui.engine.generate import Run
 from webui.engine.lanes import Lane
-from webui.engine.latents import preview
+from webui.engine.latents import Decoder, preview
 from webui.engine.stock.lane import StockLane
 from webui.engine.tiny_decoders import TinyDecoders
 
@@ -43,17 +43,17 @@ class Previewer:
             return
         denoised = lane.newest
         if denoised is not None and self._busy.acquire(blocking=False):
-            self._pool.submit(self._make, run, lane, denoised, sharers)
+            self._pool.submit(self._make, run, run.current.checkpoint.family, run.model, denoised, sharers)
 
     def close(self) -> None:
         """Stop the thread."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @torch.inference_mode()
-    def _make(self, run: Run, lane: Lane | StockLane, denoised: Tensor, sharers: int) -> None:
+    def _make(self, run: Run, family: str, model: Decoder, denoised: Tensor, sharers: int) -> None:
         started = time.perf_counter()
         try:
-            self._emit(run, Preview(preview(self._tiny.of(run.family) or run.model, denoised)))
+            self._emit(run, Preview(preview(self._tiny.of(family) or model, denoised)))
         except BadNumbers:
             # The picture itself will fail with the same sentence.
             log.debug("No preview of job %s: its numbers are bad.", run.job_id)

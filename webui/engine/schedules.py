@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -134,6 +134,34 @@ def start_scale(sampler: Sampler, sigma: float, model: ModelSchedule, options: S
     """
     in_own_scale = sampler.uses_timesteps or options.sgm_noise_multiplier
     return math.hypot(1.0, sigma) if in_own_scale and not model.flow else sigma
+
+
+def levels_over(
+    sampler: Sampler,
+    schedule: Schedule,
+    steps: int,
+    calls: int,
+    model: ModelSchedule,
+    registry: Registry,
+    resolve: Callable[[str], Any],
+    options: ScheduleOptions = NO_OPTIONS,
+    meter: Meter | None = None,
+) -> list[float]:
+    """The levels that are walked over a picture that is there: the last `calls` steps, one at least, of the `steps`
+    that `noise_levels` has, by A1111's rule for img2img.
+
+    Samplers that lay their own levels between two ends (DPM fast, DPM adaptive) do so between the ends of these steps.
+    """
+    spans = sampler.ignores_schedule and bool(sampler.levels)
+    by_schedule = replace(sampler, levels="", ignores_schedule=False) if spans else sampler
+    walked = noise_levels(by_schedule, schedule, steps, model, registry, resolve, options, meter)
+    walked = walked[-(max(calls, 1) + 1) :]
+    if not spans:
+        return walked
+    ends = _Bounded(model, walked[-2] if len(walked) > 2 else model.sigma_min, walked[0])
+    return (meter or Meter()).of_row(
+        sampler.extension, "schedules", lambda: list(resolve(sampler.levels)(max(calls, 1), ends))
+    )
 
 
 def handover_sigma(model: ModelSchedule, share: float) -> float:

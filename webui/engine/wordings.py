@@ -26,10 +26,14 @@ TOO_MANY_TEXTS = f"The prompt has more than {MOST_TEXTS} texts between AND: in t
 class Wordings:
     """Reads the prompts of one job for one of its models."""
 
-    def __init__(self, request: GenerationRequest, calls: int, *, emphasis: bool) -> None:
-        """calls: of the model, as its sampler is counted (core/prompt/wording.py). emphasis: see `Family`."""
+    def __init__(
+        self, request: GenerationRequest, calls: int, *, emphasis: bool, hires_calls: int | None = None
+    ) -> None:
+        """calls, hires_calls: of the model, as its sampler is counted; see core/prompt/wording.py. emphasis: see
+        `Family`.
+        """
         self._mode = request.emphasis
-        self._rules = Rules(calls, comments=request.has_comments, old=request.use_old_scheduling)
+        self._rules = Rules(calls, hires_calls, comments=request.has_comments, old=request.use_old_scheduling)
         self._emphasis = emphasis
         self.notes: dict[str, None] = {}
         """Sentences for the person, in order."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.engine.helpers import load_model
-from webui.engine.memory.tiles import decode_tiled
+from webui.engine.memory.tiles import by_tiles
 
 
 def enlarged(latent):
@@ -22,7 +22,7 @@ def test_each_pixel_is_covered_with_shares_that_make_one(size, side):
         seen.append(tuple(tile.shape[-2:]))
         return enlarged(tile)
 
-    assert torch.allclose(decode_tiled(decode, latent, side, 8), enlarged(latent), atol=1e-5)
+    assert torch.allclose(by_tiles(decode, latent, side, 1, 8), enlarged(latent), atol=1e-5)
     assert all(max(shape) <= side for shape in seen)
     assert (len(seen) > 1) == (max(size) > side)
 
@@ -40,7 +40,7 @@ def test_where_tiles_meet_the_one_fades_into_the_other():
     def decode(tile):
         return torch.full((1, 3, tile.shape[-2] * 8, tile.shape[-1] * 8), next(answers))
 
-    row = decode_tiled(decode, latent, 8, 8)[0, 0, 0]
+    row = by_tiles(decode, latent, 8, 1, 8)[0, 0, 0]
     steps = row.diff()
     # Two cells overlap: 16 pixels.
     assert row[0] == 0 and row[-1] == 1 and (steps >= 0).all() and steps.max() <= 1 / 15

@@ -91,6 +91,9 @@ class FlowModel:
     def decode_tiled(self, latents: Tensor, side: int) -> Tensor:
         return self.vae.decode(latents, side)
 
+    def encode_picture(self, pictures: Tensor, side: int = 0) -> Tensor:
+        return self.vae.encode_picture(pictures, side)
+
     def _velocity(self, x: Tensor, sigmas: Tensor, context: Stacked) -> Tensor:
         """From the clean latents to the noise, shaped as x (rows, channels, height/8, width/8); sigmas (rows,)."""
         raise NotImplementedError

@@ -129,6 +129,9 @@ class UNetModel:
     def decode_tiled(self, latents: Tensor, side: int) -> Tensor:
         return self.vae.decode(latents, side)
 
+    def encode_picture(self, pictures: Tensor, side: int = 0) -> Tensor:
+        return self.vae.encode_picture(pictures, side)
+
     def _ask_parts(self, x: Tensor, timesteps: Tensor, parts: Sequence[_Stacked]) -> Tensor:
         whole: Tensor | None = None
         for part in parts:

@@ -1,4 +1,4 @@
-"""One picture of a batch's latents, within the memory that there is."""
+"""One picture of a batch's latents, or the latents of one picture, within the memory that there is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PIL import Image
 from torch import Tensor
 
-from webui.core.errors import OutOfMemory
+from webui.core.errors import InvalidField, OutOfMemory
 from webui.engine import latents as latent_space
 from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Shape, kind_of
@@ -36,5 +36,31 @@ def decode_within(relief: Relief, model: LoadedModel, latent: Tensor, tell: Call
             f"The picture is computed, but there is not enough memory to decode it ({width} × {height}).",
             field="width",
             remedies=ways_out(model.device, "Lower the size"),
+        ),
+    )
+
+
+def encode_within(relief: Relief, model: LoadedModel, image: Image.Image, tell: Callable[[str], None]) -> Tensor:
+    """The latents (1, channels, height/8, width/8) float32 of a picture; its sides are multiples of the model's.
+
+    tell: as in `decode_within`. Raises BadNumbers, OutOfMemory, and InvalidField where the model has no encoder.
+    """
+    if not isinstance(model, latent_space.PictureEncoder):
+        raise InvalidField(
+            "No picture can become this model's latents.",
+            field="hr_upscaler",
+            remedies=("Choose an upscaler of the Latent kind", "Choose another checkpoint"),
+        )
+    encoder = model
+    tiles = Tiles(max(image.size) // model.latent_factor, "encodes")
+    return relief.ladder.run(
+        Shape("encode picture", kind_of(model.denoiser), image.height * image.width),
+        (freeing(model.device), evicting(relief.evict), tiles.rung()),
+        lambda: latent_space.encode(encoder, image, tiles.side),
+        tell,
+        lambda: OutOfMemory(
+            f"There is not enough memory to go on with a picture of {image.width} × {image.height}.",
+            field="hr_scale",
+            remedies=ways_out(model.device, "Lower what it is enlarged to"),
         ),
     )

@@ -26,7 +26,7 @@ _MUCH = 1 / 8
 _LEFT = "left bytes"
 """By this name a shape's amounts are kept with what other programs left of the device."""
 
-Stage = Literal["load", "encode", "denoise", "decode", "draw"]
+Stage = Literal["load", "encode", "denoise", "decode", "encode picture", "draw"]
 """draw: the whole of it, where a pipeline of diffusers computes."""
 
 

@@ -89,17 +89,18 @@ def evicting(evict: Evict, *, remembered: bool = False) -> Rung:
 
 
 class Tiles:
-    """How large the tiles are that a picture is decoded by."""
+    """How large the tiles are that a picture is decoded or encoded by."""
 
-    def __init__(self, cells: int) -> None:
-        """cells: of the picture's longer side, a latent's; 0 where there is nothing that decodes by tiles."""
+    def __init__(self, cells: int, verb: str = "decodes") -> None:
+        """cells: of the picture's longer side, a latent's; 0 where there is nothing that works by tiles."""
         self.cells = cells
+        self._note = f"Memory is short, so the VAE {verb} the picture by tiles."
         self.side = 0
         """Latent cells along each side of a tile; 0 decodes the whole."""
 
     def rung(self) -> Rung:
         """By tiles, then by smaller ones."""
-        return Rung(TILES, "Memory is short, so the VAE decodes the picture by tiles.", self._take, self._begin)
+        return Rung(TILES, self._note, self._take, self._begin)
 
     def _take(self) -> int:
         smaller = self.side // 2 if self.side else _LARGEST_TILE

@@ -1,4 +1,4 @@
-"""Decode latents by overlapping tiles, whose pictures fade into each other.
+"""Decode latents, or encode pictures, by overlapping tiles that fade into each other.
 
 diffusers' own tiling keeps the tiles' size in the network, which models share here and nobody changes.
 """
@@ -14,34 +14,37 @@ from torch import Tensor
 _OVERLAP = 0.25
 
 
-def decode_tiled(decode: Callable[[Tensor], Tensor], latent: Tensor, side: int, factor: int) -> Tensor:
-    """The picture (1, 3, height, width) of a latent (1, channels, height/factor, width/factor).
+def by_tiles(compute: Callable[[Tensor], Tensor], whole: Tensor, side: int, taken: int, given: int) -> Tensor:
+    """What `compute` makes of a whole (1, channels, height, width), made tile by tile.
 
-    decode: the same for a tile of at most `side` cells along each side. Where two tiles overlap, the one's share falls
-    from 1 to 0 while the other's rises. A latent of one tile is decoded as it is.
+    compute: the same for a tile of at most `side` cells along each side. taken, given: how many values a cell has along
+    each side in the whole and in the answer: 1 and 8 from latents to pictures, 8 and 1 from pictures to latents. Where
+    two tiles overlap, the one's share falls from 1 to 0 while the other's rises. A whole of one tile is computed as it
+    is.
     """
-    rows, columns = _starts(latent.shape[-2], side), _starts(latent.shape[-1], side)
+    height, width = (length // taken for length in whole.shape[-2:])
+    rows, columns = _starts(height, side), _starts(width, side)
     if len(rows) == len(columns) == 1:
-        return decode(latent)
-    picture = total = None
+        return compute(whole)
+    made = total = None
     for top in rows:
         for left in columns:
-            tile = decode(latent[..., top : top + side, left : left + side]).float()
-            if picture is None or total is None:
-                size = latent.shape[-2] * factor, latent.shape[-1] * factor
-                picture = tile.new_zeros(*tile.shape[:2], *size)
-                total = tile.new_zeros(1, 1, *size)
-            share = _ramp(tile.shape[-2], rows, top, side, factor, tile)[:, None]
-            share = share * _ramp(tile.shape[-1], columns, left, side, factor, tile)[None]
-            place = (
-                ...,
-                slice(top * factor, top * factor + tile.shape[-2]),
-                slice(left * factor, left * factor + tile.shape[-1]),
-            )
-            picture[place] += tile * share
-            total[place] += share
-    assert picture is not None and total is not None
-    return picture.div_(total)
+            tile = compute(whole[..., _span(top, side, taken), _span(left, side, taken)]).float()
+            if made is None or total is None:
+                made = tile.new_zeros(*tile.shape[:2], height * given, width * given)
+                total = tile.new_zeros(1, 1, height * given, width * given)
+            share = _ramp(tile.shape[-2], rows, top, side, given, tile)[:, None]
+            share = share * _ramp(tile.shape[-1], columns, left, side, given, tile)[None]
+            place = ..., slice(top * given, None), slice(left * given, None)
+            size = ..., slice(tile.shape[-2]), slice(tile.shape[-1])
+            made[place][size] += tile * share
+            total[place][size] += share
+    assert made is not None and total is not None
+    return made.div_(total)
+
+
+def _span(start: int, side: int, scale: int) -> slice:
+    return slice(start * scale, (start + side) * scale)
 
 
 def _starts(length: int, side: int) -> list[int]:
@@ -53,15 +56,15 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(place * (length - side) / (count - 1)) for place in range(count)]
 
 
-def _ramp(pixels: int, starts: list[int], start: int, side: int, factor: int, like: Tensor) -> Tensor:
-    """The share (pixels,) of a tile along one axis: 1 inside, falling towards each neighbour across the overlap."""
-    share = torch.ones(pixels, device=like.device, dtype=torch.float32)
+def _ramp(length: int, starts: list[int], start: int, side: int, given: int, like: Tensor) -> Tensor:
+    """The share (length,) of a tile along one axis: 1 inside, falling towards each neighbour across the overlap."""
+    share = torch.ones(length, device=like.device, dtype=torch.float32)
     place = starts.index(start)
     if place:
-        width = (starts[place - 1] + side - start) * factor
+        width = (starts[place - 1] + side - start) * given
         share[:width] = _rising(width, like)
     if place + 1 < len(starts):
-        width = (start + side - starts[place + 1]) * factor
+        width = (start + side - starts[place + 1]) * given
         share[-width:] = torch.minimum(share[-width:], _rising(width, like).flip(0))
     return share
 
