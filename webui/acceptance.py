@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from webui import accept
 from webui.core import infotext
 from webui.core.field import Field
+from webui.core.frozen import FrozenMap
 from webui.core.infotext import Parsed
 from webui.core.prompt.adapters import names_in
 from webui.core.registry import Family, Registry
@@ -70,11 +71,23 @@ class Acceptance:
 
         request = self._prompts.completed(values, resolved)
         check(request)
-        checkpoint = self._catalogue.find(request.checkpoint)
-        catalogue, family = self._catalogue, self._registry.families.get(checkpoint.family)
-        loras = accepted_hashes(request, stored[LORA_HASHES], checkpoint, catalogue.adapters)
-        words = accepted_embeddings(request, stored[EMBEDDING_HASHES], checkpoint, family, catalogue.embeddings)
-        return request.but(lora_hashes=loras, embedding_hashes=words)
+        catalogue = self._catalogue
+        hashes: dict[str, dict[str, str]] = {name: {} for name in HASHES}
+        for one, model in self._told(request):
+            family = self._registry.families.get(model.family)
+            hashes[LORA_HASHES] |= accepted_hashes(one, stored[LORA_HASHES], model, catalogue.adapters)
+            hashes[EMBEDDING_HASHES] |= accepted_embeddings(
+                one, stored[EMBEDDING_HASHES], model, family, catalogue.embeddings
+            )
+        return request.but(**{name: FrozenMap(found) for name, found in hashes.items()})
+
+    def _told(self, request: GenerationRequest) -> Iterator[tuple[GenerationRequest, Checkpoint]]:
+        """The request with the texts of each of its passes that has some of its own, and who is told them."""
+        yield request, self._catalogue.find(request.checkpoint)
+        second = request.with_hires_texts
+        if second is not request and request.hires is not None:
+            own = request.hires.hr_checkpoint_name if request.hires.hr_checkpoint_hash else request.checkpoint
+            yield second, self._catalogue.find(own)
 
     def defaults(self, checkpoint: str) -> dict[str, Any]:
         """Values of all fields for a checkpoint; "" is the chosen one."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
-from webui.core.drawn import DRAWN, MAX_CHARACTERS, Drawn
+from webui.core.drawn import DRAWN, HIRES_DRAWN, MAX_CHARACTERS, Drawn
 from webui.core.errors import InvalidField, NotAllowed, NotFound, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED
 from webui.core.infotext import Parsed
@@ -72,15 +72,19 @@ class Prompts:
         Texts of a stored request count if they were drawn here, and of what the request says.
         Raises what `accept` does, InvalidField and UnknownName.
         """
-        kept = read_drawn(values.get(DRAWN))
-        rest = {name: value for name, value in values.items() if name != DRAWN}
+        kept, second = (read_drawn(values.get(name)) for name in (DRAWN, HIRES_DRAWN))
+        rest = {name: value for name, value in values.items() if name not in (DRAWN, HIRES_DRAWN)}
         if "schema" in rest:
             # One that was stored before there were dynamic prompts had none.
             rest.setdefault("dynamic_prompts", False)
         request = accept(rest)
-        if kept and kept.fits(request.pictures) and self._seals.fits(kept.source, _sealed(request, kept)):
-            return request.but(drawn=kept)
-        return self._drawn(request)
+        made = request.but(drawn=kept) if self._fits(request, kept) else self._drawn(request)
+        as_second = made.with_hires_texts
+        if as_second is made:
+            return made
+        if made.drawn == kept and self._fits(as_second, second):
+            return made.but(hires_drawn=second)
+        return made.but(hires_drawn=self._drawn_second(made, as_second))
 
     def previewed(self, values: Mapping[str, Any], count: int) -> GenerationRequest:
         """A request for at least so many pictures with its texts, of values that these depend on.
@@ -95,6 +99,26 @@ class Prompts:
         if not made.drawn:
             return made
         return made.but(drawn=replace(made.drawn, source=self._seals.seal(_sealed(made, made.drawn))))
+
+    def _fits(self, request: GenerationRequest, kept: Drawn | None) -> bool:
+        """Whether these texts were drawn here for this request."""
+        if kept is None or not kept.fits(request.pictures):
+            return False
+        return self._seals.fits(kept.source, _sealed(request, kept))
+
+    def _drawn_second(self, made: GenerationRequest, as_second: GenerationRequest) -> Drawn:
+        """The texts of a second pass: drawn from the pictures' seeds too, but where it has the first's."""
+        assert made.hires is not None
+        # One picture has one combination, in both passes.
+        own = self._unsealed(as_second.but(combinatorial=False)).drawn or Drawn(*as_second.templates)
+        first = made.drawn or Drawn(*made.templates)
+        if not made.hires.hr_prompt:
+            own = replace(own, template=first.template, all_prompts=first.all_prompts)
+        if not made.hires.hr_negative_prompt:
+            own = replace(
+                own, negative_template=first.negative_template, all_negative_prompts=first.all_negative_prompts
+            )
+        return replace(own, source=self._seals.seal(_sealed(as_second, own)))
 
     def _unsealed(self, request: GenerationRequest) -> GenerationRequest:
         prompt, negative_prompt = self.styled(request.prompt, request.negative_prompt, request.styles)

@@ -51,7 +51,7 @@ def test_what_was_taken_automatically_stands_in_the_request_by_name_and_hash(acc
     made = accepted({"checkpoint": "flux-dev"})
     assert made.vae == "ae.safetensors" and len(made.vae_hash) == 64
     assert made.text_encoders == EVERY["text_encoders"] and len(made.text_encoders_hash) == 64
-    assert made.abilities == "cfg,distilled_cfg,refiner,noise,precision" and made.distilled_cfg_scale == 3.5
+    assert made.abilities == "cfg,distilled_cfg,refiner,noise,hires,precision" and made.distilled_cfg_scale == 3.5
     assert accepted(made.to_json()) == made, "sent back as it is, it is the same"
     inside = accepted({"checkpoint": "sham"})
     assert (inside.vae, inside.vae_hash, inside.text_encoders, inside.text_encoders_hash) == ("None", "", "", "")
@@ -92,7 +92,7 @@ def test_defaults_of_what_it_does_not_know_are_taken_for_nothing(accepted: Any) 
         1.0,
         4,
         "Euler",
-        "refiner,noise,precision",
+        "refiner,noise,hires,precision",
     )
     assert "CFG" not in infotext.write(made)
 

@@ -64,7 +64,12 @@ def test_its_text_does_not_depend_on_how_it_was_made(request_: GenerationRequest
 
 
 def test_every_row_is_a_field_and_every_field_a_row_or_resolved() -> None:
-    assert set(field_names()) == set(FIELDS) | set(RESOLVED) | set(GROUPS) | {"extensions", "drawn", *HASHES}
+    assert set(field_names()) == set(FIELDS) | set(RESOLVED) | set(GROUPS) | {
+        "extensions",
+        "drawn",
+        "hires_drawn",
+        *HASHES,
+    }
     assert all(getattr(GenerationRequest(), row.name) == row.default for row in ROWS)
 
 

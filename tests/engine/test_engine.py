@@ -47,7 +47,7 @@ def test_jobs_that_run_at_once_share_forward_passes(bench, ask):
     first = bench.gate.passes[0]
     deadline = time.monotonic() + 60
     # The first to come are held after one pass; the others wait at the door until they go on.
-    while bench.engine._inbox.qsize() < 8 - first.lanes and time.monotonic() < deadline:
+    while bench.engine._inbox._acts.qsize() < 8 - first.lanes and time.monotonic() < deadline:
         time.sleep(0.01)
     bench.gate.release()
     for place in range(8):

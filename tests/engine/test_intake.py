@@ -75,7 +75,7 @@ def test_a_decoded_batch_keeps_its_texts_while_another_is_made_ready(tmp_path, t
         intake.take(run)
         assert ready.wait(60)
         intake.close()
-        assert run.texts == {0: ("a blue house", "")} and 0 in run.guides[0].own
+        assert run.texts == {0: ("a blue house", "")} and 0 in run.passes[0].guides[0].own
         run.loan.close()
 
 

@@ -136,7 +136,7 @@ def test_a_job_that_was_stopped_is_not_made_anew_for_what_then_overflows(half, a
         assert go_on.wait(60)
         return finish_batch(*arguments)
 
-    monkeypatch.setattr("webui.engine.engine.finish_batch", held)
+    monkeypatch.setattr("webui.engine.developing.finish_batch", held)
     half.engine.submit("a", ask(checkpoint="unet"))
     assert decodes.wait(60)
     half.engine.stop_now("a")

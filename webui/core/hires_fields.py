@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import Final, Self
 
 from webui.core.field import Field
 
@@ -249,6 +249,19 @@ class HiresFix:
         if not (x and y):
             return Target(*covering, *covering)
         return Target(x - x % multiple, y - y % multiple, *covering)
+
+    @property
+    def has_own_texts(self) -> bool:
+        """Whether it is told something else than the first pass."""
+        return bool(self.hr_prompt or self.hr_negative_prompt)
+
+    def told(self, prompt: str, negative_prompt: str) -> Self:
+        """The same with these texts in place of those that it has of its own."""
+        return replace(
+            self,
+            hr_prompt=prompt if self.hr_prompt else "",
+            hr_negative_prompt=negative_prompt if self.hr_negative_prompt else "",
+        )
 
     def steps(self, first: int) -> int:
         """The steps that the second pass's schedule has, of a first pass of so many."""

@@ -217,6 +217,7 @@ def parse(text: str, panels: Panels = NO_PANELS) -> Parsed:
 def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
     pairs = {row.infotext: getattr(request, row.name) for row in ROWS if row.infotext and request.knows(row.name)}
     modules = enumerate(split_names(request.text_encoders), 1)
+    prompts = [text for one in (request, request.with_hires_texts) for text in (one.prompt, one.negative_prompt)]
     return pairs | {
         "Seed": request.seed_of(index),
         "Size": f"{request.width}x{request.height}",
@@ -232,8 +233,8 @@ def _common(request: GenerationRequest, index: int) -> dict[str, Any]:
         "Refiner switch at": request.refiner_switch_at if _refiner(request) else "",
         **{FIELDS[name].infotext or "": _precision(request, name) for name in PRECISION_OF.values()},
         **{f"Module {number}": model_name(file_name(name)) for number, name in modules},
-        LORAS: hashes_text(request.prompt, request.lora_hashes, comments=request.enable_prompt_comments),
-        EMBEDDINGS: embeddings_text(request.embedding_hashes, (request.prompt, request.negative_prompt)),
+        LORAS: hashes_text(prompts[::2], request.lora_hashes, comments=request.enable_prompt_comments),
+        EMBEDDINGS: embeddings_text(request.embedding_hashes, prompts),
     }
 
 

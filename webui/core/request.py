@@ -61,9 +61,9 @@ class GenerationRequest:
     needs others means nothing. `drawn` has the texts that count where styles or dynamic prompts make others of the
     prompts, else it is None; `hires_drawn` is the same of the second pass's own. `lora_hashes` has of each LoRA that
     they name, by that name, A1111's hash of its tensors (sha256, hex); one that was not found is left out.
-    `embedding_hashes` has the same of embeddings, whose hash is that of the whole file. `extensions` holds the values of
-    all fields of those that are on (core/panels.py). `hires` is a group (core/groups.py), there where the picture has a
-    second pass.
+    `embedding_hashes` has the same of embeddings, whose hash is that of the whole file. `extensions` holds the values
+    of all fields of those that are on (core/panels.py). `hires` is a group (core/groups.py), there where the picture
+    has a second pass.
     """
 
     prompt: str = FIELDS["prompt"].default
@@ -235,6 +235,15 @@ class GenerationRequest:
     def templates(self) -> tuple[str, str]:
         """The prompt and negative prompt with their styles, from which the texts of pictures are drawn."""
         return self.drawn.templates if self.drawn else (self.prompt, self.negative_prompt)
+
+    @property
+    def with_hires_texts(self) -> Self:
+        """The same request with the texts of its second pass in place of its own, where these are others."""
+        if self.hires is None or not self.hires.has_own_texts:
+            return self
+        prompt = self.hires.hr_prompt or self.prompt
+        negative_prompt = self.hires.hr_negative_prompt or self.negative_prompt
+        return self.but(prompt=prompt, negative_prompt=negative_prompt, drawn=self.hires_drawn)
 
     @property
     def has_comments(self) -> bool:

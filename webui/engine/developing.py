@@ -67,7 +67,7 @@ class Developing:
         self._pool = ThreadPoolExecutor(threads, "engine-decode")
 
     def decode(self, batch: Batch) -> None:
-        """Make picture files of a batch; ends in `decoded`, `overflowed` or `failed`, or in nothing if the run ended."""
+        """Make picture files of a batch; ends in `decoded`, `overflowed`, `failed`, or in nothing if its run ended."""
         self._pool.submit(self._guarded, batch, self._decode)
 
     def enlarge(self, batch: Batch) -> None:

@@ -74,10 +74,15 @@ def _picture(
 ) -> Picture:
     request = run.request
     said, templates = infotext.with_texts(request, (run.texts or {}).get(index, request.templates))
+    if said.hires is not None:
+        said = said.but(hires=said.hires.told(*(run.hires_texts or {}).get(index, request.with_hires_texts.templates)))
     extras: dict[str, Any] = {} if stopped_at is None else {"Stopped at step": stopped_at}
     saving = _saving(plugins, run, index, image, Saving(extras | templates))
     # A batch has the adapters of its first picture.
-    used, _ = (run.texts or {}).get(index - index % request.batch_size, request.templates)
+    first = index - index % request.batch_size
+    used = [(run.texts or {}).get(first, request.templates)[0]]
+    if request.hires is not None:
+        used.append((run.hires_texts or {}).get(first, request.with_hires_texts.templates)[0])
     hashes = {infotext.LORAS: hashes_text(used, request.lora_hashes, comments=request.has_comments)}
     text = infotext.write(said, index, f"Darkroom {__version__}", {**hashes, **saving.infotext}, plugins.panels)
     data = write_png(image, text, request.record_of(index), compress_level, index, saving.chunks)

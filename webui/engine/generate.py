@@ -116,6 +116,11 @@ class Run:
         return self.models[self.current.place]
 
     @property
+    def family(self) -> str:
+        """That of the pass's model."""
+        return self.current.checkpoint.family
+
+    @property
     def following(self) -> Pass | None:
         """The pass after this one, where there is one."""
         return self.passes[self.at + 1] if self.at + 1 < len(self.passes) else None

@@ -36,7 +36,7 @@ from webui.engine.lanes import Guide
 from webui.engine.memory.ladder import Ladder, Shape, kind_of
 from webui.engine.memory.rungs import evicting, freeing, ways_out
 from webui.engine.overflows import Overflows
-from webui.engine.passes import first_of, has_own_texts, second_of
+from webui.engine.passes import first_of, second_of
 from webui.engine.pipelines import Pipelines
 from webui.engine.stock.model import StockModel
 from webui.engine.texts import Pair, Texts, rewritten
@@ -203,7 +203,7 @@ class Intake:
         pictures = [batch * size + place for batch in batches for place in range(size)]
         run.texts = rewritten(plugins, passes[0].request, pictures)
         for one in passes[1:]:
-            own = one.second is not None and has_own_texts(one.second.hires)
+            own = one.second is not None and one.second.hires.has_own_texts
             run.hires_texts = rewritten(plugins, one.request, pictures) if own else run.texts
 
     def _guides(self, run: Run, one: Pass) -> list[Guide]:

@@ -47,15 +47,4 @@ def second_of(request: GenerationRequest, multiple: int = CELL) -> Second | None
         changes["scheduler"] = hires.hr_scheduler
     if hires.hr_checkpoint_name != SAME_CHECKPOINT:
         changes |= {"checkpoint": hires.hr_checkpoint_name, "checkpoint_hash": hires.hr_checkpoint_hash}
-    if has_own_texts(hires):
-        changes |= {
-            "prompt": hires.hr_prompt or request.prompt,
-            "negative_prompt": hires.hr_negative_prompt or request.negative_prompt,
-            "drawn": request.hires_drawn,
-        }
-    return Second(request.but(**changes), hires, target, hires.calls(request.steps), request.steps)
-
-
-def has_own_texts(hires: HiresFix) -> bool:
-    """Whether the second pass is told something else than the first."""
-    return bool(hires.hr_prompt or hires.hr_negative_prompt)
+    return Second(request.with_hires_texts.but(**changes), hires, target, hires.calls(request.steps), request.steps)

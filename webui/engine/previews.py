@@ -43,7 +43,7 @@ class Previewer:
             return
         denoised = lane.newest
         if denoised is not None and self._busy.acquire(blocking=False):
-            self._pool.submit(self._make, run, run.current.checkpoint.family, run.model, denoised, sharers)
+            self._pool.submit(self._make, run, run.family, run.model, denoised, sharers)
 
     def close(self) -> None:
         """Stop the thread."""

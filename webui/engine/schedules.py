@@ -150,7 +150,7 @@ def levels_over(
     """The levels that are walked over a picture that is there: the last `calls` steps, one at least, of the `steps`
     that `noise_levels` has, by A1111's rule for img2img.
 
-    Samplers that lay their own levels between two ends (DPM fast, DPM adaptive) do so between the ends of these steps.
+    Samplers that lay their own levels between two ends (DPM fast, DPM adaptive) do so from where these steps begin.
     """
     spans = sampler.ignores_schedule and bool(sampler.levels)
     by_schedule = replace(sampler, levels="", ignores_schedule=False) if spans else sampler
@@ -158,7 +158,8 @@ def levels_over(
     walked = walked[-(max(calls, 1) + 1) :]
     if not spans:
         return walked
-    ends = _Bounded(model, walked[-2] if len(walked) > 2 else model.sigma_min, walked[0])
+    # A1111 ends at the level before the last, which leaves noise in the picture where steps are few.
+    ends = _Bounded(model, model.sigma_min, walked[0])
     return (meter or Meter()).of_row(
         sampler.extension, "schedules", lambda: list(resolve(sampler.levels)(max(calls, 1), ends))
     )

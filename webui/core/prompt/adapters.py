@@ -67,12 +67,12 @@ def names_in(prompts: Iterable[str], *, comments: bool = True) -> tuple[str, ...
     return tuple(dict.fromkeys(found))
 
 
-def hashes_text(prompt: str, hashes: Mapping[str, str], *, comments: bool = True) -> str:
-    """The adapters of a prompt with the first digits of their hashes, as A1111 writes them into infotexts.
+def hashes_text(prompts: Iterable[str], hashes: Mapping[str, str], *, comments: bool = True) -> str:
+    """The adapters of prompts with the first digits of their hashes, as A1111 writes them into infotexts.
 
     hashes: by name; what is not there is left out.
     """
-    known = (name for name in names_in((prompt,), comments=comments) if name in hashes)
+    known = (name for name in names_in(prompts, comments=comments) if name in hashes)
     return ", ".join(f"{name.replace(',', '')}: {hashes[name][:DIGITS]}" for name in known)
 
 
