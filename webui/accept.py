@@ -15,6 +15,7 @@ from webui.accept_sampling import keep_what_counts, name_sampling
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
 from webui.core.groups import take_groups
+from webui.core.hires_fields import HIRES_SWITCH
 from webui.core.infotext import Parsed
 from webui.core.language_fields import LANGUAGE_OPTIONS
 from webui.core.noise_fields import NOISE
@@ -252,6 +253,7 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
     if parsed.found:
         # A picture that names none was made without one.
         values.setdefault(REFINER, FIELDS[REFINER].default)
+        values.setdefault(HIRES_SWITCH.name, False)
     _find_parts(values, unknown, catalogue)
     known_hires(values, unknown, registry, catalogue)
     return replace(parsed, values=values, unknown=unknown)

@@ -1,6 +1,7 @@
 """Hires. fix on the starter and on tiny weights: what two passes make, in what size, with how many calls, and how a
 batch leaves the way between them."""
 
+import io
 import threading
 from dataclasses import replace
 
@@ -10,10 +11,12 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from tests.engine.helpers import STARTER, running
-from webui.core.events import Finished, Picture, Step
+from tests.engine.helpers import STARTER, running, write_checkpoint
+from tests.engine.memory.shortage import Shortage
+from webui.core.events import Failed, Finished, Note, Picture, Step
 from webui.core.hires_fields import HiresFix
 from webui.core.request import GenerationRequest
+from webui.engine import developing
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.enlarging import fitted, stretched
 from webui.engine.latents import noised
@@ -43,8 +46,6 @@ def asked(title, hires=None, **changes):
 
 
 def image(picture):
-    import io
-
     return np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB")).astype(int)
 
 
@@ -160,11 +161,42 @@ def test_noise_is_put_on_latents_in_sigma_space():
     assert torch.equal(noised(latents, noise, 0.25, flow=True), torch.full((1, 4, 2, 2), 3.5))
 
 
+def test_changes_of_a_prompt_are_counted_over_both_passes(starter, title):
+    # Never in the first pass, and from the first step of the second.
+    changing = asked(
+        title, HiresFix(hr_upscaler="Lanczos", denoising_strength=0.8), prompt="[a red circle:a blue circle:1.0]"
+    )
+    small, large = (made[0] for made in starter.make(changing.but(hires=None), changing))
+    assert share(image(small), RED) > 0.08 and share(image(small), BLUE) < 0.01
+    assert share(image(large), BLUE) > 5 * share(image(large), RED)
+
+
+def test_where_memory_is_short_the_picture_is_encoded_by_tiles(registry, plugins, title):
+    shortage = Shortage("encode picture", left=2)
+    hires = HiresFix(hr_upscaler="Lanczos", hr_scale=4, denoising_strength=0.0)
+    request = asked(title, hires, steps=2)
+    with running(STARTER.parent, registry, plugins, on_try=shortage) as bench:
+        [tiled] = bench.make(request)
+        job = next(iter(bench.heard.outputs))
+        notes = [note.text for note in bench.heard.of(job, Note)]
+        [whole] = bench.make(request.but(hires=replace(hires, hr_upscaler="None")))
+    assert "Memory is short, so the VAE encodes the picture by tiles." in notes
+    # The next of its size begins with tiles, and both are near what is encoded whole.
+    assert len(shortage.tries) >= 2 and abs(image(tiled[0]) - image(whole[0])).mean() < 8
+
+
+def test_a_shortage_without_end_is_told_with_ways_out(registry, plugins, title):
+    shortage = Shortage("encode picture", left=99)
+    with running(STARTER.parent, registry, plugins, on_try=shortage) as bench:
+        bench.engine.submit("short", asked(title, HiresFix(hr_upscaler="Lanczos", hr_scale=1.0), steps=2))
+        end = bench.heard.end("short")
+    assert isinstance(end, Failed) and "not enough memory to go on with a picture of 128 × 128" in end.problem.detail
+    assert "Lower what it is enlarged to" in end.problem.remedies
+
+
 @pytest.fixture
 def held(monkeypatch):
     """Enlarging waits until it may: (has begun, may go on)."""
-    from webui.engine import developing
-
     begun, may = threading.Event(), threading.Event()
     plain = developing.enlarged
 
@@ -255,8 +287,6 @@ def test_a_checkpoint_of_its_own_draws_the_second_pass(two_checkpoints, registry
 
 @pytest.fixture
 def two_checkpoints(tmp_path):
-    from tests.engine.helpers import write_checkpoint
-
     for number in (1, 2):
         write_checkpoint(tmp_path / "m" / f"model{number}", seed=number)
     return tmp_path / "m", ("model1", "model2")

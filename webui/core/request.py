@@ -206,6 +206,19 @@ class GenerationRequest:
         return self.n_iter * self.batch_size
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the finished pictures in pixels, where the second pass's model needs multiples of 8."""
+        if self.hires is None:
+            return self.width, self.height
+        target = self.hires.target(self.width, self.height)
+        return target.width, target.height
+
+    @property
+    def all_steps(self) -> int:
+        """Steps that are walked for a picture, in both passes where there are two."""
+        return self.steps + (0 if self.hires is None else self.hires.calls(self.steps))
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Titles of the checkpoints that it needs in memory."""
         second = self.hires.hr_checkpoint_name if self.hires and self.hires.hr_checkpoint_hash else self.checkpoint

@@ -35,6 +35,7 @@ SCRIPTS = (
     "pnginfo.js",
     "styles.js",
     "samplers.js",
+    "hires.js",
     "models.js",
     "modules.js",
     "extra.js",

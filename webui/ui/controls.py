@@ -18,6 +18,7 @@ def choices_of(field: Field, registry: Registry) -> list[str]:
         "samplers": registry.samplers,
         "schedules": registry.schedules,
         "attention": registry.attention,
+        "upscalers": registry.upscalers,
     }
     if field.choices:
         return list(field.choices)
@@ -25,7 +26,8 @@ def choices_of(field: Field, registry: Registry) -> list[str]:
         # The page's scripts fetch them.
         return []
     table = tables.get(field.catalogue)
-    return table.names() if table is not None else [field.default]
+    names = table.names() if table is not None else []
+    return names if field.default in names else [field.default, *names]
 
 
 def control(field: Field, prefix: str, value: Any, choices: list[str] | None = None, **options: Any) -> Component:

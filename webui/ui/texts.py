@@ -8,6 +8,7 @@ from types import MappingProxyType
 from gradio.i18n import I18n, I18nData
 
 from webui.core.fields import ROWS
+from webui.core.groups import FLAT_ROWS
 from webui.core.setting_rows import SECTIONS, Settings, section_key
 from webui.plugins.locales import as_written
 from webui.ui.extension_texts import EXTENSION_TEXTS
@@ -81,6 +82,8 @@ EN = {
     "overrides": "Override settings",
     "override_title": "This stood in the text that was read. Press to go back to the setting.",
     "refiner": "Refiner",
+    "hr_prompt_placeholder": "Empty: the prompt above",
+    "hr_negative_prompt_placeholder": "Empty: the negative prompt above",
     "seed_reuse_title": "Take the seed of the picture that is shown",
     # fields of extensions
     "panel_on": "In use",
@@ -308,8 +311,8 @@ EN |= WORK_TEXTS
 EN |= PROMPT_TEXTS
 EN |= READING_TEXTS
 EN |= EXTENSION_TEXTS
-EN |= {f"field_{row.name}": row.label for row in ROWS}
-EN |= {f"help_{row.name}": row.help for row in ROWS}
+EN |= {f"field_{row.name}": row.label for row in (*ROWS, *FLAT_ROWS.values())}
+EN |= {f"help_{row.name}": row.help for row in (*ROWS, *FLAT_ROWS.values())}
 EN |= {f"setting_{name}": info.title or name for name, info in Settings.model_fields.items()}
 EN |= {f"setting_help_{name}": info.description for name, info in Settings.model_fields.items() if info.description}
 EN |= {section_key(section): section for section in SECTIONS}

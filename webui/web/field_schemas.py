@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic import Field as Describe
 
-from webui.core.drawn import DRAWN
+from webui.core.drawn import DRAWN, HIRES_DRAWN
 from webui.core.field import MAX_NAMES
 from webui.core.fields import Field
 from webui.core.groups import GROUPS, Group
@@ -71,7 +71,8 @@ def request_model(rows: Iterable[Field]) -> type[BaseModel]:
         Annotated[int | None, Describe(alias="schema", description="Version of the request's form.")],
         None,
     )
-    fields[DRAWN] = (Annotated[dict[str, Any] | None, Describe(description=_DRAWN)], None)
+    for name in (DRAWN, HIRES_DRAWN):
+        fields[name] = (Annotated[dict[str, Any] | None, Describe(description=_DRAWN)], None)
     for name, said in _HASHES.items():
         fields[name] = (Annotated[dict[str, str] | None, Describe(description=said)], None)
     for name, said in _RESOLVED.items():

@@ -196,6 +196,20 @@ class SchedulersOut(BaseModel):
     schedulers: list[SchedulerOut]
 
 
+class UpscalerOut(BaseModel):
+    """What makes a picture larger; latent: it stretches the latents, which become no picture in between."""
+
+    name: str
+    aliases: list[str]
+    latent: bool
+
+
+class UpscalersOut(BaseModel):
+    """All upscalers."""
+
+    upscalers: list[UpscalerOut]
+
+
 class PartOut(BaseModel):
     """A network that a checkpoint is made of; `part` is its folder's name in diffusers' form.
 

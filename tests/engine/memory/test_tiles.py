@@ -49,3 +49,15 @@ def test_where_tiles_meet_the_one_fades_into_the_other():
 @pytest.fixture(scope="module")
 def tiny(tiny_checkpoint):
     return load_model(tiny_checkpoint)
+
+
+def test_a_picture_is_encoded_by_tiles_too():
+    """Averages of 8 x 8 pixels are the same, whatever tiles they are taken in."""
+    picture = torch.rand(1, 3, 8 * 40, 8 * 20, generator=torch.Generator().manual_seed(2))
+
+    def encode(pixels):
+        assert max(pixels.shape[-2:]) <= 8 * 16
+        return torch.nn.functional.avg_pool2d(pixels, 8)
+
+    found = by_tiles(encode, picture, 16, 8, 1)
+    assert torch.allclose(found, torch.nn.functional.avg_pool2d(picture, 8), atol=1e-6)

@@ -139,22 +139,22 @@ class FakeExecutor:
                 cut_short = True
                 break
             run.skipped = False
-            step = 0
-            yield Step(0, request.steps, batch + 1, request.n_iter)
-            while step < request.steps and not run.stopped and not run.skipped:
+            step, steps = 0, request.all_steps
+            yield Step(0, steps, batch + 1, request.n_iter)
+            while step < steps and not run.stopped and not run.skipped:
                 await asyncio.sleep(self.step_seconds)
                 step += 1
                 failure = self._failure(run, step)
                 if failure:
                     yield failure
                     return
-                yield Step(step, request.steps, batch + 1, request.n_iter)
+                yield Step(step, steps, batch + 1, request.n_iter)
                 if run.previews:
-                    yield Preview(_preview(request, indexes[0], step / request.steps))
+                    yield Preview(_preview(request, indexes[0], step / steps))
             for index in missing:
                 pictures += 1
-                yield _picture(request, index, step if step < request.steps else None, self._panels)
-            cut_short = cut_short or (run.stopped and step < request.steps)
+                yield _picture(request, index, step if step < steps else None, self._panels)
+            cut_short = cut_short or (run.stopped and step < steps)
         timings = {"loaded": loaded - begun, "encoded": 0.0, "denoised": time.perf_counter() - loaded, "decoded": 0.0}
         yield Finished(pictures, cut_short, timings)
 
@@ -203,7 +203,7 @@ def paint(request: GenerationRequest, index: int) -> Image.Image:
     shades = hashlib.shake_256(text.encode()).digest(_CELLS * _CELLS)
     small = Image.new("RGB", (_CELLS, _CELLS))
     small.putdata([tuple(round(c * (0.9 + shade / 2550)) for c in colour) for shade in shades])
-    return small.resize((request.width, request.height), Image.Resampling.BILINEAR)
+    return small.resize(request.size, Image.Resampling.BILINEAR)
 
 
 def _picture(request: GenerationRequest, index: int, stopped_at: int | None, panels: Panels) -> Picture:
@@ -211,7 +211,7 @@ def _picture(request: GenerationRequest, index: int, stopped_at: int | None, pan
     said, templates = infotext.with_texts(request, request.texts_of(index))
     text = infotext.write(said, index, __version__, templates, panels)
     data = write_png(paint(request, index), text, request.record_of(index), index=index)
-    return Picture(index, seed, data, request.width, request.height, text, stopped_at)
+    return Picture(index, seed, data, *request.size, text, stopped_at)
 
 
 def _preview(request: GenerationRequest, index: int, sharpness: float) -> bytes:

@@ -93,7 +93,6 @@
       D.panels.use(extensions);
     }
     const names = Object.keys(unknown).filter((name) => name !== "Model" && !SAYS_NOTHING.includes(name));
-    if (own.enable_hr && !fields.enable_hr) names.push("Hires. fix");
     const left = names.length ? t("paste_unknown", { names: names.join(", ") }) : "";
     const model = unknown.Model ? t("paste_model", { name: unknown.Model }) : "";
     if (left || model) D.shell.notice([model, left].filter(Boolean).join(" · "));

@@ -100,9 +100,14 @@
     const values = D.form.valuesOf("txt2img");
     const changes = Object.entries(model.defaults || {}).filter(
       ([name, value]) => name !== "checkpoint" && values[name] === before[name] && values[name] !== value);
-    const choices = { sampler_name: model.samplers, scheduler: model.schedulers, refiner_checkpoint: refiners(model) };
+    const { hr_checkpoint_name, hr_sampler_name, hr_scheduler } = D.boot.defaults;
+    const choices = {
+      sampler_name: model.samplers, scheduler: model.schedulers, refiner_checkpoint: refiners(model),
+      hr_checkpoint_name: [hr_checkpoint_name, ...seconds(model)],
+      hr_sampler_name: [hr_sampler_name, ...model.samplers], hr_scheduler: [hr_scheduler, ...model.schedulers],
+    };
     // What the model does not take cannot stay.
-    const wrong = Object.keys(choices).filter((name) => !choices[name].includes(values[name])).map((name) => [name, model.defaults[name]]);
+    const wrong = Object.keys(choices).filter((name) => !choices[name].includes(values[name])).map((name) => [name, model.defaults[name] ?? D.boot.defaults[name]]);
     D.form.fill("txt2img", Object.fromEntries([...changes, ...wrong]), choices);
     values.checkpoint = title;
     if (byHand) remember(title);
@@ -122,6 +127,10 @@
   // Those that can go on with its latents.
   const refiners = (model) => ["None", ...list.filter((other) =>
     !other.problem && model.latents && other.latents === model.latents && other.title !== model.title).map(({ title }) => title)];
+
+  // Those that can draw over its picture.
+  const seconds = (model) => list.filter((other) =>
+    !other.problem && !other.unknown_fields.includes("enable_hr") && other.title !== model.title).map(({ title }) => title);
 
   // Controls that mean nothing to the model are hidden by head.css and form.css, which read their names here.
   const suit = (model) => {

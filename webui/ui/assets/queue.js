@@ -75,7 +75,7 @@
   // Seconds until the whole line is done, roughly, at the pace of what runs; null unless all of it is known well enough.
   function whole(jobs) {
     if (jobs.length !== line.running + line.waiting) return null;
-    const work = ({ request }) => request.width * request.height * request.steps * request.batch_size * request.n_iter;
+    const work = ({ request }) => (request.width * request.height * request.steps + D.hires.work(request)) * request.batch_size * request.n_iter;
     const rest = (job) => work(job) * (1 - (D.jobs.fraction(job) ?? 0));
     const running = jobs.filter((job) => job.state === "running");
     const pace = running.reduce((sum, job) => sum + rest(job) / (D.jobs.left(job) ?? NaN), 0);

@@ -8,12 +8,14 @@ from typing import Any
 import gradio as gr
 
 from webui.core.fields import Field
+from webui.core.groups import FLAT_ROWS
 from webui.ui.controls import choices_of, control
 from webui.ui.extra_tabs import card_panels, tab_row
 from webui.ui.html import area, button, element, said, sign
 from webui.ui.page import Page
 from webui.ui.panels import panels_place
 from webui.ui.results import results
+from webui.ui.tabs.hires import hires_box
 from webui.ui.texts import t
 
 TASK = "txt2img"
@@ -26,12 +28,13 @@ _IN_HEAD = {
 
 def build(page: Page) -> None:
     """Build the tab inside its Gradio context; its controls go into `page.fields`."""
-    rows = {row.name: row for row in page.service.fields}
+    rows = {row.name: row for row in page.service.fields} | dict(FLAT_ROWS)
+    defaults = {row.name: row.default for row in FLAT_ROWS.values()} | page.defaults
     controls = page.fields.setdefault(TASK, {})
 
     def put(name: str, **options: Any) -> None:
         row = rows[name]
-        controls[name] = control(row, TASK, page.defaults[name], choices_of(row, page.service.registry), **options)
+        controls[name] = control(row, TASK, defaults[name], choices_of(row, page.service.registry), **options)
 
     with gr.Row(elem_id="txt2img_toprow"):
         with gr.Column(elem_id="txt2img_prompts"):
@@ -50,8 +53,8 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="txt2img_results_column"):
             area(results(TASK), "txt2img_results_area")
     _connect(page, generate, paste)
-    page.boot["fields"] = {row.name: _told(row) for row in page.service.fields}
-    page.boot["defaults"] = page.defaults
+    page.boot["fields"] = {row.name: _told(row) for row in rows.values()}
+    page.boot["defaults"] = defaults
 
 
 def _prompt(row: Field, lines: int, put: Any) -> None:
@@ -126,6 +129,7 @@ def _settings(put: Any) -> None:
     _extras(put)
     with gr.Row(elem_classes=["dk-pair", "dk-clip"]):
         put("clip_skip")
+    hires_box(TASK, put)
     with gr.Accordion(t("refiner"), open=False, elem_id="txt2img_enable"), gr.Row(elem_classes="dk-pair"):
         put("refiner_checkpoint")
         put("refiner_switch_at")

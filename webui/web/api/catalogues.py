@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 
 from webui.core.errors import DarkroomError
 from webui.core.fields import Field
+from webui.core.groups import FLAT_ROWS
 from webui.core.job import Identity
 from webui.core.panels import ENABLED, Panel
 from webui.core.registry import Sampler, Schedule
@@ -30,6 +31,7 @@ from webui.web.schemas import (
     StatusOut,
     TokensOut,
     TokensRequest,
+    UpscalersOut,
 )
 from webui.web.worker_schemas import AttentionOut
 
@@ -51,6 +53,14 @@ def build(service: Service) -> APIRouter:
     async def list_schedulers() -> Any:
         """All schedule types, in order."""
         return {"schedulers": [_schedule(row) for row in service.registry.schedules]}
+
+    @router.get("/upscalers", response_model=UpscalersOut)
+    async def list_upscalers() -> Any:
+        """All that makes a picture larger before a second pass, in order."""
+        rows = service.registry.upscalers
+        return {
+            "upscalers": [{"name": row.name, "aliases": list(row.aliases), "latent": row.is_latent} for row in rows]
+        }
 
     @router.get("/attention", response_model=AttentionOut)
     async def list_attention() -> Any:
@@ -154,13 +164,14 @@ def _checkpoint(checkpoint: Checkpoint, service: Service, who: Identity) -> dict
     """`examples`, `about` and, where it has any, `sizes` come from the checkpoint's own darkroom.json."""
     families = service.registry.families
     abilities = abilities_of(checkpoint, service.registry)
+    all_fields = *service.fields, *FLAT_ROWS.values()
     own = checkpoint.defaults
     return {
         "title": checkpoint.title,
         "name": checkpoint.name,
         "hash": checkpoint.hash,
         **facts_of(service.cards.used(checkpoint), service.registry, notes=who.is_owner),
-        "unknown_fields": [row.name for row in service.fields if not row.is_known_to(abilities)],
+        "unknown_fields": [row.name for row in all_fields if not row.is_known_to(abilities)],
         "problem": checkpoint.problem,
         "defaults": {} if checkpoint.problem else service.defaults(checkpoint.title),
         "sizes": _sizes(own.get("sizes"))

@@ -1,0 +1,96 @@
+"""The prompts of a second pass: styled and drawn as those of the first, kept with the request, said of the picture."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.test_prompts import accepted, at_home
+from webui.app import House
+from webui.core.job import LOCAL_OWNER
+from webui.core.request import GenerationRequest
+from webui.images.metadata import read
+
+__all__ = ["at_home"]
+
+
+def second(request: GenerationRequest, index: int) -> tuple[str, str]:
+    """What the second pass is told of a picture."""
+    return request.with_hires_texts.texts_of(index)
+
+
+def test_without_prompts_of_its_own_it_has_the_firsts(at_home: House) -> None:
+    values: dict[str, Any] = {"prompt": "{a|b|c} cat", "seed": 3, "n_iter": 4, "enable_hr": True}
+    request = accepted(at_home, values)
+    assert request.hires_drawn is None and request.with_hires_texts is request
+
+
+def test_its_own_get_the_styles_and_are_drawn_from_the_same_seeds(at_home: House) -> None:
+    own = {"enable_hr": True, "hr_prompt": "__colour__ dog"}
+    request = accepted(
+        at_home, {"prompt": "cat", "negative_prompt": "bad", "styles": ["Photo"], "n_iter": 5, "seed": 3, **own}
+    )
+    assert request.hires is not None and request.hires.hr_prompt == "__colour__ dog"
+    alone = accepted(
+        at_home, {"prompt": "__colour__ dog", "negative_prompt": "bad", "styles": ["Photo"], "n_iter": 5, "seed": 3}
+    )
+    texts = [second(request, index) for index in range(5)]
+    assert texts == [alone.texts_of(index) for index in range(5)] and len(set(texts)) > 1
+    assert [request.texts_of(index) for index in range(5)] == [("photo of cat, 35mm", "bad, drawing")] * 5
+
+
+def test_where_it_has_one_of_the_two_the_other_is_the_firsts(at_home: House) -> None:
+    values = {"prompt": "{a|b|c} cat", "negative_prompt": "bad", "seed": 3, "n_iter": 6, "enable_hr": True}
+    for combinatorial in (False, True):
+        request = accepted(at_home, {**values, "hr_negative_prompt": "worse", "combinatorial": combinatorial})
+        texts = [second(request, index) for index in range(request.pictures)]
+        assert texts == [(request.texts_of(index)[0], "worse") for index in range(request.pictures)]
+        assert len({prompt for prompt, _ in texts}) == 3
+
+
+def test_comments_are_taken_out(at_home: House) -> None:
+    request = accepted(at_home, {"prompt": "cat", "enable_hr": True, "hr_prompt": "dog # not this"})
+    assert second(request, 0)[0].strip() == "dog"
+
+
+def test_it_is_the_same_when_it_is_sent_back_also_after_the_wildcard_changed(at_home: House) -> None:
+    values = {"prompt": "__colour__ cat", "seed": 3, "n_iter": 4, "enable_hr": True, "hr_prompt": "__colour__ dog"}
+    request = accepted(at_home, values)
+    (at_home.paths.wildcards[0] / "colour.txt").write_text("white\n", "utf-8")
+    assert accepted(at_home, request.to_json()) == request
+    changed = request.to_json()
+    changed["hires"]["hr_prompt"] = "__colour__ horse"
+    assert second(accepted(at_home, changed), 0)[0] == "white horse"
+
+
+def test_a_picture_says_what_it_was_told(at_home: House, tmp_path: Path) -> None:
+    values = {
+        "prompt": "red cat",
+        "seed": 3,
+        "n_iter": 3,
+        "enable_hr": True,
+        "hr_prompt": "{blue|green|grey} dog",
+        "steps": 1,
+    }
+
+    async def whole() -> None:
+        async with at_home.running() as service:
+            job = await service.submit(values, LOCAL_OWNER)
+            async for _ in service.follow(LOCAL_OWNER, job.id):
+                pass
+            request = service.job(job.id, LOCAL_OWNER).request
+            assert isinstance(request, GenerationRequest)
+            for picture in service.pictures_of(job.id, LOCAL_OWNER):
+                text = read(Path(service.picture_path(picture.id, LOCAL_OWNER))).text
+                assert f"Hires prompt: {second(request, picture.index)[0]}" in text
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("text", ["<lora:gone:1> dog", "dog"])
+def test_what_its_prompt_names_is_looked_for_too(at_home: House, text: str) -> None:
+    request = accepted(at_home, {"prompt": "cat", "enable_hr": True, "hr_prompt": text})
+    assert request.lora_hashes == {}
