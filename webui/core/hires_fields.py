@@ -198,7 +198,7 @@ HIRES_ROWS: tuple[Field, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class HiresTarget:
     """How large the second pass is, in pixels. The picture is enlarged to cover `width` x `height`, and what is more
     than that is cut off, as much on one side as on the other.
     """
@@ -231,7 +231,7 @@ class HiresFix:
     hr_cfg: float = 0.0
     hr_checkpoint_hash: str = ""
 
-    def target(self, width: int, height: int, multiple: int = CELL) -> Target:
+    def target(self, width: int, height: int, multiple: int = CELL) -> HiresTarget:
         """The second pass of a first one of this size. All sides are rounded down to a multiple, as A1111 does.
 
         multiple: of the second pass's model (Family.multiple_of), a multiple of 8.
@@ -247,8 +247,8 @@ class HiresFix:
             wide, high = y * width // height, y
         covering = wide - wide % multiple, high - high % multiple
         if not (x and y):
-            return Target(*covering, *covering)
-        return Target(x - x % multiple, y - y % multiple, *covering)
+            return HiresTarget(*covering, *covering)
+        return HiresTarget(x - x % multiple, y - y % multiple, *covering)
 
     @property
     def has_own_texts(self) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from webui.core.errors import DarkroomError
-from webui.core.hires_fields import CELL, Target
+from webui.core.hires_fields import CELL, HiresTarget
 from webui.core.upscaler_rows import Upscaler
 from webui.engine.families.base import LoadedModel
 from webui.engine.latents import check
@@ -21,7 +21,7 @@ from webui.engine.memory.rungs import Relief
 
 def enlarged(
     latents: Tensor,
-    target: Target,
+    target: HiresTarget,
     upscaler: Upscaler,
     first: LoadedModel,
     second: LoadedModel,
@@ -48,7 +48,7 @@ def enlarged(
     return torch.cat(made)
 
 
-def stretched(latents: Tensor, target: Target, upscaler: Upscaler) -> Tensor:
+def stretched(latents: Tensor, target: HiresTarget, upscaler: Upscaler) -> Tensor:
     """Latents stretched to the target's size, by a mode of torch's interpolate; what is too much is cut off."""
     size = target.covering_height // CELL, target.covering_width // CELL
     larger = functional.interpolate(latents, size=size, mode=upscaler.mode, antialias=upscaler.antialias)
@@ -57,7 +57,7 @@ def stretched(latents: Tensor, target: Target, upscaler: Upscaler) -> Tensor:
     return larger[..., top : top + height, left : left + width].contiguous()
 
 
-def fitted(image: Image.Image, target: Target) -> Image.Image:
+def fitted(image: Image.Image, target: HiresTarget) -> Image.Image:
     """A picture of about the size that it is enlarged to, in the target's; what is too much is cut off."""
     covering = target.covering_width, target.covering_height
     image = image.convert("RGB")

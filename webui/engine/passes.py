@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from webui.core.hires_fields import CELL, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULER, HiresFix, Target
+from webui.core.hires_fields import CELL, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULER, HiresFix, HiresTarget
 from webui.core.request import GenerationRequest
 from webui.engine.checkpoints.refining import without_refiner
 
@@ -18,7 +18,7 @@ class Second:
 
     request: GenerationRequest
     hires: HiresFix
-    target: Target
+    target: HiresTarget
     calls: int
     before: int
 

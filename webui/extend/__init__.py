@@ -23,6 +23,7 @@ from webui.core.events import (
 )
 from webui.core.field import Field
 from webui.core.frozen import FrozenMap
+from webui.core.hires_fields import HiresFix, HiresTarget
 from webui.core.hook_rows import Guidance, MetadataReader, ModelSource, PostProcessing, Route, Script, Setting
 from webui.core.job import Identity, Job, Level, State, StoredPicture
 from webui.core.job_request import JobRequest
@@ -76,6 +77,8 @@ __all__ = [
     "FrozenMap",
     "GenerationRequest",
     "Guidance",
+    "HiresFix",
+    "HiresTarget",
     "Identity",
     "ImageReady",
     "InvalidField",

@@ -135,7 +135,9 @@ class WorkerHooks:
 
     @hookspec
     def before_sampling(self, latents: Any, sigma: float, indices: Any, seeds: Any, request: Any, options: Any) -> Any:
-        """Called with the noise that a batch begins with, at its first noise level `sigma`.
+        """Called with the latents that a batch begins with, at its first noise level `sigma`: noise, or with Hires. fix
+        in the second pass the enlarged latents with noise on them. This and the hooks of steps are called in each pass,
+        with its own request: its size, steps and sampler, `hires` None in the second.
 
         indices, seeds: tuples; of each picture in the latents, its number in the request from 0 and its seed.
         """
