@@ -22,6 +22,7 @@ from webui.core.job import LOCAL_OWNER
 from webui.core.model_folders import LAYOUTS
 from webui.core.paths import Paths
 from webui.core.request import GenerationRequest
+from webui.core.said_texts import with_texts_of
 from webui.engine.checkpoints.counting import Counted
 
 
@@ -80,7 +81,7 @@ def test_each_picture_says_those_of_its_own_texts(house: House, folder: Path) ->
     house.service._catalogue.embeddings.refresh()
     request = accepted(house, {"prompt": "{ink|chalk}", "combinatorial": True, "batch_size": 2, "seed": 1})
     assert list(request.embedding_hashes) == ["chalk", "ink"]
-    said = [infotext.write(infotext.with_texts(request, request.texts_of(index))[0]) for index in range(2)]
+    said = [infotext.write(with_texts_of(request, index)[0]) for index in range(2)]
     assert "TI hashes: ink: " in said[0].replace('"', "") and "chalk" not in said[0].partition("TI hashes")[2]
     assert "TI hashes: chalk: " in said[1].replace('"', "")
 

@@ -10,8 +10,11 @@ import pytest
 
 from tests.test_prompts import accepted, at_home
 from webui.app import House
+from webui.core import infotext
+from webui.core.errors import InvalidField
 from webui.core.job import LOCAL_OWNER
 from webui.core.request import GenerationRequest
+from webui.core.said_texts import with_texts_of
 from webui.images.metadata import read
 
 __all__ = ["at_home"]
@@ -90,7 +93,42 @@ def test_a_picture_says_what_it_was_told(at_home: House, tmp_path: Path) -> None
     asyncio.run(whole())
 
 
-@pytest.mark.parametrize("text", ["<lora:gone:1> dog", "dog"])
-def test_what_its_prompt_names_is_looked_for_too(at_home: House, text: str) -> None:
-    request = accepted(at_home, {"prompt": "cat", "enable_hr": True, "hr_prompt": text})
-    assert request.lora_hashes == {}
+def test_what_its_prompt_names_is_looked_for_too(at_home: House) -> None:
+    seen: list[str] = []
+    adapters = at_home.catalogue.adapters
+    find = adapters.find
+    adapters.find = lambda name: seen.append(name) or find(name)  # type: ignore[method-assign,func-returns-value]
+    accepted(at_home, {"prompt": "<lora:first:1> cat", "enable_hr": True, "hr_prompt": "<lora:second:1> dog"})
+    assert seen == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"hr_prompt": "{a|b|c} " * 5000}, "hr_prompt"),
+        ({"hr_negative_prompt": "{a|b|c} " * 5000}, "hr_negative_prompt"),
+    ],
+)
+def test_what_is_wrong_with_one_is_said_of_it(at_home: House, values: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        accepted(at_home, {"prompt": "cat", "enable_hr": True, **values})
+    assert caught.value.field == field
+
+
+def test_notes_of_both_passes_are_told(at_home: House) -> None:
+    request = accepted(at_home, {"prompt": "__first__", "enable_hr": True, "hr_prompt": "__second__"})
+    assert any("first" in note for note in request.notes) and any("second" in note for note in request.notes)
+
+
+def test_a_text_that_is_read_gives_back_what_was_typed(at_home: House) -> None:
+    values = {"prompt": "cat", "negative_prompt": "bad", "styles": ["Photo"], "seed": 3, "steps": 2}
+    own = {"enable_hr": True, "hr_prompt": "{blue|green} dog"}
+    request = accepted(at_home, {**values, **own})
+    parsed = at_home.service.parse_infotext(infotext.write(with_texts_of(request, 0)[0])).values
+    assert parsed["styles"] == ("Photo",) and parsed["hr_prompt"] in ("blue dog", "green dog")
+    again = accepted(at_home, parsed)
+    assert (again.texts_of(0), second(again, 0)) == (request.texts_of(0), second(request, 0))
+    # A style on one of them alone was typed.
+    alone = with_texts_of(request.but(prompt="cat", styles=(), drawn=None), 0)[0]
+    parsed = at_home.service.parse_infotext(infotext.write(alone)).values
+    assert parsed["styles"] == () and parsed["hr_prompt"].startswith("photo of")

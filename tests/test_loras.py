@@ -15,6 +15,7 @@ from webui.core import infotext
 from webui.core.errors import InvalidField, InvalidRequest
 from webui.core.job import LOCAL_OWNER
 from webui.core.request import GenerationRequest
+from webui.core.said_texts import with_texts_of
 from webui.engine.adapters.facts import tensor_hash
 
 TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -62,7 +63,7 @@ def test_one_behind_a_sign_that_was_drawn_is_in_no_comment(house: House, folder:
     (place / "hex.txt").write_text("#ff0000 red\n", "utf-8")
     request = accepted(house, {"prompt": "a __hex__ hat <lora:ink> # <lora:large>", "seed": 1})
     assert list(request.lora_hashes) == ["ink"]
-    said, _ = infotext.with_texts(request, request.texts_of(0))
+    said, _ = with_texts_of(request, 0)
     assert 'Lora hashes: "ink: ' in infotext.write(said)
 
 

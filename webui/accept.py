@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from webui.accept_hires import accept_hires, known_hires
+from webui.accept_hires import accept_hires, known_hires, second_sampling
 from webui.accept_sampling import keep_what_counts, name_sampling
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
@@ -75,18 +75,20 @@ def resolve(
     checked = gather_values(values, faults, fields)
     name_sampling(checked, registry, checkpoint, faults)
     with faults.gathered():
-        keep_what_counts(checked, given, registry, checkpoint)
+        keep_what_counts(checked, given, registry, checkpoint, further=second_sampling(asked, checked, registry))
     if checkpoint:
         _understood(checked, suit, checkpoint, registry, faults)
     if checkpoint and {"vae", "text_encoders"} <= checked.keys():
         with faults.gathered():
             hashes = {name: wanted[name] for name in ("vae_hash", "text_encoders_hash")}
             chosen = choose(checkpoint, checked["vae"], checked["text_encoders"], catalogue, **hashes)
+    hires = accept_hires(asked, checked, checkpoint, catalogue, registry, faults)
     refiner: dict[str, Any] = {}
     if checkpoint and REFINER in checked:
+        # It makes the last steps of the second pass where there is one.
+        base = catalogue.find(hires.hr_checkpoint_name) if hires and hires.hr_checkpoint_hash else checkpoint
         with faults.gathered():
-            refiner = _refiner(checked, wanted, checkpoint, catalogue, registry)
-    hires = accept_hires(asked, checked, checkpoint, catalogue, registry, faults)
+            refiner = _refiner(checked, wanted, base, catalogue, registry)
     faults.raise_found()
     assert checkpoint is not None and chosen is not None
     for name, used in (("seed", True), ("subseed", checked["subseed_strength"] > 0)):

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from webui.accept_sampling import name_sampling
-from webui.core.errors import DarkroomError, Faults, InvalidField, InvalidRequest, UnknownName
+from webui.core.errors import DarkroomError, Faults, InvalidField, UnknownName, fields_named
+from webui.core.fields import FIELDS
 from webui.core.groups import GROUPS
 from webui.core.hires_fields import CELL, HASH, HIRES, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULER, HiresFix
 from webui.core.registry import Registry
@@ -53,6 +54,8 @@ def accept_hires(
     with faults.gathered():
         second = _second(found, base, upscaler, catalogue, registry)
     with faults.gathered():
+        _check_scale(found["hr_cfg"], second, registry)
+    with faults.gathered():
         _name_sampling(found, checked, second, base, registry)
     with faults.gathered():
         multiple = math.lcm(CELL, registry.families.get(second.family).multiple_of(second.variant))
@@ -62,6 +65,20 @@ def accept_hires(
     return HiresFix(**found)
 
 
+def second_sampling(asked: Mapping[str, Any], checked: Mapping[str, Any], registry: Registry) -> tuple[str, str] | None:
+    """The names of the second pass's sampler and schedule, as far as they are right; None where it has the first's."""
+    hires = asked.get(HIRES)
+    if not isinstance(hires, Mapping):
+        return None
+    sampler, schedule = (_same_or(str(hires.get(own) or ""), _SAME[name]) for name, own in _FIELD_OF.items())
+    if sampler is None and schedule is None:
+        return None
+    joined = None
+    with suppress(UnknownName):
+        sampler, joined = registry.split_sampler(sampler) if sampler else (None, None)
+    return sampler or checked.get("sampler_name", ""), schedule or joined or checked.get("scheduler", "")
+
+
 def known_hires(values: dict[str, Any], unknown: dict[str, str], registry: Registry, catalogue: Catalogue) -> None:
     """Put the names that a text says of a second pass as this installation has them; others move to `unknown`."""
     tables: Mapping[str, Callable[[str], str]] = {
@@ -69,19 +86,28 @@ def known_hires(values: dict[str, Any], unknown: dict[str, str], registry: Regis
         "hr_scheduler": lambda name: registry.schedules.get(name).name,
         CHECKPOINT: lambda name: catalogue.get(name).title,
     }
-    if "hr_sampler_name" in values:
+    if CHECKPOINT in values and is_same(values[CHECKPOINT]):
+        values[CHECKPOINT] = SAME_CHECKPOINT
+    if not _is_default("hr_sampler_name", values):
         try:
             values["hr_sampler_name"], schedule = registry.split_sampler(values["hr_sampler_name"])
-            if schedule:
-                values.setdefault("hr_scheduler", schedule)
+            if schedule and _is_default("hr_scheduler", values):
+                values["hr_scheduler"] = schedule
         except DarkroomError:
-            unknown["Hires sampler"] = values.pop("hr_sampler_name")
+            unknown["Hires sampler"], values["hr_sampler_name"] = values["hr_sampler_name"], SAME_SAMPLER
     for field, known in tables.items():
-        if field in values and not is_same(values[field] if field == CHECKPOINT else "-"):
+        if not _is_default(field, values):
+            row = _GROUP.by_name[field]
             try:
                 values[field] = known(values[field])
             except DarkroomError:
-                unknown[_GROUP.by_name[field].infotext or field] = values.pop(field)
+                unknown[row.infotext or field], values[field] = values[field], row.default
+
+
+def _is_default(field: str, values: Mapping[str, Any]) -> bool:
+    """Whether a field of the group says nothing of its own, or is not there."""
+    default = _GROUP.by_name[field].default
+    return bool(values.get(field, default) == default)
 
 
 def _second(
@@ -101,6 +127,14 @@ def _second(
     return second
 
 
+def _check_scale(scale: float, second: Checkpoint, registry: Registry) -> None:
+    row, first = _GROUP.by_name["hr_cfg"], FIELDS["cfg_scale"]
+    if 0 < scale < (first.minimum or 0):
+        raise row.refuse(f"is 0 for the first pass's, or from {first.minimum:g} up.", "Use 0", f"Use {first.minimum:g}")
+    if scale not in (0, first.without) and not first.is_known_to(abilities_of(second, registry)):
+        raise row.refuse(f"cannot be set: {kind_of(second, registry)} has no {first.label}.", "Use 0")
+
+
 def _name_sampling(
     found: dict[str, Any], checked: Mapping[str, Any], second: Checkpoint, base: Checkpoint, registry: Registry
 ) -> None:
@@ -115,12 +149,8 @@ def _name_sampling(
         names["scheduler"] = words["scheduler"] or names["scheduler"]
     if second.title != base.title or set(words.values()) != {None}:
         name_sampling(names, registry, second, faults)
-    try:
+    with fields_named(_FIELD_OF):
         faults.raise_found()
-    except DarkroomError as error:
-        for one in error.errors if isinstance(error, InvalidRequest) else (error,):
-            one.field = _FIELD_OF.get(one.field or "", one.field)
-        raise
     for name, field in _FIELD_OF.items():
         found[field] = _SAME[name] if words[name] is None else names[name]
 

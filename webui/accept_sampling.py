@@ -55,26 +55,33 @@ def name_sampling(checked: dict[str, Any], registry: Registry, checkpoint: Check
 
 
 def keep_what_counts(
-    checked: dict[str, Any], given: Collection[str], registry: Registry, checkpoint: Checkpoint | None
+    checked: dict[str, Any],
+    given: Collection[str],
+    registry: Registry,
+    checkpoint: Checkpoint | None,
+    *,
+    further: tuple[str, str] | None = None,
 ) -> None:
     """Give options of samplers and schedules their defaults where nothing would come of them.
 
-    So they are said, as in A1111, of the pictures that they change. given: names of what the person set. Raises
-    InvalidField for ends that a flow model cannot have.
+    So they are said, as in A1111, of the pictures that they change. given: names of what the person set. further: the
+    sampler and schedule of a second pass. Raises InvalidField for ends that a flow model cannot have.
     """
-    sampler_name, scheduler = checked.get("sampler_name", ""), checked.get("scheduler", "")
-    if sampler_name not in registry.samplers or scheduler not in registry.schedules:
+    pairs = [(checked.get("sampler_name", ""), checked.get("scheduler", "")), *([further] if further else [])]
+    if any(sampler not in registry.samplers or schedule not in registry.schedules for sampler, schedule in pairs):
         return
-    sampler, schedule = registry.samplers.get(sampler_name), registry.schedules.get(scheduler)
-    if "eta_ddim" in sampler.options and "eta" in given and "eta_ddim" not in given and "eta" in checked:
+    rows = [(registry.samplers.get(sampler), registry.schedules.get(schedule)) for sampler, schedule in pairs]
+    samplers = [sampler for sampler, _ in rows]
+    in_ddim = any("eta_ddim" in sampler.options for sampler in samplers)
+    if in_ddim and "eta" in given and "eta_ddim" not in given and "eta" in checked:
         # A1111's API has one eta for all.
         checked["eta_ddim"] = checked["eta"]
     flow = checkpoint is not None and registry.families.get(checkpoint.family).flow
-    names = counting(sampler, schedule, registry, flow=flow)
+    names = {name for row in rows for name in counting(*row, registry, flow=flow)}
     names |= counting_of_speed(checked, flow=flow)
     options = OPTIONS.items() | SPEED_OPTIONS.items()
     checked |= {name: row.default for name, row in options if name in checked and name not in names}
-    if not sampler.uses_ensd or checked.get("eta") == 0:
+    if not any(sampler.uses_ensd for sampler in samplers) or checked.get("eta") == 0:
         checked["eta_noise_seed_delta"] = 0
     if flow:
         check_ends_of_flow(checked)

@@ -7,8 +7,10 @@ from typing import Any
 
 from webui import accept
 from webui.core import infotext
+from webui.core.errors import fields_named
 from webui.core.field import Field
 from webui.core.frozen import FrozenMap
+from webui.core.hires_fields import OWN_TEXTS
 from webui.core.infotext import Parsed
 from webui.core.prompt.adapters import names_in
 from webui.core.registry import Family, Registry
@@ -75,10 +77,11 @@ class Acceptance:
         hashes: dict[str, dict[str, str]] = {name: {} for name in HASHES}
         for one, model in self._told(request):
             family = self._registry.families.get(model.family)
-            hashes[LORA_HASHES] |= accepted_hashes(one, stored[LORA_HASHES], model, catalogue.adapters)
-            hashes[EMBEDDING_HASHES] |= accepted_embeddings(
-                one, stored[EMBEDDING_HASHES], model, family, catalogue.embeddings
-            )
+            with fields_named(OWN_TEXTS if one is not request else {}):
+                hashes[LORA_HASHES] |= accepted_hashes(one, stored[LORA_HASHES], model, catalogue.adapters)
+                hashes[EMBEDDING_HASHES] |= accepted_embeddings(
+                    one, stored[EMBEDDING_HASHES], model, family, catalogue.embeddings
+                )
         return request.but(**{name: FrozenMap(found) for name, found in hashes.items()})
 
     def _told(self, request: GenerationRequest) -> Iterator[tuple[GenerationRequest, Checkpoint]]:

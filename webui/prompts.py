@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Any
 
 from webui.core.drawn import DRAWN, HIRES_DRAWN, MAX_CHARACTERS, Drawn
-from webui.core.errors import InvalidField, NotAllowed, NotFound, UnknownName
+from webui.core.errors import InvalidField, NotAllowed, NotFound, UnknownName, fields_named
 from webui.core.fields import FIELDS, MAX_SEED
+from webui.core.hires_fields import OWN_TEXTS
 from webui.core.infotext import Parsed
 from webui.core.job import Identity
 from webui.core.prompt.comments import without_comments
@@ -109,8 +110,9 @@ class Prompts:
     def _drawn_second(self, made: GenerationRequest, as_second: GenerationRequest) -> Drawn:
         """The texts of a second pass: drawn from the pictures' seeds too, but where it has the first's."""
         assert made.hires is not None
-        # One picture has one combination, in both passes.
-        own = self._unsealed(as_second.but(combinatorial=False)).drawn or Drawn(*as_second.templates)
+        with fields_named({name: own for name, own in OWN_TEXTS.items() if getattr(made.hires, own)}):
+            # One picture has one combination, in both passes.
+            own = self._unsealed(as_second.but(combinatorial=False)).drawn or Drawn(*as_second.templates)
         first = made.drawn or Drawn(*made.templates)
         if not made.hires.hr_prompt:
             own = replace(own, template=first.template, all_prompts=first.all_prompts)
@@ -169,10 +171,20 @@ class Prompts:
         """
         if not parsed.found:
             return parsed
-        values = dict(parsed.values)
-        if any(not Template(text, self._known(text)).is_plain for text in (parsed.prompt, parsed.negative_prompt)):
+        values, styles = dict(parsed.values), self._styles.now().styles
+        own = {name: values[name] for name in ("hr_prompt", "hr_negative_prompt") if values.get(name)}
+        texts = parsed.prompt, parsed.negative_prompt, *own.values()
+        if any(not Template(text, self._known(text)).is_plain for text in texts):
             values["dynamic_prompts"] = False
-        names, prompt, negative_prompt = extract(parsed.prompt, parsed.negative_prompt, self._styles.now().styles)
+        names, prompt, negative_prompt = extract(parsed.prompt, parsed.negative_prompt, styles)
+        if own:
+            second = own.get("hr_prompt", parsed.prompt), own.get("hr_negative_prompt", parsed.negative_prompt)
+            own_names, *rests = extract(*second, styles)
+            if own_names != names:
+                # Styles are put on both passes' prompts, so what is on one alone was typed.
+                return replace(parsed, values=values | {"styles": ()})
+            bare = dict(zip(("hr_prompt", "hr_negative_prompt"), rests, strict=True))
+            values |= {name: bare[name] for name in own}
         values |= {"styles": tuple(names), "prompt": prompt, "negative_prompt": negative_prompt}
         return replace(parsed, values=values)
 

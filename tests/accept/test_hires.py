@@ -16,8 +16,9 @@ from webui.core.model_folders import inside_models
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.settings import Settings
+from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue
-from webui.engine.checkpoints.second_pass import find_second
+from webui.engine.checkpoints.second_pass import second_files
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def test_another_checkpoint_is_kept_by_its_hash_and_found(
     fine = catalogue.get("fine")
     assert (made.hires.hr_checkpoint_name, made.hires.hr_checkpoint_hash) == (fine.title, fine.hash)
     assert made.models == (made.checkpoint, fine.title)
-    found = find_second(catalogue, made)
-    assert found is not None and found.path == fine.path
+    files = second_files(made)
+    assert files is not None and find_accepted(catalogue, files).path == fine.path
     read = accept.canonical(infotext.parse(infotext.write(made)), registry, catalogue).values
     assert read["hr_checkpoint_name"] == fine.title
     assert accepted(hires={"hr_checkpoint_name": "base"}).hires.hr_checkpoint_hash == ""
@@ -65,6 +66,7 @@ def test_another_checkpoint_is_kept_by_its_hash_and_found(
         ({"hr_sampler_name": "Eulr"}, "hr_sampler_name"),
         ({"hr_scheduler": "Karas"}, "hr_scheduler"),
         ({"hr_checkpoint_name": "nobody"}, "hr_checkpoint_name"),
+        ({"hr_cfg": 0.5}, "hr_cfg"),
         ({"hr_checkpoint_name": "fine", "hr_checkpoint_hash": "0" * 64}, "hr_checkpoint_name"),
     ],
 )
@@ -72,6 +74,22 @@ def test_what_is_not_there_names_its_field(accepted: Any, values: dict[str, Any]
     with pytest.raises(DarkroomError) as caught:
         accepted(hires=values)
     assert caught.value.field == field
+
+
+def test_options_that_only_its_sampler_reads_are_kept(accepted: Any) -> None:
+    options = {"sampler_name": "DPM++ 2M", "eta": 0.5, "eta_noise_seed_delta": 31337}
+    plain = accepted(**options)
+    assert (plain.eta, plain.eta_noise_seed_delta) == (1.0, 0)
+    made = accepted(**options, hires={"hr_sampler_name": "Euler a"})
+    assert (made.eta, made.eta_noise_seed_delta) == (0.5, 31337)
+
+
+def test_a_refiner_is_one_for_the_second_passs_checkpoint(accepted: Any, catalogue: Catalogue) -> None:
+    own = {"hr_checkpoint_name": "fine", "hr_upscaler": "Lanczos"}
+    # The first pass's checkpoint may be it where the second has another; the second's own is none.
+    assert accepted(hires=own, refiner_checkpoint="base").refiner_checkpoint == catalogue.get("base").title
+    assert accepted(hires=own, refiner_checkpoint="fine").refiner_checkpoint == "None"
+    assert accepted(refiner_checkpoint="base").refiner_checkpoint == "None"
 
 
 def test_off_a_bogus_upscaler_does_not_matter(accepted: Any) -> None:

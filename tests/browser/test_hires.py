@@ -16,6 +16,10 @@ READ = (
     "Denoising strength: 0.4, RNG: CPU, Hires upscale: 1.5, Hires steps: 3, Hires upscaler: Lanczos, "
     "Hires prompt: a blue star, Version: v1.10.1"
 )
+FEWER = (
+    "a blue heart\nSteps: 4, Sampler: Euler a, Schedule type: Karras, CFG scale: 7, Seed: 5, Size: 128x128, "
+    "Denoising strength: 0.7, RNG: CPU, Hires upscale: 2, Hires upscaler: Latent, Version: v1.10.1"
+)
 PLAIN = "a red circle\nSteps: 4, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 128x128, RNG: CPU, Version: v1.10.1"
 
 
@@ -36,6 +40,10 @@ def test_a_text_switches_it_on_and_another_off(page: Page) -> None:
     hires = asked(page)["hires"]
     assert (hires["hr_upscaler"], hires["hr_prompt"], hires["hr_scale"]) == ("Lanczos", "a blue star", 1.5)
     assert picture_size(page) == (192, 192) and "Hires upscale: 1.5" in picture(page)
+    # What another text leaves out is the default, not what stood there.
+    paste(page, FEWER)
+    expect(head).to_contain_text("128 × 128 → 256 × 256, Latent")
+    assert page.input_value("#txt2img_hires_prompt textarea") == "" and number(page, "hires_steps") == 0
     paste(page, PLAIN)
     expect(box).not_to_be_checked()
     expect(head).to_have_text("Hires. fix")
@@ -59,3 +67,6 @@ def test_what_cannot_be_is_said_at_its_field(page: Page) -> None:
     page.fill("#txt2img_prompt textarea", "a red circle")
     page.click("#txt2img_generate")
     expect(page.locator("#txt2img_hr_scale .dk-field-error")).to_contain_text("million pixels")
+    # Switched off it is in nobody's way.
+    page.evaluate("darkroom.form.fill('txt2img', { enable_hr: false, width: 128, height: 128 })")
+    generate(page, "a red circle")

@@ -62,10 +62,12 @@ def test_sizes(fields, first, size, covering):
 
 
 @pytest.mark.parametrize(
-    ("strength", "steps", "calls"), [(0.0, 0, 1), (0.7, 0, 15), (1.0, 0, 20), (0.5, 10, 6), (0.05, 10, 1)]
+    ("strength", "steps", "laid", "calls"),
+    [(0.0, 0, 20, 1), (0.7, 0, 28, 20), (1.0, 0, 20, 20), (0.5, 10, 20, 10), (0.05, 10, 200, 10), (0.01, 20, 1000, 20)],
 )
-def test_steps_follow_a1111s_rule(strength, steps, calls):
-    assert HiresFix(denoising_strength=strength, hr_second_pass_steps=steps).calls(20) == calls
+def test_steps_follow_a1111s_rule(strength, steps, laid, calls):
+    hires = HiresFix(denoising_strength=strength, hr_second_pass_steps=steps)
+    assert (hires.laid(20), hires.calls(20)) == (laid, calls)
 
 
 _SIDES = st.sampled_from([0, 512, 768, 1024])

@@ -82,11 +82,12 @@ def test_its_own_prompt_counts_in_the_second_pass(starter, title):
 
 
 @pytest.mark.parametrize(
-    ("strength", "own", "calls"), [(0.7, 0, 6), (0.3, 0, 3), (0.0, 0, 1), (1.0, 0, 8), (0.5, 20, 11), (0.999, 10, 10)]
+    ("strength", "own", "sampler", "calls"),
+    [(0.7, 0, "Euler", 8), (0.3, 5, "Euler", 5), (0.0, 0, "Euler", 1), (1.0, 0, "Euler", 8), (0.5, 6, "DDIM", 5)],
 )
-def test_calls_of_the_model_are_those_of_a1111(starter, title, strength, own, calls):
+def test_calls_of_the_model_are_those_of_a1111(starter, title, strength, own, sampler, calls):
     before = len(starter.gate.passes)
-    hires = HiresFix(denoising_strength=strength, hr_second_pass_steps=own, hr_scale=1.0)
+    hires = HiresFix(denoising_strength=strength, hr_second_pass_steps=own, hr_scale=1.0, hr_sampler_name=sampler)
     starter.make(asked(title, hires, width=64, height=64))
     assert len(starter.gate.passes) - before == 8 + calls
 
@@ -95,8 +96,8 @@ def test_steps_are_counted_over_both_passes(starter, title):
     starter.engine.submit("counted", asked(title, HiresFix(hr_scale=1.5), width=64, height=64))
     assert isinstance(starter.heard.end("counted"), Finished)
     steps = starter.heard.of("counted", Step)
-    assert {step.steps for step in steps} == {14}
-    assert [step.step for step in steps] == [*range(9), *range(8, 15)]
+    assert {step.steps for step in steps} == {16}
+    assert [step.step for step in steps] == [*range(9), *range(8, 17)]
 
 
 def test_the_first_pass_is_that_without_a_second(starter, title):
@@ -153,6 +154,9 @@ def test_samplers_with_ends_of_their_own_begin_where_the_second_pass_does(regist
         found = levels_over(registry.samplers.get(name), schedule, 20, 11, *parts)
         assert found[0] == pytest.approx(plain[-12]) and found == sorted(found, reverse=True)
     assert levels_over(registry.samplers.get("Euler"), schedule, 20, 11, *parts) == plain[-12:]
+    # Of levels without a 0 at the end as many are walked as there are steps.
+    ddim, uniform = registry.samplers.get("DDIM"), registry.schedules.get("Uniform")
+    assert levels_over(ddim, uniform, 20, 11, *parts) == noise_levels(ddim, uniform, 20, *parts)[-11:]
 
 
 def test_noise_is_put_on_latents_in_sigma_space():
@@ -179,10 +183,11 @@ def test_where_memory_is_short_the_picture_is_encoded_by_tiles(registry, plugins
         [tiled] = bench.make(request)
         job = next(iter(bench.heard.outputs))
         notes = [note.text for note in bench.heard.of(job, Note)]
-        [whole] = bench.make(request.but(hires=replace(hires, hr_upscaler="None")))
+    with running(STARTER.parent, registry, plugins) as bench:
+        [whole] = bench.make(request)
     assert "Memory is short, so the VAE encodes the picture by tiles." in notes
-    # The next of its size begins with tiles, and both are near what is encoded whole.
-    assert len(shortage.tries) >= 2 and abs(image(tiled[0]) - image(whole[0])).mean() < 8
+    assert tiled[0].data != whole[0].data
+    assert len(shortage.tries) == 3 and abs(image(tiled[0]) - image(whole[0])).mean() < 8
 
 
 def test_a_shortage_without_end_is_told_with_ways_out(registry, plugins, title):
@@ -234,7 +239,46 @@ def test_who_is_stopped_in_the_second_pass_keeps_the_large_one(starter, title):
     starter.engine.stop_now("late")
     starter.gate.release()
     pictures = starter.heard.pictures("late")
-    assert pictures[0].width == 128 and 8 < pictures[0].stopped_at < 14
+    assert pictures[0].width == 128 and 8 < pictures[0].stopped_at < 16
+
+
+def test_who_is_stopped_before_the_second_pass_shows_anything_keeps_the_small_picture(
+    starter, title, held, monkeypatch
+):
+    begun, may = held
+    starter.engine.submit("early", asked(title, HiresFix(), width=64, height=64))
+    assert begun.wait(60)
+
+    engine = starter.engine
+
+    def enlarged(*arguments):
+        engine._enlarged(*arguments)
+        # The second pass has its first question, and no answer yet.
+        engine._stop_now(engine._runs["early"])
+
+    heard = engine._developing._heard
+    monkeypatch.setattr(engine._developing, "_heard", replace(heard, enlarged=engine._inbox.later(enlarged)))
+    may.set()
+    pictures = starter.heard.pictures("early")
+    assert (pictures[0].width, pictures[0].stopped_at) == (64, 8)
+
+
+def test_what_goes_wrong_with_a_batch_that_was_left_harms_nobody(starter, title, held, monkeypatch):
+    begun, may = held
+    starter.engine.submit("left", asked(title, HiresFix(hr_upscaler="Lanczos"), n_iter=2, width=64, height=64))
+    assert begun.wait(60)
+    failing = iter([ValueError("a device that is gone")])
+
+    def stretch(*arguments):
+        for error in failing:
+            raise error
+        return fitted(*arguments)
+
+    monkeypatch.setattr("webui.engine.enlarging.fitted", stretch)
+    starter.engine.skip("left")
+    starter.engine._inbox.put(may.set)
+    pictures = starter.heard.pictures("left")
+    assert [pictures[index].width for index in (0, 1)] == [64, 128]
 
 
 def test_an_interrupted_job_ends_with_both_passes_of_its_picture(starter, title, held):
@@ -281,7 +325,8 @@ def test_a_checkpoint_of_its_own_draws_the_second_pass(two_checkpoints, registry
             plain, plain.but(hires=other), plain.but(checkpoint=titles[1], hires=hires)
         )
         assert bench.engine.describe()["models"] and set(bench.engine.describe()["models"]) == set(titles)
-    assert same[0].data != with_other[0].data != alone[0].data
+    pictures = [image(made[0]) for made in (same, with_other, alone)]
+    assert all(abs(one - other).max() > 20 for one, other in ((pictures[0], pictures[1]), (pictures[1], pictures[2])))
     assert f"Hires checkpoint: {titles[1]}" in with_other[0].infotext
 
 

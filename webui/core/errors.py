@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
@@ -165,6 +165,17 @@ class Faults:
             raise self._found[0]
         if self._found:
             raise InvalidRequest(self._found)
+
+
+@contextmanager
+def fields_named(names: Mapping[str, str]) -> Iterator[None]:
+    """What the block says is wrong with a field, said of another one. names: the fields' names, by those it has."""
+    try:
+        yield
+    except DarkroomError as error:
+        for one in (error, *(error.errors if isinstance(error, InvalidRequest) else ())):
+            one.field = names.get(one.field or "", one.field)
+        raise
 
 
 class NotFound(DarkroomError):

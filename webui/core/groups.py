@@ -7,7 +7,7 @@ what A1111's clients send the same fields stand flat beside all others, and a sw
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
@@ -109,14 +109,3 @@ def read_groups(values: dict[str, Any], faults: Faults) -> dict[str, Any]:
     asked = take_groups(values, faults)
     checked = {name: GROUPS[name].gather(given, faults) for name, given in asked.items()}
     return {name: GROUPS[name].kind(**found) for name, found in checked.items() if found is not None}
-
-
-def flat_values(request: Any) -> dict[str, Any]:
-    """A request's groups as the page has them: the switch of each, and the values of those that are on."""
-    found: dict[str, Any] = {}
-    for group in GROUPS.values():
-        own = getattr(request, group.name)
-        found[group.switch.name] = own is not None
-        if own is not None:
-            found |= {name: value for name, value in asdict(own).items() if name not in group.resolved}
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final, Self
 
 from webui.core.field import Field
@@ -14,8 +15,14 @@ HIRES: Final = "hires"
 CELL: Final = 8
 """Pixels along a side of a latent cell."""
 
+OWN_TEXTS: Final = MappingProxyType({"prompt": "hr_prompt", "negative_prompt": "hr_negative_prompt"})
+"""The fields of its own prompts, by those of the first pass."""
+
 MOST_STRENGTH: Final = 0.999
 """A denoising strength of more counts as this, so that a step before the first is never asked for."""
+
+MOST_LAID: Final = 1000
+"""So many levels have models' own tables; a schedule for more steps would repeat some."""
 
 ENABLE: Final = "enable_hr"
 """The field that says whether the group is there, where values are no groups yet: on the page, on the command line."""
@@ -264,9 +271,17 @@ class HiresFix:
         )
 
     def steps(self, first: int) -> int:
-        """The steps that the second pass's schedule has, of a first pass of so many."""
+        """The steps of the second pass, of a first pass of so many."""
         return self.hr_second_pass_steps or first
 
+    def laid(self, first: int) -> int:
+        """The steps that its schedule is laid for; the last ones are run, as many as `steps` says.
+
+        So it begins at the noise level of the strength, as A1111 has it here (for img2img it runs fewer steps).
+        """
+        strength = min(self.denoising_strength, MOST_STRENGTH)
+        return min(int(self.steps(first) / strength), MOST_LAID) if strength else self.steps(first)
+
     def calls(self, first: int) -> int:
-        """How many of them are run, by A1111's rule for pictures made from pictures: at least one."""
-        return int(min(self.denoising_strength, MOST_STRENGTH) * self.steps(first)) + 1
+        """How many steps are run, of a first pass of so many: the last one alone where the strength is 0."""
+        return self.steps(first) if self.denoising_strength else 1

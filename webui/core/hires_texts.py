@@ -32,7 +32,6 @@ KEYS: Final = (STRENGTH, *ORDER)
 
 _BY_KEY = {row.infotext: row for row in HIRES_ROWS if row.infotext}
 _SIZE = re.compile(r"(\d{1,5})\s*[x×X]\s*(\d{1,5})")
-_ALWAYS = (_UPSCALER, STRENGTH)
 _HASH_LENGTH = 10
 
 
@@ -46,7 +45,7 @@ def pairs_of(hires: HiresFix | None, name: str) -> dict[str, Any]:
         row = _BY_KEY.get(key)
         if row is not None:
             value = values[row.name]
-            said[key] = value if key in _ALWAYS or value != row.default else ""
+            said[key] = value if key == _UPSCALER or value != row.default else ""
     x, y = hires.hr_resize_x, hires.hr_resize_y
     by_size = bool(x or y)
     said |= {_SCALE: "" if by_size else hires.hr_scale, _RESIZE: f"{x}x{y}" if by_size else ""}
@@ -62,7 +61,8 @@ def take_pairs(unknown: dict[str, str]) -> dict[str, Any]:
     """
     if not any(key in unknown for key in _ON):
         return {}
-    found: dict[str, Any] = {ENABLE: True}
+    # What is left out was the default, whatever stands in a form.
+    found: dict[str, Any] = {ENABLE: True, **{row.name: row.default for row in HIRES_ROWS}}
     for key in [key for key in KEYS if key in unknown]:
         try:
             read = _read(key, unknown[key])

@@ -163,18 +163,6 @@ def write(
     return _assemble(request, ordered, said | exact) if exact else text
 
 
-def with_texts(request: GenerationRequest, texts: tuple[str, str]) -> tuple[GenerationRequest, dict[str, Any]]:
-    """What `write` takes for a picture of these texts: the request with them as its prompts, and the keys that keep
-    the prompts as they were written, with their styles, where the texts are others.
-    """
-    pairs = zip((TEMPLATE, NEGATIVE_TEMPLATE), texts, request.templates, strict=True)
-    kept = {key: template for key, text, template in pairs if text != template}
-    # A `#` that was drawn is a word, also for who reads the text back.
-    comments = request.enable_prompt_comments and (request.has_comments or not any("#" in text for text in texts))
-    said = request.but(prompt=texts[0], negative_prompt=texts[1], drawn=None, enable_prompt_comments=comments)
-    return said, kept
-
-
 def model_name(title: str) -> str:
     """The bare name in a checkpoint's title: 'name.safetensors [abcdef0123]' is 'name'."""
     name = _TITLE_HASH.sub("", title)

@@ -270,7 +270,7 @@ class GenerationRequest:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about what was done otherwise than asked when it was accepted."""
-        return self.drawn.notes if self.drawn else ()
+        return tuple(dict.fromkeys(note for drawn in (self.drawn, self.hires_drawn) if drawn for note in drawn.notes))
 
     def seed_of(self, index: int) -> int:
         """The seed of picture `index` (from 0): A1111 counts up from the first, within 32 bits; variations share it."""

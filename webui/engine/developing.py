@@ -15,30 +15,36 @@ from torch import Tensor
 from webui.core.errors import BadNumbers
 from webui.core.events import Output
 from webui.core.registry import Registry
+from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.second_pass import second_files
 from webui.engine.enlarging import enlarged
 from webui.engine.finishing import finish_batch
-from webui.engine.generate import Run
-from webui.engine.lanes import LaneEnd
+from webui.engine.generate import Batch, Run
+from webui.engine.latents import BadEncoding, BadLatents
 from webui.engine.memory.decoding import decode_within
 from webui.engine.memory.rungs import Relief
-from webui.engine.passes import Second
+from webui.engine.overflows import Role
 from webui.plugins.manager import Plugins
 from webui.plugins.resolve import resolve
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """A batch whose pass has ended: its number, the latents or pictures, and the model that decodes them.
+class Cause:
+    """Whose numbers were bad: a part of this model, at this place in its run's `models`, read from these files."""
 
-    second: the pass that comes next, where one does, and `onto` its model.
-    """
-
-    run: Run
-    number: int
-    end: LaneEnd
+    role: Role
     model: Any
-    second: Second | None = None
-    onto: Any = None
+    place: int
+    files: GenerationRequest
+
+    @classmethod
+    def of(cls, batch: Batch, error: BadNumbers) -> Cause:
+        """The cause of what was found wrong with a batch's numbers."""
+        role: Role = "denoiser" if isinstance(error, BadLatents) else "vae"
+        encoding = isinstance(error, BadEncoding)
+        model, place = (batch.onto, batch.onto_place) if encoding else (batch.model, batch.place)
+        request = batch.run.request
+        return cls(role, model, place, (second_files(request) if place else None) or request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Heard:
     enlarged: Callable[[Batch, Tensor, float], None]
     """The latents that the next pass draws over."""
     overflowed: Callable[[Batch, BadNumbers], None]
-    failed: Callable[[Run, BaseException], None]
+    failed: Callable[[Batch, BaseException], None]
 
 
 class Developing:
@@ -71,7 +77,7 @@ class Developing:
         self._pool.submit(self._guarded, batch, self._decode)
 
     def enlarge(self, batch: Batch) -> None:
-        """Make the latents of a batch's next pass; ends in `enlarged`, `overflowed` or `failed`."""
+        """Make the latents of a batch's next pass; ends in `enlarged`, `overflowed`, `failed`, or in nothing too."""
         self._pool.submit(self._guarded, batch, self._enlarge)
 
     def close(self) -> None:
@@ -92,8 +98,9 @@ class Developing:
     @torch.inference_mode()
     def _enlarge(self, batch: Batch) -> None:
         started, run, second, latents = time.perf_counter(), batch.run, batch.second, batch.end.latents
-        if run.ended or run.cancelled or second is None or latents is None:
+        if run.ended or run.cancelled or batch.is_left:
             return
+        assert second is not None and latents is not None
         upscaler = self._registry.upscalers.get(second.hires.hr_upscaler)
         tell = partial(self._heard.note, run)
         made = enlarged(latents, second.target, upscaler, batch.model, batch.onto, resolve, self._relief, tell)
@@ -105,4 +112,4 @@ class Developing:
         except BadNumbers as error:
             self._heard.overflowed(batch, error.with_traceback(None))
         except (Exception, SystemExit) as error:  # noqa: BLE001 whatever goes wrong with one job becomes that job's end
-            self._heard.failed(batch.run, error)
+            self._heard.failed(batch, error)

@@ -25,16 +25,15 @@ from webui.engine.checkpoints.identify import Kinds
 from webui.engine.compiling.apply import attention_of
 from webui.engine.config import EngineConfig
 from webui.engine.denoise import Denoiser, ForwardCounts, ForwardPass
-from webui.engine.developing import Batch, Developing, Heard
-from webui.engine.generate import Run, make_lane, make_stock_lane, missing_batches
+from webui.engine.developing import Cause, Developing, Heard
+from webui.engine.generate import Batch, Run, make_lane, make_stock_lane, missing_batches
 from webui.engine.hooks import LaneHooks
 from webui.engine.inbox import Inbox
 from webui.engine.intake import Intake, Means, Told
 from webui.engine.lanes import Lane, LaneEnd
-from webui.engine.latents import BadLatents
 from webui.engine.memory.ladder import Shape
 from webui.engine.memory.rungs import Relief
-from webui.engine.overflows import Role, can_widen
+from webui.engine.overflows import can_widen
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
 from webui.engine.problems import problem_of
@@ -94,15 +93,14 @@ class Engine:
         self._runs, self._telling = dict[str, Run](), threading.Lock()
         self._inbox = Inbox(lambda: self._denoiser.busy, self._denoiser.turn, self._idle, self._broken)
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows
-        means = Means(*parts, self._device, self._dtype, plugins)
+        means = Means(*parts, self._device, self._dtype, plugins, registry)
         later = self._inbox.later
-        told = Told(self._emit, later(self._noted), later(self._join), later(self._close_run), later(self._fail))
-        self._told, self._intake = told, Intake(means, told)
-        became = later(self._decoded), later(self._enlarged), later(self._overflowed), later(self._fail)
-        heard = Heard(self._emit, later(self._noted), *became)
+        say = self._emit, later(self._noted)
+        self._intake = Intake(means, Told(*say, later(self._join), later(self._close_run), later(self._fail)))
+        became = later(self._decoded), later(self._enlarged), later(self._overflowed), later(self._undeveloped)
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
         saving = config.png_compress_level, 1 if self._device.type == "cpu" else 2
-        self._developing = Developing(heard, self._relief, registry, plugins, *saving)
+        self._developing = Developing(Heard(*say, *became), self._relief, registry, plugins, *saving)
         # Stock pipelines: one batch at a time, in turns with the loop.
         self._stock = ThreadPoolExecutor(1, "engine-stock")
         self._previewer = Previewer(self._emit, TinyDecoders.wanted(config, registry, self._device, self._dtype))
@@ -145,7 +143,7 @@ class Engine:
             run.wants_preview = wanted
 
     def describe(self) -> dict[str, Any]:
-        """The state of the engine in words and numbers: device, precision, memory, models, jobs, forward passes."""
+        """The state of the engine in words and numbers."""
         return {
             **devices.state(self._device),
             "precision": str(self._dtype).removeprefix("torch."),
@@ -204,7 +202,6 @@ class Engine:
             self._finish(run)
 
     def _start_lane(self, run: Run, over: Tensor | None = None) -> None:
-        """over: see `make_lane`."""
         run.lane_started = time.perf_counter()
         told = partial(self._stepped, run), partial(self._lane_ended, run), partial(self._noted, run)
         try:
@@ -219,7 +216,7 @@ class Engine:
             self._fail(run, error)
 
     def _stepped(self, run: Run, lane: Lane | StockLane) -> None:
-        steps = run.walked + lane.steps + run.steps_to_come
+        steps = run.walked + lane.steps + run.to_come
         self._emit(run, Step(run.walked + lane.done_steps, steps, run.batch + 1, run.request.n_iter))
         if run.wants_preview and 0 < lane.done_steps < lane.steps and lane.done_steps % self.config.preview_every == 0:
             self._previewer.offer(run, lane, sum(other.wants_preview for other in list(self._runs.values())))
@@ -240,32 +237,37 @@ class Engine:
             else:
                 self._fail(run, end.error)
             return
-        following = run.following
-        if following is not None and end.stopped_at is None:
+        if run.following is not None and end.stopped_at is None:
             run.walked += walked
-            onto = run.models[following.place]
-            run.between = batch = Batch(run, run.batch, end, run.model, following.second, onto)
+            run.between = batch = run.ended_pass(end, run.following)
             self._developing.enlarge(batch)
             return
         if end.latents is not None or end.images is not None:
             stopped_at = None if end.stopped_at is None else run.walked + end.stopped_at
-            self._decode(Batch(run, run.batch, replace(end, stopped_at=stopped_at), run.model))
+            self._decode(run.ended_pass(replace(end, stopped_at=stopped_at)))
+        elif run.under is not None:
+            # It was stopped before there was anything of this pass to be seen.
+            self._decode(run.under.as_it_is())
         self._next_batch(run)
 
     def _enlarged(self, batch: Batch, latents: Tensor, seconds: float) -> None:
         run = batch.run
         run.spend("enlarged", seconds)
-        if run.between is not batch or run.ended or run.cancelled:
+        if batch.is_left or run.ended or run.cancelled:
             return
         if not self._pipelines.holds(run.models):
             self._begin_again(run)
             return
-        run.between = None
+        run.between, run.under = None, batch
         run.at += 1
         self._start_lane(run, latents)
 
+    def _undeveloped(self, batch: Batch, error: BaseException) -> None:
+        if not batch.is_left:
+            self._fail(batch.run, error)
+
     def _follow(self) -> None:
-        """Have whoever computes with a model that was moved away begin anew, since so long it takes the room."""
+        """Have whoever uses a model that was moved away begin anew, since so long it takes the room."""
         for run in list(self._runs.values()):
             if run.ready and run.busy and not run.interrupted and not self._pipelines.holds(run.models):
                 self._begin_again(run)
@@ -274,32 +276,32 @@ class Engine:
         batch.run.decoding += 1
         self._developing.decode(batch)
 
-    def _decode_wide(self, batch: Batch, wide: Any) -> None:
-        run = batch.run
+    def _again_wide(self, batch: Batch, cause: Cause, wide: Any) -> None:
+        """Develop a batch once more, with another model in place of the one that was the cause."""
+        run, again = batch.run, batch.with_model(wide, cause.model)
         # The run may have begun again meanwhile, and then has other models, or none for a while.
-        if run.ready and run.models[0] is batch.model:
-            run.models[0] = wide
-        self._developing.decode(replace(batch, model=wide))
+        if run.ready and run.models[cause.place] is cause.model:
+            run.models[cause.place] = wide
+        if batch.second is None:
+            self._developing.decode(again)
+        elif not batch.is_left:
+            run.between = again
+            self._developing.enlarge(again)
 
     def _overflowed(self, batch: Batch, error: BadNumbers) -> None:
-        """Make a batch, or only decode it, once more in 32 bits, as the answer was no numbers in fewer."""
-        run = batch.run
-        if batch.second is not None and run.between is not batch:
+        """Make a batch, or only develop it, once more in 32 bits, as the answer was no numbers in fewer."""
+        run, cause = batch.run, Cause.of(batch, error)
+        if batch.is_left:
             return
-        role: Role = "denoiser" if isinstance(error, BadLatents) else "vae"
-        if run.ended or not any(can_widen(model, role) for model in (batch.model, batch.onto)):
-            self._overflows.forget(run.request)
+        if run.ended or not can_widen(cause.model, cause.role):
+            self._overflows.forget(cause.files)
             self._fail(run, error)
             return
-        self._noted(run, self._overflows.learn(run.request, role))
-        own = run.request.hires is not None and bool(run.request.hires.hr_checkpoint_hash)
-        if role == "vae" and batch.second is None and not own:
-            self._intake.take_vae(run, self._inbox.later(partial(self._decode_wide, batch)))
+        self._noted(run, self._overflows.learn(cause.files, cause.role))
+        if cause.role == "vae":
+            self._intake.take_vae(run, cause.files, self._inbox.later(partial(self._again_wide, batch, cause)))
             return
-        if batch.second is None:
-            run.decoding -= 1
-        else:
-            run.between = None
+        run.forget(batch)
         if run.ready and not run.stopped:
             self._begin_again(run, batch.number)
         else:
@@ -319,7 +321,6 @@ class Engine:
         self._intake.take(run)
 
     def _abandon(self, run: Run) -> None:
-        """Drop the batch that is being made."""
         run.between = None
         if run.lane is not None:
             run.lane.abandon()
@@ -356,9 +357,9 @@ class Engine:
         if run.lane is not None:
             run.lane.stop()
             self._denoiser.discard_ended()
-        elif isinstance(batch := run.between, Batch):
+        elif run.between is not None:
+            self._decode(run.between.as_it_is())
             run.between = None
-            self._decode(replace(batch, end=replace(batch.end, stopped_at=run.walked), second=None, onto=None))
             self._next_batch(run)
 
     def _finish(self, run: Run) -> None:

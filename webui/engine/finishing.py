@@ -12,6 +12,7 @@ from webui import __version__
 from webui.core import infotext
 from webui.core.events import Picture
 from webui.core.prompt.adapters import hashes_text
+from webui.core.said_texts import with_texts
 from webui.core.saving import Saving
 from webui.engine.generate import Run
 from webui.engine.hooks import Numbers, transformed
@@ -73,9 +74,8 @@ def _picture(
     run: Run, index: int, image: Image.Image, stopped_at: int | None, plugins: Plugins, compress_level: int
 ) -> Picture:
     request = run.request
-    said, templates = infotext.with_texts(request, (run.texts or {}).get(index, request.templates))
-    if said.hires is not None:
-        said = said.but(hires=said.hires.told(*(run.hires_texts or {}).get(index, request.with_hires_texts.templates)))
+    second = (run.hires_texts or {}).get(index, request.with_hires_texts.templates)
+    said, templates = with_texts(request, (run.texts or {}).get(index, request.templates), second)
     extras: dict[str, Any] = {} if stopped_at is None else {"Stopped at step": stopped_at}
     saving = _saving(plugins, run, index, image, Saving(extras | templates))
     # A batch has the adapters of its first picture.

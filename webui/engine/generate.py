@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -30,6 +30,7 @@ from webui.engine.stock.model import StockModel
 from webui.engine.wordings import Wordings
 from webui.plugins.builtin.stock import SAMPLER as STOCK_SAMPLER
 from webui.plugins.manager import Plugins
+from webui.plugins.meter import Meter
 
 
 @dataclass(eq=False)
@@ -74,8 +75,12 @@ class Run:
     """Those over its pictures, one or two; there are some once it has its models."""
     at: int = 0
     """The pass that its batch is in."""
-    between: object | None = None
-    """Whatever stands for the way from one pass to the next while its batch is on it."""
+    between: Batch | None = None
+    """Its batch while that is on the way from one pass to the next."""
+    under: Batch | None = None
+    """Its batch as the pass before this one has left it."""
+    to_come: int = 0
+    """Steps of the passes after this one."""
     texts: dict[int, tuple[str, str]] | None = None
     """Prompt and negative prompt of those pictures for which extensions wrote others, by number; None before anybody
     was asked. Written once, as a batch may still be decoded, or be put back, while the run is made ready anew.
@@ -131,11 +136,6 @@ class Run:
         return self.lane is not None or self.between is not None
 
     @property
-    def steps_to_come(self) -> int:
-        """Steps of the passes after this one."""
-        return sum(one.second.calls for one in self.passes[self.at + 1 :] if one.second is not None)
-
-    @property
     def goes_on(self) -> bool:
         """Whether another batch is to be made: of a job that ends after its picture only one that was begun already."""
         if not self.batches or self.stopped:
@@ -144,8 +144,22 @@ class Run:
 
     def begin(self, batch: int) -> None:
         """This batch is made from now on, in the first pass."""
-        self.batch, self.at, self.walked = batch, 0, 0
+        self.batch, self.at, self.walked, self.under = batch, 0, 0, None
         self.owed.discard(batch)
+
+    def ended_pass(self, end: LaneEnd, following: Pass | None = None) -> Batch:
+        """Its batch, whose pass has ended so. following: the pass that comes next."""
+        batch = Batch(self, self.batch, end, self.model, self.current.place)
+        if following is None:
+            return batch
+        return replace(batch, second=following.second, onto=self.models[following.place], onto_place=following.place)
+
+    def forget(self, batch: Batch) -> None:
+        """A batch that was being developed is not any more."""
+        if batch.second is None:
+            self.decoding -= 1
+        else:
+            self.between = None
 
     def put_back(self, *batches: int) -> None:
         """Have batches that were begun made anew, before all others."""
@@ -155,6 +169,36 @@ class Run:
     def spend(self, stage: str, seconds: float) -> None:
         """Add to a stage's time."""
         self.timings[stage] = self.timings.get(stage, 0.0) + seconds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """A batch whose pass has ended: its number, the latents or pictures, and the model that decodes them, with the
+    place in the run's `models`. second: the pass that comes next, where one does; `onto`: its model, with the place.
+    """
+
+    run: Run
+    number: int
+    end: LaneEnd
+    model: Any
+    place: int = 0
+    second: Second | None = None
+    onto: Any = None
+    onto_place: int = 0
+
+    @property
+    def is_left(self) -> bool:
+        """Whether nobody waits for its next pass any more."""
+        return self.second is not None and self.run.between is not self
+
+    def with_model(self, new: Any, old: Any) -> Batch:
+        """The same with a model in place of another."""
+        return replace(self, **{name: new for name in ("model", "onto") if getattr(self, name) is old})
+
+    def as_it_is(self) -> Batch:
+        """The same to be decoded, without the pass that would come next."""
+        end = replace(self.end, stopped_at=self.run.walked)
+        return replace(self, end=end, second=None, onto=None)
 
 
 def missing_batches(request: GenerationRequest, done: frozenset[int]) -> list[int]:
@@ -183,15 +227,11 @@ def make_lane(
     request, guides = this.request, [guide.of_batch(run.batch * run.request.batch_size) for guide in this.guides]
     model = guides[0].model
     sampler = registry.samplers.get(request.sampler_name)
-    schedule = registry.schedules.get(request.scheduler)
     levels = model.schedule_at(request.width, request.height)
     options, meter = ScheduleOptions.of(request), plugins.meter
-    means = levels, registry, resolve, options, meter
-    if this.second is None:
-        steps, sigmas = request.steps, noise_levels(sampler, schedule, request.steps, *means)
-    else:
-        steps = this.second.calls
-        sigmas = levels_over(sampler, schedule, request.steps, steps, *means)
+    sigmas = _sigmas(this, registry, resolve, meter)
+    later = run.passes[run.at + 1 :]
+    run.to_come = sum(len(_sigmas(one, registry, resolve, meter)) - 1 for one in later)
     seeds = _seeds(run)
     factor = model.latent_factor
     shape = (model.latent_channels, request.height // factor, request.width // factor)
@@ -203,7 +243,7 @@ def make_lane(
     start = start if hooks is None else hooks.before_sampling(start, sigmas[0])
     asked = {name: getattr(request, name) for name in sampler.options}
     own = plugins.options_of(sampler.extension, request)
-    context = SamplerContext(sigmas, steps, noise, levels, asked, own)
+    context = SamplerContext(sigmas, this.second.calls if this.second else request.steps, noise, levels, asked, own)
     handover = Handover(handover_sigma(levels, request.refiner_switch_at), guides[1]) if guides[1:] else None
     return Lane(
         guides[0],
@@ -221,6 +261,17 @@ def make_lane(
         on_end=on_end,
         on_note=on_note,
     )
+
+
+def _sigmas(this: Pass, registry: Registry, resolve: Callable[[str], Any], meter: Meter) -> list[float]:
+    """The noise levels that a pass walks; one more than its steps."""
+    request, model = this.request, this.guides[0].model
+    sampler, schedule = registry.samplers.get(request.sampler_name), registry.schedules.get(request.scheduler)
+    levels = model.schedule_at(request.width, request.height)
+    means = levels, registry, resolve, ScheduleOptions.of(request), meter
+    if this.second is None:
+        return noise_levels(sampler, schedule, request.steps, *means)
+    return levels_over(sampler, schedule, this.second.laid, this.second.calls, *means)
 
 
 def make_stock_lane(

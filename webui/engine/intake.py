@@ -18,14 +18,16 @@ from webui.core.events import Loading, Output
 from webui.core.hires_fields import CELL
 from webui.core.panels import check_loaded
 from webui.core.prompt.adapters import names_in, unknown_types
-from webui.core.registry import Family, Sampler, Table
+from webui.core.registry import Registry
+from webui.core.request import GenerationRequest
 from webui.engine.adapted import Adapted
 from webui.engine.attention.backends import Backends
 from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import kept_in
 from webui.engine.checkpoints.refining import find_refiner, is_none
-from webui.engine.checkpoints.second_pass import find_second
+from webui.engine.checkpoints.second_pass import second_files
+from webui.engine.checkpoints.suits import abilities_of
 from webui.engine.checkpoints.tokens import Reading
 from webui.engine.conditioning import Abandoned, Conditioner
 from webui.engine.embeddings.spoken import Spoken
@@ -72,6 +74,7 @@ class Means:
     device: torch.device
     dtype: torch.dtype
     plugins: Plugins
+    registry: Registry
 
 
 class Intake:
@@ -88,9 +91,11 @@ class Intake:
         """Make a run ready; ends in `ready`, `gone` or `failed`, or in nothing if it has ended."""
         self._encoder.submit(self._guarded, run, self._take_up, run)
 
-    def take_vae(self, run: Run, then: Callable[[LoadedModel], None]) -> None:
-        """Lend the run its model again, with the autoencoder as it is known by now to be needed; `then` gets it."""
-        self._loader.submit(self._guarded, run, self._load_vae, run, then)
+    def take_vae(self, run: Run, files: GenerationRequest, then: Callable[[LoadedModel], None]) -> None:
+        """Lend the run its model of these files again, with the autoencoder as it is known by now to be needed; `then`
+        gets it.
+        """
+        self._loader.submit(self._guarded, run, self._load_vae, run, files, then)
 
     def warm(self, title: str, precisions: Mapping[str, str]) -> None:
         """Load a checkpoint before anybody asks. precisions: what its parts' weights are kept in, by role."""
@@ -107,10 +112,12 @@ class Intake:
         check_loaded(run.request.extensions, self._means.plugins.panels)
         catalogue, pipelines, overflows = self._means.catalogue, self._means.pipelines, self._means.overflows
         request = overflows.applied(run.request)
-        for sentence in overflows.sentences(run.request):
+        asked = [run.request, *filter(None, [second_files(run.request)])]
+        for sentence in dict.fromkeys(sentence for one in asked for sentence in overflows.sentences(one)):
             self._told.note(run, sentence)
-        others = find_second(catalogue, request), find_refiner(catalogue, request)
-        run.checkpoints = checkpoints = [find_accepted(catalogue, request), *filter(None, others)]
+        refiner = find_refiner(catalogue, request)
+        run.checkpoints = checkpoints = [find_accepted(catalogue, overflows.applied(one)) for one in asked]
+        checkpoints += [refiner] if refiner else []
         resident = pipelines.lend_resident(checkpoints)
         if resident:
             run.models = [run.loan.enter_context(model) for model in resident]
@@ -140,10 +147,10 @@ class Intake:
         run.spend("loaded", time.perf_counter() - started)
         self._encoder.submit(self._guarded, run, self._prepare, run)
 
-    def _load_vae(self, run: Run, then: Callable[[LoadedModel], None]) -> None:
+    def _load_vae(self, run: Run, files: GenerationRequest, then: Callable[[LoadedModel], None]) -> None:
         if run.cancelled or run.ended:
             return
-        checkpoint = find_accepted(self._means.catalogue, self._means.overflows.applied(run.request))
+        checkpoint = find_accepted(self._means.catalogue, self._means.overflows.applied(files))
         # It holds a model already, so it must not wait for those of others.
         loan = self._means.pipelines.lend(
             checkpoint, given_up=lambda: True, beside=run.checkpoints, note=partial(self._told.note, run)
@@ -188,10 +195,10 @@ class Intake:
     def _passes(self, run: Run) -> list[Pass]:
         """Those over a job's pictures, without their texts."""
         request, checkpoints = run.request, run.checkpoints
-        own = int(request.hires is not None and bool(request.hires.hr_checkpoint_hash))
-        families = self._means.plugins.table("families")
-        multiple = families.get(checkpoints[own].family).multiple_of(checkpoints[own].variant)
-        second = second_of(request, math.lcm(CELL, multiple))
+        own, registry = int(second_files(request) is not None), self._means.registry
+        multiple = registry.families.get(checkpoints[own].family).multiple_of(checkpoints[own].variant)
+        abilities = ",".join(abilities_of(checkpoints[own], registry))
+        second = second_of(request, math.lcm(CELL, multiple), abilities)
         first = Pass(first_of(request), checkpoints[0])
         return [first] if second is None else [first, Pass(second.request, checkpoints[own], own, second)]
 
@@ -220,9 +227,8 @@ class Intake:
 
     def _encoded(self, run: Run, one: Pass, model: LoadedModel, checkpoint: Checkpoint, own: dict[int, Pair]) -> Guide:
         pipelines, plugins, request = self._means.pipelines, self._means.plugins, one.request
-        samplers: Table[Sampler] = plugins.table("samplers")
+        samplers, family = self._means.registry.samplers, self._means.registry.families.get(checkpoint.family)
         order = samplers.get(request.sampler_name).order
-        family: Family = plugins.table("families").get(checkpoint.family)
         if one.second is None:
             wordings = Wordings(request, calls_of(request.steps, order), emphasis=family.emphasis)
         else:

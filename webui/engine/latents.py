@@ -53,6 +53,10 @@ class BadLatents(BadNumbers):
     """The denoiser's answers are no numbers, not the autoencoder's."""
 
 
+class BadEncoding(BadNumbers):
+    """The autoencoder's numbers are none, of a picture that was to become latents."""
+
+
 # Side of a preview at most, in pixels.
 _PREVIEW_SIDE = 256
 _JPEG_QUALITY = 80

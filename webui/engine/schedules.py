@@ -139,7 +139,7 @@ def start_scale(sampler: Sampler, sigma: float, model: ModelSchedule, options: S
 def levels_over(
     sampler: Sampler,
     schedule: Schedule,
-    steps: int,
+    laid: int,
     calls: int,
     model: ModelSchedule,
     registry: Registry,
@@ -147,22 +147,21 @@ def levels_over(
     options: ScheduleOptions = NO_OPTIONS,
     meter: Meter | None = None,
 ) -> list[float]:
-    """The levels that are walked over a picture that is there: the last `calls` steps, one at least, of the `steps`
-    that `noise_levels` has, by A1111's rule for img2img.
+    """The levels that are walked over a picture that is there: the last `calls` steps of those that `noise_levels` has
+    for `laid` steps. Of samplers on timesteps the last of their levels, as many, which is a step less, as in A1111.
 
     Samplers that lay their own levels between two ends (DPM fast, DPM adaptive) do so from where these steps begin.
     """
     spans = sampler.ignores_schedule and bool(sampler.levels)
     by_schedule = replace(sampler, levels="", ignores_schedule=False) if spans else sampler
-    walked = noise_levels(by_schedule, schedule, steps, model, registry, resolve, options, meter)
-    walked = walked[-(max(calls, 1) + 1) :]
+    walked = noise_levels(by_schedule, schedule, laid, model, registry, resolve, options, meter)
+    # Two levels make the least step.
+    walked = walked[-max(calls + (walked[-1] == 0), 2) :]
     if not spans:
         return walked
     # A1111 ends at the level before the last, which leaves noise in the picture where steps are few.
     ends = _Bounded(model, model.sigma_min, walked[0])
-    return (meter or Meter()).of_row(
-        sampler.extension, "schedules", lambda: list(resolve(sampler.levels)(max(calls, 1), ends))
-    )
+    return (meter or Meter()).of_row(sampler.extension, "schedules", lambda: list(resolve(sampler.levels)(calls, ends)))
 
 
 def handover_sigma(model: ModelSchedule, share: float) -> float:

@@ -95,6 +95,7 @@ _OURS: Final[Mapping[str, Right]] = {
     "POST /api/v1/workers/renew": Right(OWN, "write", 4 * KIB),
     "GET /api/v1/samplers": Right(ALL),
     "GET /api/v1/schedulers": Right(ALL),
+    "GET /api/v1/upscalers": Right(ALL),
     "GET /api/v1/attention": Right(ALL),
     "GET /api/v1/checkpoints": Right(ALL),
     "POST /api/v1/checkpoints/refresh": Right(OWN, "write", 4 * KIB),

@@ -8,7 +8,6 @@ from webui.core.precisions import FIELD_OF
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.core.upscaler_rows import Upscaler
-from webui.engine.checkpoints.accepted import find_accepted
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.chosen import choose
 from webui.engine.checkpoints.suits import abilities_of, kind_of, latents_of
@@ -57,14 +56,15 @@ def choose_second(
     return found
 
 
-def find_second(catalogue: Catalogue, request: GenerationRequest) -> Checkpoint | None:
-    """The second pass's checkpoint, put together; None where it is the first pass's. Raises as `find_accepted`."""
+def second_files(request: GenerationRequest) -> GenerationRequest | None:
+    """What says of a request which files the second pass's checkpoint is made of, and in what precision they are kept;
+    None where it is the first pass's. By it that is found again: see `find_accepted`.
+    """
     if request.hires is None or not request.hires.hr_checkpoint_hash:
         return None
-    # What is said of parts' precision is said of its parts too.
-    alone = GenerationRequest(
+    return GenerationRequest(
+        # What is said of parts' precision is said of its parts too.
         **{name: getattr(request, name) for name in FIELD_OF.values()},
         checkpoint=request.hires.hr_checkpoint_name,
         checkpoint_hash=request.hires.hr_checkpoint_hash,
     )
-    return find_accepted(catalogue, alone)

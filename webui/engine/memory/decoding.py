@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PIL import Image
 from torch import Tensor
 
-from webui.core.errors import InvalidField, OutOfMemory
+from webui.core.errors import BadNumbers, InvalidField, OutOfMemory
 from webui.engine import latents as latent_space
 from webui.engine.families.base import LoadedModel
 from webui.engine.memory.ladder import Shape, kind_of
@@ -53,10 +53,17 @@ def encode_within(relief: Relief, model: LoadedModel, image: Image.Image, tell: 
         )
     encoder = model
     tiles = Tiles(max(image.size) // model.latent_factor, "encodes")
+
+    def encode() -> Tensor:
+        try:
+            return latent_space.encode(encoder, image, tiles.side)
+        except BadNumbers as error:
+            raise latent_space.BadEncoding(error.detail, remedies=error.remedies) from error
+
     return relief.ladder.run(
         Shape("encode picture", kind_of(model.denoiser), image.height * image.width),
         (freeing(model.device), evicting(relief.evict), tiles.rung()),
-        lambda: latent_space.encode(encoder, image, tiles.side),
+        encode,
         tell,
         lambda: OutOfMemory(
             f"There is not enough memory to go on with a picture of {image.width} × {image.height}.",

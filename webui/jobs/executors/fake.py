@@ -19,6 +19,7 @@ from webui.core.job import Job
 from webui.core.model_memory import HeldModel, LastLoad, Unloaded
 from webui.core.panels import NO_PANELS, Panels
 from webui.core.request import DEVICE, GenerationRequest
+from webui.core.said_texts import with_texts_of
 from webui.engine.checkpoints.catalogue import name_of
 from webui.images.metadata import write_png
 from webui.jobs.executors.base import Controls, NoWorker, Verb, WorkerDied, WorkerState, WorkerStatus
@@ -208,7 +209,7 @@ def paint(request: GenerationRequest, index: int) -> Image.Image:
 
 def _picture(request: GenerationRequest, index: int, stopped_at: int | None, panels: Panels) -> Picture:
     seed = request.seed_of(index)
-    said, templates = infotext.with_texts(request, request.texts_of(index))
+    said, templates = with_texts_of(request, index)
     text = infotext.write(said, index, __version__, templates, panels)
     data = write_png(paint(request, index), text, request.record_of(index), index=index)
     return Picture(index, seed, data, *request.size, text, stopped_at)

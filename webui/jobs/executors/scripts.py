@@ -29,6 +29,7 @@ from webui.core.events import Finished, Note, Output, Picture, Progress
 from webui.core.job import Job, State
 from webui.core.model_memory import Unloaded
 from webui.core.request import GenerationRequest
+from webui.core.said_texts import with_texts_of
 from webui.core.saving import Saving
 from webui.core.script_request import SCRIPTS, ScriptRequest
 from webui.images.metadata import write_png, wrong_in
@@ -260,7 +261,7 @@ class _ScriptRun:
 
     def _picture(self, index: int, image: Image.Image, saving: Saving) -> Picture:
         request = self._request.request
-        said, templates = infotext.with_texts(request, request.texts_of(0))
+        said, templates = with_texts_of(request, 0)
         extras = {"Script": self._row.title, **templates, **saving.infotext}
         text = infotext.write(said, 0, f"Darkroom {__version__}", extras, self._desk.plugins.panels)
         try:

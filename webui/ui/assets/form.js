@@ -40,7 +40,7 @@
   function take(task, names) {
     const values = pending[task] || {};
     pending[task] = null;
-    const offered = (name) => (name === "sampler_name" ? D.samplers.offered(choices[name], values[name]) : choices[name]);
+    const offered = (name) => (name.endsWith("sampler_name") ? D.samplers.offered(choices[name], values[name]) : choices[name]);
     const become = (name) => (choices[name] ? { __type__: "update", value: values[name], choices: offered(name).map((one) => [one, one]) } : values[name]);
     return names.map((name) => (name in values ? become(name) : { __type__: "update" }));
   }

@@ -25,15 +25,17 @@
     on = Boolean(values.enable_hr);
   }
 
+  // The fields that mean nothing while it is off.
+  const unasked = ({ enable_hr }) => (enable_hr && !D.models.unknown().includes("enable_hr") ? [] : D.boot.hires_fields);
+
   // Pixels times steps of a request's second pass.
   function work({ hires, ...request }) {
     if (!hires) return 0;
     const [width, height] = target({ ...request, ...hires });
-    const steps = hires.hr_second_pass_steps || request.steps;
-    return width * height * (Math.floor(Math.min(hires.denoising_strength, 0.999) * steps) + 1);
+    return width * height * (hires.denoising_strength ? hires.hr_second_pass_steps || request.steps : 1);
   }
 
   D.on("form", (task, values) => { if (task === "txt2img") draw(task, values); });
   D.on("tab", () => draw("txt2img", D.form.valuesOf("txt2img")));
-  D.hires = { work };
+  D.hires = { unasked, work };
 })();

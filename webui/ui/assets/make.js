@@ -9,7 +9,7 @@
   async function generate(task, values) {
     forget();
     // What means nothing to the model is hidden, and not asked of it, no more than what is switched off.
-    const unasked = [...D.models.unknown(), ...D.extra.unasked()];
+    const unasked = [...D.models.unknown(), ...D.extra.unasked(), ...D.hires.unasked(values)];
     const all = { ...values, ...D.overrides.request() };
     const known = Object.fromEntries(Object.entries(all).filter(([name]) => !unasked.includes(name)));
     if (D.problems.any({ ...known, ...D.panels.asked() })) { setForever(false); return; }

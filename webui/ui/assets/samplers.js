@@ -62,7 +62,7 @@
     const now = settings.hide_samplers;
     if (now.join("\n") === hidden.join("\n")) return;
     hidden = now;
-    D.form.offer("txt2img", "sampler_name");
+    for (const name of ["sampler_name", "hr_sampler_name"]) D.form.offer("txt2img", name);
   });
   D.samplers = { offered };
 })();

@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from webui.core.fields import Field
-from webui.core.groups import FLAT_ROWS
+from webui.core.groups import FLAT_ROWS, GROUPS
+from webui.core.hires_fields import HIRES
 from webui.ui.controls import choices_of, control
 from webui.ui.extra_tabs import card_panels, tab_row
 from webui.ui.html import area, button, element, said, sign
@@ -55,6 +56,7 @@ def build(page: Page) -> None:
     _connect(page, generate, paste)
     page.boot["fields"] = {row.name: _told(row) for row in rows.values()}
     page.boot["defaults"] = defaults
+    page.boot["hires_fields"] = [row.name for row in GROUPS[HIRES].rows]
 
 
 def _prompt(row: Field, lines: int, put: Any) -> None:
