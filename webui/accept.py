@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from webui.accept_hires import accept_hires, known_hires, second_sampling
+from webui.accept_hires import accept_hires, known_hires, last_of, second_sampling
 from webui.accept_sampling import keep_what_counts, name_sampling
 from webui.core.errors import DarkroomError, Faults, InvalidField, ModelProblem, UnknownName
 from webui.core.fields import FIELDS, MAX_SEED, Field, gather_values
@@ -85,10 +85,8 @@ def resolve(
     hires = accept_hires(asked, checked, checkpoint, catalogue, registry, faults)
     refiner: dict[str, Any] = {}
     if checkpoint and REFINER in checked:
-        # It makes the last steps of the second pass where there is one.
-        base = catalogue.find(hires.hr_checkpoint_name) if hires and hires.hr_checkpoint_hash else checkpoint
         with faults.gathered():
-            refiner = _refiner(checked, wanted, base, catalogue, registry)
+            refiner = _refiner(checked, wanted, last_of(hires, checkpoint, catalogue), catalogue, registry)
     faults.raise_found()
     assert checkpoint is not None and chosen is not None
     for name, used in (("seed", True), ("subseed", checked["subseed_strength"] > 0)):
@@ -216,24 +214,7 @@ def defaults(
 def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parsed:
     """The same with names as this installation knows them; a name it does not know moves to the unknown ones."""
     values, unknown = dict(parsed.values), dict(parsed.unknown)
-    own = {name for family in registry.families if (name := registry.own_sampler(family))}
-    if values.get("sampler_name") in own:
-        values.setdefault("scheduler", values["sampler_name"])
-    elif "sampler_name" in values:
-        try:
-            values["sampler_name"], schedule = registry.split_sampler(values["sampler_name"])
-            if schedule:
-                values.setdefault("scheduler", schedule)
-        except DarkroomError:
-            unknown["Sampler"] = values.pop("sampler_name")
-        # A1111 leaves the schedule out where it is Automatic; older versions of it knew no other.
-        values.setdefault("scheduler", "Automatic")
-    if "scheduler" in values:
-        name = values.pop("scheduler")
-        if name in registry.schedules:
-            values["scheduler"] = registry.schedules.get(name).name
-        else:
-            unknown["Schedule type"] = name
+    _know_sampling(values, unknown, registry)
     for name in ("checkpoint_hash", "checkpoint"):
         known = values.pop(name, "")
         if known and "checkpoint" not in values:
@@ -259,6 +240,27 @@ def canonical(parsed: Parsed, registry: Registry, catalogue: Catalogue) -> Parse
     _find_parts(values, unknown, catalogue)
     known_hires(values, unknown, registry, catalogue)
     return replace(parsed, values=values, unknown=unknown)
+
+
+def _know_sampling(values: dict[str, Any], unknown: dict[str, str], registry: Registry) -> None:
+    own = {name for family in registry.families if (name := registry.own_sampler(family))}
+    if values.get("sampler_name") in own:
+        values.setdefault("scheduler", values["sampler_name"])
+    elif "sampler_name" in values:
+        try:
+            values["sampler_name"], schedule = registry.split_sampler(values["sampler_name"])
+            if schedule:
+                values.setdefault("scheduler", schedule)
+        except DarkroomError:
+            unknown["Sampler"] = values.pop("sampler_name")
+        # A1111 leaves the schedule out where it is Automatic; older versions of it knew no other.
+        values.setdefault("scheduler", "Automatic")
+    if "scheduler" in values:
+        name = values.pop("scheduler")
+        if name in registry.schedules:
+            values["scheduler"] = registry.schedules.get(name).name
+        else:
+            unknown["Schedule type"] = name
 
 
 def _unsaid(parsed: Parsed) -> dict[str, Any]:

@@ -65,6 +65,11 @@ def accept_hires(
     return HiresFix(**found)
 
 
+def last_of(hires: HiresFix | None, base: Checkpoint, catalogue: Catalogue) -> Checkpoint:
+    """The checkpoint of a request's last pass, whose last steps a refiner makes."""
+    return catalogue.find(hires.hr_checkpoint_name) if hires and hires.hr_checkpoint_hash else base
+
+
 def second_sampling(asked: Mapping[str, Any], checked: Mapping[str, Any], registry: Registry) -> tuple[str, str] | None:
     """The names of the second pass's sampler and schedule, as far as they are right; None where it has the first's."""
     hires = asked.get(HIRES)
