@@ -44,28 +44,7 @@ def build(service: Service) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["catalogues"])
 
-    @router.get("/samplers", response_model=SamplersOut)
-    async def list_samplers() -> Any:
-        """All sampling methods, in order."""
-        return {"samplers": await asyncio.to_thread(lambda: [_sampler(row) for row in service.registry.samplers])}
-
-    @router.get("/schedulers", response_model=SchedulersOut)
-    async def list_schedulers() -> Any:
-        """All schedule types, in order."""
-        return {"schedulers": [_schedule(row) for row in service.registry.schedules]}
-
-    @router.get("/upscalers", response_model=UpscalersOut)
-    async def list_upscalers() -> Any:
-        """All that makes a picture larger before a second pass, in order."""
-        rows = service.registry.upscalers
-        return {
-            "upscalers": [{"name": row.name, "aliases": list(row.aliases), "latent": row.is_latent} for row in rows]
-        }
-
-    @router.get("/attention", response_model=AttentionOut)
-    async def list_attention() -> Any:
-        """All ways to compute attention, in order, and whether the workers can use them."""
-        return {"attention": await asyncio.to_thread(_attention, service)}
+    _add_rows(router, service)
 
     @router.get("/checkpoints", response_model=CheckpointsOut)
     async def list_checkpoints(who: Who) -> Any:
@@ -104,6 +83,33 @@ def build(service: Service) -> APIRouter:
 
     _add_reading(router, service)
     return router
+
+
+def _add_rows(router: APIRouter, service: Service) -> None:
+    """The routes that list the rows of the registry's tables."""
+
+    @router.get("/samplers", response_model=SamplersOut)
+    async def list_samplers() -> Any:
+        """All sampling methods, in order."""
+        return {"samplers": await asyncio.to_thread(lambda: [_sampler(row) for row in service.registry.samplers])}
+
+    @router.get("/schedulers", response_model=SchedulersOut)
+    async def list_schedulers() -> Any:
+        """All schedule types, in order."""
+        return {"schedulers": [_schedule(row) for row in service.registry.schedules]}
+
+    @router.get("/upscalers", response_model=UpscalersOut)
+    async def list_upscalers() -> Any:
+        """All that makes a picture larger before a second pass, in order."""
+        rows = service.registry.upscalers
+        return {
+            "upscalers": [{"name": row.name, "aliases": list(row.aliases), "latent": row.is_latent} for row in rows]
+        }
+
+    @router.get("/attention", response_model=AttentionOut)
+    async def list_attention() -> Any:
+        """All ways to compute attention, in order, and whether the workers can use them."""
+        return {"attention": await asyncio.to_thread(_attention, service)}
 
 
 def _add_reading(router: APIRouter, service: Service) -> None:
