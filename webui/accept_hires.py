@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -12,13 +11,13 @@ from webui.accept_sampling import name_sampling
 from webui.core.errors import DarkroomError, Faults, InvalidField, UnknownName, fields_named
 from webui.core.fields import FIELDS
 from webui.core.groups import GROUPS
-from webui.core.hires_fields import CELL, HASH, HIRES, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULER, HiresFix
+from webui.core.hires_fields import HASH, HIRES, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULER, HiresFix
 from webui.core.registry import Registry
 from webui.core.request import check_target
 from webui.core.upscaler_rows import Upscaler
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.checkpoints.second_pass import CHECKPOINT, choose_second, is_same
-from webui.engine.checkpoints.suits import abilities_of, kind_of
+from webui.engine.checkpoints.suits import abilities_of, kind_of, multiple_of
 
 _GROUP = GROUPS[HIRES]
 _SIDES = ("hr_resize_x", "hr_resize_y")
@@ -58,7 +57,7 @@ def accept_hires(
     with faults.gathered():
         _name_sampling(found, checked, second, base, registry)
     with faults.gathered():
-        multiple = math.lcm(CELL, registry.families.get(second.family).multiple_of(second.variant))
+        multiple = multiple_of(second, registry)
         for name in _SIDES:
             replace(_GROUP.by_name[name], multiple=multiple).check(found[name])
         check_target(checked, HiresFix(**found), multiple)

@@ -80,7 +80,7 @@ def test_controls_that_a_checkpoint_does_not_know_are_away(house: Path, serve: S
     assert (top(page, "txt2img_results"), top(page, "txt2img_steps")) == before, "nothing below moves"
     generate(page, "a red circle")
     made = sent(page)
-    assert (made["cfg_scale"], made["negative_prompt"], made["abilities"]) == (1.0, "", "refiner,noise,precision")
+    assert (made["cfg_scale"], made["negative_prompt"], made["abilities"]) == (1.0, "", "refiner,noise,hires,precision")
     assert made["vae"] == "ae.safetensors" and made["vae_hash"]
     choose(page, "darkroom-starter")
     expect(page.locator("#txt2img_neg_prompt textarea")).to_have_value("dogs")

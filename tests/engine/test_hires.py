@@ -176,7 +176,7 @@ def test_changes_of_a_prompt_are_counted_over_both_passes(starter, title):
 
 
 def test_where_memory_is_short_the_picture_is_encoded_by_tiles(registry, plugins, title):
-    shortage = Shortage("encode picture", left=2)
+    shortage = Shortage("encode picture")
     hires = HiresFix(hr_upscaler="Lanczos", hr_scale=4, denoising_strength=0.0)
     request = asked(title, hires, steps=2)
     with running(STARTER.parent, registry, plugins, on_try=shortage) as bench:
@@ -187,7 +187,7 @@ def test_where_memory_is_short_the_picture_is_encoded_by_tiles(registry, plugins
         [whole] = bench.make(request)
     assert "Memory is short, so the VAE encodes the picture by tiles." in notes
     assert tiled[0].data != whole[0].data
-    assert len(shortage.tries) == 3 and abs(image(tiled[0]) - image(whole[0])).mean() < 8
+    assert len(shortage.tries) == 2 and abs(image(tiled[0]) - image(whole[0])).mean() < 8
 
 
 def test_a_shortage_without_end_is_told_with_ways_out(registry, plugins, title):
@@ -326,7 +326,8 @@ def test_a_checkpoint_of_its_own_draws_the_second_pass(two_checkpoints, registry
         )
         assert bench.engine.describe()["models"] and set(bench.engine.describe()["models"]) == set(titles)
     pictures = [image(made[0]) for made in (same, with_other, alone)]
-    assert all(abs(one - other).max() > 20 for one, other in ((pictures[0], pictures[1]), (pictures[1], pictures[2])))
+    # At full strength next to nothing is left of the first pass, so that it is a picture of the second model.
+    assert abs(pictures[0] - pictures[1]).max() > 20 and 0 < abs(pictures[1] - pictures[2]).max() < 10
     assert f"Hires checkpoint: {titles[1]}" in with_other[0].infotext
 
 

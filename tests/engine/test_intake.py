@@ -20,7 +20,7 @@ def test_a_model_lent_for_decoding_alone_is_none_that_a_run_which_begins_again_c
         intake = Intake(bench.engine._intake._means, Told(nothing, nothing, nothing, nothing, nothing))
         run = Run("a", request, frozenset(), False, [0])
         # It gave its models back, as one batch's latents overflowed; then another batch's decoding gets its model.
-        intake._load_vae(run, lent.append)
+        intake._load_vae(run, request, lent.append)
         intake._load(run, [bench.engine._catalogue.get(request.checkpoint)])
         intake.close()
         assert run.models == lent and len(lent) == 1

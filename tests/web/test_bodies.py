@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tests.web.helpers import Site
+from webui.core.drawn import DRAWN, HIRES_DRAWN
 from webui.core.fields import ROWS
+from webui.core.groups import GROUPS
 from webui.core.request import HASHES, RESOLVED
 from webui.web.bodies import check, parse_object
 from webui.web.field_schemas import request_model
@@ -154,7 +156,9 @@ def test_the_models_bounds_are_the_rows() -> None:
     model = request_model(ROWS)
     assert isinstance(check(model, {"steps": 20, "cfg_scale": 7, "schema": 1}), BaseModel)
     properties = model.model_json_schema()["properties"]
-    assert set(properties) == {row.name for row in ROWS} | {"schema", "extensions", "drawn", *HASHES, *RESOLVED}
+    flat = {row.name for group in GROUPS.values() for row in (group.switch, *group.rows)}
+    stored = {"schema", "extensions", DRAWN, HIRES_DRAWN, *HASHES, *RESOLVED}
+    assert set(properties) == {row.name for row in ROWS} | flat | set(GROUPS) | stored
     assert properties["steps"]["anyOf"][0] == {"maximum": 150, "minimum": 1, "type": "integer"}
     assert properties["steps"]["default"] == 20
 

@@ -236,7 +236,8 @@ class CheckpointOut(BaseModel):
     VAE that is preferred for it is not used, else empty. card: what is said of it for people to read. abilities:
     what it understands besides a prompt ("cfg", "cfg_scale", "distilled_cfg", "refiner", "noise", "hires");
     unknown_fields are those of a request that mean nothing to it, samplers and schedulers what it takes. latents:
-    checkpoints with one word, not empty, can be each other's refiner.
+    checkpoints with one word, not empty, can be each other's refiner. size_multiple: its sides are multiples of so many
+    pixels.
     """
 
     title: str
@@ -256,6 +257,7 @@ class CheckpointOut(BaseModel):
     abilities: list[str]
     unknown_fields: list[str]
     latents: str
+    size_multiple: int
     samplers: list[str]
     schedulers: list[str]
     problem: str | None

@@ -170,7 +170,7 @@ def test_modules_are_what_checkpoints_may_lack_and_say_which_take_them(alone: Si
 
 def test_a_checkpoint_says_what_it_knows_of_the_fields(alone: Site) -> None:
     (sham,) = alone.client().get("/api/v1/checkpoints").json()["checkpoints"]
-    assert sham["abilities"] == ["cfg", "clip_skip", "refiner", "noise", "precision"]
+    assert sham["abilities"] == ["cfg", "clip_skip", "refiner", "noise", "hires", "precision"]
     assert sham["unknown_fields"] == ["distilled_cfg_scale"]
     registry = alone.house.service.registry
     assert (sham["samplers"], sham["schedulers"]) == (registry.samplers.names(), registry.schedules.names())

@@ -8,7 +8,7 @@ from webui.core.registry import Registry
 from webui.engine.checkpoints.chosen import Used
 from webui.engine.checkpoints.completion import PartFile
 from webui.engine.checkpoints.identify import fits
-from webui.engine.checkpoints.suits import abilities_of, latents_of, samplers_for, schedules_for
+from webui.engine.checkpoints.suits import abilities_of, latents_of, multiple_of, samplers_for, schedules_for
 
 
 def facts_of(used: Used, registry: Registry, *, notes: bool = True) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def facts_of(used: Used, registry: Registry, *, notes: bool = True) -> dict[str,
         "card": {name: text for name, text in checkpoint.card.items() if notes or name != "notes"},
         "abilities": list(abilities_of(checkpoint, registry)),
         "latents": latents_of(checkpoint, registry),
+        "size_multiple": multiple_of(checkpoint, registry),
         "samplers": samplers_for(checkpoint, registry),
         "schedulers": schedules_for(checkpoint, registry),
     }

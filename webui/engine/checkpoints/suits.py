@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from webui.core.fields import FIELDS
-from webui.core.hires_fields import HIRES
+from webui.core.hires_fields import CELL, HIRES
 from webui.core.noise_fields import NOISE
 from webui.core.precisions import FIELD_OF
 from webui.core.registry import Family, Need, Registry
@@ -44,6 +45,13 @@ def schedules_for(checkpoint: Checkpoint, registry: Registry) -> list[str]:
     if own:
         return [own]
     return [row.name for row in registry.schedules if row.flow or not (family and family.flow)]
+
+
+def multiple_of(checkpoint: Checkpoint, registry: Registry) -> int:
+    """Of what its pictures' sides must be multiples, in pixels."""
+    if checkpoint.family not in registry.families:
+        return CELL
+    return math.lcm(CELL, registry.families.get(checkpoint.family).multiple_of(checkpoint.variant))
 
 
 def abilities_of(checkpoint: Checkpoint, registry: Registry) -> tuple[str, ...]:

@@ -2,13 +2,12 @@
 (() => {
   const D = window.darkroom;
   const { el, byId, setText } = D;
-  const CELL = 8;
   let on = false;
 
-  const down = (side) => { const whole = Math.floor(side + 1e-6); return whole - (whole % CELL); };
-
   // The size of the second pass, as the server has it: see HiresFix.target.
-  function target({ width, height, hr_scale: scale, hr_resize_x: x, hr_resize_y: y }) {
+  function target({ width, height, hr_scale: scale, hr_resize_x: x, hr_resize_y: y, hr_checkpoint_name: second }) {
+    const { size_multiple: multiple = 8 } = D.models.second(second) || {};
+    const down = (side) => { const whole = Math.floor(side + 1e-6); return whole - (whole % multiple); };
     if (x && y) return [down(x), down(y)];
     if (x) return [down(x), down((x * height) / width)];
     if (y) return [down((y * width) / height), down(y)];

@@ -8,6 +8,8 @@
   let folder = null;
   // Defaults of the chosen one from before the list was read anew.
   let outgoing = null;
+  // What decided of the second pass when its choices were offered last.
+  let followed = "";
 
   const find = (title) => list.find((model) => model.title === title) || null;
 
@@ -100,15 +102,8 @@
     const values = D.form.valuesOf("txt2img");
     const changes = Object.entries(model.defaults || {}).filter(
       ([name, value]) => name !== "checkpoint" && values[name] === before[name] && values[name] !== value);
-    const { hr_checkpoint_name, hr_sampler_name, hr_scheduler } = D.boot.defaults;
-    const choices = {
-      sampler_name: model.samplers, scheduler: model.schedulers, refiner_checkpoint: refiners(model),
-      hr_checkpoint_name: [hr_checkpoint_name, ...seconds(model)],
-      hr_sampler_name: [hr_sampler_name, ...model.samplers], hr_scheduler: [hr_scheduler, ...model.schedulers],
-    };
-    // What the model does not take cannot stay.
-    const wrong = Object.keys(choices).filter((name) => !choices[name].includes(values[name])).map((name) => [name, model.defaults[name] ?? D.boot.defaults[name]]);
-    D.form.fill("txt2img", Object.fromEntries([...changes, ...wrong]), choices);
+    const own = { sampler_name: model.samplers, scheduler: model.schedulers, hr_checkpoint_name: [D.boot.defaults.hr_checkpoint_name, ...seconds(model)] };
+    offer({ ...values, ...Object.fromEntries(changes) }, model, own, changes);
     values.checkpoint = title;
     if (byHand) remember(title);
     draw();
@@ -123,6 +118,25 @@
     if (chosen === title) remember(title);
     return chosen === title;
   }
+
+  // Offer what the model takes, and the model of a second pass what is its own; what is not taken cannot stay.
+  function offer(values, model, own = {}, changes = []) {
+    const given = own.hr_checkpoint_name && !own.hr_checkpoint_name.includes(values.hr_checkpoint_name) ? "" : values.hr_checkpoint_name;
+    const last = second(given) || model;
+    const { hr_sampler_name, hr_scheduler } = D.boot.defaults;
+    const choices = {
+      ...own, refiner_checkpoint: refiners(values.enable_hr ? last : model),
+      hr_sampler_name: [hr_sampler_name, ...last.samplers], hr_scheduler: [hr_scheduler, ...last.schedulers],
+    };
+    followed = followedBy(values);
+    const wrong = Object.keys(choices).filter((name) => !choices[name].includes(values[name])).map((name) => [name, model.defaults[name] ?? D.boot.defaults[name]]);
+    D.form.fill("txt2img", Object.fromEntries([...changes, ...wrong]), choices);
+  }
+
+  const followedBy = ({ enable_hr, hr_checkpoint_name }) => `${Boolean(enable_hr)} ${hr_checkpoint_name}`;
+
+  // The model of a second pass that names this one, or none.
+  const second = (title) => find(title) || find(chosen);
 
   // Those that can go on with its latents.
   const refiners = (model) => ["None", ...list.filter((other) =>
@@ -214,11 +228,15 @@
     refiner = now;
   }
 
+  function follow(values) {
+    if (chosen && followedBy(values) !== followed) offer(values, find(chosen));
+  }
+
   D.onClick("refresh_sd_model_checkpoint", refresh);
   D.on("drawn", watchList);
   D.on("start", load);
   D.on("tab", draw);
-  D.on("form", (task, values) => { if (task === "txt2img") { drawSizes(); showRefiner(values); } });
-  D.models = { load, take, pick, use, choose, chosen: () => chosen, family: () => find(chosen)?.family,
+  D.on("form", (task, values) => { if (task === "txt2img") { drawSizes(); showRefiner(values); follow(values); } });
+  D.models = { load, take, pick, use, choose, second, chosen: () => chosen, family: () => find(chosen)?.family,
     unknown: () => find(chosen)?.unknown_fields || [], none: () => loaded && !chosen };
 })();
