@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from webui.core.errors import DarkroomError
+from webui.engine.allocator import keep_freed_memory
 from webui.plugins.resolve import resolve
 
 
@@ -22,8 +23,9 @@ def aside(where: str, *arguments: Any) -> Any:
 
 
 def _begin() -> None:
-    # As our worker has it: threads that spin while they wait lose many times over on a machine that is not idle.
+    # Both as our worker has it. Threads that spin while they wait lose many times over on a machine that is not idle.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
 
 
 def _call(where: str, arguments: tuple[Any, ...]) -> Any:

@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from webui.core.errors import OutOfMemory, WorkerProblem
+from webui.engine import allocator
 from webui.engine.config import Precision
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -114,7 +115,7 @@ def ran_short(error: BaseException) -> bool:
 
 
 def free_cache(device: torch.device) -> None:
-    """Give cached memory back, after something large was dropped or an allocation failed."""
+    """Give cached memory back, after something large was dropped or an allocation failed, or when there is nothing to do."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         # RAM that a card reads from at full speed, which torch keeps for later too; it asks for a card that is in use.
@@ -122,6 +123,8 @@ def free_cache(device: torch.device) -> None:
             torch.accelerator.empty_host_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+    else:
+        allocator.give_back()
 
 
 def column(values: Sequence[float], device: torch.device) -> torch.Tensor:

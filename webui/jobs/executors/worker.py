@@ -11,8 +11,9 @@ from functools import partial
 from webui.core.errors import first_line
 from webui.core.events import Failed, Finished, Output
 from webui.core.model_memory import Unloaded
+from webui.engine.allocator import give_back, keep_freed_memory
 from webui.engine.config import EngineConfig
-from webui.engine.device import is_fatal
+from webui.engine.device import choose_device, is_fatal
 from webui.engine.engine import Engine
 from webui.extension_life.pointer import use_packages
 from webui.jobs.executors.base import LeftOut, Verb, WorkerStatus
@@ -52,6 +53,8 @@ def main(link: Link, config: EngineConfig) -> None:
     # hold up every thread for tenths of a second.
     gc.collect()
     gc.freeze()
+    if choose_device(config.device).type == "cpu":
+        keep_freed_memory()
     engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up, on_models=news.set)
     link.status(_status(engine, plugins))
     threading.Thread(target=_keep_status, args=(link, engine, plugins, news), name="status", daemon=True).start()
@@ -74,6 +77,9 @@ def _keep_status(link: Link, engine: Engine, plugins: Plugins, news: threading.E
         news.wait()
         news.clear()
         try:
+            if not engine.describe()["jobs"]:
+                # What pictures took and was kept for the next ones, which may be smaller or never come.
+                give_back()
             link.status(_status(engine, plugins))
         except Exception:
             # The next news find the thread alive; a device that is lost is told by the job that meets it.
