@@ -115,7 +115,7 @@ def ran_short(error: BaseException) -> bool:
 
 
 def free_cache(device: torch.device) -> None:
-    """Give cached memory back, after something large was dropped or an allocation failed, or when there is nothing to do."""
+    """Give cached memory back, after something large was dropped or an allocation failed."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         # RAM that a card reads from at full speed, which torch keeps for later too; it asks for a card that is in use.
