@@ -11,6 +11,7 @@ import pytest
 
 from webui.core.model_memory import HeldModel
 from webui.engine.engine import Engine
+from webui.jobs.executors import worker
 from webui.jobs.executors.base import WorkerStatus
 from webui.jobs.executors.process import Link
 from webui.jobs.executors.worker import _keep_status
@@ -33,6 +34,7 @@ class Moody:
             "held": (HeldModel("m", 3),),
             "last_load": None,
             "besides_bytes": 4,
+            "jobs": 0,
         }
         return {"device": "cuda:0", "device_type": "cuda", "detail": "m loaded", **memory}
 
@@ -57,3 +59,26 @@ def test_a_device_that_once_does_not_answer_is_asked_again(caplog: pytest.LogCap
         news.set()
         assert heard.told.get(timeout=10).holds("m")
     assert "CUDA error" in caplog.text
+
+
+@pytest.mark.parametrize(("jobs", "besides"), [(0, 4), (1, 100)])
+def test_what_pictures_took_is_given_back_once_there_is_no_job(
+    jobs: int, besides: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, engine, news = Heard(), Moody(), threading.Event()
+    engine.asked.set()
+    taken = [100]
+
+    def describe() -> dict[str, Any]:
+        return Moody.describe(engine) | {"jobs": jobs, "besides_bytes": taken[0]}
+
+    def give_back() -> bool:
+        taken[0] = 4
+        return True
+
+    monkeypatch.setattr(engine, "describe", describe)
+    monkeypatch.setattr(worker, "give_back", give_back)
+    arguments = cast(Link, heard), cast(Engine, engine), Plugins(), news
+    threading.Thread(target=_keep_status, args=arguments, daemon=True).start()
+    news.set()
+    assert heard.told.get(timeout=10).besides == besides

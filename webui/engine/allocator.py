@@ -26,11 +26,10 @@ def keep_freed_memory() -> bool:
     return library is not None and [library.mallopt(*setting) for setting in _SETTINGS] == [1] * len(_SETTINGS)
 
 
-def give_back() -> None:
-    """Return what was freed to the system; after something large was dropped."""
+def give_back() -> bool:
+    """Return what was freed to the system, after something large was dropped; whether there was anything."""
     library = _library()
-    if library is not None:
-        library.malloc_trim(0)
+    return library is not None and library.malloc_trim(0) == 1
 
 
 def _library() -> ctypes.CDLL | None:

@@ -77,9 +77,6 @@ def _keep_status(link: Link, engine: Engine, plugins: Plugins, news: threading.E
         news.wait()
         news.clear()
         try:
-            if not engine.describe()["jobs"]:
-                # What pictures took and was kept for the next ones, which may be smaller or never come.
-                give_back()
             link.status(_status(engine, plugins))
         except Exception:
             # The next news find the thread alive; a device that is lost is told by the job that meets it.
@@ -113,6 +110,9 @@ def _tell(engine: Engine, command: Tell) -> None:
 
 def _status(engine: Engine, plugins: Plugins) -> WorkerStatus:
     known = engine.describe()
+    # What pictures took is kept for the next ones, which may be smaller or never come.
+    if not known["jobs"] and give_back():
+        known = engine.describe()
     left_out = tuple(LeftOut(r.name, r.problem, r.trace) for r in plugins.reports if r.enabled and not r.ok)
     memory = known["free_bytes"], known["total_bytes"]
     return WorkerStatus(
