@@ -162,7 +162,7 @@ class Denoiser:
         found: dict[GroupKey, set[Hashable]] = {}
         for group in self._groups.values():
             for lane in group.lanes:
-                if self._together.can(lane):
+                if not lane.ended and self._together.can(lane):
                     found.setdefault(without_adapters(group.key), set()).add(lane.adapters.key)
         return found
 

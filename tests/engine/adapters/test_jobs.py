@@ -129,7 +129,7 @@ def test_jobs_with_one_set_share_forward_passes(bench, ask):
     assert bench.gate.held.wait(60)
     bench.engine.submit("second", ask(prompt="a blue house <lora:first>", steps=8, seed=8))
     end = time.monotonic() + 60
-    while not bench.engine._inbox.qsize() and time.monotonic() < end:
+    while not bench.engine._inbox._acts.qsize() and time.monotonic() < end:
         time.sleep(0.01)
     bench.gate.release()
     assert bench.heard.pictures("first") and bench.heard.pictures("second")

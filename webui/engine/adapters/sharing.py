@@ -118,7 +118,8 @@ class Together:
         """
         again, self._before = self._before == key, key
         meeting = self._meetings.get(without_adapters(key)) if self._meetings else None
-        if meeting is None or self._sharing is not Sharing.MEASURED or meeting.mode is _Mode.SHARED:
+        # Of a pass in whose course they met it is not known whose rows it had.
+        if not rows or meeting is None or self._sharing is not Sharing.MEASURED or meeting.mode is _Mode.SHARED:
             return False
         total = sum(rows.values())
         if meeting.mode is _Mode.TRIAL:
