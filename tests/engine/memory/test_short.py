@@ -197,7 +197,7 @@ def test_all_jobs_that_hold_the_model_begin_anew_with_it_in_ram(folder, registry
         assert bench.gate.held.wait(60)
         bench.engine.submit("b", requests[1])
         deadline = time.monotonic() + 60
-        while bench.engine._inbox.empty() and time.monotonic() < deadline:
+        while bench.engine._inbox._acts.empty() and time.monotonic() < deadline:
             time.sleep(0.01)
         bench.gate.hold_at(2)
         assert bench.gate.held.wait(60) and bench.gate.passes[1].lanes == 2
