@@ -9,7 +9,7 @@ from typing import Any
 from tests.extension_life.conftest import House, Wheel, extension
 from webui.extension_life.cards import Cards
 from webui.extension_life.task import Task
-from webui.plugins.loader import load_plugins
+from webui.plugins.loader import load_plugins, switched
 from webui.plugins.manager import Plugins
 
 ROWS = """
@@ -80,5 +80,29 @@ def test_what_is_torn_or_taken_away_meanwhile_has_a_card(house: House, tmp_path:
     (house.own / "no extension at all").mkdir()
     found = {one["name"]: one for one in cards.all(plugins.reports)}
     assert found["mine"]["ok"] and found["mine"]["version"] == "1"
-    assert found["other"]["next"] == "removed"
+    assert (found["other"]["next"], found["other"]["in_bin"]) == ("removed", False)
     assert "no extension.toml" in found["no extension at all"]["problem"]
+
+
+def test_one_whose_folder_is_deleted_meanwhile_is_said_to_be_gone_and_stays_by_hand(
+    house: House, tmp_path: Path
+) -> None:
+    house.add(extension(tmp_path / "a", "installed"))
+    folder = extension(house.own / "mine", code=ROWS)
+    (folder / "worker.py").write_text("def mine(steps): ...\n")
+    extension(house.own / "other", "other")
+    plugins, cards = started(house)
+    shutil.rmtree(folder)
+    gone = card(plugins, cards)
+    assert (gone["ok"], gone["problem"], gone["bundled"], gone["in_bin"]) == (True, "Its folder is gone.", False, False)
+    for on in ({"installed", "mine"}, {"installed", "mine", "other"}):
+        # Another one is switched: its rows would name functions that no worker has.
+        plugins = switched(plugins, on)
+        gone = card(plugins, cards)
+        assert (gone["ok"], gone["problem"], gone["bundled"]) == (False, "Its folder is gone.", False)
+        assert "Mine" not in plugins.table("schedules")
+    assert [report.ok for report in plugins.reports] == [True, False, True]
+    house.life.remove("installed")
+    taken = card(plugins, cards, "installed")
+    assert (taken["problem"], taken["in_bin"], taken["bundled"]) == (None, True, False)
+    assert taken["source"]["kind"] == "folder"

@@ -14,6 +14,7 @@ from webui.extension_life.places import Found
 from webui.extension_life.plan import facts
 from webui.extension_life.pointer import current
 from webui.extension_life.records import Record
+from webui.plugins.loader import GONE
 from webui.plugins.manager import ExtensionReport
 
 Brought = Callable[[str], Mapping[str, Sequence[str]]]
@@ -31,7 +32,10 @@ class Cards:
         self._core: dict[str, str] | None = None
         self._overlay = current(state).folder
         self._hooks: dict[Path, list[str]] = {}
-        self._sums = {found.folder: self._sum(found) for found in life.places.found()}
+        lying = life.places.found()
+        self._sums = {found.folder: self._sum(found) for found in lying}
+        self._records = {found.folder: life.records.get(found.name) for found in lying}
+        """Where they came from, for those that are taken away meanwhile."""
 
     def all(self, reports: Sequence[ExtensionReport]) -> list[dict[str, Any]]:
         """A card for each that was loaded, left out, or put there since; JSON-ready."""
@@ -61,6 +65,7 @@ class Cards:
         for found in self._life.places.found():
             if found.folder in folders:
                 self._sums[found.folder] = self._sum(found)
+                self._records[found.folder] = self._life.records.get(found.name)
                 self._hooks.pop(found.folder, None)
 
     def _sum(self, found: Found) -> str:
@@ -70,7 +75,10 @@ class Cards:
 
     def _card(self, report: ExtensionReport, found: Found | None) -> dict[str, Any]:
         record = self._life.records.get(report.name)
+        if found is None and report.folder is not None:
+            record = record or self._records.get(report.folder)
         manifest = found.manifest if found else None
+        in_bin = found is None and self._life.places.binned(report.name) is not None
         is_on = found is not None and not self._life.is_off(found)
         said = facts(manifest) if manifest else _facts(report)
         return {
@@ -79,7 +87,7 @@ class Cards:
             "version": report.version or said["version"],
             "ok": report.ok,
             "enabled": report.enabled,
-            "problem": report.problem or None,
+            "problem": (GONE if found is None and not in_bin else report.problem) or None,
             "trace": report.trace,
             "on": is_on,
             "next_version": manifest.version if manifest else "",
@@ -88,8 +96,17 @@ class Cards:
             "missing": overlay.missing(manifest.dependencies, self._state, self._core) if manifest and is_on else [],
             "hooks": [asdict(time) for time in report.hooks],
             "removable": found is not None and not self._life.is_bundled(found),
+            "bundled": self._is_bundled(report, found, record),
+            "in_bin": in_bin,
             **_origin(record),
         }
+
+    def _is_bundled(self, report: ExtensionReport, found: Found | None, record: Record | None) -> bool:
+        if found is not None:
+            return self._life.is_bundled(found)
+        return report.folder is not None and self._life.places.is_ours(
+            report.folder, report.author, installed=record is not None
+        )
 
     def _contributes(self, report: ExtensionReport) -> dict[str, list[str]]:
         """The rows that were loaded, by hook; then the hooks without rows, read once, of the files that were loaded."""

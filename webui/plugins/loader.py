@@ -36,6 +36,8 @@ Process = Literal["web", "worker"]
 BUILT_IN = "Darkroom"
 """Where rows and hooks come from that no extension brought."""
 _SWITCHED_OFF = "It is switched off in the settings."
+GONE = "Its folder is gone."
+"""What is said of an extension whose folder was taken away while Darkroom ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,9 @@ def _again(report: ExtensionReport, before: Plugins, on: Collection[str]) -> _Fo
         return _Found(Path(report.name), report)
     if report.name not in on:
         return _Found(report.folder, replace(report, ok=False, enabled=False, problem=_SWITCHED_OFF, trace=""))
+    if not report.folder.is_dir():
+        # Not even what is still in memory: workers no longer find it, and its rows name functions that they call.
+        return _Found(report.folder, replace(report, ok=False, problem=GONE, trace=""))
     if known is not None:
         return _Found(report.folder, report, known.manifest)
     return _found(report.folder, ())

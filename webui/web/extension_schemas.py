@@ -110,6 +110,7 @@ class ExtensionOut(ExtensionFacts):
     next start makes of it, and next_version. contributes: names of its rows, by hook; hooks without rows have none.
     missing: packages that it needs and that are not installed. pin: the commit, version or archive's sum that came;
     sha256: of its content. installed: Unix seconds. removable: it was installed, or put there by the person.
+    bundled: it came with Darkroom. in_bin: it was removed, and can be taken back.
     """
 
     ok: bool
@@ -127,6 +128,8 @@ class ExtensionOut(ExtensionFacts):
     sha256: str
     installed: float | None
     removable: bool
+    bundled: bool
+    in_bin: bool
 
 
 class WorkOut(BaseModel):

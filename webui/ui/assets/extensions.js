@@ -52,6 +52,7 @@
 
   // What the next start brings comes before what this one has brought: it is the newer.
   function note(one) {
+    if (one.next === "removed" && one.problem) return [one.problem, "warn"];
     if (one.next) return [t(`ext_next_${one.next}`, { version: one.next_version }), "warn"];
     if (one.problem && one.enabled) return [`${t("ext_left_out")}. ${one.problem}`, "err"];
     if (!one.on) return [t("ext_off"), ""];
@@ -63,7 +64,7 @@
   }
 
   function origin(one) {
-    if (!one.source) return t(one.removable ? "ext_by_hand" : "ext_own");
+    if (!one.source) return t(one.bundled ? "ext_own" : "ext_by_hand");
     const pin = one.source.kind === "git" ? one.pin.slice(0, 10) : one.source.kind === "package" ? one.pin : "";
     return [one.source.address.replace(/^https:\/\//, ""), pin].filter(Boolean).join(" @ ");
   }
@@ -144,7 +145,7 @@
   const button = (key, press, attributes = {}) => el("button", { type: "button", class: "dk-button", disabled: Boolean(state.locked), onclick: press, ...attributes }, t(key));
 
   function acts(one) {
-    if (one.next === "removed") return [button("undo", () => restore(one.name))];
+    if (one.next === "removed") return !one.in_bin ? [] : [button("undo", () => restore(one.name))];
     return [
       ...(one.missing.length ? [button("ext_install_packages", packages)] : []),
       ...(one.source ? [button("ext_update", () => D.extensionWorks.update(one))] : []),
