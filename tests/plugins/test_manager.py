@@ -112,7 +112,10 @@ def test_a_reference_to_the_house_stays_what_it_is(tmp_path: Path) -> None:
             rows("schedules", "Schedule('S', 'extension:s', options=('eta',))"),
             "The schedule 'S' names the option 'eta', which it cannot have.",
         ),
-        (rows("commands", "Command('serve', 'extension:x', 'Mine.')"), "claim the name 'serve'"),
+        (
+            rows("commands", "Command('serve', 'extension:x', 'Mine.')"),
+            "'serve' is already a command of Darkroom itself.",
+        ),
         (rows("samplers", "Sampler('S', 'extension:s')", "Sampler('s', 'extension:s')"), "claim the name 's'"),
     ],
 )
@@ -149,6 +152,21 @@ def test_one_broken_extension_leaves_its_neighbours(tmp_path: Path) -> None:
     plugins = load_plugins([tmp_path], "web")
     assert [(report.name, report.ok) for report in plugins.reports] == [("a", False), ("b", True)]
     assert "Fine" in build_registry(plugins).samplers
+
+
+def test_a_name_that_is_taken_is_told_with_whose_it_is(tmp_path: Path) -> None:
+    write(tmp_path, "a-drift", rows("samplers", "Sampler('Drift', 'extension:x', aliases=('k_drift', 'drifting'))"))
+    write(tmp_path, "b-drift", rows("samplers", "Sampler('drift', 'extension:x', aliases=('drifting', 'k_drift'))"))
+    write(tmp_path, "c-drift", rows("samplers", "Sampler('Mine', 'extension:x', aliases=('k_mine', 'Drifting'))"))
+    backend = rows("attention_backends", "AttentionBackend('d', 'D', 'extension:x', aliases=('sdpa',))")
+    write(tmp_path, "d-drift", "from webui.extend import AttentionBackend\n" + backend)
+    problems = [report.problem for report in load_plugins([tmp_path], "web").reports]
+    assert problems == [
+        "",
+        "'drift' is already a sampler of the extension 'a-drift'.",
+        "'Drifting' is already a sampler of the extension 'a-drift'.",
+        "'sdpa' is already an attention backend of Darkroom itself.",
+    ]
 
 
 def test_of_two_extensions_of_one_name_the_first_stays(tmp_path: Path) -> None:

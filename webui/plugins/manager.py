@@ -151,7 +151,7 @@ class Plugins:
 
     def add_rows(self, module: ModuleType, extension: Manifest | None = None, folder: Path | None = None) -> None:
         """Collect a module's rows, all or none; raises DarkroomError when one is wrong or its name is taken."""
-        tables = extended(self._now.tables, module, extension, folder)
+        tables = extended(self._now.tables, module, extension, folder, self._bringer)
         if extension:
             of = self._now.brought.setdefault(extension.name, {})
             for hook, table in tables.items():
@@ -159,6 +159,10 @@ class Plugins:
                 if fresh:
                     of[hook] = (*of.get(hook, ()), *fresh)
         self._now.tables = tables
+
+    def _bringer(self, hook: str, name: str) -> str:
+        """The extension that brought the row of this name; "" for Darkroom's own."""
+        return next((one for one, rows in self._now.brought.items() if name in rows.get(hook, ())), "")
 
     def keep(self, folder: Path, loaded: Loaded) -> None:
         """Remember the modules of an extension that was loaded from this folder."""
