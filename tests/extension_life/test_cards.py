@@ -81,7 +81,9 @@ def test_what_is_torn_or_taken_away_meanwhile_has_a_card(house: House, tmp_path:
     found = {one["name"]: one for one in cards.all(plugins.reports)}
     assert found["mine"]["ok"] and found["mine"]["version"] == "1"
     assert (found["other"]["next"], found["other"]["in_bin"]) == ("removed", False)
-    assert "no extension.toml" in found["no extension at all"]["problem"]
+    assert "cannot be read" in found["mine"]["next_problem"]
+    assert "no extension.toml" in found["no extension at all"]["next_problem"]
+    assert found["no extension at all"]["next"] == ""
 
 
 def test_one_whose_folder_is_deleted_meanwhile_is_said_to_be_gone_and_stays_by_hand(
@@ -106,3 +108,30 @@ def test_one_whose_folder_is_deleted_meanwhile_is_said_to_be_gone_and_stays_by_h
     taken = card(plugins, cards, "installed")
     assert (taken["problem"], taken["in_bin"], taken["bundled"]) == (None, True, False)
     assert taken["source"]["kind"] == "folder"
+
+
+def test_what_the_next_start_will_leave_out_is_said_now(house: House, tmp_path: Path) -> None:
+    extension(house.own / "mine")
+    torn = extension(house.own / "torn", "torn", api="9")
+    plugins, cards = started(house)
+    # This start has said it.
+    assert (card(plugins, cards, "torn")["next"], card(plugins, cards, "torn")["next_problem"]) == ("", None)
+    extension(house.own / "late", "late", api="7")
+    extension(house.own / "twin", "mine", title="Twin")
+    late = card(plugins, cards, "late")
+    assert (late["next"], late["problem"]) == ("", None) and "version 7 of the contract" in late["next_problem"]
+    (twin,) = [one for one in cards.all(plugins.reports) if one["title"] == "Twin"]
+    assert twin["next_problem"] == f"An extension of this name is already loaded from {house.own / 'mine'}."
+    assert not cards.waits(cards.all(plugins.reports))
+    house.off = ("late",)
+    assert card(plugins, cards, "late")["next_problem"] is None
+    extension(torn, "torn")
+    assert (card(plugins, cards, "torn")["next"], card(plugins, cards, "torn")["next_problem"]) == ("changed", None)
+    house.off = ("mine",)
+    shutil.rmtree(house.own / "mine")
+    (twin,) = [one for one in cards.all(plugins.reports) if one["title"] == "Twin"]
+    assert twin["next_problem"] is None
+    house.off = ()
+    shutil.rmtree(house.own / "twin")
+    extension(house.own / "mine", requires="torn")
+    assert "requires must be a list" in card(plugins, cards)["next_problem"]

@@ -71,7 +71,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         "Its extension.toml lacks name, api."
     )
     (tmp_path / "extension.toml").write_text(GOOD + "".join(f"a{number} = 1\n" for number in range(12)))
-    with pytest.raises(DarkroomError, match="'a9'. 2 more are wrong.$"):
+    with pytest.raises(DarkroomError, match=r"'a9'\. 2 more are wrong\.$"):
         read_manifest(tmp_path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from webui.extension_life.places import Found
 from webui.extension_life.plan import facts
 from webui.extension_life.pointer import current
 from webui.extension_life.records import Record
-from webui.plugins.loader import GONE
+from webui.plugins.loader import GONE, taken
 from webui.plugins.manager import ExtensionReport
+from webui.plugins.manifest import same
 
 Brought = Callable[[str], Mapping[str, Sequence[str]]]
 """The names of the rows that an extension brought, by hook."""
@@ -42,7 +43,7 @@ class Cards:
         if self._core is None:
             # Reading what is installed takes a moment, and a program that runs has what it had.
             self._core = overlay.core_packages(self._state)
-        lying = {found.folder: found for found in self._life.places.found()}
+        lying = {found.folder: found for found in self._told_apart(self._life.places.found())}
         known = {report.folder for report in reports}
         cards = [self._card(report, lying.get(report.folder) if report.folder else None) for report in reports]
         return cards + [self._card(_unknown(found), found) for found in lying.values() if found.folder not in known]
@@ -92,6 +93,7 @@ class Cards:
             "on": is_on,
             "next_version": manifest.version if manifest else "",
             "next": self._next(report, found, is_on),
+            "next_problem": self._next_problem(report, found, is_on),
             "contributes": self._contributes(report),
             "missing": overlay.missing(manifest.dependencies, self._state, self._core) if manifest and is_on else [],
             "hooks": [asdict(time) for time in report.hooks],
@@ -117,6 +119,19 @@ class Cards:
             self._hooks[report.folder] = hooks_in(report.folder)
         return rows | {hook: [] for hook in self._hooks[report.folder] if hook not in rows}
 
+    def _told_apart(self, found: Sequence[Found]) -> list[Found]:
+        """The same, where of two of one name the second is said to be one too many."""
+        told: list[Found] = []
+        for one in found:
+            twins = (
+                o.folder
+                for o in told
+                if o.manifest and one.manifest and same(o.name, one.name) and not self._life.is_off(o)
+            )
+            twin = next(twins, None) if not self._life.is_off(one) else None
+            told.append(replace(one, problem=taken(twin)) if twin else one)
+        return told
+
     def _next(self, report: ExtensionReport, found: Found | None, is_on: bool) -> str:
         """added, removed, changed, on or off at the next start; "" where it stays as it is."""
         if found is None:
@@ -124,16 +139,22 @@ class Cards:
         if self.safe_mode:
             return ""
         if found.folder not in self._sums:
-            return "added" if is_on else ""
+            return "added" if is_on and not found.problem else ""
         if is_on != report.enabled:
             return "on" if is_on else "off"
         return "changed" if is_on and self._sums[found.folder] != self._sum(found) else ""
+
+    def _next_problem(self, report: ExtensionReport, found: Found | None, is_on: bool) -> str | None:
+        """Why the next start will leave it out, as far as its manifest tells now; None where this start has said it."""
+        if found is None or not is_on or not found.problem or found.problem == report.problem:
+            return None
+        return found.problem
 
 
 def _unknown(found: Found) -> ExtensionReport:
     """For one that this start has not met."""
     version, title = (found.manifest.version, found.manifest.title) if found.manifest else ("", found.folder.name)
-    return ExtensionReport(found.name, version, title, ok=False, problem=found.problem, folder=found.folder)
+    return ExtensionReport(found.name, version, title, ok=False, folder=found.folder)
 
 
 def _facts(report: ExtensionReport) -> dict[str, Any]:

@@ -175,10 +175,14 @@ def _without_twins(found: Sequence[_Found]) -> list[_Found]:
         twins = (o.folder for o in kept if one.manifest and o.manifest and same(o.manifest.name, one.manifest.name))
         twin = next(twins, None)
         if twin is not None:
-            problem = f"An extension of this name is already loaded from {twin}."
-            one = _Found(one.folder, replace(one.report, ok=False, problem=problem, folder=one.folder))
+            one = _Found(one.folder, replace(one.report, ok=False, problem=taken(twin), folder=one.folder))
         kept.append(one)
     return kept
+
+
+def taken(folder: Path) -> str:
+    """What is said of an extension where the one in this folder has its name."""
+    return f"An extension of this name is already loaded from {folder}."
 
 
 def _report(manifest: Manifest) -> ExtensionReport:

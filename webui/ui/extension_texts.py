@@ -22,6 +22,7 @@ EXTENSION_TEXTS = {
     "ext_next_added": "Loaded from the next start on",
     "ext_next_changed": "{version} from the next start on",
     "ext_next_removed": "Gone from the next start on",
+    "ext_next_left_out": "Left out from the next start on",
     "ext_next_on": "On from the next start on",
     "ext_next_off": "Off from the next start on",
     "ext_on_now": "{title} is on. This page shows what it brings once it is loaded again.",
