@@ -44,6 +44,7 @@ from webui.limits import check_waiting
 from webui.model_works import ModelWorks
 from webui.picture_reading import PictureReading
 from webui.plugins.manager import ExtensionReport, Plugins
+from webui.plugins.meter import summed
 from webui.prompting import Prompting
 from webui.prompts import Prompts
 from webui.scripts import Part, Scripts
@@ -361,7 +362,7 @@ class Service:
         """What became of each extension; one that only the worker could not load is left out there."""
         statuses = [worker.status for worker in self._scheduler.workers]
         failed = {one.extension: one for status in statuses for one in status.left_out}
-        times = [*self._plugins.meter.times, *(time for status in statuses for time in status.hooks)]
+        times = summed((*self._plugins.meter.times, *(time for status in statuses for time in status.hooks)))
         found = []
         for report in self._plugins.reports:
             if report.ok and (one := failed.get(report.name)):

@@ -19,6 +19,7 @@ from webui.jobs.executors import messages
 from webui.jobs.executors.base import WorkerStatus
 from webui.jobs.executors.messages import Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link
+from webui.plugins.meter import HookTime
 
 
 def main(link: Link, config: dict[str, Any]) -> None:
@@ -97,6 +98,20 @@ def deadly(link: Link, config: EngineConfig) -> None:
             time.sleep(0.05)
             link.marks.enter("deadly")
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def counts(link: Link, config: EngineConfig) -> None:
+    """Each job costs a call of a hook, of which the second of a process fails; the last is told when it is to end."""
+    calls = 0
+    link.status(WorkerStatus("ready", f"Fake {os.getpid()}"))
+    for command in link.commands():
+        if isinstance(command, Submit):
+            calls += 1
+            link.output(command.job_id, Finished(0))
+            if calls == 1:
+                link.status(WorkerStatus("ready", hooks=(HookTime("mine", "after_step", 1, 2.0, 2.0),)))
+    times = HookTime("mine", "after_step", calls, 2.0 * calls, 2.0, calls // 2, "a trace" if calls > 1 else "")
+    link.status(WorkerStatus("ready", hooks=(times,) if calls else ()))
 
 
 def dies_at_start(link: Link, config: Any) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -171,6 +171,23 @@ class Meter:
         # Said once for each doubling, so that a hook that is slow each time does not fill the log.
         if seconds > patience(call.hook) and seconds > 2 * before.slowest:
             log.warning("The extension '%s' took %.1f s in %s.", call.extension, seconds, call.hook)
+
+
+def summed(times: Iterable[HookTime]) -> tuple[HookTime, ...]:
+    """One for each hook of each extension, of what several processes have counted; later ones are the newer."""
+    found: dict[tuple[str, str], HookTime] = {}
+    for time_ in times:
+        key = time_.extension, time_.hook
+        before = found.get(key) or HookTime(*key)
+        found[key] = replace(
+            before,
+            calls=before.calls + time_.calls,
+            seconds=before.seconds + time_.seconds,
+            slowest=max(before.slowest, time_.slowest),
+            errors=before.errors + time_.errors,
+            trace=time_.trace or before.trace,
+        )
+    return tuple(found.values())
 
 
 def patience(hook: str) -> float:

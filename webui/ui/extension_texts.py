@@ -35,6 +35,8 @@ EXTENSION_TEXTS = {
     "ext_secret_unset": "Not set",
     # a card
     "ext_loaded": "Loaded",
+    "ext_loaded_failed_one": "Loaded, 1 call failed",
+    "ext_loaded_failed": "Loaded, {n} calls failed",
     "ext_off": "Off",
     "ext_not_loaded": "Not loaded",
     "ext_left_out": "Left out",
@@ -77,6 +79,7 @@ EXTENSION_TEXTS = {
     "ext_hook_time": "{hook}: {n} calls, {each} each",
     "ext_hook_errors": "{said}, {errors} failed",
     "ext_report": "Show the report",
+    "ext_report_of": "Show the report of {hook}",
     # installing
     "ext_dialog": "Install an extension",
     "ext_dialog_update": "Update {title}",

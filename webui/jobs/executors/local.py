@@ -18,6 +18,7 @@ from webui.jobs.executors.base import Controls, NoWorker, WorkerDied, WorkerStat
 from webui.jobs.executors.blame import Blame
 from webui.jobs.executors.messages import Cancel, Gone, Report, Said, Status, Submit, Tell, Unload
 from webui.jobs.executors.process import WorkerProcess
+from webui.plugins.meter import HookTime, summed
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ class LocalExecutor:
         self._news = asyncio.Event()
         """Set, and replaced, when the status changes."""
         self._worker: WorkerProcess | None = None
+        self._spent: tuple[HookTime, ...] = ()
+        """What hooks have cost in the processes before this one."""
         self._runs: dict[str, _Run] = {}
         self._numbers = itertools.count()
         self._unloading: dict[int, asyncio.Future[Unloaded]] = {}
@@ -182,7 +185,13 @@ class LocalExecutor:
         return self._worker
 
     def _renew_when_idle(self) -> None:
-        if self._outdated and not self._runs and self._worker is not None and self._status.state == "ready":
+        if (
+            self._outdated
+            and not self._closing
+            and not self._runs
+            and self._worker is not None
+            and self._status.state == "ready"
+        ):
             self._renews = True
             self._retire(self._worker, "A fresh worker takes this one's place.")
 
@@ -213,7 +222,7 @@ class LocalExecutor:
 
     def _spawn(self) -> None:
         self._born, self._usual, self._has_worked, self._has_grown = time.monotonic(), None, False, False
-        self._outdated = False
+        self._outdated, self._spent = False, self._status.hooks
         try:
             self._worker = WorkerProcess(self._target, self._configured(), self._heard, self._died)
         except OSError as error:
@@ -223,9 +232,14 @@ class LocalExecutor:
         if isinstance(report, Status):
             self._unready_deaths = 0
             device = ", ".join(filter(None, (self._label, report.status.device)))
-            if self._retired is None:
+            hooks = summed((*self._spent, *report.status.hooks))
+            if self._retired is not None:
+                # Of a process that is to end only its last count is wanted.
+                self._status = replace(self._status, hooks=hooks)
+            else:
                 left_out = *report.status.left_out, *self._blame.left_out
-                self._set_status(replace(report.status, device=device, left_out=left_out, blamed=self._blame.names))
+                status = replace(report.status, device=device, left_out=left_out, blamed=self._blame.names, hooks=hooks)
+                self._set_status(status)
                 if self._renews and self._status.state == "ready":
                     self._renews = False
                     log.info("%sThe worker was renewed.", self._label and f"{self._label}: ")
@@ -290,6 +304,7 @@ class LocalExecutor:
             sentence,
             left_out=self._blame.left_out,
             device_type=self._status.device_type,
+            hooks=self._status.hooks,
             blamed=self._blame.names,
         )
 

@@ -58,6 +58,8 @@
     if (one.problem && one.enabled) return [`${t("ext_left_out")}. ${one.problem}`, "err"];
     if (!one.on) return [t("ext_off"), ""];
     if (one.missing.length) return [one.missing.length === 1 ? t("ext_needs_one") : t("ext_needs_many", { n: one.missing.length }), "warn"];
+    const failed = one.ok ? one.hooks.reduce((sum, { errors }) => sum + errors, 0) : 0;
+    if (failed) return [failed === 1 ? t("ext_loaded_failed_one") : t("ext_loaded_failed", { n: failed.toLocaleString("en") }), "warn"];
     const update = newest.get(one.name);
     if (update?.newest) return [t("ext_update_to", { version: update.newest }), "warn"];
     if (update?.problem) return [update.problem, "err"];
@@ -120,10 +122,10 @@
       ["fact_ext_licence", one.license],
       ["fact_ext_links", links(one)],
     ].filter(([, value]) => [value || []].flat().length);
-    const traces = [one.trace, ...one.hooks.map((time) => time.trace)].filter(Boolean);
+    const traces = [["", one.trace], ...one.hooks.map(({ hook, trace }) => [hook, trace])].filter(([, trace]) => trace);
     return el("div", { class: "dk-ext-details", id },
       el("dl", {}, ...rows.flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, ...[value].flat())])),
-      ...traces.map((trace) => el("details", { ontoggle: ({ target }) => { target.lastChild.scrollTop = target.lastChild.scrollHeight; } }, el("summary", {}, t("ext_report")), el("pre", { tabindex: "0" }, trace))),
+      ...traces.map(([hook, trace]) => el("details", { ontoggle: ({ target }) => { target.lastChild.scrollTop = target.lastChild.scrollHeight; } }, el("summary", {}, hook ? t("ext_report_of", { hook }) : t("ext_report")), el("pre", { tabindex: "0" }, trace))),
       ...(one.on && one.ok && one.contributes.settings ? [D.extensionSettings.form(one)] : []),
       el("div", { class: "dk-ext-acts" }, ...acts(one)));
   }
