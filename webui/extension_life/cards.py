@@ -84,6 +84,7 @@ class Cards:
         said = facts(manifest) if manifest else _facts(report)
         return {
             **said,
+            "folder": str(report.folder or ""),
             # What runs, not what lies there for the next start.
             "version": report.version or said["version"],
             "ok": report.ok,
