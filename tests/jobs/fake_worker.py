@@ -16,7 +16,7 @@ from webui.core.events import Finished, Loading, Note, Picture, Step
 from webui.core.model_memory import HeldModel, Unloaded
 from webui.engine.config import EngineConfig
 from webui.jobs.executors import messages
-from webui.jobs.executors.base import WorkerStatus
+from webui.jobs.executors.base import LeftOut, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link
 from webui.plugins.meter import HookTime
@@ -98,6 +98,14 @@ def deadly(link: Link, config: EngineConfig) -> None:
             time.sleep(0.05)
             link.marks.enter("deadly")
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leaves_out(link: Link, config: EngineConfig) -> None:
+    """Leaves an extension out, and says as its device what it is told that was said before."""
+    told = " ".join(f"{name}: {problem}" for name, problem in config.told)
+    link.status(WorkerStatus("ready", told or "nothing", left_out=(LeftOut("torn", "It is torn."),)))
+    for _ in link.commands():
+        pass
 
 
 def counts(link: Link, config: EngineConfig) -> None:

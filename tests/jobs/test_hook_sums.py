@@ -40,3 +40,18 @@ async def test_what_was_counted_is_kept_when_the_worker_is_renewed(make_job: Mak
         assert executor.status().hooks == (HookTime("mine", "after_step", 6, 12.0, 2.0, 3, "a trace"),)
     finally:
         await executor.close()
+
+
+@with_loop
+async def test_a_worker_is_told_what_the_one_before_has_said_of_extensions() -> None:
+    executor = LocalExecutor(EngineConfig(), "tests.jobs.fake_worker:leaves_out")
+    await executor.start()
+    try:
+        for said in ("nothing", "torn: It is torn."):
+            async with asyncio.timeout(30):
+                while executor.status().device != said:
+                    await asyncio.sleep(0.01)
+            assert [one.extension for one in executor.status().left_out] == ["torn"]
+            executor.renew(())
+    finally:
+        await executor.close()

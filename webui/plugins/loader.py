@@ -56,16 +56,18 @@ def load_plugins(
     marks: Marks | None = None,
     *,
     state: Path | None = None,
+    told: Collection[tuple[str, str]] = (),
 ) -> Plugins:
     """Load the built-in plugins, then every extension in `folders`: in order of their names within each folder, but
     for those that say before or after whom they come.
 
     In the worker, an extension's worker.py is loaded besides its extension.py. marks: see `Meter.marks`. state: the
-    folder of the program's own files, where the owner's settings of extensions are; None for none.
+    folder of the program's own files, where the owner's settings of extensions are; None for none. told: names of
+    extensions and why they were left out, where the log has that already.
     """
     plugins = _built_in(Plugins(own=OwnSettings(state and state / OWN_SETTINGS)))
     plugins.meter.marks = marks
-    _load_all(plugins, [_found(folder, disabled) for folder in _extension_folders(folders)], process, None)
+    _load_all(plugins, [_found(folder, disabled) for folder in _extension_folders(folders)], process, None, told)
     return plugins
 
 
@@ -76,7 +78,8 @@ def switched(before: Plugins, on: Collection[str]) -> Plugins:
     is looked for that `before` did not find.
     """
     plugins = _built_in(Plugins(before.meter, before.own_settings))
-    _load_all(plugins, [_again(report, before, on) for report in before.reports], "web", before)
+    told = [(report.name, report.problem) for report in before.reports]
+    _load_all(plugins, [_again(report, before, on) for report in before.reports], "web", before, told)
     return plugins
 
 
@@ -103,7 +106,13 @@ def _built_in(plugins: Plugins) -> Plugins:
     return plugins
 
 
-def _load_all(plugins: Plugins, candidates: Sequence[_Found], process: Process, before: Plugins | None) -> None:
+def _load_all(
+    plugins: Plugins,
+    candidates: Sequence[_Found],
+    process: Process,
+    before: Plugins | None,
+    told: Collection[tuple[str, str]],
+) -> None:
     """Load what is to be loaded of these, and report of each. before: whose modules are taken on."""
     found = _without_twins(candidates)
     manifests = [one.manifest for one in found if one.manifest is not None]
@@ -114,7 +123,8 @@ def _load_all(plugins: Plugins, candidates: Sequence[_Found], process: Process, 
         known = before.loaded(folder) if before else None
         reports[manifest.name] = _load(plugins, manifest, folder, process, reports, known)
     for one in found:
-        plugins.report(one.report if one.manifest is None else replace(reports[one.manifest.name], folder=one.folder))
+        report = one.report if one.manifest is None else replace(reports[one.manifest.name], folder=one.folder)
+        plugins.report(report, is_known=(report.name, report.problem) in told)
 
 
 def build_registry(plugins: Plugins) -> Registry:

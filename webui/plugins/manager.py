@@ -182,10 +182,10 @@ class Plugins:
         """The names of the extensions that are switched off in this process."""
         return tuple(report.name for report in self.reports if not report.enabled)
 
-    def report(self, report: ExtensionReport) -> None:
-        """Note what became of an extension, in the list and in the log."""
+    def report(self, report: ExtensionReport, *, is_known: bool = False) -> None:
+        """Note what became of an extension, in the list and in the log. is_known: the log has it already."""
         self._now.reports.append(report)
         if report.ok:
             log.debug("Extension '%s' %s loaded.", report.name, report.version)
-        elif report.enabled:
+        elif report.enabled and not is_known:
             log.warning("Extension '%s' is left out. %s", report.name, report.problem)

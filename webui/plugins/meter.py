@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.plugins.marks import Marks
+from webui.plugins.repeats import Repeats
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Meter:
         self.marks: Marks | None = None
         """Where another process can read who is at it; set once, before anything is called."""
         self.clock = clock
+        self.repeats = Repeats()
         self._lock = threading.Lock()
         self._spent: dict[tuple[str, str], HookTime] = {}
         self._now: dict[int, Underway] = {}

@@ -86,6 +86,8 @@ class LocalExecutor:
         self._worker: WorkerProcess | None = None
         self._spent: tuple[HookTime, ...] = ()
         """What hooks have cost in the processes before this one."""
+        self._told: tuple[tuple[str, str], ...] = ()
+        """The extensions that it has left out, each with the reason."""
         self._runs: dict[str, _Run] = {}
         self._numbers = itertools.count()
         self._unloading: dict[int, asyncio.Future[Unloaded]] = {}
@@ -206,7 +208,7 @@ class LocalExecutor:
         Only while it has no job. A job that was cancelled may still be at work then, so one reading is not believed.
         """
         now = self._status.besides
-        busy = any(not run.ended for run in self._runs.values())
+        busy = self._closing or any(not run.ended for run in self._runs.values())
         if busy or not self._has_worked or self._worker is None or not now or not self._status.models:
             return
         if self._usual is None:
@@ -237,6 +239,7 @@ class LocalExecutor:
                 # Of a process that is to end only its last count is wanted.
                 self._status = replace(self._status, hooks=hooks)
             else:
+                self._told = tuple((one.extension, one.problem) for one in report.status.left_out)
                 left_out = *report.status.left_out, *self._blame.left_out
                 status = replace(report.status, device=device, left_out=left_out, blamed=self._blame.names, hooks=hooks)
                 self._set_status(status)
@@ -259,9 +262,10 @@ class LocalExecutor:
     def _configured(self) -> object:
         """What the next process is told: to leave out extensions inside of which others died, too."""
         config = self._config
-        if not isinstance(config, EngineConfig) or not self._blame.names:
+        if not isinstance(config, EngineConfig):
             return config
-        return replace(config, disabled_extensions=(*config.disabled_extensions, *self._blame.names))
+        disabled = *config.disabled_extensions, *self._blame.names
+        return replace(config, disabled_extensions=disabled, told=self._told)
 
     def _died(self, sentence: str, known: bool) -> None:
         blamed = len(self._blame.names)

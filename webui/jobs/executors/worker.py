@@ -30,7 +30,12 @@ def main(link: Link, config: EngineConfig) -> None:
     if config.cache_dir is not None and config.extension_folders:
         use_packages(config.cache_dir)
     plugins = load_plugins(
-        config.extension_folders, "worker", config.disabled_extensions, link.marks, state=config.cache_dir
+        config.extension_folders,
+        "worker",
+        config.disabled_extensions,
+        link.marks,
+        state=config.cache_dir,
+        told=config.told,
     )
 
     news = threading.Event()
