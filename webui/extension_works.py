@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ from webui.core.errors import NotAllowed
 from webui.core.job import Identity
 from webui.extension_life.cards import Cards
 from webui.extension_life.life import Life
+from webui.extension_life.newer import Newer
 from webui.extension_life.task import Task
 from webui.extension_life.works import Work, Works
 from webui.extension_switch import Switch
@@ -28,6 +29,7 @@ class ExtensionWorks:
         self._reports = reports
         self._switch = switch
         self._works = Works()
+        self._newer: Mapping[str, Newer] = {}
 
     async def close(self) -> None:
         """Stop what runs, and take away what was only looked at."""
@@ -37,7 +39,7 @@ class ExtensionWorks:
     async def list(self, who: Identity) -> dict[str, Any]:
         """A card for each extension, whether a start would change something, and the action that runs."""
         _need_owner(who)
-        cards = await asyncio.to_thread(self._cards.all, self._reports())
+        cards = [self._with_newest(card) for card in await asyncio.to_thread(self._cards.all, self._reports())]
         running = self._works.running()
         return {
             "extensions": cards,
@@ -72,9 +74,21 @@ class ExtensionWorks:
         await asyncio.to_thread(self._life.discard, plan)
 
     def newer(self, who: Identity) -> Work:
-        """Ask what there is newer; the result is a list."""
+        """Ask what there is newer; the result is a list, and cards have it from then on."""
         _need_owner(who)
-        return self._works.start("newer", "", lambda task: [asdict(one) for one in self._life.newer(task)])
+
+        def do(task: Task) -> list[dict[str, str]]:
+            found = self._life.newer(task)
+            self._newer = {one.name: one for one in found}
+            return [{"name": one.name, "newest": one.newest, "problem": one.problem} for one in found]
+
+        return self._works.start("newer", "", do)
+
+    def _with_newest(self, card: Mapping[str, Any]) -> dict[str, Any]:
+        """A card with what the last check has found, until another content is here."""
+        found = self._newer.get(card["name"])
+        is_told = found is not None and found.newest != "" and found.sha256 == card["sha256"]
+        return {**card, "newest": found.newest if found and is_told else ""}
 
     def install_packages(self, who: Identity) -> Work:
         """Install the packages that extensions lack."""
@@ -128,6 +142,14 @@ class ExtensionWorks:
         """Have an action end soon, with everything as it was; raises NotFound."""
         _need_owner(who)
         return self._works.stop(work_id)
+
+
+def of_left_out(reports: Sequence[ExtensionReport]) -> str:
+    """A sentence on the extensions that were left out: why, of one alone; how many, of several; "" where none was."""
+    broken = [report for report in reports if report.enabled and report.problem]
+    if len(broken) == 1:
+        return f"The extension '{broken[0].name}' was left out: {broken[0].problem}"
+    return f"{len(broken)} extensions were left out. See Extensions." if broken else ""
 
 
 def _need_owner(who: Identity) -> None:

@@ -35,7 +35,7 @@ from webui.extension_life.life import Life
 from webui.extension_routes import ExtensionRoutes
 from webui.extension_settings import ExtensionSettings
 from webui.extension_switch import Switch
-from webui.extension_works import ExtensionWorks
+from webui.extension_works import ExtensionWorks, of_left_out
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.queue import Queue
@@ -44,6 +44,7 @@ from webui.limits import check_waiting
 from webui.model_works import ModelWorks
 from webui.picture_reading import PictureReading
 from webui.plugins.manager import ExtensionReport, Plugins
+from webui.plugins.meter import summed
 from webui.prompting import Prompting
 from webui.prompts import Prompts
 from webui.scripts import Part, Scripts
@@ -329,10 +330,8 @@ class Service:
         """Sentences the owner should read once: a damaged file that was set aside, an extension left out."""
         if not who.is_owner:
             return []
-        broken = [
-            f"The extension '{r.name}' was left out: {r.problem}" for r in self._reports() if r.enabled and r.problem
-        ]
-        return [m for m in (self._settings.message, self._queue.message) if m] + broken
+        messages = self._settings.message, self._queue.message, of_left_out(self._reports())
+        return [message for message in messages if message]
 
     async def _accepted(self, values: Mapping[str, Any], who: Identity) -> GenerationRequest:
         """The request that these values mean, if this person may ask for it now."""
@@ -361,7 +360,7 @@ class Service:
         """What became of each extension; one that only the worker could not load is left out there."""
         statuses = [worker.status for worker in self._scheduler.workers]
         failed = {one.extension: one for status in statuses for one in status.left_out}
-        times = [*self._plugins.meter.times, *(time for status in statuses for time in status.hooks)]
+        times = summed((*self._plugins.meter.times, *(time for status in statuses for time in status.hooks)))
         found = []
         for report in self._plugins.reports:
             if report.ok and (one := failed.get(report.name)):

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, Serve
+from tests.browser.conftest import Open, Serve, ready
 from tests.browser.helpers import tab
 from tests.extension_life.conftest import extension
+from webui.core.paths import Paths
+from webui.extension_life.life import Life
 from webui.extension_life.task import Task
 from webui.web.identity import Sharing
 
@@ -126,16 +128,19 @@ def test_switches_and_the_bin(serve: Serve, open_page: Open, house: Path) -> Non
 
 def test_an_update_is_found_shown_and_installed(serve: Serve, open_page: Open, house: Path) -> None:
     source = extension(house / "fresh", "fresh", "1", title="Fresh")
-    server = serve()
-    assert server.house
-    life = server.house.service.extension_works._life
+    life = Life(Paths(data_dir=house / "data"), lambda: (), lambda names: None)
     life.install(life.look(str(source), Task()).id, Task())
-    page = open_page(server)
+    page = open_page(serve())
     extension(source, "fresh", "2", title="Fresh", permissions=["network"])
     tab(page, "extensions")
     page.click("#extensions_updates")
-    expect(page.locator("#dk_notices")).to_contain_text("There is something newer of fresh")
+    expect(page.locator("#dk_notices")).to_contain_text("There is something newer of Fresh")
+    page.reload()
+    ready(page)
+    tab(page, "extensions")
     fresh = page.locator('#extensions_list [data-name="fresh"]')
+    expect(fresh.locator(".dk-state")).to_have_text("2 is there")
+    expect(fresh.locator(".dk-row-acts").get_by_role("button", name="Update")).to_be_visible()
     fresh.get_by_role("button", name="Details").click()
     fresh.locator(".dk-ext-acts").get_by_role("button", name="Update").click()
     dialog = page.locator("#dk_extension")
@@ -143,6 +148,7 @@ def test_an_update_is_found_shown_and_installed(serve: Serve, open_page: Open, h
         expect(dialog).to_contain_text(words)
     dialog.get_by_role("button", name="Install").click()
     expect(dialog).not_to_be_visible()
+    expect(fresh.locator(".dk-state")).to_have_text("2 from the next start on")
     assert 'version = "2"' in (house / "data" / "extensions" / "fresh" / "extension.toml").read_text()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tests.extension_life.conftest import House, Wheel, extension
 from webui.extension_life.cards import Cards
 from webui.extension_life.task import Task
-from webui.plugins.loader import load_plugins
+from webui.plugins.loader import load_plugins, switched
 from webui.plugins.manager import Plugins
 
 ROWS = """
@@ -80,5 +80,58 @@ def test_what_is_torn_or_taken_away_meanwhile_has_a_card(house: House, tmp_path:
     (house.own / "no extension at all").mkdir()
     found = {one["name"]: one for one in cards.all(plugins.reports)}
     assert found["mine"]["ok"] and found["mine"]["version"] == "1"
-    assert found["other"]["next"] == "removed"
-    assert "no extension.toml" in found["no extension at all"]["problem"]
+    assert (found["other"]["next"], found["other"]["in_bin"]) == ("removed", False)
+    assert "cannot be read" in found["mine"]["next_problem"]
+    assert "no extension.toml" in found["no extension at all"]["next_problem"]
+    assert found["no extension at all"]["next"] == ""
+
+
+def test_one_whose_folder_is_deleted_meanwhile_is_said_to_be_gone_and_stays_by_hand(
+    house: House, tmp_path: Path
+) -> None:
+    house.add(extension(tmp_path / "a", "installed"))
+    folder = extension(house.own / "mine", code=ROWS)
+    (folder / "worker.py").write_text("def mine(steps): ...\n")
+    extension(house.own / "other", "other")
+    plugins, cards = started(house)
+    shutil.rmtree(folder)
+    gone = card(plugins, cards)
+    assert (gone["ok"], gone["problem"], gone["bundled"], gone["in_bin"]) == (True, "Its folder is gone.", False, False)
+    for on in ({"installed", "mine"}, {"installed", "mine", "other"}):
+        # Another one is switched: its rows would name functions that no worker has.
+        plugins = switched(plugins, on)
+        gone = card(plugins, cards)
+        assert (gone["ok"], gone["problem"], gone["bundled"]) == (False, "Its folder is gone.", False)
+        assert "Mine" not in plugins.table("schedules")
+    assert [report.ok for report in plugins.reports] == [True, False, True]
+    house.life.remove("installed")
+    taken = card(plugins, cards, "installed")
+    assert (taken["problem"], taken["in_bin"], taken["bundled"]) == (None, True, False)
+    assert taken["source"]["kind"] == "folder"
+
+
+def test_what_the_next_start_will_leave_out_is_said_now(house: House, tmp_path: Path) -> None:
+    extension(house.own / "mine")
+    torn = extension(house.own / "torn", "torn", api="9")
+    plugins, cards = started(house)
+    # This start has said it.
+    assert (card(plugins, cards, "torn")["next"], card(plugins, cards, "torn")["next_problem"]) == ("", None)
+    extension(house.own / "late", "late", api="7")
+    extension(house.own / "twin", "mine", title="Twin")
+    late = card(plugins, cards, "late")
+    assert (late["next"], late["problem"]) == ("", None) and "version 7 of the contract" in late["next_problem"]
+    (twin,) = [one for one in cards.all(plugins.reports) if one["title"] == "Twin"]
+    assert twin["next_problem"] == f"An extension of this name is already loaded from {house.own / 'mine'}."
+    assert not cards.waits(cards.all(plugins.reports))
+    house.off = ("late",)
+    assert card(plugins, cards, "late")["next_problem"] is None
+    extension(torn, "torn")
+    assert (card(plugins, cards, "torn")["next"], card(plugins, cards, "torn")["next_problem"]) == ("changed", None)
+    house.off = ("mine",)
+    shutil.rmtree(house.own / "mine")
+    (twin,) = [one for one in cards.all(plugins.reports) if one["title"] == "Twin"]
+    assert twin["next_problem"] is None
+    house.off = ()
+    shutil.rmtree(house.own / "twin")
+    extension(house.own / "mine", requires="torn")
+    assert "requires must be a list" in card(plugins, cards)["next_problem"]

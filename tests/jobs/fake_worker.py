@@ -16,9 +16,10 @@ from webui.core.events import Finished, Loading, Note, Picture, Step
 from webui.core.model_memory import HeldModel, Unloaded
 from webui.engine.config import EngineConfig
 from webui.jobs.executors import messages
-from webui.jobs.executors.base import WorkerStatus
+from webui.jobs.executors.base import LeftOut, WorkerStatus
 from webui.jobs.executors.messages import Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link
+from webui.plugins.meter import HookTime
 
 
 def main(link: Link, config: dict[str, Any]) -> None:
@@ -97,6 +98,28 @@ def deadly(link: Link, config: EngineConfig) -> None:
             time.sleep(0.05)
             link.marks.enter("deadly")
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leaves_out(link: Link, config: EngineConfig) -> None:
+    """Leaves an extension out, and says as its device what it is told that was said before."""
+    told = " ".join(f"{name}: {problem}" for name, problem in config.told)
+    link.status(WorkerStatus("ready", told or "nothing", left_out=(LeftOut("torn", "It is torn."),)))
+    for _ in link.commands():
+        pass
+
+
+def counts(link: Link, config: EngineConfig) -> None:
+    """Each job costs a call of a hook, of which the second of a process fails; the last is told when it is to end."""
+    calls = 0
+    link.status(WorkerStatus("ready", f"Fake {os.getpid()}"))
+    for command in link.commands():
+        if isinstance(command, Submit):
+            calls += 1
+            link.output(command.job_id, Finished(0))
+            if calls == 1:
+                link.status(WorkerStatus("ready", hooks=(HookTime("mine", "after_step", 1, 2.0, 2.0),)))
+    times = HookTime("mine", "after_step", calls, 2.0 * calls, 2.0, calls // 2, "a trace" if calls > 1 else "")
+    link.status(WorkerStatus("ready", hooks=(times,) if calls else ()))
 
 
 def dies_at_start(link: Link, config: Any) -> None:

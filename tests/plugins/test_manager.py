@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from webui.core.errors import DarkroomError
-from webui.plugins.loader import build_registry, load_plugins
+from webui.plugins.loader import build_registry, load_plugins, switched
 from webui.plugins.manager import Plugins
 from webui.plugins.resolve import resolve
 
@@ -112,7 +112,10 @@ def test_a_reference_to_the_house_stays_what_it_is(tmp_path: Path) -> None:
             rows("schedules", "Schedule('S', 'extension:s', options=('eta',))"),
             "The schedule 'S' names the option 'eta', which it cannot have.",
         ),
-        (rows("commands", "Command('serve', 'extension:x', 'Mine.')"), "claim the name 'serve'"),
+        (
+            rows("commands", "Command('serve', 'extension:x', 'Mine.')"),
+            "'serve' is already a command of Darkroom itself.",
+        ),
         (rows("samplers", "Sampler('S', 'extension:s')", "Sampler('s', 'extension:s')"), "claim the name 's'"),
     ],
 )
@@ -149,6 +152,21 @@ def test_one_broken_extension_leaves_its_neighbours(tmp_path: Path) -> None:
     plugins = load_plugins([tmp_path], "web")
     assert [(report.name, report.ok) for report in plugins.reports] == [("a", False), ("b", True)]
     assert "Fine" in build_registry(plugins).samplers
+
+
+def test_a_name_that_is_taken_is_told_with_whose_it_is(tmp_path: Path) -> None:
+    write(tmp_path, "a-drift", rows("samplers", "Sampler('Drift', 'extension:x', aliases=('k_drift', 'drifting'))"))
+    write(tmp_path, "b-drift", rows("samplers", "Sampler('drift', 'extension:x', aliases=('drifting', 'k_drift'))"))
+    write(tmp_path, "c-drift", rows("samplers", "Sampler('Mine', 'extension:x', aliases=('k_mine', 'Drifting'))"))
+    backend = rows("attention_backends", "AttentionBackend('d', 'D', 'extension:x', aliases=('sdpa',))")
+    write(tmp_path, "d-drift", "from webui.extend import AttentionBackend\n" + backend)
+    problems = [report.problem for report in load_plugins([tmp_path], "web").reports]
+    assert problems == [
+        "",
+        "'drift' is already a sampler of the extension 'a-drift'.",
+        "'Drifting' is already a sampler of the extension 'a-drift'.",
+        "'sdpa' is already an attention backend of Darkroom itself.",
+    ]
 
 
 def test_of_two_extensions_of_one_name_the_first_stays(tmp_path: Path) -> None:
@@ -208,3 +226,38 @@ def test_observers_are_told_logged_and_left_behind_when_late(tmp_path: Path, cap
     assert time.monotonic() - begin < 10
     assert "'a' failed in job_finished" in caplog.text
     assert "'b' takes longer" in caplog.text
+
+
+def test_the_same_error_of_an_observer_is_told_whole_once_and_then_counted(tmp_path: Path, caplog: Any) -> None:
+    code = "@hookimpl\ndef job_finished(job):\n    if job == 'other':\n        raise KeyError\n"
+    write(tmp_path, "a", code + "    raise ValueError(f'no {job}')\n")
+    plugins = load_plugins([tmp_path], "web")
+    for number in range(120):
+        plugins.observe("job_finished", job=number)
+    plugins.observe("job_finished", job="other")
+    said = [(record.getMessage(), bool(record.exc_info)) for record in caplog.records]
+    assert said == [
+        ("The extension 'a' failed in job_finished: ValueError: no 0.", True),
+        ("The extension 'a' failed in job_finished: ValueError: no 9. It has failed there 10 times.", False),
+        ("The extension 'a' failed in job_finished: ValueError: no 99. It has failed there 100 times.", False),
+        ("The extension 'a' failed in job_finished: KeyError.", True),
+    ]
+
+
+def test_what_is_left_out_is_told_again_only_where_it_has_changed(tmp_path: Path, caplog: Any) -> None:
+    write(tmp_path, "fine", "x = 1\n")
+    torn = write(tmp_path, "torn", "", manifest="torn =")
+    plugins = load_plugins([tmp_path], "web")
+    assert caplog.text.count("'torn' is left out") == 1
+    for on in ({"torn"}, {"torn", "fine"}):
+        plugins = switched(plugins, on)
+    assert caplog.text.count("'torn' is left out") == 1
+    (torn / "extension.toml").write_text("", "utf-8")
+    plugins = switched(plugins, {"torn"})
+    assert caplog.text.count("'torn' is left out") == 2 and "lacks name" in caplog.text
+    # A worker after another is told what the one before has said.
+    told = [(report.name, report.problem) for report in plugins.reports]
+    load_plugins([tmp_path], "worker", told=told)
+    assert caplog.text.count("'torn' is left out") == 2
+    load_plugins([tmp_path], "worker", told=[("torn", "another reason")])
+    assert caplog.text.count("'torn' is left out") == 3

@@ -57,6 +57,24 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, expected: str) -> None
         read_manifest(tmp_path)
 
 
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "extension.toml").write_text(
+        'version = 2\napi = ""\ntitel = "x"\nrequires = "a"\npermissions = ["netwrok"]\n'
+    )
+    with pytest.raises(DarkroomError) as told:
+        read_manifest(tmp_path)
+    assert told.value.detail == (
+        "In its extension.toml, version must be text in quotes. "
+        "Its extension.toml has an unknown key 'titel'. Did you mean 'title'? "
+        'In its extension.toml, requires must be a list of texts, as in requires = ["..."]. '
+        "In its extension.toml, permissions has 'netwrok', which is none. Did you mean 'network'? "
+        "Its extension.toml lacks name, api."
+    )
+    (tmp_path / "extension.toml").write_text(GOOD + "".join(f"a{number} = 1\n" for number in range(12)))
+    with pytest.raises(DarkroomError, match=r"'a9'\. 2 more are wrong\.$"):
+        read_manifest(tmp_path)
+
+
 def test_what_may_be_said_besides(tmp_path: Path) -> None:
     (tmp_path / "extension.toml").write_text(
         GOOD

@@ -302,7 +302,8 @@ class Table(Generic[RowT]):
 
     def add(self, row: RowT) -> None:
         """Add one row; raises DarkroomError when one of its names is taken."""
-        keys = {name.casefold() for name in (row.name, *row.aliases)}
+        # In their order, so that of two that are taken it is always the same one that is told.
+        keys = dict.fromkeys(name.casefold() for name in (row.name, *row.aliases))
         for key in keys:
             if key in self._by_name:
                 other = self._by_name[key].name

@@ -45,6 +45,8 @@ class EngineConfig:
     """Where it is kept what checkpoints are, between starts; None keeps it in memory only."""
     extension_folders: tuple[Path, ...] = ()
     disabled_extensions: tuple[str, ...] = ()
+    told: tuple[tuple[str, str], ...] = ()
+    """Names of extensions and why they were left out, where a process before this one has said it in the log."""
     device: str = "auto"
     """"auto", "cpu", "cuda:0", "mps"."""
     precision: Precision = "auto"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from webui.extension_life.places import Found
 from webui.extension_life.plan import facts
 from webui.extension_life.pointer import current
 from webui.extension_life.records import Record
+from webui.plugins.loader import GONE, taken
 from webui.plugins.manager import ExtensionReport
+from webui.plugins.manifest import same
 
 Brought = Callable[[str], Mapping[str, Sequence[str]]]
 """The names of the rows that an extension brought, by hook."""
@@ -31,14 +33,17 @@ class Cards:
         self._core: dict[str, str] | None = None
         self._overlay = current(state).folder
         self._hooks: dict[Path, list[str]] = {}
-        self._sums = {found.folder: self._sum(found) for found in life.places.found()}
+        lying = life.places.found()
+        self._sums = {found.folder: self._sum(found) for found in lying}
+        self._records = {found.folder: life.records.get(found.name) for found in lying}
+        """Where they came from, for those that are taken away meanwhile."""
 
     def all(self, reports: Sequence[ExtensionReport]) -> list[dict[str, Any]]:
         """A card for each that was loaded, left out, or put there since; JSON-ready."""
         if self._core is None:
             # Reading what is installed takes a moment, and a program that runs has what it had.
             self._core = overlay.core_packages(self._state)
-        lying = {found.folder: found for found in self._life.places.found()}
+        lying = {found.folder: found for found in self._told_apart(self._life.places.found())}
         known = {report.folder for report in reports}
         cards = [self._card(report, lying.get(report.folder) if report.folder else None) for report in reports]
         return cards + [self._card(_unknown(found), found) for found in lying.values() if found.folder not in known]
@@ -61,6 +66,7 @@ class Cards:
         for found in self._life.places.found():
             if found.folder in folders:
                 self._sums[found.folder] = self._sum(found)
+                self._records[found.folder] = self._life.records.get(found.name)
                 self._hooks.pop(found.folder, None)
 
     def _sum(self, found: Found) -> str:
@@ -70,26 +76,40 @@ class Cards:
 
     def _card(self, report: ExtensionReport, found: Found | None) -> dict[str, Any]:
         record = self._life.records.get(report.name)
+        if found is None and report.folder is not None:
+            record = record or self._records.get(report.folder)
         manifest = found.manifest if found else None
+        in_bin = found is None and self._life.places.binned(report.name) is not None
         is_on = found is not None and not self._life.is_off(found)
         said = facts(manifest) if manifest else _facts(report)
         return {
             **said,
+            "folder": str(report.folder or ""),
             # What runs, not what lies there for the next start.
             "version": report.version or said["version"],
             "ok": report.ok,
             "enabled": report.enabled,
-            "problem": report.problem or None,
+            "problem": (GONE if found is None and not in_bin else report.problem) or None,
             "trace": report.trace,
             "on": is_on,
             "next_version": manifest.version if manifest else "",
             "next": self._next(report, found, is_on),
+            "next_problem": self._next_problem(report, found, is_on),
             "contributes": self._contributes(report),
             "missing": overlay.missing(manifest.dependencies, self._state, self._core) if manifest and is_on else [],
             "hooks": [asdict(time) for time in report.hooks],
             "removable": found is not None and not self._life.is_bundled(found),
+            "bundled": self._is_bundled(report, found, record),
+            "in_bin": in_bin,
             **_origin(record),
         }
+
+    def _is_bundled(self, report: ExtensionReport, found: Found | None, record: Record | None) -> bool:
+        if found is not None:
+            return self._life.is_bundled(found)
+        return report.folder is not None and self._life.places.is_ours(
+            report.folder, report.author, installed=record is not None
+        )
 
     def _contributes(self, report: ExtensionReport) -> dict[str, list[str]]:
         """The rows that were loaded, by hook; then the hooks without rows, read once, of the files that were loaded."""
@@ -100,6 +120,19 @@ class Cards:
             self._hooks[report.folder] = hooks_in(report.folder)
         return rows | {hook: [] for hook in self._hooks[report.folder] if hook not in rows}
 
+    def _told_apart(self, found: Sequence[Found]) -> list[Found]:
+        """The same, where of two of one name the second is said to be one too many."""
+        told: list[Found] = []
+        for one in found:
+            twins = (
+                o.folder
+                for o in told
+                if o.manifest and one.manifest and same(o.name, one.name) and not self._life.is_off(o)
+            )
+            twin = next(twins, None) if not self._life.is_off(one) else None
+            told.append(replace(one, problem=taken(twin)) if twin else one)
+        return told
+
     def _next(self, report: ExtensionReport, found: Found | None, is_on: bool) -> str:
         """added, removed, changed, on or off at the next start; "" where it stays as it is."""
         if found is None:
@@ -107,16 +140,22 @@ class Cards:
         if self.safe_mode:
             return ""
         if found.folder not in self._sums:
-            return "added" if is_on else ""
+            return "added" if is_on and not found.problem else ""
         if is_on != report.enabled:
             return "on" if is_on else "off"
         return "changed" if is_on and self._sums[found.folder] != self._sum(found) else ""
+
+    def _next_problem(self, report: ExtensionReport, found: Found | None, is_on: bool) -> str | None:
+        """Why the next start will leave it out, as far as its manifest tells now; None where this start has said it."""
+        if found is None or not is_on or not found.problem or found.problem == report.problem:
+            return None
+        return found.problem
 
 
 def _unknown(found: Found) -> ExtensionReport:
     """For one that this start has not met."""
     version, title = (found.manifest.version, found.manifest.title) if found.manifest else ("", found.folder.name)
-    return ExtensionReport(found.name, version, title, ok=False, problem=found.problem, folder=found.folder)
+    return ExtensionReport(found.name, version, title, ok=False, folder=found.folder)
 
 
 def _facts(report: ExtensionReport) -> dict[str, Any]:

@@ -14,18 +14,19 @@ from webui.extension_life.index import Row
 from webui.extension_life.records import Record
 from webui.extension_life.sources import parse_source
 from webui.extension_life.task import Stopped, Task
-from webui.plugins.manifest import same
+from webui.plugins.manifest import read_manifest, same
 
 
 @dataclass(frozen=True, slots=True)
 class Newer:
     """One extension. newest: the version or the commit that an update would bring, "" where this is the newest;
-    problem: why it could not be found out.
+    problem: why it could not be found out. sha256: of the content that was asked about.
     """
 
     name: str
     newest: str = ""
     problem: str = ""
+    sha256: str = ""
 
 
 def newer(records: Sequence[Record], rows: Sequence[Row], task: Task) -> list[Newer]:
@@ -37,7 +38,7 @@ def newer(records: Sequence[Record], rows: Sequence[Row], task: Task) -> list[Ne
             task.say(f"Asking for {record.name}")
             row = next((row for row in rows if same(row.name, record.name)), None)
             try:
-                found.append(Newer(record.name, _newest(record, row, Path(folder), task)))
+                found.append(Newer(record.name, _newest(record, row, Path(folder), task), sha256=record.sha256))
             except Stopped:
                 raise
             except DarkroomError as error:
@@ -67,7 +68,10 @@ def _newest(record: Record, row: Row | None, folder: Path, task: Task) -> str:
         case "folder":
             if not Path(source.address).is_dir():
                 raise InvalidField(f"{source.address} is no longer there.")
-            return "" if digest(Path(source.address)) == record.sha256 else "other files"
+            if digest(Path(source.address)) == record.sha256:
+                return ""
+            version = read_manifest(Path(source.address)).version
+            return version if version != record.version else "another content"
         case "archive":
             # An archive of one version stays as it is; a list of extensions says when there is another.
             return ""

@@ -67,10 +67,13 @@ class Places:
 
         Where the person's folder is the program's own, its author tells; `installed` is said of one with a record.
         """
-        if found.folder.parent != self.own:
+        return self.is_ours(found.folder, found.manifest.author if found.manifest else "", installed=installed)
+
+    def is_ours(self, folder: Path, author: str, *, installed: bool) -> bool:
+        """See `is_bundled`; for one whose folder may be gone."""
+        if folder.parent != self.own:
             return True
-        mine = self.own == self._folders[0] and not installed
-        return mine and found.manifest is not None and found.manifest.author == BUNDLED_AUTHOR
+        return self.own == self._folders[0] and not installed and author == BUNDLED_AUTHOR
 
     def staging(self) -> Path:
         """The path of a new hidden folder beside the extensions, on their disk; old ones go."""

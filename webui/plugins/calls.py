@@ -113,7 +113,15 @@ class Calls:
             except TimeoutError:
                 log.warning("The extension '%s' takes longer than %g s in %s; going on.", name, deadline_seconds, hook)
             except ExtensionProblem as problem:
-                log.error("%s", problem.detail, exc_info=problem.__cause__)
+                self._say(bound.call, problem)
+
+    def _say(self, call: Call, problem: ExtensionProblem) -> None:
+        """An error of an observing hook, for the log: one that comes with each event would fill it."""
+        times = self.meter.repeats.worth_telling((call.extension, call.hook), problem.__cause__ or problem)
+        if times == 1:
+            log.error("%s", problem.detail, exc_info=problem.__cause__)
+        elif times:
+            log.error("%s It has failed there %s times.", problem.detail, f"{times:,}")
 
     def add(self, module: ModuleType, origin: str) -> None:
         """Register the hooks of one module; raises DarkroomError for a hook or an argument that does not exist."""

@@ -37,6 +37,8 @@ Process = Literal["web", "worker"]
 BUILT_IN = "Darkroom"
 """Where rows and hooks come from that no extension brought."""
 _SWITCHED_OFF = "It is switched off in the settings."
+GONE = "Its folder is gone."
+"""What is said of an extension whose folder was taken away while Darkroom ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,18 @@ def load_plugins(
     marks: Marks | None = None,
     *,
     state: Path | None = None,
+    told: Collection[tuple[str, str]] = (),
 ) -> Plugins:
     """Load the built-in plugins, then every extension in `folders`: in order of their names within each folder, but
     for those that say before or after whom they come.
 
     In the worker, an extension's worker.py is loaded besides its extension.py. marks: see `Meter.marks`. state: the
-    folder of the program's own files, where the owner's settings of extensions are; None for none.
+    folder of the program's own files, where the owner's settings of extensions are; None for none. told: names of
+    extensions and why they were left out, where the log has that already.
     """
     plugins = _built_in(Plugins(own=OwnSettings(state and state / OWN_SETTINGS)))
     plugins.meter.marks = marks
-    _load_all(plugins, [_found(folder, disabled) for folder in _extension_folders(folders)], process, None)
+    _load_all(plugins, [_found(folder, disabled) for folder in _extension_folders(folders)], process, None, told)
     return plugins
 
 
@@ -75,7 +79,8 @@ def switched(before: Plugins, on: Collection[str]) -> Plugins:
     is looked for that `before` did not find.
     """
     plugins = _built_in(Plugins(before.meter, before.own_settings))
-    _load_all(plugins, [_again(report, before, on) for report in before.reports], "web", before)
+    told = [(report.name, report.problem) for report in before.reports]
+    _load_all(plugins, [_again(report, before, on) for report in before.reports], "web", before, told)
     return plugins
 
 
@@ -85,6 +90,9 @@ def _again(report: ExtensionReport, before: Plugins, on: Collection[str]) -> _Fo
         return _Found(Path(report.name), report)
     if report.name not in on:
         return _Found(report.folder, replace(report, ok=False, enabled=False, problem=_SWITCHED_OFF, trace=""))
+    if not report.folder.is_dir():
+        # Not even what is still in memory: workers no longer find it, and its rows name functions that they call.
+        return _Found(report.folder, replace(report, ok=False, problem=GONE, trace=""))
     if known is not None:
         return _Found(report.folder, report, known.manifest)
     return _found(report.folder, ())
@@ -99,7 +107,13 @@ def _built_in(plugins: Plugins) -> Plugins:
     return plugins
 
 
-def _load_all(plugins: Plugins, candidates: Sequence[_Found], process: Process, before: Plugins | None) -> None:
+def _load_all(
+    plugins: Plugins,
+    candidates: Sequence[_Found],
+    process: Process,
+    before: Plugins | None,
+    told: Collection[tuple[str, str]],
+) -> None:
     """Load what is to be loaded of these, and report of each. before: whose modules are taken on."""
     found = _without_twins(candidates)
     manifests = [one.manifest for one in found if one.manifest is not None]
@@ -110,7 +124,8 @@ def _load_all(plugins: Plugins, candidates: Sequence[_Found], process: Process, 
         known = before.loaded(folder) if before else None
         reports[manifest.name] = _load(plugins, manifest, folder, process, reports, known)
     for one in found:
-        plugins.report(one.report if one.manifest is None else replace(reports[one.manifest.name], folder=one.folder))
+        report = one.report if one.manifest is None else replace(reports[one.manifest.name], folder=one.folder)
+        plugins.report(report, is_known=(report.name, report.problem) in told)
 
 
 def build_registry(plugins: Plugins) -> Registry:
@@ -172,10 +187,14 @@ def _without_twins(found: Sequence[_Found]) -> list[_Found]:
         twins = (o.folder for o in kept if one.manifest and o.manifest and same(o.manifest.name, one.manifest.name))
         twin = next(twins, None)
         if twin is not None:
-            problem = f"An extension of this name is already loaded from {twin}."
-            one = _Found(one.folder, replace(one.report, ok=False, problem=problem, folder=one.folder))
+            one = _Found(one.folder, replace(one.report, ok=False, problem=taken(twin), folder=one.folder))
         kept.append(one)
     return kept
+
+
+def taken(folder: Path) -> str:
+    """What is said of an extension where the one in this folder has its name."""
+    return f"An extension of this name is already loaded from {folder}."
 
 
 def _report(manifest: Manifest) -> ExtensionReport:

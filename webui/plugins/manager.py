@@ -151,7 +151,7 @@ class Plugins:
 
     def add_rows(self, module: ModuleType, extension: Manifest | None = None, folder: Path | None = None) -> None:
         """Collect a module's rows, all or none; raises DarkroomError when one is wrong or its name is taken."""
-        tables = extended(self._now.tables, module, extension, folder)
+        tables = extended(self._now.tables, module, extension, folder, self._bringer)
         if extension:
             of = self._now.brought.setdefault(extension.name, {})
             for hook, table in tables.items():
@@ -159,6 +159,10 @@ class Plugins:
                 if fresh:
                     of[hook] = (*of.get(hook, ()), *fresh)
         self._now.tables = tables
+
+    def _bringer(self, hook: str, name: str) -> str:
+        """The extension that brought the row of this name; "" for Darkroom's own."""
+        return next((one for one, rows in self._now.brought.items() if name in rows.get(hook, ())), "")
 
     def keep(self, folder: Path, loaded: Loaded) -> None:
         """Remember the modules of an extension that was loaded from this folder."""
@@ -178,10 +182,10 @@ class Plugins:
         """The names of the extensions that are switched off in this process."""
         return tuple(report.name for report in self.reports if not report.enabled)
 
-    def report(self, report: ExtensionReport) -> None:
-        """Note what became of an extension, in the list and in the log."""
+    def report(self, report: ExtensionReport, *, is_known: bool = False) -> None:
+        """Note what became of an extension, in the list and in the log. is_known: the log has it already."""
         self._now.reports.append(report)
         if report.ok:
             log.debug("Extension '%s' %s loaded.", report.name, report.version)
-        elif report.enabled:
+        elif report.enabled and not is_known:
             log.warning("Extension '%s' is left out. %s", report.name, report.problem)

@@ -43,6 +43,7 @@ _MOST_BYTES = 64 * 1024
 _MOST_TEXT = 2000
 _MOST_ENTRIES = 50
 _MOST_ENTRY = 300
+_MOST_FAULTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def parse_manifest(data: Mapping[str, Any]) -> Manifest:
     """The manifest that this table is; raises DarkroomError with a sentence for its author."""
-    known = {field.name: field.default is MISSING and field.default_factory is MISSING for field in fields(Manifest)}
-    for key in data:
-        if key not in known:
-            near = nearest(key, known)
-            raise DarkroomError(
-                f"Its {FILE} has an unknown key '{key[:60]}'." + (f" Did you mean '{near}'?" if near else "")
-            )
-    missing = [key for key, required in known.items() if required and not data.get(key)]
-    if missing:
-        raise DarkroomError(f"Its {FILE} lacks {', '.join(missing)}.")
-    values: dict[str, Any] = {key: _check(key, value) for key, value in data.items()}
+    values = _values(data)
     name = values["name"]
     if not is_name(name):
         raise DarkroomError(f"Its name '{name[:60]}' must be of at most {_MOST_NAME} small letters, digits, - and _.")
@@ -113,6 +104,30 @@ def parse_manifest(data: Mapping[str, Any]) -> Manifest:
         if any(same(name, other) for other in values.get(key, ())):
             raise DarkroomError(f"In its {FILE}, {key} names the extension itself.")
     return Manifest(**{"title": name, **values})
+
+
+def _values(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the keys say, each read by itself: all that is wrong with them is told at once."""
+    known = {field.name: field.default is MISSING and field.default_factory is MISSING for field in fields(Manifest)}
+    wrong: list[str] = []
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in known:
+            near = nearest(key, known)
+            wrong.append(f"Its {FILE} has an unknown key '{key[:60]}'." + (f" Did you mean '{near}'?" if near else ""))
+            continue
+        try:
+            values[key] = _check(key, value)
+        except DarkroomError as error:
+            wrong.append(error.detail)
+    # 0 and false are of a wrong type, which is told of them already.
+    missing = [key for key, required in known.items() if required and (key not in data or values.get(key) == "")]
+    if missing:
+        wrong.append(f"Its {FILE} lacks {', '.join(missing)}.")
+    if wrong:
+        more = f" {len(wrong) - _MOST_FAULTS} more are wrong." if len(wrong) > _MOST_FAULTS else ""
+        raise DarkroomError(" ".join(wrong[:_MOST_FAULTS]) + more)
+    return values
 
 
 def _check_api(api: str) -> None:

@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from webui.core.errors import DarkroomError, ExtensionProblem
 from webui.plugins.marks import Marks
+from webui.plugins.repeats import Repeats
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Meter:
         self.marks: Marks | None = None
         """Where another process can read who is at it; set once, before anything is called."""
         self.clock = clock
+        self.repeats = Repeats()
         self._lock = threading.Lock()
         self._spent: dict[tuple[str, str], HookTime] = {}
         self._now: dict[int, Underway] = {}
@@ -171,6 +173,23 @@ class Meter:
         # Said once for each doubling, so that a hook that is slow each time does not fill the log.
         if seconds > patience(call.hook) and seconds > 2 * before.slowest:
             log.warning("The extension '%s' took %.1f s in %s.", call.extension, seconds, call.hook)
+
+
+def summed(times: Iterable[HookTime]) -> tuple[HookTime, ...]:
+    """One for each hook of each extension, of what several processes have counted; later ones are the newer."""
+    found: dict[tuple[str, str], HookTime] = {}
+    for time_ in times:
+        key = time_.extension, time_.hook
+        before = found.get(key) or HookTime(*key)
+        found[key] = replace(
+            before,
+            calls=before.calls + time_.calls,
+            seconds=before.seconds + time_.seconds,
+            slowest=max(before.slowest, time_.slowest),
+            errors=before.errors + time_.errors,
+            trace=time_.trace or before.trace,
+        )
+    return tuple(found.values())
 
 
 def patience(hook: str) -> float:

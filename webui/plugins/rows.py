@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 Tables = Mapping[str, Table[Any]]
 """The tables of all kinds, by their collecting hook."""
+Owner = Callable[[str, str], str]
+"""(collecting hook, name of a row) -> the extension that brought it; "" for Darkroom's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,11 @@ def empty_tables() -> Tables:
 
 
 def extended(
-    tables: Tables, module: ModuleType, extension: Manifest | None = None, folder: Path | None = None
+    tables: Tables,
+    module: ModuleType,
+    extension: Manifest | None = None,
+    folder: Path | None = None,
+    owner: Owner = lambda hook, name: "",
 ) -> Tables:
     """The tables with a module's rows; raises DarkroomError when one is wrong or its name is taken."""
     fresh = {kind.hook: _copy(tables[kind.hook], kind) for kind in _KINDS}
@@ -95,6 +101,7 @@ def extended(
             if extension and folder:
                 check_row(row, kind.title)
                 row = _own(row, kind, extension, folder)
+                _refuse_taken(row, tables[kind.hook], kind, owner)
             fresh[kind.hook].add(row)
     fresh[_FIELDS.hook] = _copy(tables[_FIELDS.hook], _FIELDS)
     fields = _ask(module, _FIELDS, extension)
@@ -107,6 +114,16 @@ def extended(
     if extension:
         _check_switches(fresh, extension)
     return fresh
+
+
+def _refuse_taken(row: Any, table: Table[Any], kind: _Kind, owner: Owner) -> None:
+    """Refuse a name that a row of somebody else's has, and say whose. table: without the module's own rows."""
+    for name in (row.name, *row.aliases):
+        if name in table:
+            origin = owner(kind.hook, table.get(name).name)
+            whose = f"the extension '{origin}'" if origin else "Darkroom itself"
+            article = "an" if kind.title[0] in "aeiou" else "a"
+            raise DarkroomError(f"'{name}' is already {article} {kind.title} of {whose}.")
 
 
 def _check_switches(tables: Tables, extension: Manifest) -> None:

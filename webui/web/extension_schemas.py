@@ -106,12 +106,16 @@ class HookTimeOut(BaseModel):
 class ExtensionOut(ExtensionFacts):
     """An extension's card.
 
-    ok, enabled, problem, trace: what became of it at this start. on: whether it is switched on now; next: what the
-    next start makes of it, and next_version. contributes: names of its rows, by hook; hooks without rows have none.
-    missing: packages that it needs and that are not installed. pin: the commit, version or archive's sum that came;
-    sha256: of its content. installed: Unix seconds. removable: it was installed, or put there by the person.
+    folder: its path. ok, enabled, problem, trace: what became of it at this start. on: whether it is switched on now;
+    next: what the next start makes of it, and next_version. next_problem: why it will leave it out, as its manifest
+    tells now. contributes: names of its rows, by hook; hooks without rows have none. missing: packages that it needs
+    and that are not installed. pin: the commit, version or archive's sum that came; sha256: of its content.
+    installed: Unix seconds. removable: it was installed, or put there by the person. bundled: it came with Darkroom.
+    in_bin: it was removed, and can be taken back. newest: what the last check for updates has found, until it is
+    installed.
     """
 
+    folder: str
     ok: bool
     enabled: bool
     problem: str | None
@@ -119,6 +123,7 @@ class ExtensionOut(ExtensionFacts):
     on: bool
     next: Literal["", "added", "changed", "removed", "on", "off"]
     next_version: str
+    next_problem: str | None
     contributes: dict[str, list[str]]
     missing: list[str]
     hooks: list[HookTimeOut]
@@ -127,6 +132,9 @@ class ExtensionOut(ExtensionFacts):
     sha256: str
     installed: float | None
     removable: bool
+    bundled: bool
+    in_bin: bool
+    newest: str
 
 
 class WorkOut(BaseModel):

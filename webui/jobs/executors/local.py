@@ -18,6 +18,7 @@ from webui.jobs.executors.base import Controls, NoWorker, WorkerDied, WorkerStat
 from webui.jobs.executors.blame import Blame
 from webui.jobs.executors.messages import Cancel, Gone, Report, Said, Status, Submit, Tell, Unload
 from webui.jobs.executors.process import WorkerProcess
+from webui.plugins.meter import HookTime, summed
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,10 @@ class LocalExecutor:
         self._news = asyncio.Event()
         """Set, and replaced, when the status changes."""
         self._worker: WorkerProcess | None = None
+        self._spent: tuple[HookTime, ...] = ()
+        """What hooks have cost in the processes before this one."""
+        self._told: tuple[tuple[str, str], ...] = ()
+        """The extensions that it has left out, each with the reason."""
         self._runs: dict[str, _Run] = {}
         self._numbers = itertools.count()
         self._unloading: dict[int, asyncio.Future[Unloaded]] = {}
@@ -182,7 +187,13 @@ class LocalExecutor:
         return self._worker
 
     def _renew_when_idle(self) -> None:
-        if self._outdated and not self._runs and self._worker is not None and self._status.state == "ready":
+        if (
+            self._outdated
+            and not self._closing
+            and not self._runs
+            and self._worker is not None
+            and self._status.state == "ready"
+        ):
             self._renews = True
             self._retire(self._worker, "A fresh worker takes this one's place.")
 
@@ -197,7 +208,7 @@ class LocalExecutor:
         Only while it has no job. A job that was cancelled may still be at work then, so one reading is not believed.
         """
         now = self._status.besides
-        busy = any(not run.ended for run in self._runs.values())
+        busy = self._closing or any(not run.ended for run in self._runs.values())
         if busy or not self._has_worked or self._worker is None or not now or not self._status.models:
             return
         if self._usual is None:
@@ -213,7 +224,7 @@ class LocalExecutor:
 
     def _spawn(self) -> None:
         self._born, self._usual, self._has_worked, self._has_grown = time.monotonic(), None, False, False
-        self._outdated = False
+        self._outdated, self._spent = False, self._status.hooks
         try:
             self._worker = WorkerProcess(self._target, self._configured(), self._heard, self._died)
         except OSError as error:
@@ -223,9 +234,15 @@ class LocalExecutor:
         if isinstance(report, Status):
             self._unready_deaths = 0
             device = ", ".join(filter(None, (self._label, report.status.device)))
-            if self._retired is None:
+            hooks = summed((*self._spent, *report.status.hooks))
+            if self._retired is not None:
+                # Of a process that is to end only its last count is wanted.
+                self._status = replace(self._status, hooks=hooks)
+            else:
+                self._told = tuple((one.extension, one.problem) for one in report.status.left_out)
                 left_out = *report.status.left_out, *self._blame.left_out
-                self._set_status(replace(report.status, device=device, left_out=left_out, blamed=self._blame.names))
+                status = replace(report.status, device=device, left_out=left_out, blamed=self._blame.names, hooks=hooks)
+                self._set_status(status)
                 if self._renews and self._status.state == "ready":
                     self._renews = False
                     log.info("%sThe worker was renewed.", self._label and f"{self._label}: ")
@@ -245,9 +262,10 @@ class LocalExecutor:
     def _configured(self) -> object:
         """What the next process is told: to leave out extensions inside of which others died, too."""
         config = self._config
-        if not isinstance(config, EngineConfig) or not self._blame.names:
+        if not isinstance(config, EngineConfig):
             return config
-        return replace(config, disabled_extensions=(*config.disabled_extensions, *self._blame.names))
+        disabled = *config.disabled_extensions, *self._blame.names
+        return replace(config, disabled_extensions=disabled, told=self._told)
 
     def _died(self, sentence: str, known: bool) -> None:
         blamed = len(self._blame.names)
@@ -290,6 +308,7 @@ class LocalExecutor:
             sentence,
             left_out=self._blame.left_out,
             device_type=self._status.device_type,
+            hooks=self._status.hooks,
             blamed=self._blame.names,
         )
 

@@ -31,7 +31,12 @@ def main(link: Link, config: EngineConfig) -> None:
     if config.cache_dir is not None and config.extension_folders:
         use_packages(config.cache_dir)
     plugins = load_plugins(
-        config.extension_folders, "worker", config.disabled_extensions, link.marks, state=config.cache_dir
+        config.extension_folders,
+        "worker",
+        config.disabled_extensions,
+        link.marks,
+        state=config.cache_dir,
+        told=config.told,
     )
 
     news = threading.Event()
@@ -68,6 +73,8 @@ def main(link: Link, config: EngineConfig) -> None:
                 engine.cancel(command.job_id)
             case Unload():
                 threading.Thread(target=_unload, args=(link, engine, command, plugins), name="unload").start()
+    # What hooks have cost is summed over the processes that follow one another.
+    _tell_status(link, engine, plugins)
     engine.close()
 
 
@@ -76,11 +83,15 @@ def _keep_status(link: Link, engine: Engine, plugins: Plugins, news: threading.E
     while True:
         news.wait()
         news.clear()
-        try:
-            link.status(_status(engine, plugins))
-        except Exception:
-            # The next news find the thread alive; a device that is lost is told by the job that meets it.
-            log.exception("The device does not say how it is")
+        _tell_status(link, engine, plugins)
+
+
+def _tell_status(link: Link, engine: Engine, plugins: Plugins) -> None:
+    try:
+        link.status(_status(engine, plugins))
+    except Exception:
+        # The next news find the thread alive; a device that is lost is told by the job that meets it.
+        log.exception("The device does not say how it is")
 
 
 def _unload(link: Link, engine: Engine, command: Unload, plugins: Plugins) -> None:

@@ -5,7 +5,8 @@
   // What was last heard of each kind; `open` are the cards whose details are shown.
   let state = { extensions: [], restart: false, locked: null, safe_mode: false, work: null };
   let index = { found: [], problems: [] };
-  let newest = new Map();
+  // What the last check from this page could not find out, or found to be the newest.
+  let checked = new Map();
   const open = new Set();
   const tab = () => D.shell.state.tab === "tab_extensions" && byId("extensions_list");
   // A pasted address is no word to look for.
@@ -21,7 +22,7 @@
       state.extensions = state.extensions.map((one) => {
         const { title = one.title, description = one.description } = D.words(one.name);
         return { ...one, title, description };
-      });
+      }).sort((a, b) => a.title.localeCompare(b.title, undefined, { numeric: true }) || a.folder.localeCompare(b.folder));
     } catch (problem) {
       D.shell.notice(problem.message, "err");
       return;
@@ -52,27 +53,37 @@
 
   // What the next start brings comes before what this one has brought: it is the newer.
   function note(one) {
+    if (one.next === "removed" && one.problem) return [one.problem, "warn"];
+    if (one.next_problem) return [`${t("ext_next_left_out")}. ${one.next_problem}`, "err"];
     if (one.next) return [t(`ext_next_${one.next}`, { version: one.next_version }), "warn"];
     if (one.problem && one.enabled) return [`${t("ext_left_out")}. ${one.problem}`, "err"];
     if (!one.on) return [t("ext_off"), ""];
     if (one.missing.length) return [one.missing.length === 1 ? t("ext_needs_one") : t("ext_needs_many", { n: one.missing.length }), "warn"];
-    const update = newest.get(one.name);
-    if (update?.newest) return [t("ext_update_to", { version: update.newest }), "warn"];
-    if (update?.problem) return [update.problem, "err"];
-    return [update ? t("ext_newest") : t(one.ok ? "ext_loaded" : "ext_not_loaded"), one.ok ? "ok" : ""];
+    const failed = one.ok ? one.hooks.reduce((sum, { errors }) => sum + errors, 0) : 0;
+    const fails = failed && (failed === 1 ? t("ext_loaded_failed_one") : t("ext_loaded_failed", { n: failed.toLocaleString("en") }));
+    const newer = one.newest && t("ext_update_to", { version: one.newest });
+    if (fails || newer) return [[fails, newer].filter(Boolean).join(". "), "warn"];
+    const found = checked.get(one.name);
+    if (found?.problem) return [found.problem, "err"];
+    return [found ? t("ext_newest") : t(one.ok ? "ext_loaded" : "ext_not_loaded"), one.ok ? "ok" : ""];
   }
 
   function origin(one) {
-    if (!one.source) return t(one.removable ? "ext_by_hand" : "ext_own");
+    if (!one.source && one.bundled) return t("ext_own");
+    if (!one.source) {
+      const folder = one.folder.split(/[\\/]/).slice(-2);
+      const meets = state.extensions.some((other) => other.folder !== one.folder && (other.name === one.name || other.title === one.title));
+      return meets || folder.at(-1) !== one.name ? t("ext_by_hand_in", { folder: folder.join("/") }) : t("ext_by_hand");
+    }
     const pin = one.source.kind === "git" ? one.pin.slice(0, 10) : one.source.kind === "package" ? one.pin : "";
     return [one.source.address.replace(/^https:\/\//, ""), pin].filter(Boolean).join(" @ ");
   }
 
   function card(one) {
     const [said, mood] = note(one);
-    const shown = open.has(one.name);
-    const id = `extension_${one.name}`;
-    const node = el("div", { role: "listitem", class: "dk-ext", "data-name": one.name, "data-off": !one.on },
+    const shown = open.has(one.folder);
+    const id = `extension_${one.folder.replace(/\W/g, "_")}`;
+    const node = el("div", { role: "listitem", class: "dk-ext", "data-name": one.name, "data-folder": one.folder, "data-off": !one.on },
       el("button", { type: "button", role: "switch", class: "dk-switch", "aria-checked": String(one.on), "aria-label": t("ext_switch", one),
         disabled: Boolean(state.locked) || one.next === "removed", onclick: (event) => turn(one, event.currentTarget) }, el("i")),
       el("div", { class: "dk-what" },
@@ -81,17 +92,17 @@
         el("p", { class: "dk-second" }, origin(one))),
       el("p", { class: "dk-state", "data-mood": mood }, el("span", {}, said)),
       el("div", { class: "dk-row-acts" },
-        newest.get(one.name)?.newest && !one.next
+        one.newest && !one.next
           ? el("button", { type: "button", class: "dk-act", disabled: Boolean(state.locked), "aria-label": t("ext_dialog_update", one), onclick: () => D.extensionWorks.update(one) }, t("ext_update")) : null,
         el("button", { type: "button", class: "dk-act", "aria-expanded": String(shown), "aria-controls": id, "aria-label": t("ext_details_of", one),
-          onclick: () => { open[shown ? "delete" : "add"](one.name); redraw(one.name); } }, t("ext_details"))),
+          onclick: () => { open[shown ? "delete" : "add"](one.folder); redraw(one.folder); } }, t("ext_details"))),
       ...(shown ? [details(one, id)] : []));
     return node;
   }
 
-  function redraw(name) {
-    const at = [...byId("extensions_list").children].find((node) => node.dataset.name === name);
-    const next = card(state.extensions.find((one) => one.name === name));
+  function redraw(folder) {
+    const at = [...byId("extensions_list").children].find((node) => node.dataset.folder === folder);
+    const next = card(state.extensions.find((one) => one.folder === folder));
     at.replaceWith(next);
     next.querySelector("[aria-expanded]").focus();
   }
@@ -118,10 +129,10 @@
       ["fact_ext_licence", one.license],
       ["fact_ext_links", links(one)],
     ].filter(([, value]) => [value || []].flat().length);
-    const traces = [one.trace, ...one.hooks.map((time) => time.trace)].filter(Boolean);
+    const traces = [["", one.trace], ...one.hooks.map(({ hook, trace }) => [hook, trace])].filter(([, trace]) => trace);
     return el("div", { class: "dk-ext-details", id },
       el("dl", {}, ...rows.flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, ...[value].flat())])),
-      ...traces.map((trace) => el("details", { ontoggle: ({ target }) => { target.lastChild.scrollTop = target.lastChild.scrollHeight; } }, el("summary", {}, t("ext_report")), el("pre", { tabindex: "0" }, trace))),
+      ...traces.map(([hook, trace]) => el("details", { ontoggle: ({ target }) => { target.lastChild.scrollTop = target.lastChild.scrollHeight; } }, el("summary", {}, hook ? t("ext_report_of", { hook }) : t("ext_report")), el("pre", { tabindex: "0" }, trace))),
       ...(one.on && one.ok && one.contributes.settings ? [D.extensionSettings.form(one)] : []),
       el("div", { class: "dk-ext-acts" }, ...acts(one)));
   }
@@ -144,7 +155,7 @@
   const button = (key, press, attributes = {}) => el("button", { type: "button", class: "dk-button", disabled: Boolean(state.locked), onclick: press, ...attributes }, t(key));
 
   function acts(one) {
-    if (one.next === "removed") return [button("undo", () => restore(one.name))];
+    if (one.next === "removed") return !one.in_bin ? [] : [button("undo", () => restore(one.name))];
     return [
       ...(one.missing.length ? [button("ext_install_packages", packages)] : []),
       ...(one.source ? [button("ext_update", () => D.extensionWorks.update(one))] : []),
@@ -171,11 +182,11 @@
       tell(problem);
     }
     await load();
-    const now = state.extensions.find(({ name }) => name === one.name);
+    const now = state.extensions.find(({ folder }) => folder === one.folder);
     if (now && now.on === on && !now.next) {
       D.shell.notice(t(on ? "ext_on_now" : "ext_off_now", now), "", { text: t("ext_reload"), call: () => location.reload() });
     }
-    [...byId("extensions_list").children].find((node) => node.dataset.name === one.name)?.querySelector(".dk-switch").focus();
+    [...byId("extensions_list").children].find((node) => node.dataset.folder === one.folder)?.querySelector(".dk-switch").focus();
   }
 
   async function remove(one) {
@@ -211,13 +222,15 @@
   async function updates() {
     try {
       const found = await D.extensionWorks.follow(await D.api("POST", "extensions/updates"));
-      newest = new Map(found.map((one) => [one.name, one]));
-      const names = found.filter((one) => one.newest).map((one) => one.name);
+      checked = new Map(found.map((one) => [one.name, one]));
+      // It may have been asked before the list was there, and its titles are said.
+      await load();
+      const title = ({ name }) => state.extensions.find((one) => one.name === name)?.title || name;
+      const names = found.filter((one) => one.newest).map(title);
       D.shell.notice(names.length ? t("ext_some_updates", { names: names.join(", ") }) : t("ext_no_updates"));
     } catch (problem) {
       tell(problem);
     }
-    draw();
   }
 
   const tell = (problem) => D.shell.notice([problem.message, ...(problem.remedies || []).map((way) => `${way}.`)].join(" "), "err");
