@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 
 from tests.engine import singles
@@ -43,7 +44,7 @@ def look(wanted):
 def models(home: Path) -> Path:
     folder = home / "models" / "Stable-diffusion"
     singles.write(singles.sd("sd1").tensors(), folder / "one.safetensors")
-    singles.write(singles.sd("sd1", seed=1).tensors(), folder / "two.ckpt")
+    singles.write({**singles.sd("sd1", seed=1).tensors(), "betas": torch.ones(10)}, folder / "two.ckpt")
     vae = home / "models" / "VAE"
     vae.mkdir()
     singles.write(singles.sd("sd1", seed=2).tensors("vae", bare=True), vae / "nice.safetensors")
@@ -90,6 +91,9 @@ def test_a_conversion_and_a_pruning(home: Path, models: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert run(home, "show", "two-pruned") == 0
     assert "Stable Diffusion 1" in capsys.readouterr().out
+    assert run(home, "prune", "one") == 1
+    assert "There is nothing to prune in one.safetensors" in capsys.readouterr().err
+    assert not (models / "one-pruned.safetensors").exists()
     assert run(home, "prune", "one", "--keep-ema") == 1
     assert "no averaged" in capsys.readouterr().err
     assert run(home, "prune", "folder") == 1
