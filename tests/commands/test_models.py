@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import shams
+from tests.engine import singles
 from tests.web.helpers import Site, finished
 from webui.cli import main
 from webui.core.paths import Paths
@@ -220,3 +221,30 @@ def test_files_that_are_not_used_are_told_under_the_list_and_at_the_model(
         assert f"has the same name and comes first: {other}" in text
     assert run(home, "list") == 0
     assert "comes first" not in capsys.readouterr().out
+
+
+def test_what_a_model_predicts_is_said_once_and_where_nothing_says_it_what_is_taken_for_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "models" / "Stable-diffusion"
+    for name, kind in (("one", "sd1"), ("two", "sd2"), ("xl", "sdxl"), ("v", "sd2")):
+        singles.write(singles.sd(kind).tensors(), folder / f"{name}.safetensors")
+    (folder / "v.yaml").write_text('model:\n  params:\n    parameterization: "v"\n')
+    shown = {}
+    for name in ("one", "two", "xl", "v"):
+        assert run(home, "show", name) == 0
+        [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  predict")]
+        run(home, "show", name, "--json")
+        facts = json.loads(capsys.readouterr().out)
+        shown[name] = line, facts["prediction_type"], facts["prediction_assumed"]
+    noise = "  predicts    noise (epsilon): assumed, since nothing says otherwise", "", "epsilon"
+    assert shown == {
+        "one": noise,
+        "two": (
+            "  predicts    noise or velocity: nothing says it, so it is found out when it is loaded",
+            "",
+            "measured",
+        ),
+        "xl": noise,
+        "v": ("  predicts    velocity (v_prediction)", "v_prediction", ""),
+    }

@@ -11,7 +11,7 @@ from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import forms_of
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.work.only_folders import check_words
-from webui.engine.work.workable import REMEDIES, check_whole
+from webui.engine.work.workable import REMEDIES, check_prediction, check_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
         joins = found["B"].inside if "B" in found and request.interp_method != ADD_DIFFERENCE else {}
         given_parts = {*joins, *(["vae"] if files.vae else [])}
         check_whole(files.a, [part for part in files.a.missing if part not in given_parts], MERGED["A"])
+        check_prediction(files.a, MERGED["A"], files.kinds)
     else:
         check_words(files.a, "format")
     return found
