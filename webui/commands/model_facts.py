@@ -39,7 +39,16 @@ _PREDICTED: Mapping[str, str] = MappingProxyType(
 def row(used: Used, registry: Registry, *, chosen: bool) -> tuple[str, ...]:
     """Its line in the list: its title, and what `HEAD` says."""
     checkpoint, facts = used.checkpoint, facts_of(used, registry)
-    kind = " ".join(filter(None, (facts["family"], facts["variant"], _PREDICTIONS.get(facts["prediction_type"], ""))))
+    kind = " ".join(
+        filter(
+            None,
+            (
+                facts["family_title"] or facts["family"],
+                facts["variant"],
+                _PREDICTIONS.get(facts["prediction_type"], ""),
+            ),
+        )
+    )
     precision = facts["precision"] or "-"
     state = checkpoint.problem or ("chosen" if chosen else "")
     return checkpoint.title, kind or "-", f"{precision} {facts['format']}", _size(checkpoint.size_bytes), state

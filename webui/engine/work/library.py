@@ -20,7 +20,7 @@ from webui.engine.work.download.look import Source, Wanted, check_wanted, look
 from webui.engine.work.download.tokens import TokenFile
 from webui.engine.work.files import WorkFiles, check_target
 from webui.engine.work.merging import MergeFiles, merged
-from webui.engine.work.names import safe_name
+from webui.engine.work.names import check_length, safe_name
 from webui.engine.work.naming import merged_name
 from webui.engine.work.places import beside, default_place, place_in, place_of, suffix_of, told
 from webui.engine.work.prunable import check_prunable
@@ -141,14 +141,16 @@ def download_files(request: Download, library: Library) -> FetchFiles:
 
 
 def download_place(found: Found, name: str, library: Library) -> Path:
-    """Where it goes: the folder of its kind, under a name of the person's or the server's."""
+    """Where it goes: the folder of its kind, under a name of the person's or the server's. Raises InvalidField."""
     suffix = "" if found.is_folder else Path(found.name).suffix
+    check_length(name, suffix)
     return library.models / found.folder / safe_name((name or found.name).removesuffix(suffix) + suffix, suffix)
 
 
 def accept_download(request: Download, library: Library) -> Download:
     """The request, if its address is one; no server is asked yet. Raises InvalidField."""
     check_wanted(wanted(request), sources=library.sources)
+    check_length(request.name)
     return replace(request, address=request.address.strip())
 
 

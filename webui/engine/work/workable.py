@@ -16,6 +16,11 @@ REMEDIES = ("Choose another checkpoint", "Mend or replace its files, then refres
 """The ways out for a model that is not what it should be."""
 
 
+def title_of(family: str, kinds: Kinds) -> str:
+    """What people call a family."""
+    return next((row.title for row in kinds.families if row.name == family), family)
+
+
 def check_known(source: Checkpoint, field: str, done: str) -> None:
     """Raises ModelProblem, at this field of the request, for what is of no family or has no denoiser.
 
