@@ -34,7 +34,7 @@ from webui.engine.latents import BadLatents
 from webui.engine.memory.decoding import decode_within
 from webui.engine.memory.ladder import Shape
 from webui.engine.memory.rungs import Relief
-from webui.engine.overflows import Role, can_widen
+from webui.engine.overflows import Role, can_widen, worded
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
 from webui.engine.problems import problem_of
@@ -286,7 +286,7 @@ class Engine:
         role: Role = "denoiser" if isinstance(error, BadLatents) else "vae"
         if run.ended or not can_widen(model, role):
             self._overflows.forget(run.request)
-            self._fail(run, error)
+            self._fail(run, worded(error, run.request, model, role))
             return
         self._noted(run, self._overflows.learn(run.request, role))
         if role == "vae":
