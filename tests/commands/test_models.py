@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests import shams
+from tests.engine import singles
 from tests.web.helpers import Site, finished
 from webui.cli import main
 from webui.core.paths import Paths
@@ -24,7 +26,7 @@ def test_each_checkpoint_has_a_line(home: Path, capsys: pytest.CaptureFixture[st
     broken.write_bytes(b"\x00" * 20)
     assert run(home) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert "sd1" in lines["sham"] and "fp16 diffusers" in lines["sham"] and "MiB" in lines["sham"]
+    assert "Stable Diffusion 1" in lines["sham"] and "fp16 diffusers" in lines["sham"] and "MiB" in lines["sham"]
     assert len(lines["torn.safetensors"].split("MiB")[1]) > 20
 
 
@@ -125,6 +127,7 @@ def test_a_running_server_is_told(home: Path, site: Site) -> None:
     ("arguments", "expected"),
     [
         (["shan"], "Did you mean 'sham'"),
+        (["frob"], "Subcommands: list, show, merge, convert, prune, get, unload"),
         (["show", "shan"], "Did you mean 'sham'"),
         (["show"], "the name of one checkpoint"),
         (["list", "sham"], "list takes no name"),
@@ -220,3 +223,61 @@ def test_files_that_are_not_used_are_told_under_the_list_and_at_the_model(
         assert f"has the same name and comes first: {other}" in text
     assert run(home, "list") == 0
     assert "comes first" not in capsys.readouterr().out
+
+
+def test_what_a_model_predicts_is_said_once_and_where_nothing_says_it_what_is_taken_for_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "models" / "Stable-diffusion"
+    for name, kind in (("one", "sd1"), ("two", "sd2"), ("xl", "sdxl"), ("v", "sd2")):
+        singles.write(singles.sd(kind).tensors(), folder / f"{name}.safetensors")
+    (folder / "v.yaml").write_text('model:\n  params:\n    parameterization: "v"\n')
+    shown = {}
+    for name in ("one", "two", "xl", "v"):
+        assert run(home, "show", name) == 0
+        [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  predict")]
+        run(home, "show", name, "--json")
+        facts = json.loads(capsys.readouterr().out)
+        shown[name] = line, facts["prediction_type"], facts["prediction_assumed"]
+    noise = "  predicts    noise (epsilon): assumed, since nothing says otherwise", "", "epsilon"
+    assert shown == {
+        "one": noise,
+        "two": (
+            "  predicts    noise or velocity: nothing says it, so it is found out when it is loaded",
+            "",
+            "measured",
+        ),
+        "xl": noise,
+        "v": ("  predicts    velocity (v_prediction)", "v_prediction", ""),
+    }
+
+
+def test_long_names_are_shortened_on_a_terminal_and_whole_elsewhere(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "n" * 120 + "-end"
+    shutil.copytree(home / "models" / "Stable-diffusion" / "sham", home / "models" / "Stable-diffusion" / long)
+    assert run(home) == 0
+    assert f"{long} [" in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(home) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 100 for line in lines), "every row is one line"
+    [cut] = [line for line in lines if line.startswith("nnnn")]
+    assert "…" in cut and "Stable Diffusion 1  fp16 diffusers" in cut
+    assert cut.partition("  ")[0].endswith("]"), "the hash tells them apart"
+
+
+def test_a_quantised_file_is_called_by_its_quantisation(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tensors = {name: tensor for name, tensor in singles.sd("sd1").tensors().items() if tensor.dim()}
+    few = {name for name, tensor in tensors.items() if name.endswith("attn1.to_q.weight")}
+    path = singles.write(tensors, home / "models" / "Stable-diffusion" / "few.gguf", quantised=few)
+    assert few and path.is_file()
+    run(home, "show", "few", "--json")
+    facts = json.loads(capsys.readouterr().out)
+    denoiser = next(part for part in facts["parts"] if part["role"] == "denoiser")
+    assert (facts["precision"], denoiser["precision"]) == ("Q8_0", "Q8_0")
+    assert {part["precision"] for part in facts["parts"] if part["role"] != "denoiser"} == {"fp32"}
+    run(home, "list")
+    assert "Q8_0 gguf" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 
 from tests.engine import singles
@@ -43,7 +44,7 @@ def look(wanted):
 def models(home: Path) -> Path:
     folder = home / "models" / "Stable-diffusion"
     singles.write(singles.sd("sd1").tensors(), folder / "one.safetensors")
-    singles.write(singles.sd("sd1", seed=1).tensors(), folder / "two.ckpt")
+    singles.write({**singles.sd("sd1", seed=1).tensors(), "betas": torch.ones(10)}, folder / "two.ckpt")
     vae = home / "models" / "VAE"
     vae.mkdir()
     singles.write(singles.sd("sd1", seed=2).tensors("vae", bare=True), vae / "nice.safetensors")
@@ -90,10 +91,24 @@ def test_a_conversion_and_a_pruning(home: Path, models: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert run(home, "show", "two-pruned") == 0
     assert "Stable Diffusion 1" in capsys.readouterr().out
+    assert run(home, "prune", "one") == 1
+    assert "There is nothing to prune in one.safetensors" in capsys.readouterr().err
+    assert not (models / "one-pruned.safetensors").exists()
     assert run(home, "prune", "one", "--keep-ema") == 1
     assert "no averaged" in capsys.readouterr().err
     assert run(home, "prune", "folder") == 1
     assert "folder is a folder, which holds nothing that could be left out" in capsys.readouterr().err
+
+
+def test_one_model_alone_is_merged_with_nothing_where_something_is_asked_for(
+    home: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "merge", "one") == 2
+    assert "Weighted sum takes A and B; given: A." in capsys.readouterr().err
+    assert run(home, "merge", "one", "--save-as", "fp16") == 1
+    assert "one.safetensors is there already" in capsys.readouterr().err
+    assert run(home, "merge", "one", "--save-as", "fp16", "--name", "half") == 0
+    assert (models / "half.safetensors").is_file()
 
 
 @pytest.fixture
@@ -115,6 +130,12 @@ def test_a_file_is_looked_at_and_fetched(home: Path, server: Server, capsys: pyt
         assert run(home, "get", address, "--kind", "LoRA", "--name", "mine") == 0
         said = capsys.readouterr()
         assert said.out.strip() == str(target) and target.read_bytes() == WEIGHTS and "not told" in said.err
+        assert run(home, "get", address, "--kind", "LoRA", "--name", "CON/../../x") == 0
+        told = capsys.readouterr()
+        assert told.out.strip().endswith("CON_.._.._x.safetensors")
+        assert "It was saved as CON_.._.._x.safetensors: 'CON/../../x' cannot be" in told.err
+        assert run(home, "get", address, "--kind", "LoRA", "--name", "n" * 300) == 2
+        assert "it has 300 bytes, and 218 are taken" in capsys.readouterr().err
         assert run(home, "get", f"{server.url}/nothing.safetensors") == 1
         assert "is not there" in capsys.readouterr().err
     finally:
@@ -150,12 +171,16 @@ def test_a_token_is_kept_where_nobody_else_reads_it(
         (["merge", "one"], "Unknown checkpoint 'one'"),
         (["merge", "sham", "sham", "-M", "2"], "from 0 to 1"),
         (["merge", "a", "b", "c", "d"], "one to three"),
+        (["merge", "sham"], "Weighted sum takes A and B; given: A."),
+        (["convert", "sham", "--to", "banana"], "--to must be one of safetensors"),
+        (["convert", "sham", "--form=banana"], "--form must be one of safetensors"),
         (["merge", "sham", "--method", "average"], "must be one of Weighted sum"),
         (["merge", "sham", "--bake-vae", "none.pt"], "Unknown VAE"),
         (["convert", "sham", "--to", "onnx"], "must be one of safetensors"),
         (["convert", "sham", "--save-as", "int8"], "must be one of fp32"),
         (["get"], "Say what to get"),
         (["get", "word"], "neither an address"),
+        (["get", "http://example.org/a.safetensors"], "This address of example.org is refused"),
         (["get", "https://me:secret@example.org/a"], "holds a password or token"),
         (["get", "--token-for", "a b"], "no server's name"),
     ],

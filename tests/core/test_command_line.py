@@ -29,7 +29,7 @@ def parser(command: str = "serve") -> Parser:
         ("--port=", "--port must be a whole number, not ''.", "See"),
         ("--port", "--port needs a value after it.", "See"),
         ("--count 0", "--count must be at least 1, not 0.", "See"),
-        ("-o", "-o or --output needs a value after it.", "See"),
+        ("-o", "-o needs a value after it.", "See"),
         ("--share=yes", "--share takes no value.", "See"),
         ("--theme pink", "--theme must be one of light, dark, system, not 'pink'.", "See"),
         ("--theme drak", "--theme must be one of light, dark, system, not 'drak' (did you mean dark?).", "See"),

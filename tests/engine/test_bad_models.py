@@ -187,6 +187,20 @@ def test_a_bad_file_is_a_sentence_and_everything_goes_on(house, model, make):
             path.unlink()
 
 
+def test_what_computes_in_32_bits_already_is_told_which_file_to_replace(house, model):
+    try:
+        no_numbers(house.folder, model)
+        house.bench.engine.submit("broken", house.accepted("bad"))
+        end = house.bench.heard.end("broken")
+        assert isinstance(end, Failed) and "no numbers" in end.problem.detail
+        first, *others = end.problem.remedies
+        assert first.startswith("Replace bad.") and first.endswith(", which may be damaged")
+        assert others and not any("--no-half" in way for way in others)
+    finally:
+        for path in house.folder.glob("bad*"):
+            path.unlink()
+
+
 def test_a_link_that_leads_nowhere_is_not_listed_and_one_out_of_the_folder_is_followed(house, tmp_path, model):
     outside = singles.write(model.tensors(), tmp_path / "elsewhere.safetensors")
     links = [house.folder / "nowhere.safetensors", house.folder / "round", house.folder / "away.safetensors"]

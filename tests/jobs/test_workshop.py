@@ -237,6 +237,21 @@ async def test_names_of_every_kind_are_made_safe(tmp_path: Path) -> None:
 
 
 @with_loop
+async def test_a_model_in_a_folder_of_its_own_has_its_conversion_beside_it(tmp_path: Path) -> None:
+    folder = write_models(tmp_path)
+    (folder / "XL").mkdir()
+    (folder / "one.safetensors").rename(folder / "XL" / "one.safetensors")
+    async with works(tmp_path) as shop:
+        job = await shop.submit("convert", checkpoint="one", form="diffusers")
+        assert job.request.to_json()["target"] == "XL/one-diffusers"
+        end = await shop.end(job)
+        assert isinstance(end, Finished) and end.result is not None
+        assert end.result.title.startswith("XL/one-diffusers [") and (folder / "XL" / "one-diffusers").is_dir()
+        again = await shop.submit("convert", checkpoint="one", form="ckpt", name="still")
+        assert again.request.to_json()["checkpoint"].startswith("XL/one.safetensors"), "the name means what it did"
+
+
+@with_loop
 async def test_what_fails_in_the_workshop_is_told(tmp_path: Path) -> None:
     folder = write_models(tmp_path)
     async with works(tmp_path) as shop:

@@ -25,11 +25,11 @@ MADE = "0.75(one) + 0.25(two).safetensors"
 
 
 def write_models(home: Path, *, ballast: int = 0) -> Path:
-    """Two checkpoints of SD1 to merge, with so many further tensors of 4 MiB; the folder."""
+    """Two checkpoints of SD1 with a table of noise levels, to merge and prune; so many further tensors of 4 MiB."""
     folder = home / "models" / "Stable-diffusion"
     folder.mkdir(parents=True)
     for seed, name in enumerate(("one", "two")):
-        tensors = dict(singles.sd("sd1", seed=seed).tensors())
+        tensors = {**singles.sd("sd1", seed=seed).tensors(), "betas": torch.ones(10)}
         # What no network reads is carried along: it makes a work as long as a test needs it.
         tensors |= {f"model.ballast.{n}": torch.full((1024, 1024), float(seed)) for n in range(ballast)}
         singles.write(tensors, folder / f"{name}.safetensors")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +18,9 @@ from webui.core.options import Options
 from webui.core.precisions import FIELD_OF
 from webui.core.settings import ENVIRONMENT_PREFIX, SettingsStore, check_settings, environment_values
 from webui.engine.config import Chunks, EngineConfig
+
+_FIRST_COLUMN, _LAST_COLUMN = 24, 10
+"""What a shortened column keeps at least, and what is kept free behind the middle ones."""
 
 
 def parse_flags(arguments: Sequence[str]) -> Options:
@@ -121,11 +125,27 @@ def write_line(text: str) -> None:
     sys.stdout.flush()
 
 
-def table(rows: Sequence[Sequence[Any]]) -> str:
-    """Rows of texts in columns; the last column is not padded."""
+def table(rows: Sequence[Sequence[Any]], *, shorten: bool = False) -> str:
+    """Rows of texts in columns; the last column is not padded.
+
+    shorten: on a terminal, cut long texts of the first column in their middle, so that the others stay on its line.
+    """
     texts = [[str(cell) for cell in row] for row in rows]
+    if shorten and texts and sys.stdout.isatty():
+        others = sum(2 + max(len(row[column]) for row in texts) for column in range(1, len(texts[0]) - 1))
+        # The last column's sentences may be longer than any line.
+        room = shutil.get_terminal_size().columns - others - _LAST_COLUMN
+        texts = [[_shortened(row[0], max(room, _FIRST_COLUMN)), *row[1:]] for row in texts]
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]) - 1)] if texts else []
     return "\n".join(
         "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
         for row in texts
     )
+
+
+def _shortened(text: str, room: int) -> str:
+    """The text in so many letters; its end says as much as its beginning, as the hash of a title."""
+    if len(text) <= room:
+        return text
+    end = (room - 1) // 2
+    return f"{text[: room - 1 - end]}…{text[-end:]}"

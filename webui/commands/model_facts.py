@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from webui.core.registry import Registry
+from webui.core.registry import MEASURED, Registry
 from webui.engine.checkpoints.chosen import Used
 from webui.engine.checkpoints.facts import facts_of
 
@@ -31,12 +31,24 @@ _OF_ONE_INSIDE = ("setting", "sidecar", "card")
 """The rules that may choose the VAE inside the checkpoint too."""
 
 _PREDICTIONS = {"v_prediction": "v"}
+_PREDICTED: Mapping[str, str] = MappingProxyType(
+    {"epsilon": "noise (epsilon)", "v_prediction": "velocity (v_prediction)"}
+)
 
 
 def row(used: Used, registry: Registry, *, chosen: bool) -> tuple[str, ...]:
     """Its line in the list: its title, and what `HEAD` says."""
     checkpoint, facts = used.checkpoint, facts_of(used, registry)
-    kind = " ".join(filter(None, (facts["family"], facts["variant"], _PREDICTIONS.get(facts["prediction_type"], ""))))
+    kind = " ".join(
+        filter(
+            None,
+            (
+                facts["family_title"] or facts["family"],
+                facts["variant"],
+                _PREDICTIONS.get(facts["prediction_type"], ""),
+            ),
+        )
+    )
     precision = facts["precision"] or "-"
     state = checkpoint.problem or ("chosen" if chosen else "")
     return checkpoint.title, kind or "-", f"{precision} {facts['format']}", _size(checkpoint.size_bytes), state
@@ -50,8 +62,8 @@ def lines(used: Used, registry: Registry) -> Iterator[str]:
     yield f"  file        {checkpoint.path}"
     yield f"  kind        {kind or 'unknown'}"
     yield f"  form        {facts['format']}, {_size(checkpoint.size_bytes)}"
-    if facts["prediction_type"]:
-        yield f"  predicts    {facts['prediction_type']}"
+    if predicts := _predicts(facts):
+        yield f"  predicts    {predicts}"
     if checkpoint.hash:
         yield f"  sha256      {checkpoint.hash}"
     for part in facts["parts"]:
@@ -67,9 +79,20 @@ def lines(used: Used, registry: Registry) -> Iterator[str]:
         yield f"  {used.unused}"
     told = {name: value for name, value in checkpoint.card.items() if name not in _SAID_BY_CARDS}
     for name, value in {**checkpoint.defaults, **told}.items():
+        if name == "prediction_type" and predicts:
+            continue
         yield f"  {name}: {value}"
     if checkpoint.problem:
         yield f"  It cannot be used. {checkpoint.problem}"
+
+
+def _predicts(facts: Mapping[str, Any]) -> str:
+    said, assumed = facts["prediction_type"], facts["prediction_assumed"]
+    if said or not assumed:
+        return _PREDICTED.get(said, said)
+    if assumed == MEASURED:
+        return "noise or velocity: nothing says it, so it is found out when it is loaded"
+    return f"{_PREDICTED.get(assumed, assumed)}: assumed, since nothing says otherwise"
 
 
 def full(used: Used, registry: Registry) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _list(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
             write_line(as_json(_full(model, shelf)))
     elif found:
         head = (_WORDS[given.kind].title, *HEAD)
-        write_line(table([head, *(_row(model, shelf) for model in found)]))
+        write_line(table([head, *(_row(model, shelf) for model in found)], shorten=True))
         for line in hidden_lines(found):
             write_line(line)
         if given.kind == CHECKPOINT:
@@ -210,7 +210,7 @@ def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
         asyncio.run(_use(checkpoint.title, shelf.options, shelf.settings))
         write_line(f"New pictures are made with {checkpoint.title}.")
         return 0
-    checkpoint = shelf.catalogue.find(words[0])
+    checkpoint = _find(words[0], shelf, given)
     model = next(
         model for model in _cards(shelf).all() if isinstance(model.thing, Checkpoint) and model.path == checkpoint.path
     )
@@ -220,6 +220,16 @@ def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
         for line in (*lines(_used(checkpoint, shelf), shelf.registry), *card_lines(model)):
             write_line(line)
     return int(checkpoint.problem is not None)
+
+
+def _find(name: str, shelf: Shelf, given: argparse.Namespace) -> Checkpoint:
+    """The checkpoint of this name; a word alone that is none may have been meant for a subcommand."""
+    try:
+        return shelf.catalogue.find(name)
+    except UnknownName as error:
+        if given.words == [name]:
+            error.remedies += (f"Subcommands: {', '.join((*SUBCOMMANDS, *WORKS))}",)
+        raise
 
 
 Subcommand = Callable[[Shelf, list[str], argparse.Namespace], int]

@@ -20,7 +20,7 @@ from webui.core.model_work import (
     Merge,
 )
 
-_BY_COUNT = {1: NO_INTERPOLATION, 2: WEIGHTED_SUM, 3: ADD_DIFFERENCE}
+_BY_COUNT = {2: WEIGHTED_SUM, 3: ADD_DIFFERENCE}
 _EXAMPLES = """\
 examples:
   launch.py models merge one two --multiplier 0.4 --save-as fp16
@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
         raise InvalidField("merge takes the names of one to three checkpoints: A, B and C.")
     a, b, c = [*given.names, "", ""][:3]
     request = Merge(
-        interp_method=given.method or _BY_COUNT[len(given.names)],
+        interp_method=given.method or _method(given),
         multiplier=given.multiplier,
         precision=given.save_as or "",
         format=given.format,
@@ -53,6 +53,12 @@ def run(arguments: list[str]) -> int:
     )
     request.check()
     return carry_out("merge", request, open_library(given))
+
+
+def _method(given: argparse.Namespace) -> str:
+    """By how many are named. One alone is merged with nothing, for another VAE or form; else B is missing."""
+    changed = given.bake_vae or given.save_as or given.discard or given.format != FORMATS[0]
+    return NO_INTERPOLATION if len(given.names) == 1 and changed else _BY_COUNT.get(len(given.names), WEIGHTED_SUM)
 
 
 def _parser() -> Parser:

@@ -54,7 +54,10 @@ def carry_out(name: str, request: ModelWork, library: Library, files: Any = None
     """
     row = next(work for work in works() if work.name == name)
     with _in_words_of_flags():
-        files = files or resolve(row.files)(request, library)
+        if files is None:
+            # What is refused at once over the API is here too, before anything is read.
+            resolve(row.accept)(request, library)
+            files = resolve(row.files)(request, library)
         path: Path = carried_out(resolve(row.function), request, files)
     write_line(str(path))
     return 0

@@ -47,10 +47,11 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """See argparse."""
+        words = list(sys.argv[1:] if args is None else args)
         try:
-            return super().parse_known_args(args, namespace)
+            return super().parse_known_args(words, namespace)
         except argparse.ArgumentError as error:
-            raise InvalidField(_sentence(error), remedies=(self._see,)) from None
+            raise InvalidField(_sentence(error, words), remedies=(self._see,)) from None
 
     def error(self, message: str) -> Any:
         """Refuse the command line with a sentence."""
@@ -90,8 +91,11 @@ class Parser(argparse.ArgumentParser):
         return InvalidField(f"There is no flag {name[:60]}.{hint}", remedies=(f"Use {near}",) if near else (self._see,))
 
 
-def _sentence(error: argparse.ArgumentError) -> str:
-    name = (error.argument_name or "").replace("/", " or ")
+def _sentence(error: argparse.ArgumentError, words: Sequence[str]) -> str:
+    spellings = (error.argument_name or "").split("/")
+    given = {word.partition("=")[0] for word in words}
+    # Of a flag with two spellings the one that was typed.
+    name = next((one for one in spellings if one in given), " or ".join(spellings))
     subject = name if name.startswith("-") else f"The {name}"
     said = error.message
     if said.startswith("expected"):

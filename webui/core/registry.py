@@ -28,6 +28,10 @@ class Row(Protocol):
 RowT = TypeVar("RowT", bound=Row)
 
 
+MEASURED = "measured"
+"""A `Family.prediction` that is found out when a model is loaded, from what its network answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampler:
     """A sampling method. `function` is "module:function", resolved only in the worker (see engine/samplers/base.py)."""
@@ -201,6 +205,9 @@ class Family:
     """Its text encoders that take embeddings, in order: (part, what files with vectors for several encoders call its;
     "" where it takes those of files for one alone). `count_tokens` of such a family is told which words are some:
     (checkpoint, text, words)."""
+    prediction: str = ""
+    """What its models are taken to predict where nothing says it: "epsilon" (noise), or MEASURED; "" where there is no
+    such question."""
     tiny_decoder: str = ""
     """The name of the TAESD-like decoder of its latents, as its file is called; "" where there is none."""
     variants: tuple[Variant, ...] = ()

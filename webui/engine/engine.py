@@ -33,7 +33,7 @@ from webui.engine.intake import Intake, Means, Told
 from webui.engine.lanes import Lane, LaneEnd
 from webui.engine.memory.ladder import Shape
 from webui.engine.memory.rungs import Relief
-from webui.engine.overflows import can_widen
+from webui.engine.overflows import can_widen, worded
 from webui.engine.pipelines import Pipelines
 from webui.engine.previews import Previewer
 from webui.engine.problems import problem_of
@@ -295,7 +295,7 @@ class Engine:
             return
         if run.ended or not can_widen(cause.model, cause.role):
             self._overflows.forget(cause.files)
-            self._fail(run, error)
+            self._fail(run, worded(error, cause.files, cause.model, cause.role))
             return
         self._noted(run, self._overflows.learn(cause.files, cause.role))
         if cause.role == "vae":

@@ -76,7 +76,7 @@ def check(latents: Tensor) -> None:
                 "Compute in full precision (--no-half)",
                 "Lower the CFG scale",
                 "Try another sampler",
-                "Try another checkpoint: this one may be damaged",
+                "Try another checkpoint",
             ),
         )
 

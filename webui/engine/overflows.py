@@ -10,13 +10,18 @@ from typing import Any, Literal
 
 import torch
 
+from webui.core.errors import BadNumbers
 from webui.core.precisions import FIELD_OF
 from webui.core.request import GenerationRequest
+from webui.engine.checkpoints.aliases import name_of
 from webui.engine.checkpoints.chosen import is_automatic
 from webui.engine.learnt import Learnt
 
 Role = Literal["denoiser", "vae"]
 ROLES: tuple[Role, ...] = ("denoiser", "vae")
+
+_MORE_BITS = "--no-half"
+"""The flag in the remedy that helps where numbers are too large for 16 bits."""
 
 _SAID = {
     "denoiser": "This checkpoint's numbers overflow in half precision, so its denoiser computes in 32 bits.",
@@ -85,6 +90,18 @@ def can_widen(model: Any, role: Role) -> bool:
         return False
     dtype: torch.dtype = model.dtype if role == "denoiser" else autoencoder.network.dtype
     return dtype.itemsize < torch.float32.itemsize
+
+
+def worded(error: BadNumbers, request: GenerationRequest, model: Any, role: Role) -> BadNumbers:
+    """The error of a part that no more bits can help: where it computes in 32 already, its file is what to look at."""
+    part = getattr(getattr(model, "vae", None), "network", None) if role == "vae" else model
+    dtype = getattr(part, "dtype", None)
+    if dtype is None or dtype.itemsize < torch.float32.itemsize:
+        return error
+    named = request.vae if role == "vae" and not is_automatic(request.vae) and request.vae != "None" else ""
+    file = named or name_of(request.checkpoint)
+    ways = (way for way in error.remedies if _MORE_BITS not in way)
+    return type(error)(error.detail, remedies=(f"Replace {file}, which may be damaged", *ways))
 
 
 def _files(request: GenerationRequest, role: Role) -> tuple[str, ...]:

@@ -216,6 +216,8 @@ EN = {
     "fact_hash": "SHA-256",
     "fact_precision": "Precision",
     "fact_predicts": "Predicts",
+    "fact_assumed": "{value}, assumed: nothing says otherwise",
+    "fact_measured": "noise or velocity, found out when it is loaded",
     "fact_inside": "Inside",
     "fact_from": "{part} from {file}",
     "part_by_setting": "chosen in the settings",

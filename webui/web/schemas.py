@@ -232,12 +232,13 @@ class CheckpointOut(BaseModel):
     """A checkpoint. `defaults` are values of all fields for it; `sizes` the sizes its family was trained for.
 
     format: safetensors, ckpt, gguf or diffusers. precision: of the network that makes the picture. prediction_type:
-    empty where nothing says it. size_bytes: of all its files. missing: parts that were found nowhere. unused: why a
-    VAE that is preferred for it is not used, else empty. card: what is said of it for people to read. abilities:
-    what it understands besides a prompt ("cfg", "cfg_scale", "distilled_cfg", "refiner", "noise", "hires");
-    unknown_fields are those of a request that mean nothing to it, samplers and schedulers what it takes. latents:
-    checkpoints with one word, not empty, can be each other's refiner. size_multiple: its sides are multiples of so many
-    pixels.
+    what the files say it predicts ("epsilon" for noise, "v_prediction"), empty where nothing says it;
+    prediction_assumed is then what is taken for it, "measured" where that is found out when it is loaded. size_bytes:
+    of all its files. missing: parts that were found nowhere. unused: why a VAE that is preferred for it is not used,
+    else empty. card: what is said of it for people to read. abilities: what it understands besides a prompt ("cfg",
+    "cfg_scale", "distilled_cfg", "refiner", "noise", "hires"); unknown_fields are those of a request that mean nothing
+    to it, samplers and schedulers what it takes. latents: checkpoints with one word, not empty, can be each other's
+    refiner. size_multiple: its sides are multiples of so many pixels.
     """
 
     title: str
@@ -249,6 +250,7 @@ class CheckpointOut(BaseModel):
     format: str
     precision: str
     prediction_type: str
+    prediction_assumed: str
     size_bytes: int
     parts: list[PartOut]
     missing: list[str]

@@ -9,7 +9,15 @@ from tests.engine import singles
 from webui.core.errors import ModelProblem
 from webui.core.model_work import DIFFUSERS, NO_INTERPOLATION, Convert, Merge, Prune
 from webui.engine.checkpoints.catalogue import Catalogue
-from webui.engine.work.library import Library, accept_convert, accept_merge, accept_prune
+from webui.engine.work.library import (
+    Library,
+    accept_convert,
+    accept_merge,
+    accept_prune,
+    convert_files,
+    merge_files,
+    prune_files,
+)
 
 A, B = "primary_model_name", "secondary_model_name"
 
@@ -79,3 +87,52 @@ def test_what_lacks_a_part_is_no_folder_unless_the_merge_gives_it(folders, libra
     assert (problem.field, "vae is missing" in problem.detail) == (A, True)
     with_b = Merge(format=DIFFUSERS, primary_model_name="bare", secondary_model_name="whole", custom_name="new")
     assert accept_merge(with_b, library).target == "new"
+
+
+def test_a_folder_of_sd2_that_says_nothing_of_its_prediction_is_refused_at_once(shelf, library, made):
+    for seed, name in enumerate(("a", "b")):
+        shelf.put(f"{name}.safetensors", made("sd2", seed=seed))
+    convert = Convert(checkpoint="a", form=DIFFUSERS, name="new")
+    merge = Merge(primary_model_name="a", secondary_model_name="b", format=DIFFUSERS, custom_name="new")
+    for accept, request, field in ((accept_convert, convert, "checkpoint"), (accept_merge, merge, A)):
+        problem = refused(accept, request, library)
+        assert (problem.field, "predicts noise or velocity" in problem.detail) == (field, True)
+        ways = " ".join(problem.remedies)
+        assert ".yaml" in ways and 'a.darkroom.json beside it that holds {"prediction_type": "v_prediction"}' in ways
+    assert accept_convert(replace(convert, form="ckpt"), library).target == "new.ckpt", "a file need not say it"
+    (shelf.folder / "a.darkroom.json").write_text('{"prediction_type": "v_prediction"}')
+    for accept, request in ((accept_convert, convert), (accept_merge, merge)):
+        assert accept(request, library).target == "new"
+
+
+def test_what_is_made_lies_beside_its_source_and_takes_no_name_of_another_model(shelf, library, made):
+    (shelf.folder / "XL").mkdir()
+    shelf.put("XL/base.safetensors", made())
+    convert, prune = Convert(checkpoint="base", form=DIFFUSERS), Prune(checkpoint="base")
+    assert convert_files(convert, library).target == shelf.folder / "XL" / "base-diffusers"
+    assert convert_files(replace(convert, form="ckpt"), library).target == shelf.folder / "XL" / "base.ckpt"
+    assert prune_files(prune, library).target == shelf.folder / "XL" / "base-pruned.safetensors"
+    # A name that is given goes where it always went.
+    assert convert_files(replace(convert, name="mine"), library).target == shelf.folder / "mine"
+    for files, accepted in (
+        (convert_files, accept_convert(convert, library)),
+        (prune_files, accept_prune(prune, library)),
+    ):
+        assert accepted.target.startswith("XL/base-"), "the line tells works in different folders apart"
+        assert files(accepted, library).target == shelf.folder / accepted.target
+    outside = replace(accept_convert(convert, library), target="../../away")
+    assert convert_files(outside, library).target == shelf.folder / "XL" / "away"
+    shelf.put("base-diffusers.safetensors", made())
+    assert convert_files(convert, library).target == shelf.folder / "XL" / "base-diffusers-2"
+    alone = Merge(NO_INTERPOLATION, format=DIFFUSERS, primary_model_name="base-diffusers")
+    assert merge_files(alone, library).target == shelf.folder / "base-diffusers-diffusers"
+
+
+def test_what_is_made_of_models_elsewhere_goes_among_one_s_own(shelf, made, tmp_path):
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    singles.write(made(), other / "theirs.safetensors")
+    library = Library(lambda: Catalogue([shelf.folder, other], look_seconds=0), shelf.models)
+    convert = Convert(checkpoint="theirs", form=DIFFUSERS)
+    assert convert_files(convert, library).target == shelf.folder / "theirs-diffusers"
+    assert prune_files(Prune(checkpoint="theirs"), library).target == shelf.folder / "theirs-pruned.safetensors"

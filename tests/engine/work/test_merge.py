@@ -184,7 +184,7 @@ def test_wrong_requests_are_refused(shelf, told, made, request_, letters, match)
 
 def test_models_of_two_families_and_what_is_no_checkpoint_are_refused(shelf, told, made):
     a, b = shelf.put("a.safetensors", made()), shelf.put("b.safetensors", made("sdxl"))
-    with pytest.raises(ModelProblem, match="of the family sdxl and A of sd1"):
+    with pytest.raises(ModelProblem, match="is a model of Stable Diffusion XL and A of Stable Diffusion 1;"):
         run(shelf, told, Merge(), a, b)
     lora = shelf.put("lora.safetensors", {"lora_unet_x.lora_down.weight": torch.ones(4, 4)})
     with pytest.raises(ModelProblem, match=r"B, lora\.safetensors, cannot be merged\. It is a LoRA"):

@@ -55,8 +55,29 @@ def test_the_scales_of_8_bit_weights_stay(shelf, told, made):
     tensors, name = dict(made()), f"{UNET}out.2.weight"
     tensors[name] = tensors[name].to(torch.float8_e4m3fn)
     tensors[f"{UNET}out.2.scale_weight"] = torch.tensor(0.5)
-    source = shelf.put("m.safetensors", tensors)
-    assert same(tensors_of(run(shelf, told, source)), tensors_of(source.path))
+    source = shelf.put("m.safetensors", tensors | {"betas": torch.ones(10)})
+    assert same(
+        tensors_of(run(shelf, told, source)),
+        {n: tensor for n, tensor in tensors_of(source.path).items() if n != "betas"},
+    )
+
+
+@pytest.mark.parametrize("name", ["m.safetensors", "m.ckpt"])
+def test_a_file_with_nothing_to_leave_out_is_refused_and_nothing_is_written(shelf, told, made, name):
+    source = shelf.put(name, made())
+    with pytest.raises(ModelProblem, match=r"There is nothing to prune in m\.") as raised:
+        run(shelf, told, source)
+    assert raised.value.field == "checkpoint" and raised.value.remedies
+    assert shelf.listed() == [name] and shelf.left() == []
+
+
+def test_what_lies_beside_the_tensors_of_a_torch_file_is_left_out(shelf, told, made):
+    path = shelf.folder / "trained.ckpt"
+    own = {name: tensor.clone() for name, tensor in made().items()}
+    torch.save({"state_dict": own, "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(2**21)}}}]}, path)
+    made_path = run(shelf, told, shelf.find(path.name))
+    assert same(tensors_of(made_path), made())
+    assert made_path.stat().st_size < path.stat().st_size - 2**22 and "what lies beside them" in told.words
 
 
 def test_what_cannot_be_pruned_is_said(shelf, told, made):

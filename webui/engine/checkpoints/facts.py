@@ -18,14 +18,15 @@ def facts_of(used: Used, registry: Registry, *, notes: bool = True) -> dict[str,
     """
     checkpoint = used.checkpoint
     families, architectures = registry.families, registry.architectures
-    known = checkpoint.family in families
+    family = families.get(checkpoint.family) if checkpoint.family in families else None
     return {
         "family": checkpoint.family,
-        "family_title": families.get(checkpoint.family).title if known else "",
+        "family_title": family.title if family else "",
         "variant": checkpoint.variant,
         "format": checkpoint.format,
         "precision": checkpoint.precision,
         "prediction_type": checkpoint.prediction_type,
+        "prediction_assumed": family.prediction if family and not checkpoint.prediction_type else "",
         "size_bytes": checkpoint.size_bytes,
         "parts": [
             {

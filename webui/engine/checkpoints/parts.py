@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,11 +27,14 @@ _PRECISIONS = {"F32": "fp32", "F16": "fp16", "BF16": "bf16", "F64": "fp64"} | {
     "F8_E4M3": "fp8 e4m3fn",
     "F8_E5M2": "fp8 e5m2",
 }
+_FEW_BITS = re.compile(r"(I?Q|TQ|MXFP|NVFP)\d")
+"""What GGUF calls its kinds of quantisation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One network in one or more files. `precision` is what most of its numbers are kept in ("fp16", "Q4_K").
+    """One network in one or more files. `precision` is what most of its numbers are kept in ("fp16"); of quantised ones
+    the kind that most of those have ("Q4_K").
 
     prefix: what its tensors' names begin with in the files. size_bytes: of its weights there. kept_as: the precision
     that a request wants its weights kept in ("fp8"); "" leaves it to the device and the flags.
@@ -155,6 +159,8 @@ def _part(row: Architecture, files: tuple[Path, ...], form: Form, prefix: str, n
     numbers: Counter[str] = Counter()
     for info in names.values():
         numbers[info.dtype] += math.prod(info.shape)
-    most = max(numbers, key=numbers.__getitem__, default="")
+    # What a GGUF file cannot quantise, as convolutions, is often the larger part, and says nothing of the file.
+    few_bits = [dtype for dtype in numbers if _FEW_BITS.match(dtype)]
+    most = max(few_bits or numbers, key=numbers.__getitem__, default="")
     size = sum(info.size_bytes for info in names.values())
     return Part(row.name, row.role, files, form, prefix, _PRECISIONS.get(most, most), sum(numbers.values()), size)

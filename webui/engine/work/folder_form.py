@@ -10,7 +10,6 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from webui.core.errors import ModelProblem
 from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import ENDS, FLOW, FolderForm
 from webui.engine.checkpoints.json_files import read_json
@@ -22,22 +21,15 @@ _TOKENIZER_CLASSES = {T5.name: "T5TokenizerFast", QWEN3.name: "Qwen2TokenizerFas
 
 
 def scheduler_of(checkpoint: Checkpoint, form: FolderForm) -> dict[str, Any]:
-    """The scheduler's configuration. Raises ModelProblem for an SD2 file of which nobody says what it predicts."""
+    """The scheduler's configuration. That it is known what the model predicts was looked at before."""
     name, config = form.scheduler
     found: dict[str, Any] = {"_class_name": name, **config}
     if name == FLOW:
         shift = checkpoint.defaults.get("shift") or form.shifts.get(checkpoint.variant)
         return {"_class_name": name, "num_train_timesteps": 1000, "shift": shift} if shift else found
-    prediction = checkpoint.prediction_type
-    if not prediction and checkpoint.family == "sd2":
-        raise ModelProblem(
-            f"Nothing says whether {checkpoint.name} predicts noise or velocity, which a folder must say.",
-            field="checkpoint",
-            remedies=("Put the model's .yaml file beside it",),
-        )
     facts = checkpoint.parts["unet"].form.facts
     zero = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if facts.get("ztsnr") else {}
-    return {**found, "prediction_type": prediction or "epsilon", **zero}
+    return {**found, "prediction_type": checkpoint.prediction_type or "epsilon", **zero}
 
 
 def write_form(

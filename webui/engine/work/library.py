@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from webui.core.errors import InvalidField, ModelProblem, UnknownName
-from webui.core.model_work import DIFFUSERS, MERGED, Convert, Download, Merge, Prune
+from webui.core.model_work import MERGED, Convert, Download, Merge, Prune
 from webui.engine.checkpoints.aliases import SHORT_HASH, hash_of
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
@@ -20,8 +20,9 @@ from webui.engine.work.download.look import Source, Wanted, check_wanted, look
 from webui.engine.work.download.tokens import TokenFile
 from webui.engine.work.files import WorkFiles, check_target
 from webui.engine.work.merging import MergeFiles, merged
-from webui.engine.work.names import safe_name
+from webui.engine.work.names import check_length, safe_name
 from webui.engine.work.naming import merged_name
+from webui.engine.work.places import beside, default_place, place_in, place_of, suffix_of, told
 from webui.engine.work.prunable import check_prunable
 from webui.engine.work.workable import check_convertible, check_known
 
@@ -56,7 +57,16 @@ class Library:
 
     def place(self, name: str, suffix: str = "") -> Path:
         """The place of a new checkpoint: among the person's own, under a safe name."""
-        return self.catalogue.folder / safe_name(name.removesuffix(suffix) + suffix, suffix)
+        return place_in(self.catalogue.folder, name, suffix)
+
+    def place_of(self, request: Convert | Prune, source: Checkpoint, made: str, suffix: str) -> Path:
+        """The place of what is made of a checkpoint: under the name that is asked for, else beside it as `made`."""
+        catalogue = self.catalogue
+        if request.target:
+            return place_of(source, request.target, suffix, catalogue)
+        if request.name:
+            return place_in(catalogue.folder, request.name, suffix)
+        return default_place(beside(source, catalogue), made, suffix, catalogue)
 
 
 def merge_files(request: Merge, library: Library) -> MergeFiles:
@@ -66,9 +76,11 @@ def merge_files(request: Merge, library: Library) -> MergeFiles:
         raise InvalidField("A merge needs A, its first model.", field=MERGED["A"])
     names = [stem(model) if model else "" for model in (a, b, c)]
     made = merged_name(request, *names) + _ENDINGS.get(a.variant, "")
-    target = library.place(request.target or request.custom_name or made, suffix_of(request.format))
+    target, suffix = request.target or request.custom_name, suffix_of(request.format)
+    catalogue = library.catalogue
+    place = library.place(target, suffix) if target else default_place(catalogue.folder, made, suffix, catalogue)
     vae = None if request.bake_in_vae in _NO_VAE else _vae(request.bake_in_vae, library)
-    files = MergeFiles(a, target, b, c, vae, library.catalogue.kinds)
+    files = MergeFiles(a, place, b, c, vae, catalogue.kinds)
     merged(request, files)
     return files
 
@@ -89,7 +101,7 @@ def accept_merge(request: Merge, library: Library) -> Merge:
 def convert_files(request: Convert, library: Library) -> WorkFiles:
     """The checkpoint and the place of its new form. Raises UnknownName, ModelProblem, InvalidField."""
     source = _source(request.checkpoint, library)
-    target = library.place(request.target or request.name or stem(source), suffix_of(request.form))
+    target = library.place_of(request, source, stem(source), suffix_of(request.form))
     check_convertible(source, request.form, library.catalogue.kinds)
     return WorkFiles(source, target, library.catalogue.kinds)
 
@@ -98,7 +110,7 @@ def accept_convert(request: Convert, library: Library) -> Convert:
     """The request with a title. Raises what `convert_files` does, and Conflict, StorageProblem for its place."""
     files = convert_files(replace(request, target=""), library)
     check_target(files.target, overwrite=request.overwrite)
-    return replace(request, checkpoint=files.source.title, target=files.target.name)
+    return replace(request, checkpoint=files.source.title, target=told(files.target, library.catalogue))
 
 
 def prune_files(request: Prune, library: Library) -> WorkFiles:
@@ -106,7 +118,7 @@ def prune_files(request: Prune, library: Library) -> WorkFiles:
     source = _source(request.checkpoint, library)
     check_prunable(source)
     made = f"{stem(source)}-{'ema' if request.keep_ema else 'pruned'}"
-    target = library.place(request.target or request.name or made, f".{request.format}")
+    target = library.place_of(request, source, made, suffix_of(request.format))
     return WorkFiles(source, target, library.catalogue.kinds)
 
 
@@ -114,7 +126,7 @@ def accept_prune(request: Prune, library: Library) -> Prune:
     """The request with a title. Raises what `prune_files` does, and Conflict, StorageProblem for its place."""
     files = prune_files(replace(request, target=""), library)
     check_target(files.target, overwrite=request.overwrite)
-    return replace(request, checkpoint=files.source.title, target=files.target.name)
+    return replace(request, checkpoint=files.source.title, target=told(files.target, library.catalogue))
 
 
 def wanted(request: Download) -> Wanted:
@@ -129,20 +141,17 @@ def download_files(request: Download, library: Library) -> FetchFiles:
 
 
 def download_place(found: Found, name: str, library: Library) -> Path:
-    """Where it goes: the folder of its kind, under a name of the person's or the server's."""
+    """Where it goes: the folder of its kind, under a name of the person's or the server's. Raises InvalidField."""
     suffix = "" if found.is_folder else Path(found.name).suffix
+    check_length(name, suffix)
     return library.models / found.folder / safe_name((name or found.name).removesuffix(suffix) + suffix, suffix)
 
 
 def accept_download(request: Download, library: Library) -> Download:
     """The request, if its address is one; no server is asked yet. Raises InvalidField."""
     check_wanted(wanted(request), sources=library.sources)
+    check_length(request.name)
     return replace(request, address=request.address.strip())
-
-
-def suffix_of(form: str) -> str:
-    """What the names of models in a form end in; those of folders in nothing."""
-    return "" if form == DIFFUSERS else f".{form}"
 
 
 def stem(checkpoint: Checkpoint) -> str:

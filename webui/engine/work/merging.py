@@ -11,7 +11,7 @@ from webui.engine.checkpoints.checkpoint import Checkpoint
 from webui.engine.checkpoints.forms.base import forms_of
 from webui.engine.checkpoints.identify import Kinds
 from webui.engine.work.only_folders import check_words
-from webui.engine.work.workable import REMEDIES, check_whole
+from webui.engine.work.workable import REMEDIES, check_prediction, check_whole, title_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
         raise InvalidField(
             f"{request.interp_method} takes {' and '.join(wanted)}; given: {' and '.join(found)}.",
             field="interp_method",
+            remedies=("Name as many models as it takes", "Choose another method"),
         )
     if request.metadata_from in given and request.metadata_from not in found:
         raise InvalidField(f"There is no {request.metadata_from} whose metadata to take.", field="metadata_from")
@@ -47,6 +48,7 @@ def merged(request: Merge, files: MergeFiles) -> dict[str, Checkpoint]:
         joins = found["B"].inside if "B" in found and request.interp_method != ADD_DIFFERENCE else {}
         given_parts = {*joins, *(["vae"] if files.vae else [])}
         check_whole(files.a, [part for part in files.a.missing if part not in given_parts], MERGED["A"])
+        check_prediction(files.a, MERGED["A"], files.kinds)
     else:
         check_words(files.a, "format")
     return found
@@ -59,8 +61,8 @@ def _check_family(letter: str, checkpoint: Checkpoint, files: MergeFiles) -> Non
         raise ModelProblem(f"{letter}, {checkpoint.name}, cannot be merged. {why}", field=field, remedies=REMEDIES)
     if checkpoint.family != files.a.family:
         raise ModelProblem(
-            f"{letter}, {checkpoint.name}, is of the family {checkpoint.family} and A of {files.a.family}; only models "
-            "of one family can be merged.",
+            f"{letter}, {checkpoint.name}, is a model of {title_of(checkpoint.family, files.kinds)} and A of "
+            f"{title_of(files.a.family, files.kinds)}; only models of one family can be merged.",
             field=field,
             remedies=("Choose models of one family",),
         )

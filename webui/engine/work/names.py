@@ -13,6 +13,17 @@ _WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MAX_BYTES = 230
 
 
+def check_length(name: str, suffix: str = "") -> None:
+    """Raises InvalidField for a name that a person gives and that is too long for a file."""
+    length, most = len(name.removesuffix(suffix).encode("utf-8", "replace")), _MAX_BYTES - len(suffix.encode())
+    if length > most:
+        raise InvalidField(
+            f"The name {name[:40]}... is too long for a file: it has {length} bytes, and {most} are taken.",
+            field="name",
+            remedies=("Choose a shorter name",),
+        )
+
+
 def safe_name(name: str, suffix: str = "") -> str:
     """The name made safe for every file system and for a folder of models: one part, not hidden, not too long.
 

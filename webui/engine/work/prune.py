@@ -26,12 +26,15 @@ from webui.plugins.resolve import resolve
 _UNET = "model.diffusion_model."
 # The program that trained SD keeps averages of what is inside `model.`, under names without their points.
 _EMA, _AVERAGED = "model_ema.", "model."
+# What a torch file may hold besides its numbers before it counts: its program and the gaps of a zip take less.
+_BESIDE_BYTES = 4 * 2**20
 
 
 def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: ShouldStop) -> Path:
     """Write the smaller file and say where it is; every tensor that stays keeps its name and its bytes.
 
-    Raises DarkroomError: it is a folder or a GGUF file, which hold nothing else; there are no averaged weights to keep.
+    Raises DarkroomError: it is a folder or a GGUF file, which hold nothing else; nothing in it could be left out; there
+    are no averaged weights to keep.
     """
     source = files.source
     check_prunable(source)
@@ -45,6 +48,14 @@ def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: Sho
         pieces = {name: kept(file, name) for name in file.names if name in needed}
         if request.keep_ema:
             pieces = _averaged(source, file, pieces)
+        left = len(file.names) - len(pieces)
+        beside = _beside(file)
+        if not left and not beside:
+            raise ModelProblem(
+                f"There is nothing to prune in {source.name}: every tensor in it is read.",
+                field="checkpoint",
+                remedies=("Use it as it is", "Convert it, if another form or precision is wanted"),
+            )
         steps = Steps(content_of(pieces), "Pruning", progress, should_stop)
 
         def make(name: str) -> Tensor:
@@ -59,8 +70,9 @@ def prune(request: Prune, files: WorkFiles, progress: Progress, should_stop: Sho
             metadata=file.header.metadata,
             overwrite=request.overwrite,
         )
-        left = len(file.names) - len(pieces)
-        steps.say(f"{left} of {len(file.names)} tensors were left out.")
+        steps.say(
+            f"{left} of {len(file.names)} tensors were left out{', and what lies beside them' if beside else ''}."
+        )
     carry_facts(source, files.target, pieces, steps.say, overwrite=request.overwrite)
     return files.target
 
@@ -77,6 +89,14 @@ def _of_part(part: Part, kinds: Kinds) -> set[str]:
     row = row_of(part, kinds)
     layout = resolve(row.layouts[part.form.layout])
     return {part.prefix + layout(name, part.form.config).name for name in parameters_of(part, row)}
+
+
+def _beside(file: WeightFile) -> bool:
+    """Whether a torch file holds much besides the tensors that are seen in it, as an optimizer's states."""
+    if file.header.format != "pickle":
+        return False
+    seen = content_of({name: kept(file, name) for name in file.names})
+    return file.path.stat().st_size - seen > _BESIDE_BYTES
 
 
 def _averaged(source: Checkpoint, file: WeightFile, pieces: Mapping[str, Piece]) -> dict[str, Piece]:

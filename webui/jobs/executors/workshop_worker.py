@@ -160,7 +160,9 @@ class _Bench:
         """What was made, with its title where it is a checkpoint."""
         catalogue = self._open_catalogue()
         try:
-            found = catalogue.find(path.name)
+            folder = catalogue.folder
+            # By the way to it: in another folder may be one of the same name.
+            found = catalogue.find(path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name)
         except UnknownName:
             return Made(path.name, str(path))
         return Made(path.name, str(path), found.title if found.path == path else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webui.core.registry import Family, Need, Variant
+from webui.core.registry import MEASURED, Family, Need, Variant
 from webui.plugins.builtin.families_stock import FLUX_VAE, QWEN3_4B_NAMES, XL_SIZES, stock_part_families
 from webui.plugins.builtin.stock import stock_family
 from webui.plugins.hooks import hookimpl
@@ -39,6 +39,7 @@ _SD1 = Family(
     variants=_CHANNELS,
     tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD1",
+    prediction="epsilon",
 )
 
 _SD2 = Family(
@@ -62,6 +63,7 @@ _SD2 = Family(
     variants=_CHANNELS,
     tiny_decoder="taesd",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SD2",
+    prediction=MEASURED,
 )
 
 _SDXL = Family(
@@ -85,6 +87,7 @@ _SDXL = Family(
     embeddings=_TWO_CLIPS,
     tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL",
+    prediction="epsilon",
 )
 
 _SDXL_REFINER = Family(
@@ -106,6 +109,7 @@ _SDXL_REFINER = Family(
     embeddings=_TWO_CLIPS[1:],
     tiny_decoder="taesdxl",
     forms="webui.engine.checkpoints.forms.stable_diffusion:SDXL_REFINER",
+    prediction="epsilon",
 )
 
 # Those of the samplers that know how flow models add noise, and that make sense with it.

@@ -81,11 +81,15 @@
     const origin = card.civitai && [card.civitai.model_name, card.civitai.version_name, card.civitai.model_id || ""].filter(Boolean).join(" · ");
     const rows = [
       ["fact_file", model.path || model.name], ["fact_size", D.cards.bytes(model.size_bytes)], ["fact_changed", D.moment(model.changed)],
-      ["fact_hash", model.hash], ["fact_precision", known.precision], ["fact_predicts", known.prediction_type],
+      ["fact_hash", model.hash], ["fact_precision", known.precision], ["fact_predicts", known.prediction_type || assumed(known.prediction_assumed)],
       ["fact_inside", parts.join("\n")], ["fact_missing", (known.missing || []).join(", ")],
       ["fact_base", card.base_model || card.sd_version], ["fact_civitai", origin],
     ];
     return el("dl", { class: "dk-values" }, ...rows.filter(([, value]) => value).flatMap(([key, value]) => [el("dt", {}, t(key)), el("dd", {}, value)]));
+  }
+
+  function assumed(value) {
+    return value === "measured" ? t("fact_measured") : value && t("fact_assumed", { value });
   }
 
   // What guests read.

@@ -64,7 +64,7 @@ def single_form(families: tuple[Family, ...], name: str) -> Mapping[str, Place]:
     single = forms_of(families, name).single
     if not single:
         raise ModelProblem(
-            f"Models of the family '{name}' have no form as a single file that is known here.",
+            f"Models of {_title(families, name)} have no form as a single file that is known here.",
             field="checkpoint",
             remedies=("Choose another checkpoint",),
         )
@@ -76,8 +76,12 @@ def folder_form(families: tuple[Family, ...], name: str) -> FolderForm:
     folder = forms_of(families, name).folder
     if folder is None:
         raise ModelProblem(
-            f"Models of the family '{name}' are not written as folders here.",
+            f"Models of {_title(families, name)} are not written as folders here.",
             field="checkpoint",
             remedies=("Choose another checkpoint",),
         )
     return folder
+
+
+def _title(families: tuple[Family, ...], name: str) -> str:
+    return next((family.title for family in families if family.name == name), f"the family '{name}'")

@@ -58,6 +58,8 @@ def fetch(request: Download, files: FetchFiles, progress: Progress, should_stop:
         ) from None
     finally:
         web.close()
+    if request.name and request.name not in (target.name, target.stem):
+        steps.say(f"It was saved as {target.name}: '{request.name[:60]}' cannot be a file's name everywhere.")
     return target
 
 

@@ -71,7 +71,11 @@ def check_address(url: str) -> str:
             remedies=(f"launch.py models get --token-for {host} keeps it where only you may read it",),
         )
     if parts.scheme == "http" and not is_private_name(host):
-        raise InvalidField(f"{host} is asked without encryption.", remedies=("Write https:// in place of http://",))
+        raise InvalidField(
+            f"This address of {host} is refused: it is without encryption, where anybody on the way may change the "
+            "file.",
+            remedies=("Write https:// in place of http://", "Fetch it yourself and put it into its folder in models/"),
+        )
     return url
 
 
