@@ -97,6 +97,7 @@ EN = {
     "model_gone": "{name} is not in the folders of models any more.",
     "model_gone_bad": "{name} cannot be used any more. {problem}",
     "model_instead_setting": "Chosen now: {name}, the checkpoint of the settings.",
+    "model_back": "{name} can be used again, and is chosen again.",
     "model_instead_first": "Chosen now: {name}, the first that works.",
     "model_instead_none": "No other checkpoint works.",
     "no_model_title": "No checkpoint found",

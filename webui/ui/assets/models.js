@@ -8,6 +8,8 @@
   let folder = null;
   // Defaults of the chosen one from before the list was read anew.
   let outgoing = null;
+  // The one that was chosen when its file went or broke, as while it is being copied over: it comes back with its file.
+  let missed = "";
 
   const find = (title) => list.find((model) => model.title === title) || null;
 
@@ -17,6 +19,23 @@
     accept(answer);
   }
 
+  // The folders have changed while somebody is at the page: nothing that is chosen or open is touched without need.
+  async function renew() {
+    const answer = await D.api("GET", "checkpoints").catch(() => null);
+    if (!answer) return;
+    const now = JSON.stringify(answer.checkpoints.find((model) => model.title === chosen));
+    if (!loaded || missed || now === undefined || now !== JSON.stringify(find(chosen))) {
+      accept(answer);
+      return;
+    }
+    if (JSON.stringify(answer.checkpoints) !== JSON.stringify(list)) {
+      list = answer.checkpoints;
+      D.form.fill("txt2img", {}, { refiner_checkpoint: refiners(find(chosen)) });
+      byId("dk_checkpoint_apply")?.click();
+    }
+    D.emit("models", true);
+  }
+
   function accept(answer) {
     // What a card prefers may have been changed meanwhile.
     outgoing = find(chosen)?.defaults || null;
@@ -24,11 +43,13 @@
     folder = answer.folder;
     loaded = true;
     const setting = D.shell.state.settings?.sd_model_checkpoint;
-    const asked = [D.kept.get("checkpoint", sessionStorage), chosen, setting, D.boot.defaults.checkpoint].filter(Boolean);
+    const asked = [missed, D.kept.get("checkpoint", sessionStorage), chosen, setting, D.boot.defaults.checkpoint].filter(Boolean);
     const usable = list.filter((model) => !model.problem);
     const wanted = asked.map(known).find((model) => usable.includes(model)) || usable[0];
     pick(wanted?.title || "");
-    tellOther(asked[0], wanted, setting);
+    if (asked[0] !== missed) tellOther(asked[0], wanted, setting);
+    else if (missed && wanted && known(missed) === wanted) D.shell.notice(t("model_back", { name: wanted.title }), "warn");
+    missed = asked[0] && !(wanted && known(asked[0]) === wanted) ? asked[0] : "";
     D.emit("models", true);
   }
 
@@ -93,6 +114,7 @@
       return;
     }
     chosen = title;
+    if (byHand) missed = "";
     if (!model) { draw(); return; }
     D.problems.clear("checkpoint");
     D.kept.set("checkpoint", title, sessionStorage);
@@ -115,8 +137,10 @@
     if (!find(title)) await load();
     if (!find(title)) return false;
     pick(title);
-    if (chosen === title) remember(title);
-    return chosen === title;
+    if (chosen !== title) return false;
+    missed = "";
+    remember(title);
+    return true;
   }
 
   // Those that can go on with its latents.
@@ -210,6 +234,6 @@
   D.on("start", load);
   D.on("tab", draw);
   D.on("form", (task, values) => { if (task === "txt2img") { drawSizes(); showRefiner(values); } });
-  D.models = { load, take, pick, use, choose, chosen: () => chosen, family: () => find(chosen)?.family,
+  D.models = { load, renew, take, pick, use, choose, chosen: () => chosen, family: () => find(chosen)?.family,
     unknown: () => find(chosen)?.unknown_fields || [], none: () => loaded && !chosen };
 })();
