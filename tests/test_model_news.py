@@ -48,7 +48,7 @@ async def looks(folder: Folder, n: int = 3) -> None:
 
 async def quiet(news: AsyncIterator[int], folder: Folder) -> asyncio.Task[int]:
     """The next news, of which there is none for three looks."""
-    waiting: asyncio.Task[int] = asyncio.ensure_future(anext(news))  # type: ignore[arg-type]
+    waiting: asyncio.Task[int] = asyncio.ensure_future(anext(news))
     await looks(folder)
     assert not waiting.done()
     return waiting
