@@ -51,6 +51,7 @@ PARTS = {
     "extension_works": "service",
     "instance": "service",
     "limits": "service",
+    "model_news": "service",
     "model_works": "service",
     "picture_reading": "service",
     "prompt_files": "service",

@@ -23,6 +23,7 @@ from webui.engine.checkpoints.chosen import Used, used
 from webui.engine.checkpoints.completion import AUTOMATIC, NONE, PartFile, find_part
 from webui.engine.checkpoints.facts import facts_of, facts_of_file
 from webui.images.thumbnails import Thumbnails
+from webui.model_news import ModelNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Cards:
         self._places = places
         self._thumbnails = Thumbnails(places.thumbnails)
         self._writing = threading.Lock()
+        self.news = ModelNews(shelf.all)
+        """That there are other models than before, which everybody may know."""
 
     def page(self, query: Query, who: Identity) -> Page:
         """Some of the models. Raises InvalidField."""

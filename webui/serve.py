@@ -125,6 +125,7 @@ class _Serving:
         else:
             _say(f"Darkroom is ready for guests: {local}")
             _say(f"Your own address, good for one browser: {self._entrance(local)}")
+        _say(f"Models go into the folders inside {self._options.paths.models.absolute()}")
         for message in self._house.messages():
             _say(message)
         if self._options.share:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -240,7 +241,10 @@ def test_namesakes_show_their_folders_and_hidden_files_are_told(home: Path, serv
 
 def test_the_card_says_of_which_files_pictures_are_made_and_why(page: Page, home: Path) -> None:
     page.click(f"{card(page, 'flux-dev')} .dk-act")
-    expect(page.locator(f"{DIALOG} .dk-values")).to_contain_text("from ae.safetensors, fp16, fits best")
+    values = page.locator(f"{DIALOG} .dk-values")
+    expect(values).to_contain_text("from ae.safetensors, fp16, fits best")
+    expect(values.locator("dt:text-is('Made of')")).to_have_count(1)
+    expect(values.locator("dt:text-is('Size') + dd")).to_contain_text("iB with the files it takes from elsewhere")
     page.select_option("#dk_card_vae", "flux-new.safetensors")
     page.click(f"{DIALOG} button[type=submit]")
     expect(page.locator(DIALOG)).to_have_count(0)
@@ -255,3 +259,24 @@ def test_the_card_says_of_which_files_pictures_are_made_and_why(page: Page, home
     expect(page.locator(f"{DIALOG} .dk-model-problem")).to_contain_text(
         "The preferred VAE 'flux-new.safetensors' is not used:"
     )
+    page.keyboard.press("Escape")
+    page.click(f"{card(page, 'darkroom-starter')} .dk-act")
+    expect(values.locator("dt:text-is('Size') + dd")).to_have_text(re.compile(r"^[\d.]+ [KMG]iB$"))
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_card_that_cannot_be_used_is_marked_and_says_why_whole(
+    home: Path, serve: Serve, open_page: Open, width: int
+) -> None:
+    name = "a_name_that_people_give_to_what_they_have_trained_for_long_v12_final"
+    (home / "models" / "Stable-diffusion" / f"{name}.safetensors").write_bytes(b"\x10")
+    page = open_page(serve(), width)
+    tab(page, "models")
+    bad, good = page.locator(card(page, name)), page.locator(card(page, "flux-dev"))
+    reason = bad.locator(".dk-model-problem")
+    expect(reason).to_contain_text("is cut off")
+    whole = page.evaluate("darkroom.api('GET', 'models?search=trained_for_long').then((a) => a.models[0].problem)")
+    expect(reason).to_have_text(f"Cannot be used. {whole}")
+    assert reason.evaluate("node => node.scrollHeight <= node.clientHeight"), "nothing of it is cut"
+    drawn = "node => getComputedStyle(node.querySelector('.dk-model-picture'), '::after').backgroundImage"
+    assert "gradient" in bad.evaluate(drawn) and good.evaluate(drawn) == "none"

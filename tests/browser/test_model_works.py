@@ -260,3 +260,23 @@ def test_guests_do_not_see_the_tab(tmp_path: Path, serve: Serve, open_page: Open
     page = open_page(works_server(serve, tmp_path / "data", sharing=Sharing(share=True)))
     expect(page.locator("#tab_queue-button")).to_be_visible()
     expect(page.locator("#tab_modelmerger-button")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1440, 1120, 390])
+def test_names_and_refusals_of_a_merge_have_the_width_of_the_form(
+    tmp_path: Path, serve: Serve, open_page: Open, width: int
+) -> None:
+    page = open_page(works_server(serve, tmp_path / "data"), width)
+    tab(page, "modelmerger")
+    page.click("#modelmerger_merge")
+    refusal = page.locator("#modelmerger_primary_model_name .dk-field-error")
+    expect(refusal).to_be_visible()
+    form = page.locator("#modelworks_forms").bounding_box()
+    assert form
+    for name in ("primary", "secondary", "tertiary"):
+        field = page.locator(f"#modelmerger_{name}_model_name .wrap-inner").bounding_box()
+        assert field and field["width"] > 0.95 * form["width"]
+    said, line = refusal.locator("span").first.evaluate(
+        "node => [node.getBoundingClientRect().height, parseFloat(getComputedStyle(node).lineHeight)]"
+    )
+    assert said <= (2 if width > 400 else 4) * line + 1

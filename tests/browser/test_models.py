@@ -235,3 +235,22 @@ def test_where_the_chosen_one_is_gone_the_page_says_which_is_taken(house: Path, 
     expect(page.locator("#dk_notices [data-mood=warn]")).to_have_count(2)
     page.click("#refresh_sd_model_checkpoint")
     expect(page.locator("#dk_notices [data-mood=warn]")).to_have_count(2)
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_a_long_name_ends_before_the_arrow_of_the_picker(
+    house: Path, serve: Serve, open_page: Open, scheme: str
+) -> None:
+    name = "a_name_that_people_give_to_what_they_have_trained_for_long_v12_final"
+    folder = house / "models" / "Stable-diffusion"
+    (folder / "flux-dev.safetensors").rename(folder / f"{name}.safetensors")
+    page = open_page(serve(), 390, 844, scheme)
+    choose(page, name)
+    field = page.locator(f"{CHECKPOINT} input")
+    style = field.evaluate(
+        "node => [getComputedStyle(node).textOverflow, parseFloat(getComputedStyle(node).paddingRight)]"
+    )
+    written, arrow = field.bounding_box(), page.locator(f"{CHECKPOINT} .icon-wrap").bounding_box()
+    assert written and arrow
+    assert field.evaluate("node => node.scrollWidth > node.clientWidth"), "it has no room"
+    assert style[0] == "ellipsis" and written["x"] + written["width"] - style[1] <= arrow["x"]

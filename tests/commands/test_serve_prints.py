@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,9 @@ from webui.commands.common import begin, command_parser, settings_store, with_fl
 from webui.core.console import LINES, LONGEST_LINE
 from webui.core.errors import DarkroomError
 from webui.core.flags import COMMON, PAGE, PEOPLE
+from webui.instance import DataFolder
+from webui.web.identity import Access, Sharing
+from webui.web.keys import Keys
 
 
 def test_a_few_megabytes_at_the_start_are_a_few_lines(
@@ -49,3 +54,33 @@ def test_the_first_start_makes_the_folders_of_models(home: Path, monkeypatch: py
     with pytest.raises(DarkroomError, match="Enough"):
         serving.serve(options, settings_store(options), ())
     assert (home / "elsewhere" / "Stable-diffusion").is_dir() and (home / "elsewhere" / "Lora").is_dir()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_start_says_where_the_page_is_and_where_models_go(
+    home: Path, capsys: pytest.CaptureFixture[str], shared: bool
+) -> None:
+    class Quiet:
+        def messages(self) -> list[str]:
+            return ["A sentence."]
+
+    parser = with_flags(command_parser("serve", ""), (PAGE, PEOPLE, *COMMON))
+    options = begin(parser.parse_args(["--data-dir", str(home), "--models-dir", str(home / "elsewhere")]))
+    folder = DataFolder(options.paths)
+    folder.claim()
+    access = Access(Sharing(listen=shared), Keys(home / "access.json"), folder.token)
+
+    async def open_doors() -> None:
+        ready = asyncio.Event()
+        ready.set()
+        await running._open_doors(ready, 7860)
+
+    try:
+        with socket.socket() as sock:
+            running = serving._Serving(options, Quiet(), access, folder, sock)  # type: ignore[arg-type]
+            asyncio.run(open_doors())
+    finally:
+        folder.release()
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("Darkroom is ready") and said[0].endswith(":7860/")
+    assert said[-2:] == [f"Models go into the folders inside {home / 'elsewhere'}", "A sentence."]

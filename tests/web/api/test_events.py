@@ -34,7 +34,7 @@ def read(stream: httpx.Response) -> Iterator[Seen]:
             name, _, value = line.partition(":")
             parts[name] = value.strip()
         elif "data" in parts:
-            yield Seen(int(parts["id"]), parts["event"], json.loads(parts["data"]))
+            yield Seen(int(parts.get("id", 0)), parts["event"], json.loads(parts["data"]))
             parts = {}
 
 
@@ -111,6 +111,33 @@ def test_all_ones_jobs_come_in_one_stream(site: Site) -> None:
                 if ended == jobs:
                     break
     assert ended == jobs
+
+
+def test_who_asks_for_it_is_told_of_new_models_among_the_jobs(site: Site) -> None:
+    news = site.house.service.cards.news
+    with site.client().stream("GET", "/api/v1/events", params={"models": True}) as stream:
+        events = read(stream)
+        first, second = next(events), next(events)
+        assert (first.name, first.id, second.name) == ("models", 0, "models"), "one at once, one of the first look"
+        job = site.client().post("/api/v1/jobs", json=TINY).json()["id"]
+        seen = list(iter(lambda: next(events).name, "finished"))
+        assert "image" in seen and "models" not in seen and site.client().get(f"/api/v1/jobs/{job}").is_success
+        make_sham(site.home / "models" / "Stable-diffusion" / "another")
+        told = next(events)
+        assert told.name == "models" and told.data["revision"] not in (first.data["revision"], second.data["revision"])
+        assert "another" in [one["name"] for one in site.client().get("/api/v1/checkpoints").json()["checkpoints"]]
+    until = time.monotonic() + 10
+    while news._looking and time.monotonic() < until:
+        time.sleep(0.02)
+    assert news._looking is None, "nobody looks once nobody listens"
+
+
+def test_who_does_not_ask_for_it_is_not_told_of_models(site: Site) -> None:
+    with site.client().stream("GET", "/api/v1/events") as stream:
+        site.client().post("/api/v1/jobs", json=TINY)
+        events = read(stream)
+        seen = list(iter(lambda: next(events).name, "finished"))
+    assert "models" not in seen and site.house.service.cards.news._looking is None
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1.5", "9" * 40, "%00", "٣"])

@@ -3,6 +3,8 @@
   const D = window.darkroom;
   const { t, el, byId, setText } = D;
   const PAGE = 60;
+  // So many the server gives at a time.
+  const LIMIT = 200;
   const PLACES = { checkpoint: "Stable-diffusion", vae: "VAE", text_encoder: "text_encoder", lora: "Lora", embedding: "embeddings" };
   // What is read from the largest or the newest on when it is first asked for.
   const FALLING = ["date", "size"];
@@ -18,18 +20,20 @@
     let cursor = null;
     let asked = 0;
     let drawn = "";
+    // What each cell was drawn of, by the model's id.
+    const cells = new Map();
 
-    function query(after) {
+    function query(after, limit) {
       const { folder, search, ...rest } = view;
       const checkpoint = ["lora", "embedding"].includes(view.kind) && D.models.chosen();
-      return new URLSearchParams({ ...rest, limit: PAGE, ...(folder && { folder }), ...(search && { search }), ...(checkpoint && { checkpoint }), ...(after && { cursor: after }) });
+      return new URLSearchParams({ ...rest, limit, ...(folder && { folder }), ...(search && { search }), ...(checkpoint && { checkpoint }), ...(after && { cursor: after }) });
     }
 
     // A page as it is asked for now; null when it failed or another list has been asked for since.
-    async function page(after) {
+    async function page(after, limit = PAGE) {
       const mine = asked;
       try {
-        const answer = await D.api("GET", `models?${query(after)}`);
+        const answer = await D.api("GET", `models?${query(after, limit)}`);
         return mine === asked ? answer : null;
       } catch (problem) {
         if (mine !== asked) return null;
@@ -39,17 +43,32 @@
       }
     }
 
+    // The first page; of a list that is read anew as much as is shown, so that nobody is thrown back to its top.
+    async function pages(count) {
+      const found = await page(undefined, Math.min(LIMIT, Math.max(PAGE, count)));
+      while (found?.next && found.models.length < count) {
+        const more = await page(found.next, Math.min(LIMIT, Math.max(PAGE, count - found.models.length)));
+        if (!more) return null;
+        const known = new Set(found.models.map((model) => model.id));
+        found.models.push(...more.models.filter((model) => !known.has(model.id)));
+        found.next = more.next;
+      }
+      return found;
+    }
+
     // What stands there stays until the answer comes, but for another kind of list: then cells of the same size do.
     async function load() {
       asked += 1;
       const wanted = JSON.stringify(view);
       if (drawn !== wanted && !models.length) wait();
-      const [found, tree] = await Promise.all([page(), D.api("GET", `models/folders?kind=${view.kind}`).catch(() => null)]);
+      const shown = drawn === wanted ? models.length : 0;
+      const [found, tree] = await Promise.all([pages(shown), D.api("GET", `models/folders?kind=${view.kind}`).catch(() => null)]);
       if (!found) return;
+      const same = drawn === wanted && tree && JSON.stringify(tree.folders) === JSON.stringify(folders);
       drawn = wanted;
       ({ models, next: cursor } = found);
       if (tree) ({ folders } = tree);
-      drawFolders();
+      if (!same) drawFolders();
       draw(found.total);
     }
 
@@ -77,7 +96,16 @@
     function draw(total) {
       const grid = place("grid");
       grid.removeAttribute("aria-busy");
-      grid.replaceChildren(...models.map(cell));
+      const wanted = new Set(models.map((model) => model.id));
+      // First, so that those behind it stay where they are, and with them who is at one.
+      for (const node of [...grid.children]) if (!wanted.has(node.dataset.id)) node.remove();
+      const before = new Map([...grid.children].map((node) => [node.dataset.id, node]));
+      models.forEach((model, index) => {
+        const old = before.get(model.id);
+        const node = old && cells.get(model.id) === said(model) ? old : cell(model);
+        if (grid.children[index] !== node) grid.insertBefore(node, grid.children[index] || null);
+        if (old && old !== node) follow(old, node);
+      });
       setText(place("count"), total === 0 ? "" : total === 1 ? t("models_count_one") : t("models_count_many", { n: total }));
       place("more").hidden = !cursor;
       mark();
@@ -98,7 +126,19 @@
       place("search").focus();
     }
 
-    const cell = (model) => D.cards.cell(model, view.folder);
+    const said = (model) => JSON.stringify([model, view.folder, D.cards.owner()]);
+
+    function cell(model) {
+      cells.set(model.id, said(model));
+      return D.cards.cell(model, view.folder);
+    }
+
+    // Who is at a card stays at it when it is drawn anew.
+    function follow(old, node) {
+      const at = [...old.children].indexOf(document.activeElement);
+      old.remove();
+      if (at >= 0) node.querySelector(at ? ".dk-act" : ".dk-model-choose")?.focus();
+    }
 
     // Which of them are chosen, in the head or in the prompt.
     function mark() {

@@ -74,13 +74,20 @@
     tell(t(there ? "model_word_there" : "model_word_added", { word }));
   }
 
+  // Of all files that pictures are made from, as `parts` names them.
+  function size() {
+    const { size_bytes: all, parts = [] } = model.facts;
+    if (!parts.some(({ file }) => file)) return D.cards.bytes(model.size_bytes);
+    return t("fact_size_with", { size: D.cards.bytes(all) });
+  }
+
   function facts() {
     const { facts: known, card } = model;
     const parts = (known.parts || []).map(({ part, title, precision, file, by }) =>
       [file ? t("fact_from", { part: title || part, file }) : title || part, precision, by && by !== "inside" && t(`part_by_${by}`)].filter(Boolean).join(", "));
     const origin = card.civitai && [card.civitai.model_name, card.civitai.version_name, card.civitai.model_id || ""].filter(Boolean).join(" · ");
     const rows = [
-      ["fact_file", model.path || model.name], ["fact_size", D.cards.bytes(model.size_bytes)], ["fact_changed", D.moment(model.changed)],
+      ["fact_file", model.path || model.name], ["fact_size", size()], ["fact_changed", D.moment(model.changed)],
       ["fact_hash", model.hash], ["fact_precision", known.precision], ["fact_predicts", known.prediction_type || assumed(known.prediction_assumed)],
       ["fact_inside", parts.join("\n")], ["fact_missing", (known.missing || []).join(", ")],
       ["fact_base", card.base_model || card.sd_version], ["fact_civitai", origin],

@@ -10,6 +10,8 @@
   let outgoing = null;
   // What decided of the second pass when its choices were offered last.
   let followed = "";
+  // The one that was chosen when its file went or broke, as while it is being copied over: it comes back with its file.
+  let missed = "";
 
   const find = (title) => list.find((model) => model.title === title) || null;
 
@@ -19,6 +21,23 @@
     accept(answer);
   }
 
+  // The folders have changed while somebody is at the page: nothing that is chosen or open is touched without need.
+  async function renew() {
+    const answer = await D.api("GET", "checkpoints").catch(() => null);
+    if (!answer) return;
+    const now = JSON.stringify(answer.checkpoints.find((model) => model.title === chosen));
+    if (!loaded || missed || now === undefined || now !== JSON.stringify(find(chosen))) {
+      accept(answer);
+      return;
+    }
+    if (JSON.stringify(answer.checkpoints) !== JSON.stringify(list)) {
+      list = answer.checkpoints;
+      offer(D.form.valuesOf("txt2img"), find(chosen), { hr_checkpoint_name: offeredSeconds(find(chosen)) });
+      byId("dk_checkpoint_apply")?.click();
+    }
+    D.emit("models", true);
+  }
+
   function accept(answer) {
     // What a card prefers may have been changed meanwhile.
     outgoing = find(chosen)?.defaults || null;
@@ -26,11 +45,13 @@
     folder = answer.folder;
     loaded = true;
     const setting = D.shell.state.settings?.sd_model_checkpoint;
-    const asked = [D.kept.get("checkpoint", sessionStorage), chosen, setting, D.boot.defaults.checkpoint].filter(Boolean);
+    const asked = [missed, D.kept.get("checkpoint", sessionStorage), chosen, setting, D.boot.defaults.checkpoint].filter(Boolean);
     const usable = list.filter((model) => !model.problem);
     const wanted = asked.map(known).find((model) => usable.includes(model)) || usable[0];
     pick(wanted?.title || "");
-    tellOther(asked[0], wanted, setting);
+    if (asked[0] !== missed) tellOther(asked[0], wanted, setting);
+    else if (missed && wanted && known(missed) === wanted) D.shell.notice(t("model_back", { name: wanted.title }), "warn");
+    missed = asked[0] && !(wanted && known(asked[0]) === wanted) ? asked[0] : "";
     D.emit("models", true);
   }
 
@@ -95,6 +116,7 @@
       return;
     }
     chosen = title;
+    if (byHand) missed = "";
     if (!model) { draw(); return; }
     D.problems.clear("checkpoint");
     D.kept.set("checkpoint", title, sessionStorage);
@@ -102,7 +124,7 @@
     const values = D.form.valuesOf("txt2img");
     const changes = Object.entries(model.defaults || {}).filter(
       ([name, value]) => name !== "checkpoint" && values[name] === before[name] && values[name] !== value);
-    const own = { sampler_name: model.samplers, scheduler: model.schedulers, hr_checkpoint_name: [D.boot.defaults.hr_checkpoint_name, ...seconds(model)] };
+    const own = { sampler_name: model.samplers, scheduler: model.schedulers, hr_checkpoint_name: offeredSeconds(model) };
     offer({ ...values, ...Object.fromEntries(changes) }, model, own, changes);
     values.checkpoint = title;
     if (byHand) remember(title);
@@ -115,8 +137,10 @@
     if (!find(title)) await load();
     if (!find(title)) return false;
     pick(title);
-    if (chosen === title) remember(title);
-    return chosen === title;
+    if (chosen !== title) return false;
+    missed = "";
+    remember(title);
+    return true;
   }
 
   // Offer what the model takes, and the model of a second pass what is its own; what is not taken cannot stay.
@@ -143,8 +167,8 @@
     !other.problem && model.latents && other.latents === model.latents && other.title !== model.title).map(({ title }) => title)];
 
   // Those that can draw over its picture.
-  const seconds = (model) => list.filter((other) =>
-    !other.problem && !other.unknown_fields.includes("enable_hr") && other.title !== model.title).map(({ title }) => title);
+  const offeredSeconds = (model) => [D.boot.defaults.hr_checkpoint_name, ...list.filter((other) =>
+    !other.problem && !other.unknown_fields.includes("enable_hr") && other.title !== model.title).map(({ title }) => title)];
 
   // Controls that mean nothing to the model are hidden by head.css and form.css, which read their names here.
   const suit = (model) => {
@@ -237,6 +261,6 @@
   D.on("start", load);
   D.on("tab", draw);
   D.on("form", (task, values) => { if (task === "txt2img") { drawSizes(); showRefiner(values); follow(values); } });
-  D.models = { load, take, pick, use, choose, second, chosen: () => chosen, family: () => find(chosen)?.family,
+  D.models = { load, renew, take, pick, use, choose, second, chosen: () => chosen, family: () => find(chosen)?.family,
     unknown: () => find(chosen)?.unknown_fields || [], none: () => loaded && !chosen };
 })();

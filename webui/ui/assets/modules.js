@@ -19,7 +19,10 @@
   async function load() {
     const answer = await D.api("GET", "modules").catch(() => null);
     if (!answer) return;
-    list = answer.modules.filter((file) => !file.problem);
+    const usable = answer.modules.filter((file) => !file.problem);
+    // An open field is left alone where it stays the same.
+    if (begun && JSON.stringify(usable) === JSON.stringify(list)) return;
+    list = usable;
     if (!begun) {
       begun = true;
       const { sd_vae: vae, sd_text_encoders: encoders } = D.shell.state.settings || {};

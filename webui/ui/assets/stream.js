@@ -4,12 +4,14 @@
   const NAMES = ["queued", "loading", "step", "progress", "preview", "note", "image", "finished", "failed", "cancelled"];
   let source = null;
   let last = null;
+  // Of the lists of models; the first belongs to those that the page has begun with.
+  let revision = null;
   let wait = 500;
   let timer = 0;
 
   function open() {
     if (source || timer) return;
-    source = new EventSource(D.address(last === null ? "events" : `events?after=${encodeURIComponent(last)}`));
+    source = new EventSource(D.address(`events?models=true${last === null ? "" : `&after=${encodeURIComponent(last)}`}`));
     source.onopen = async () => {
       wait = 500;
       const was = D.shell.state.offlineSince;
@@ -20,6 +22,7 @@
     };
     source.onerror = again;
     for (const name of NAMES) source.addEventListener(name, (event) => take(name, event));
+    source.addEventListener("models", ({ data }) => heard(JSON.parse(data).revision));
   }
 
   // The browser's own retries give up on some answers, and a broken line may look open for long: ours do neither.
@@ -39,6 +42,13 @@
   function take(name, event) {
     if (event.lastEventId) last = event.lastEventId;
     D.jobs.take(name, JSON.parse(event.data));
+  }
+
+  // A stream that was closed for a while begins with it too, so what came meanwhile is not missed.
+  function heard(now) {
+    const before = revision;
+    revision = now;
+    if (before !== null && before !== now) D.models.renew();
   }
 
   function shut() {

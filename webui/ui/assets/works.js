@@ -225,6 +225,7 @@
     load();
   });
   D.on("tab", (id) => { if (id === "tab_modelmerger") { load(); draw(); } });
+  D.on("models", (refreshed) => { if (refreshed && open()) load(); });
   D.on("jobs", draw);
   D.onClick("modelworks_refresh", async () => { await D.api("POST", "checkpoints/refresh").catch(() => null); load(); });
   document.addEventListener("input", ({ target }) => {
