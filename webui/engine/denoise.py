@@ -103,6 +103,8 @@ class Denoiser:
         self._slices = Slices(merging or Merging(), self._relief)
         self._together = together or Together()
         self._beside: dict[int, Beside] = {}
+        self._answering = False
+        """Whether a pass is being answered, in whose course a lane may end and its job's next one be added."""
 
     @classmethod
     def of(
@@ -127,7 +129,8 @@ class Denoiser:
         lane.start()
         if not lane.ended:
             self._seat(lane)
-            self._meet()
+            if not self._answering:
+                self._meet()
 
     def _seat(self, lane: Lane) -> None:
         """Put a lane among those that it shares with."""
@@ -232,6 +235,7 @@ class Denoiser:
         rows: Counter[Hashable] = Counter()
         for lane in lanes if self._together.measures else ():
             rows[lane.adapters.key] += lane.rows
+        self._answering = True
         try:
             self._serve(group, lanes)
         except RowsMixed:
@@ -243,6 +247,8 @@ class Denoiser:
             if is_fatal(error):
                 raise
             self._serve_one_by_one(group, lanes, error)
+        finally:
+            self._answering = False
         # A handover to a refiner makes another group's member of a lane, and so do adapters for some steps only.
         moved = [lane for lane in lanes if not lane.ended and self._together.key(lane) != group.key]
         for lane in moved:

@@ -89,6 +89,21 @@ def test_a_job_goes_from_pictures_with_adapters_to_those_without(bench, ask, ord
         assert all(abs(pixels(made[place]) - pixels(alone[place])).max() <= 1 for place in (0, 1))
 
 
+@pytest.mark.parametrize("beside", ["first", "second"])
+@pytest.mark.parametrize("bench", [Sharing.ALWAYS], indirect=True)
+def test_a_job_goes_from_one_set_to_another_beside_a_job_that_has_one_of_them(bench, ask, beside):
+    texts = "a red house <lora:first>", "a red house <lora:second>"
+    drawn = Drawn("a red house", "", texts)
+    changing = ask(prompt="a red house", steps=3, seed=7, n_iter=2).but(drawn=drawn)
+    staying = ask(prompt=f"a house <lora:{beside}>", steps=9, seed=3)
+    alone = [bench.make(ask(prompt=text, steps=3, seed=7 + place))[0][0] for place, text in enumerate(texts)]
+    expected = bench.make(staying)[0][0]
+    [_, stayed], _ = at_once(bench, changing, staying)
+    made = bench.heard.pictures("job 0")
+    assert abs(pixels(stayed) - pixels(expected)).max() <= 1
+    assert all(abs(pixels(made[place]) - pixels(alone[place])).max() <= 1 for place in (0, 1))
+
+
 @pytest.fixture
 def bench(house, registry, plugins, request):  # noqa: F811 the fixture
     """An engine on these folders, whose jobs share as the test says."""
