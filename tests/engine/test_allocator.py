@@ -3,13 +3,14 @@
 import multiprocessing
 import platform
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 import psutil
 import pytest
 import torch
 
-from webui.engine.allocator import keep_freed_memory
+from webui.engine.allocator import keep_freed_memory, one_heap
 from webui.engine.device import free_cache
 
 MIB = 2**20
@@ -36,14 +37,26 @@ def _in_its_own_process(keep: bool) -> tuple[int, int]:
 def _grown(keep: bool) -> tuple[int, int]:
     """Bytes that this process is larger by after a thread has filled and freed a block; and after giving back."""
     if keep:
+        one_heap()
+        ready, over = threading.Event(), threading.Event()
+        # As in a worker: one thread has begun before and lives, and another has ended.
+        waiting = threading.Thread(target=lambda: (bytearray(MIB), ready.set(), over.wait()), daemon=True)
+        waiting.start()
+        ready.wait()
+        _in_a_thread(lambda: bytearray(MIB))
         assert keep_freed_memory()
     before = _resident()
-    thread = threading.Thread(target=_fill)
-    thread.start()
-    thread.join()
+    for _ in range(6):
+        _in_a_thread(_fill)
     kept = _resident() - before
     free_cache(torch.device("cpu"))
     return kept, _resident() - before
+
+
+def _in_a_thread(act: Callable[[], object]) -> None:
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
 
 
 def _fill() -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import queue
 import threading
 import time
 
@@ -296,3 +297,23 @@ def test_a_warm_checkpoint_is_there_before_the_first_job(tiny_checkpoint, regist
         while bench.engine.describe()["models"] != ["tiny"] and time.monotonic() < deadline:
             time.sleep(0.01)
         assert bench.engine.describe()["models"] == ["tiny"]
+
+
+def test_a_job_that_leaves_is_news_also_when_it_is_cancelled(tiny_checkpoint, registry, plugins, ask):
+    heard = queue.SimpleQueue()
+    with running(tiny_checkpoint.parent, registry, plugins, on_news=lambda: heard.put(None)) as bench:
+
+        def wait_for_none():
+            while bench.engine.describe()["jobs"]:
+                heard.get(timeout=60)
+
+        bench.make(ask(steps=1))
+        wait_for_none()
+        bench.gate.hold_at(len(bench.gate.passes) + 1)
+        bench.engine.submit("gone", ask(steps=3))
+        assert bench.gate.held.wait(60)
+        while not heard.empty():
+            heard.get()
+        bench.engine.cancel("gone")
+        bench.gate.release()
+        wait_for_none()

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from webui.core.errors import DarkroomError
-from webui.engine.allocator import keep_freed_memory
+from webui.engine.allocator import keep_freed_memory, one_heap
 from webui.plugins.resolve import resolve
 
 
@@ -25,6 +25,7 @@ def aside(where: str, *arguments: Any) -> Any:
 def _begin() -> None:
     # Both as our worker has it. Threads that spin while they wait lose many times over on a machine that is not idle.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    one_heap()
     keep_freed_memory()
 
 

@@ -64,27 +64,27 @@ class Engine:
         emit: Emit,
         *,
         on_fatal: Callable[[BaseException], None] | None = None,
-        on_models: Callable[[], None] = lambda: None,
+        on_news: Callable[[], None] = lambda: None,
         observer: Callable[[ForwardPass], None] | None = None,
         on_try: Callable[[Shape], None] = lambda shape: None,
     ) -> None:
         """emit: called with a job's id and what happened, one call at a time, from the engine's threads.
 
-        on_fatal: called when the device or the loop broke; the process should end then. on_models: called when a model
-        has come or gone. observer: told of forward passes. on_try: see `Ladder`. Raises WorkerProblem when there is no
-        such device.
+        on_fatal: called when the device or the loop broke; the process should end then. on_news: called when a model
+        has come or gone, and when a job has left. observer: told of forward passes. on_try: see `Ladder`. Raises
+        WorkerProblem when there is no such device.
         """
         devices.set_threads(config.threads, config.sharers)
         self.config = config
         self._registry, self._plugins, self._tell = registry, plugins, emit
-        self._on_fatal, self._counts = on_fatal, ForwardCounts(observer)
+        self._on_fatal, self._on_news, self._counts = on_fatal, on_news, ForwardCounts(observer)
         self._device = devices.choose_device(config.device)
         self._dtype = devices.choose_dtype(config.precision, self._device)
         # Looking into thousands of files, and reading gigabytes for a hash, is the web process's task.
         known: dict[str, Any] = {"kinds": Kinds.of(registry), "known_only": config.cache_dir is not None}
         self._catalogue = Catalogue(config.model_folders, config.cache_dir, hash_large=False, **known)
         ladder, self._overflows = remembering(config, self._device, self._dtype, on_try)
-        self._pipelines = Pipelines.of(config, registry, self._device, self._dtype, ladder, on_models)
+        self._pipelines = Pipelines.of(config, registry, self._device, self._dtype, ladder, on_news)
         self._relief = Relief(ladder, self._pipelines.make_room)
         self._backends = Backends(registry.attention, resolve, config.chunks, config.cache_dir)
         self._attention = attention_of(config, self._backends)
@@ -94,8 +94,7 @@ class Engine:
         self._inbox = Inbox(lambda: self._denoiser.busy, self._denoiser.turn, self._idle, self._broken)
         parts = self._catalogue, self._pipelines, self._backends, ladder, self._overflows
         means = Means(*parts, self._device, self._dtype, plugins, registry)
-        later = self._inbox.later
-        say = self._emit, later(self._noted)
+        later, say = self._inbox.later, (self._emit, self._inbox.later(self._noted))
         self._intake = Intake(means, Told(*say, later(self._join), later(self._close_run), later(self._fail)))
         became = later(self._decoded), later(self._enlarged), later(self._overflowed), later(self._undeveloped)
         # Beside a GPU two threads pay: one waits for the device while the other compresses.
@@ -383,6 +382,7 @@ class Engine:
         self._abandon(run)
         run.loan.close()
         self._pipelines.wake()
+        self._on_news()
 
     def _broken(self, error: BaseException) -> None:
         what = "The device reported a fault" if devices.is_fatal(error) else "The worker's loop failed"

@@ -19,6 +19,7 @@ from typing import Any
 from webui.core.console import LINES, LONGEST_LINE, SECONDS, Allowance
 from webui.core.errors import DarkroomError, first_line
 from webui.core.events import Output
+from webui.engine.allocator import one_heap
 from webui.engine.broken_packages import keep_out_broken
 from webui.jobs.executors.base import WorkerStatus
 from webui.jobs.executors.messages import (
@@ -227,6 +228,8 @@ def _child(target: str, argument: object, pipe: Connection, console: Connection,
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     # Ctrl+C reaches every process of the terminal; the web process stops this one in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Before the first thread begins.
+    one_heap()
     link = Link(pipe, marks)
     _die_with_parent()
     # Read once, when torch is imported: threads that wait by spinning make a CPU that others use too many times slower.

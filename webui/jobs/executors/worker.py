@@ -9,7 +9,6 @@ import threading
 from functools import partial
 
 from webui.core.errors import first_line
-from webui.core.events import Failed, Finished, Output
 from webui.core.model_memory import Unloaded
 from webui.engine.allocator import give_back, keep_freed_memory
 from webui.engine.config import EngineConfig
@@ -41,11 +40,6 @@ def main(link: Link, config: EngineConfig) -> None:
 
     news = threading.Event()
 
-    def emit(job_id: str, output: Output) -> None:
-        link.output(job_id, output)
-        if isinstance(output, Finished | Failed):
-            news.set()
-
     def give_up(error: BaseException) -> None:
         # The device or the loop is of no use any more in this process; the web process starts another.
         what = "The device failed" if is_fatal(error) else "The loop that computes pictures failed"
@@ -60,7 +54,7 @@ def main(link: Link, config: EngineConfig) -> None:
     gc.freeze()
     if choose_device(config.device).type == "cpu":
         keep_freed_memory()
-    engine = Engine(config, build_registry(plugins), plugins, emit, on_fatal=give_up, on_models=news.set)
+    engine = Engine(config, build_registry(plugins), plugins, link.output, on_fatal=give_up, on_news=news.set)
     link.status(_status(engine, plugins))
     threading.Thread(target=_keep_status, args=(link, engine, plugins, news), name="status", daemon=True).start()
     for command in link.commands():
