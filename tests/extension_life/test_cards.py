@@ -146,6 +146,25 @@ def test_a_version_that_was_replaced_is_no_removed_one(house: House, tmp_path: P
     assert (gone["problem"], gone["in_bin"], gone["next"]) == ("Its folder is gone.", False, "removed")
 
 
+def test_a_twin_that_was_put_there_by_hand_has_nothing_of_the_installed_one(
+    house: House, tmp_path: Path, task: Task
+) -> None:
+    source = extension(tmp_path / "a", title="Installed")
+    house.add(source)
+    extension(house.own / "by hand", title="By hand")
+    plugins, cards = started(house)
+
+    def told(key: str) -> dict[str, Any]:
+        return {one["title"]: one[key] for one in cards.all(plugins.reports)}
+
+    assert told("source")["By hand"] is None and told("source")["Installed"]["kind"] == "folder"
+    assert told("sha256")["By hand"] == "" and told("sha256")["Installed"]
+    assert [one.name for one in house.life.newer(task)] == ["mine"]
+    # The first of the two is the one that goes, and the other is still known.
+    house.life.remove("mine")
+    assert told("next") == {"By hand": "removed", "Installed": ""} and told("source")["Installed"]
+
+
 def test_what_the_next_start_will_leave_out_is_said_now(house: House, tmp_path: Path) -> None:
     extension(house.own / "mine")
     torn = extension(house.own / "torn", "torn", api="9")

@@ -35,7 +35,7 @@ class Cards:
         self._hooks: dict[Path, list[str]] = {}
         lying = life.places.found()
         self._sums = {found.folder: self._sum(found) for found in lying}
-        self._records = {found.folder: life.records.get(found.name) for found in lying}
+        self._records = {found.folder: life.record_of(found.folder, found.name) for found in lying}
         """Where they came from, for those that are taken away meanwhile."""
 
     def all(self, reports: Sequence[ExtensionReport]) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ class Cards:
         for found in self._life.places.found():
             if found.folder in folders:
                 self._sums[found.folder] = self._sum(found)
-                self._records[found.folder] = self._life.records.get(found.name)
+                self._records[found.folder] = self._life.record_of(found.folder, found.name)
                 self._hooks.pop(found.folder, None)
 
     def in_bin(self, report: ExtensionReport) -> bool:
@@ -83,11 +83,11 @@ class Cards:
 
     def _sum(self, found: Found) -> str:
         """What tells that an extension is another than before; of one that was put there by hand its version."""
-        record = self._life.records.get(found.name)
+        record = self._life.record_of(found.folder, found.name)
         return record.sha256 if record else found.manifest.version if found.manifest else ""
 
     def _card(self, report: ExtensionReport, found: Found | None) -> dict[str, Any]:
-        record = self._life.records.get(report.name)
+        record = self._life.record_of(report.folder, report.name) if report.folder else None
         in_bin = found is None and self.in_bin(report)
         if found is None and report.folder is not None:
             record = record or self._records.get(report.folder)
