@@ -246,6 +246,7 @@ def _load_modules(plugins: Plugins, manifest: Manifest, folder: Path, process: P
     if not present and not known:
         raise DarkroomError("It has neither an extension.py nor, for the worker, a worker.py.")
     if not known:
+        plugins.meter.repeats.forget(manifest.name)
         make_package(manifest.package, folder)
         setattr(sys.modules[manifest.package], NAME, manifest.name)
         setattr(sys.modules[manifest.package], READER, partial(plugins.settings_of, manifest.name))
