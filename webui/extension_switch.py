@@ -44,7 +44,7 @@ class Switch:
         """Switch what can be switched; the folders of those that were loaded for it. Called from any thread.
 
         may_load: whether one that is off may be loaded now, as where its packages are there. What must wait stays as it
-        is, and so does what was put there, changed or removed since the start.
+        is, and so does what was put there or changed since the start. Of what was removed, only what must wait stays.
         """
         with self._lock:
             off = frozenset(self._disabled())
@@ -60,11 +60,11 @@ class Switch:
                 if not off.issuperset(self._blamed()):
                     loop.call_soon_threadsafe(self._renew)
                 return set()
-            fresh = switched(self._plugins, on)
+            fresh = switched(self._plugins, on, stay_on)
             if late := {name for name in on - is_on if self._brings(fresh, name)}:
                 # What the source does not say by a hook's name.
                 on -= late
-                fresh = switched(self._plugins, on)
+                fresh = switched(self._plugins, on, stay_on)
             self._plugins.become(fresh)
             self._take(build_registry(self._plugins))
         loop.call_soon_threadsafe(self._renew)

@@ -48,6 +48,13 @@ class ExtensionWorks:
             "work": running.to_json() if running else None,
         }
 
+    def left_out(self) -> str:
+        """A sentence on the extensions that were left out: why, of one alone; how many, of several; "" for none."""
+        broken = self._cards.left_out(self._reports())
+        if len(broken) == 1:
+            return f"The extension '{broken[0].name}' was left out: {broken[0].problem}"
+        return f"{len(broken)} extensions were left out. See Extensions." if broken else ""
+
     def look(self, who: Identity, source: str, wanted: str = "", sha256: str = "") -> Work:
         """Fetch an extension and say what installing it would bring; the result is the plan."""
         _need_owner(who)
@@ -142,14 +149,6 @@ class ExtensionWorks:
         """Have an action end soon, with everything as it was; raises NotFound."""
         _need_owner(who)
         return self._works.stop(work_id)
-
-
-def of_left_out(reports: Sequence[ExtensionReport]) -> str:
-    """A sentence on the extensions that were left out: why, of one alone; how many, of several; "" where none was."""
-    broken = [report for report in reports if report.enabled and report.problem]
-    if len(broken) == 1:
-        return f"The extension '{broken[0].name}' was left out: {broken[0].problem}"
-    return f"{len(broken)} extensions were left out. See Extensions." if broken else ""
 
 
 def _need_owner(who: Identity) -> None:

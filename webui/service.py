@@ -35,7 +35,7 @@ from webui.extension_life.life import Life
 from webui.extension_routes import ExtensionRoutes
 from webui.extension_settings import ExtensionSettings
 from webui.extension_switch import Switch
-from webui.extension_works import ExtensionWorks, of_left_out
+from webui.extension_works import ExtensionWorks
 from webui.images.store import PictureStore
 from webui.jobs.bus import Bus, Envelope
 from webui.jobs.queue import Queue
@@ -330,7 +330,7 @@ class Service:
         """Sentences the owner should read once: a damaged file that was set aside, an extension left out."""
         if not who.is_owner:
             return []
-        messages = self._settings.message, self._queue.message, of_left_out(self._reports())
+        messages = self._settings.message, self._queue.message, self.extension_works.left_out()
         return [message for message in messages if message]
 
     async def _accepted(self, values: Mapping[str, Any], who: Identity) -> GenerationRequest:

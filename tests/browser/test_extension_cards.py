@@ -43,15 +43,19 @@ def test_cards_stand_by_title_and_those_of_one_name_say_their_folder(serve: Serv
     extension(home / "two", "twin", title="Twin")
     extension(home / "twin", "twin", title="Twin again")
     extension(home / "Other name", "other", title="Other")
+    extension(home / "a-b", "a-b", title="Dash")
+    extension(home / "a_b", "a_b", title="Line")
     page = open_page(serve())
     tab(page, "extensions")
-    assert titles(page) == ["Ape 9", "ape 10", "Other", "Twin", "Twin again", "Zebra"]
+    assert titles(page) == ["Ape 9", "ape 10", "Dash", "Line", "Other", "Twin", "Twin again", "Zebra"]
     cards = page.locator("#extensions_list .dk-ext")
     for title, says in {
         "Twin again": "Put there by hand: extensions/twin",
         "Twin 1": "Put there by hand: extensions/two",
         "Other": "Put there by hand: extensions/Other name",
         "Zebra": "Put there by hand",
+        "Dash": "Put there by hand: extensions/a-b",
+        "Line": "Put there by hand: extensions/a_b",
     }.items():
         card = cards.filter(has=page.locator(".dk-ext-name", has_text=title))
         expect(card.locator(".dk-what > p").last).to_have_text(says)
@@ -59,6 +63,10 @@ def test_cards_stand_by_title_and_those_of_one_name_say_their_folder(serve: Serv
     cards.filter(has_text="Twin again").get_by_role("button", name="Details").click()
     expect(page.locator(".dk-ext-details")).to_have_count(1)
     expect(cards.filter(has_text="Twin again").locator(".dk-ext-details")).to_be_visible()
+    for title in ("Dash", "Line"):
+        cards.filter(has=page.locator(".dk-ext-name", has_text=title)).get_by_role("button", name="Details").click()
+    ids = page.locator(".dk-ext-details").evaluate_all("all => all.map(({ id }) => id)")
+    assert len(ids) == len(set(ids)) == 3
 
 
 def test_one_that_was_deleted_is_gone_and_was_put_there_by_hand(serve: Serve, open_page: Open, home: Path) -> None:

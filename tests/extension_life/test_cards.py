@@ -110,6 +110,61 @@ def test_one_whose_folder_is_deleted_meanwhile_is_said_to_be_gone_and_stays_by_h
     assert taken["source"]["kind"] == "folder"
 
 
+def test_one_that_is_removed_and_taken_back_beside_a_switch_is_not_said_to_be_gone(
+    house: House, tmp_path: Path
+) -> None:
+    for name in ("mine", "other"):
+        house.add(extension(tmp_path / name, name))
+    plugins, cards = started(house)
+    house.life.remove("mine")
+    plugins = switched(plugins, {"mine"})
+    away = card(plugins, cards)
+    assert (away["problem"], away["next"], away["in_bin"], away["ok"]) == (None, "removed", True, False)
+    assert cards.left_out(plugins.reports) == []
+    house.life.restore("mine")
+    back = card(plugins, cards)
+    assert (back["problem"], back["next"], back["on"], back["ok"]) == (None, "on", True, False)
+    assert cards.left_out(plugins.reports) == [] and cards.waits(cards.all(plugins.reports))
+    house.off = ("mine",)
+    assert card(plugins, cards)["next"] == ""
+    house.off = ()
+    plugins = switched(plugins, {"mine"})
+    assert (card(plugins, cards)["ok"], card(plugins, cards)["next"]) == (True, "")
+    shutil.rmtree(house.own / "mine")
+    plugins = switched(plugins, {"mine", "other"})
+    assert [report.name for report in cards.left_out(plugins.reports)] == ["mine"], "by hand: nobody asked for it"
+
+
+def test_a_version_that_was_replaced_is_no_removed_one(house: House, tmp_path: Path, task: Task) -> None:
+    source = extension(tmp_path / "a", version="1")
+    house.add(source)
+    extension(source, version="2")
+    house.life.install(house.life.look_update("mine", task).id, task)
+    plugins, cards = started(house)
+    shutil.rmtree(house.own / "mine")
+    gone = card(plugins, cards)
+    assert (gone["problem"], gone["in_bin"], gone["next"]) == ("Its folder is gone.", False, "removed")
+
+
+def test_a_twin_that_was_put_there_by_hand_has_nothing_of_the_installed_one(
+    house: House, tmp_path: Path, task: Task
+) -> None:
+    source = extension(tmp_path / "a", title="Installed")
+    house.add(source)
+    extension(house.own / "by hand", title="By hand")
+    plugins, cards = started(house)
+
+    def told(key: str) -> dict[str, Any]:
+        return {one["title"]: one[key] for one in cards.all(plugins.reports)}
+
+    assert told("source")["By hand"] is None and told("source")["Installed"]["kind"] == "folder"
+    assert told("sha256")["By hand"] == "" and told("sha256")["Installed"]
+    assert [one.name for one in house.life.newer(task)] == ["mine"]
+    # The first of the two is the one that goes, and the other is still known.
+    house.life.remove("mine")
+    assert told("next") == {"By hand": "removed", "Installed": ""} and told("source")["Installed"]
+
+
 def test_what_the_next_start_will_leave_out_is_said_now(house: House, tmp_path: Path) -> None:
     extension(house.own / "mine")
     torn = extension(house.own / "torn", "torn", api="9")

@@ -14,6 +14,7 @@ import pytest
 from webui.core.errors import DarkroomError
 from webui.plugins.loader import build_registry, load_plugins, switched
 from webui.plugins.manager import Plugins
+from webui.plugins.repeats import Repeats
 from webui.plugins.resolve import resolve
 
 MANIFEST = 'name = "{name}"\nversion = "1.2"\napi = "1"\ntitle = "The {name}"\n'
@@ -242,6 +243,40 @@ def test_the_same_error_of_an_observer_is_told_whole_once_and_then_counted(tmp_p
         ("The extension 'a' failed in job_finished: ValueError: no 99. It has failed there 100 times.", False),
         ("The extension 'a' failed in job_finished: KeyError.", True),
     ]
+
+
+def test_an_error_of_code_that_was_loaded_anew_is_told_whole_again(tmp_path: Path, caplog: Any) -> None:
+    code = "@hookimpl\ndef job_finished(job):\n    raise ValueError('{}')\n"
+    changes = write(tmp_path, "a", code.format("first"))
+    write(tmp_path, "b", code.format("steady"))
+    plugins = load_plugins([tmp_path], "web")
+    plugins.observe("job_finished", job=1)
+    (changes / "extension.py").write_text(HEAD + code.format("a second, changed"), "utf-8")
+    for on in ({"b"}, {"a", "b"}):
+        plugins = switched(plugins, on)
+    caplog.clear()
+    plugins.observe("job_finished", job=2)
+    assert [(record.getMessage(), bool(record.exc_info)) for record in caplog.records] == [
+        ("The extension 'a' failed in job_finished: ValueError: a second, changed.", True)
+    ], "what stayed on is still counted"
+
+
+def test_errors_of_code_that_is_made_on_the_fly_do_not_fill_the_memory() -> None:
+    repeats = Repeats()
+
+    def fail(file: str) -> int:
+        try:
+            exec(compile("1 / 0", file, "exec"), {})
+        except ZeroDivisionError as error:
+            return repeats.worth_telling("a", "job_event", error)
+        return -1
+
+    assert fail("steady") == 1
+    for number in range(3000):
+        assert fail(f"made {number}") == 1
+        assert fail("steady") == (number + 2 if number + 2 in (10, 100, 1000) else 0), "what comes often stays known"
+    assert len(repeats._counts) == 1000
+    assert fail("made 2999") == 0 and fail("made 0") == 1, "the oldest are forgotten"
 
 
 def test_what_is_left_out_is_told_again_only_where_it_has_changed(tmp_path: Path, caplog: Any) -> None:

@@ -35,7 +35,7 @@ class Cards:
         self._hooks: dict[Path, list[str]] = {}
         lying = life.places.found()
         self._sums = {found.folder: self._sum(found) for found in lying}
-        self._records = {found.folder: life.records.get(found.name) for found in lying}
+        self._records = {found.folder: life.record_of(found.folder, found.name) for found in lying}
         """Where they came from, for those that are taken away meanwhile."""
 
     def all(self, reports: Sequence[ExtensionReport]) -> list[dict[str, Any]]:
@@ -66,20 +66,32 @@ class Cards:
         for found in self._life.places.found():
             if found.folder in folders:
                 self._sums[found.folder] = self._sum(found)
-                self._records[found.folder] = self._life.records.get(found.name)
+                self._records[found.folder] = self._life.record_of(found.folder, found.name)
                 self._hooks.pop(found.folder, None)
+
+    def in_bin(self, report: ExtensionReport) -> bool:
+        """Whether one whose folder is not there was removed and can be taken back; not one deleted by hand."""
+        # The bin holds replaced versions too; removing takes the record away, and deleting by hand does not.
+        if self._life.records.get(report.name) is not None:
+            return False
+        return self._life.places.binned(report.name) is not None
+
+    def left_out(self, reports: Sequence[ExtensionReport]) -> list[ExtensionReport]:
+        """Those that a person should hear of: not one that was removed since the start, nor one that is back again."""
+        broken = (report for report in reports if report.enabled and report.problem)
+        return [report for report in broken if report.problem != GONE or not (_is_there(report) or self.in_bin(report))]
 
     def _sum(self, found: Found) -> str:
         """What tells that an extension is another than before; of one that was put there by hand its version."""
-        record = self._life.records.get(found.name)
+        record = self._life.record_of(found.folder, found.name)
         return record.sha256 if record else found.manifest.version if found.manifest else ""
 
     def _card(self, report: ExtensionReport, found: Found | None) -> dict[str, Any]:
-        record = self._life.records.get(report.name)
+        record = self._life.record_of(report.folder, report.name) if report.folder else None
+        in_bin = found is None and self.in_bin(report)
         if found is None and report.folder is not None:
             record = record or self._records.get(report.folder)
         manifest = found.manifest if found else None
-        in_bin = found is None and self._life.places.binned(report.name) is not None
         is_on = found is not None and not self._life.is_off(found)
         said = facts(manifest) if manifest else _facts(report)
         return {
@@ -89,7 +101,7 @@ class Cards:
             "version": report.version or said["version"],
             "ok": report.ok,
             "enabled": report.enabled,
-            "problem": (GONE if found is None and not in_bin else report.problem) or None,
+            "problem": _problem(report, found, in_bin=in_bin) or None,
             "trace": report.trace,
             "on": is_on,
             "next_version": manifest.version if manifest else "",
@@ -141,6 +153,9 @@ class Cards:
             return ""
         if found.folder not in self._sums:
             return "added" if is_on and not found.problem else ""
+        if report.problem == GONE:
+            # It was away when another was switched, and so it was left out; here it is again.
+            return "on" if is_on and not found.problem else ""
         if is_on != report.enabled:
             return "on" if is_on else "off"
         return "changed" if is_on and self._sums[found.folder] != self._sum(found) else ""
@@ -150,6 +165,17 @@ class Cards:
         if found is None or not is_on or not found.problem or found.problem == report.problem:
             return None
         return found.problem
+
+
+def _problem(report: ExtensionReport, found: Found | None, *, in_bin: bool) -> str:
+    """What the card says is wrong. That a folder is gone goes by what lies there now, not by the last switch."""
+    if found is None and not in_bin:
+        return GONE
+    return "" if report.problem == GONE else report.problem
+
+
+def _is_there(report: ExtensionReport) -> bool:
+    return report.folder is not None and report.folder.is_dir()
 
 
 def _unknown(found: Found) -> ExtensionReport:

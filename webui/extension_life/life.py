@@ -6,6 +6,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from webui.core.errors import Conflict, InvalidField, NotFound, UnknownName
@@ -143,6 +144,14 @@ class Life:
             raise UnknownName("extension", name, [one.name for one in self.places.found()], field="name")
         return found
 
+    def record_of(self, folder: Path, name: str) -> Record | None:
+        """Where the extension of this name in this folder came from; None for a twin of it that was put there by hand.
+
+        The folder may be gone.
+        """
+        record = self.records.get(name)
+        return record if record and folder == self.places.own / record.name else None
+
     def is_bundled(self, found: Found) -> bool:
         """Whether it came with Darkroom: it can be switched off, but neither updated nor removed."""
         return self.places.is_bundled(found, installed=self.records.get(found.name) is not None)
@@ -175,7 +184,7 @@ class Life:
                 raise Conflict(f"'{found.name}' belongs to Darkroom itself.", remedies=("Switch it off",))
             self._check_not_required(found)
             kept = self.places.to_bin(found.folder)
-            record = self.records.get(found.name)
+            record = self.record_of(found.folder, found.name)
             if record is not None:
                 Records(kept.parent / RECORD).put(record)
                 self.records.remove(found.name)
@@ -209,8 +218,8 @@ class Life:
     def newer(self, task: Task) -> list[Newer]:
         """What there is newer of each extension whose origin is known; asks their servers, fetches little."""
         rows = self._indexes.all(self._addresses()).rows
-        known = [(record, found) for found in self.places.found() if (record := self.records.get(found.name))]
-        return newer([record for record, _ in known], rows, task)
+        known = (self.record_of(found.folder, found.name) for found in self.places.found())
+        return newer([record for record in known if record], rows, task)
 
     def search(self, words: str) -> Rows:
         """Extensions in the indexes that the settings name."""

@@ -117,7 +117,7 @@ class Calls:
 
     def _say(self, call: Call, problem: ExtensionProblem) -> None:
         """An error of an observing hook, for the log: one that comes with each event would fill it."""
-        times = self.meter.repeats.worth_telling((call.extension, call.hook), problem.__cause__ or problem)
+        times = self.meter.repeats.worth_telling(call.extension, call.hook, problem.__cause__ or problem)
         if times == 1:
             log.error("%s", problem.detail, exc_info=problem.__cause__)
         elif times:

@@ -72,25 +72,25 @@ def load_plugins(
     return plugins
 
 
-def switched(before: Plugins, on: Collection[str]) -> Plugins:
+def switched(before: Plugins, on: Collection[str], stay: Collection[str] = ()) -> Plugins:
     """The web process's plugins where only the extensions of these names are on; they are measured on.
 
     Those that are on already keep their modules and what they know; the others are loaded as they lie there now. None
-    is looked for that `before` did not find.
+    is looked for that `before` did not find. stay: the names of those that are kept even where their folder is gone.
     """
     plugins = _built_in(Plugins(before.meter, before.own_settings))
     told = [(report.name, report.problem) for report in before.reports]
-    _load_all(plugins, [_again(report, before, on) for report in before.reports], "web", before, told)
+    _load_all(plugins, [_again(report, before, on, stay) for report in before.reports], "web", before, told)
     return plugins
 
 
-def _again(report: ExtensionReport, before: Plugins, on: Collection[str]) -> _Found:
+def _again(report: ExtensionReport, before: Plugins, on: Collection[str], stay: Collection[str]) -> _Found:
     known = before.loaded(report.folder) if report.folder else None
     if report.folder is None:
         return _Found(Path(report.name), report)
     if report.name not in on:
         return _Found(report.folder, replace(report, ok=False, enabled=False, problem=_SWITCHED_OFF, trace=""))
-    if not report.folder.is_dir():
+    if not report.folder.is_dir() and not (known and report.name in stay):
         # Not even what is still in memory: workers no longer find it, and its rows name functions that they call.
         return _Found(report.folder, replace(report, ok=False, problem=GONE, trace=""))
     if known is not None:
@@ -246,6 +246,7 @@ def _load_modules(plugins: Plugins, manifest: Manifest, folder: Path, process: P
     if not present and not known:
         raise DarkroomError("It has neither an extension.py nor, for the worker, a worker.py.")
     if not known:
+        plugins.meter.repeats.forget(manifest.name)
         make_package(manifest.package, folder)
         setattr(sys.modules[manifest.package], NAME, manifest.name)
         setattr(sys.modules[manifest.package], READER, partial(plugins.settings_of, manifest.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -182,9 +183,14 @@ def _own(row: Any, kind: _Kind, extension: Manifest, folder: Path) -> Any:
     def own(function: str) -> str:
         module, name = split(function)
         first = module.split(".")[0]
+        mine = f"{extension.package}.{module}:{name}"
         if (folder / f"{first}.py").is_file() or (folder / first).is_dir():
-            return f"{extension.package}.{module}:{name}"
-        if importlib.util.find_spec(first) is None:
+            return mine
+        is_elsewhere = importlib.util.find_spec(first) is not None
+        if not folder.is_dir() and (f"{extension.package}.{first}" in sys.modules or not is_elsewhere):
+            # It was taken away since it was loaded and stays until the start: its modules were there then.
+            return mine
+        if not is_elsewhere:
             raise DarkroomError(f"Its {kind.title} '{row.name}' names a module '{module}', which does not exist.")
         return function
 

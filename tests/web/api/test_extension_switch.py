@@ -163,6 +163,22 @@ def test_a_tab_waits_for_a_start_and_others_are_switched_beside_it(site: Site) -
     assert switch(site, "tab", on=True)["next"] == ""
 
 
+def test_what_is_removed_goes_with_the_next_switch_but_for_what_waits_for_a_start(site: Site) -> None:
+    for name in ("full", "tab"):
+        site.owner().delete(f"/api/v1/extensions/{name}").raise_for_status()
+    assert what_there_is(site)["schedule"] and card(site, "tab")["ok"]
+    switch(site, "other", on=False)
+    gone, waits = card(site, "full"), card(site, "tab")
+    assert (gone["ok"], gone["next"], gone["problem"]) == (False, "removed", None)
+    assert (waits["ok"], waits["next"], waits["problem"]) == (True, "removed", None)
+    assert not what_there_is(site)["schedule"] and "Mine" in site.house.plugins.table("tabs")
+    for name in ("full", "tab"):
+        site.owner().post(f"/api/v1/extensions/{name}/restore").raise_for_status()
+    assert (card(site, "full")["next"], card(site, "tab")["next"]) == ("on", "")
+    switch(site, "other", on=True)
+    assert card(site, "full")["next"] == "" and what_there_is(site)["schedule"]
+
+
 def test_the_workers_follow_and_are_told_what_is_off_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, ...]] = []
     monkeypatch.setattr(FakeExecutor, "renew", lambda self, disabled: told.append(tuple(disabled)))

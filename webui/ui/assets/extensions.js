@@ -63,16 +63,19 @@
     const fails = failed && (failed === 1 ? t("ext_loaded_failed_one") : t("ext_loaded_failed", { n: failed.toLocaleString("en") }));
     const newer = one.newest && t("ext_update_to", { version: one.newest });
     if (fails || newer) return [[fails, newer].filter(Boolean).join(". "), "warn"];
-    const found = checked.get(one.name);
+    const found = one.source && checked.get(one.name);
     if (found?.problem) return [found.problem, "err"];
     return [found ? t("ext_newest") : t(one.ok ? "ext_loaded" : "ext_not_loaded"), one.ok ? "ok" : ""];
   }
+
+  // As in the names of Python's packages, - and _ count as the same.
+  const isTwin = (one, other) => one.folder !== other.folder && one.name.replaceAll("-", "_") === other.name.replaceAll("-", "_");
 
   function origin(one) {
     if (!one.source && one.bundled) return t("ext_own");
     if (!one.source) {
       const folder = one.folder.split(/[\\/]/).slice(-2);
-      const meets = state.extensions.some((other) => other.folder !== one.folder && (other.name === one.name || other.title === one.title));
+      const meets = state.extensions.some((other) => isTwin(one, other) || (other.folder !== one.folder && other.title === one.title));
       return meets || folder.at(-1) !== one.name ? t("ext_by_hand_in", { folder: folder.join("/") }) : t("ext_by_hand");
     }
     const pin = one.source.kind === "git" ? one.pin.slice(0, 10) : one.source.kind === "package" ? one.pin : "";
@@ -82,7 +85,8 @@
   function card(one) {
     const [said, mood] = note(one);
     const shown = open.has(one.folder);
-    const id = `extension_${one.folder.replace(/\W/g, "_")}`;
+    // Another one for each folder: `a-b` and `a_b` may both be there.
+    const id = `extension_${one.folder.replace(/\W/gu, (sign) => `-${sign.codePointAt(0).toString(16)}-`)}`;
     const node = el("div", { role: "listitem", class: "dk-ext", "data-name": one.name, "data-folder": one.folder, "data-off": !one.on },
       el("button", { type: "button", role: "switch", class: "dk-switch", "aria-checked": String(one.on), "aria-label": t("ext_switch", one),
         disabled: Boolean(state.locked) || one.next === "removed", onclick: (event) => turn(one, event.currentTarget) }, el("i")),

@@ -130,7 +130,7 @@ def _add_switching(router: APIRouter, extensions: ExtensionWorks) -> None:
 
     @router.delete("/extensions/{name}", status_code=204)
     async def remove_extension(name: str, who: Who) -> None:
-        """Move one into the bin; it is unloaded with the next start."""
+        """Move one into the bin; it is unloaded with the next start, or before it when another one is switched."""
         await extensions.remove(who, name)
 
     @router.post("/extensions/{name}/restore", status_code=204)
