@@ -175,6 +175,36 @@ def test_a_refiner_and_a_second_pass_stay_chosen_when_their_hash_is_found(page: 
     )
 
 
+def test_when_the_one_that_came_instead_goes_too_the_page_says_so(page: Page) -> None:
+    page.evaluate(FEED)
+    warned = page.locator("#dk_notices [data-mood=warn]")
+    starter = page.evaluate("darkroom.models.chosen()")
+    page.evaluate("darkroom.feed('lost', 'other')")
+    page.evaluate("darkroom.models.use('lost')")
+    page.evaluate("darkroom.boot.defaults.checkpoint = darkroom.shell.state.settings.sd_model_checkpoint = 'other'")
+    page.evaluate("darkroom.feed('other')")
+    assert page.evaluate("darkroom.models.chosen()") == "other"
+    expect(warned.last).to_contain_text("lost is not in the folders of models any more.")
+    page.evaluate("darkroom.feed()")
+    assert page.evaluate("darkroom.models.chosen()") == starter
+    expect(warned.last).to_contain_text("other is not in the folders of models any more.")
+    page.evaluate("darkroom.feed('lost')")
+    assert page.evaluate("darkroom.models.chosen()") == "lost"
+    expect(warned.last).to_contain_text("lost can be used again")
+
+
+def test_the_checkpoint_of_a_pasted_picture_stays_when_a_lost_one_comes_back(page: Page) -> None:
+    page.evaluate(FEED)
+    page.evaluate("darkroom.feed('lost', 'pasted')")
+    page.evaluate("darkroom.models.use('lost')")
+    page.evaluate("darkroom.feed('pasted')")
+    assert page.evaluate("darkroom.models.chosen()") not in ("lost", "pasted")
+    page.evaluate("darkroom.form.use('txt2img', { values: { prompt: 'a red circle', checkpoint: 'pasted' } })")
+    assert page.evaluate("darkroom.models.chosen()") == "pasted"
+    page.evaluate("darkroom.feed('lost', 'pasted')")
+    assert page.evaluate("darkroom.models.chosen()") == "pasted"
+
+
 def test_who_has_gone_down_the_list_stays_there(models: Path, serve: Serve, open_page: Open) -> None:
     for number in range(70):
         shams.write(models / "Lora" / f"l{number:02}.safetensors", ("", shams.lora()), fill=float(number))

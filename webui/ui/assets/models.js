@@ -44,6 +44,7 @@
   function accept(answer) {
     // What a card prefers may have been changed meanwhile.
     outgoing = find(chosen)?.defaults || null;
+    const former = chosen;
     list = answer.checkpoints;
     folder = answer.folder;
     loaded = true;
@@ -54,6 +55,7 @@
     pick(wanted?.title || "");
     if (asked[0] !== missed) tellOther(asked[0], wanted, setting);
     else if (missed && wanted && known(missed) === wanted) D.shell.notice(t("model_back", { name: wanted.title }), "warn");
+    else tellOther(former, wanted, setting);
     missed = asked[0] && !(wanted && known(asked[0]) === wanted) ? asked[0] : "";
     D.emit("models", true);
   }
@@ -107,6 +109,12 @@
     if (!find(title) && title) return;
     choose(title, false);
     byId("dk_checkpoint_apply")?.click();
+  }
+
+  // Chosen with what a picture was made with: the one that was missed is wanted no more.
+  function pickNew(title) {
+    pick(title);
+    if (title && chosen === title) missed = "";
   }
 
   // Chosen by hand. What the person has changed stays; what still is the old model's default becomes the new one's.
@@ -283,6 +291,6 @@
   D.on("start", load);
   D.on("tab", draw);
   D.on("form", (task, values) => { if (task === "txt2img") { drawSizes(); showRefiner(values); follow(values); } });
-  D.models = { load, renew, take, pick, use, choose, second, chosen: () => chosen, family: () => find(chosen)?.family,
+  D.models = { load, renew, take, pick: pickNew, use, choose, second, chosen: () => chosen, family: () => find(chosen)?.family,
     unknown: () => find(chosen)?.unknown_fields || [], none: () => loaded && !chosen };
 })();
