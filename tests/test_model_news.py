@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,57 @@ def test_a_folder_that_cannot_be_looked_at_ends_nothing_and_is_said_once(caplog:
     with caplog.at_level(logging.ERROR):
         run(talk)
     assert [record.getMessage() for record in caplog.records] == ["The model folders cannot be looked at"]
+
+
+class Slow(Folder):
+    """Looks that take their time, each with something new; it also counts how many run at once."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds, self.now, self.most = seconds, 0, 0
+        self.ends: list[float] = []
+        self.starts: list[float] = []
+
+    def __call__(self) -> list[Any]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        self.starts.append(time.monotonic())
+        time.sleep(self.seconds)
+        self.models.append(self.asked)
+        self.ends.append(time.monotonic())
+        self.now -= 1
+        return super().__call__()
+
+
+def test_a_slow_disk_is_left_alone_most_of_the_time_also_while_files_keep_coming() -> None:
+    async def talk() -> None:
+        folder = Slow(0.1)
+        follower = ModelNews(folder, PAUSE).follow()
+        for _ in range(3):
+            await anext(follower)
+        assert folder.starts[1] - folder.ends[0] > 15 * folder.seconds
+
+    run(talk)
+
+
+def test_who_comes_and_goes_during_a_slow_look_starts_no_second_one() -> None:
+    async def talk() -> None:
+        folder = Slow(0.5)
+        news = ModelNews(folder, PAUSE)
+        for _ in range(5):
+            follower = news.follow()
+            known = await anext(follower)
+            waiting = asyncio.ensure_future(anext(follower))
+            await asyncio.sleep(5 * PAUSE)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        assert len(folder.starts) == 1
+        back = news.follow()
+        assert await anext(back) == known
+        assert await anext(back) != known, "what the look has found is told to who came back"
+        assert folder.most == len(folder.starts) == 1
+
+    run(talk)
 
 
 def test_files_of_all_kinds_their_cards_and_previews_are_news_and_nothing_else_is(paths: Paths, sham: Path) -> None:

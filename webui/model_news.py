@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 3.0
 _SHARE, _LONGEST_SECONDS = 20.0, 30.0
-"""The folders are looked at at most so often, and a slow disk for no more than a twentieth of the time; but so long
-after a look comes another at the latest.
+"""The folders are looked at at most so often, and a slow disk for no more than about a twentieth of the time; but so
+long after a look comes another at the latest.
 """
 
 
@@ -30,6 +30,7 @@ class ModelNews:
         self._revision = time.time_ns() // 1_000_000
         self._wakers: set[asyncio.Event] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._running: asyncio.Future[tuple[Sequence[Model], bool]] | None = None
 
     async def follow(self) -> AsyncIterator[int]:
         """A number for what there is, at once and whenever it has changed; without end."""
@@ -61,9 +62,9 @@ class ModelNews:
         """The first look of all counts as a change: a list that was given out just before it may be older."""
         failed = ""
         while True:
-            start, pause = time.monotonic(), self._look_seconds
+            start = time.monotonic()
             try:
-                models, changed = await asyncio.to_thread(self._compared)
+                models, changed = await self._one_look()
             except Exception as error:
                 # Whatever is wrong with the folders may be over at the next look; it is said once.
                 if str(error) != failed:
@@ -76,10 +77,14 @@ class ModelNews:
                     self._revision += 1
                     for waker in self._wakers:
                         waker.set()
-                else:
-                    # One that finds something new also looks into files, which the next one has not to do again.
-                    pause = max(pause, min(_SHARE * (time.monotonic() - start), _LONGEST_SECONDS))
-            await asyncio.sleep(pause)
+            took = time.monotonic() - start
+            await asyncio.sleep(max(self._look_seconds, min(_SHARE * took, _LONGEST_SECONDS)))
+
+    async def _one_look(self) -> tuple[Sequence[Model], bool]:
+        """A thread cannot be stopped: a look that outlives its followers is waited for before there is another."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.ensure_future(asyncio.to_thread(self._compared))
+        return await asyncio.shield(self._running)
 
     def _compared(self) -> tuple[Sequence[Model], bool]:
         models = self._models()

@@ -137,6 +137,74 @@ def test_the_chosen_one_comes_back_with_its_file(models: Path, serve: Serve, ope
     assert page.evaluate("darkroom.models.chosen()").startswith("flux-schnell"), "somebody chose another meanwhile"
 
 
+FEED = """async () => {
+  const answer = await darkroom.api("GET", "checkpoints");
+  const api = darkroom.api;
+  darkroom.feed = async (...titles) => {
+    const like = (title) => ({ ...answer.checkpoints[0], title, name: title.split(" ")[0], hash: "" });
+    darkroom.fed = { ...answer, checkpoints: [answer.checkpoints[0], ...titles.map(like)] };
+    await darkroom.models.renew();
+  };
+  darkroom.api = async (verb, path, ...rest) => path === "checkpoints" ? darkroom.fed : api(verb, path, ...rest);
+}"""
+"""From now on the page hears of the first checkpoint and of others like it, by the titles that a test feeds."""
+
+
+def test_a_refiner_and_a_second_pass_stay_chosen_when_their_hash_is_found(page: Page) -> None:
+    page.evaluate(FEED)
+    values = "(({ refiner_checkpoint: r, hr_checkpoint_name: s }) => `${r}, ${s}`)(darkroom.form.valuesOf('txt2img'))"
+    page.click("#txt2img_hr > button")
+    page.evaluate("darkroom.feed('fine', 'large')")
+    page.evaluate("darkroom.form.fill('txt2img', { refiner_checkpoint: 'fine', hr_checkpoint_name: 'large' })")
+    expect(page.locator("#txt2img_checkpoint input")).to_have_value("fine")
+    page.evaluate("darkroom.feed('fine [0123456789]', 'large')")
+    expect(page.locator("#txt2img_checkpoint input")).to_have_value("fine [0123456789]")
+    page.evaluate("darkroom.feed('fine [0123456789]', 'large [abcdef0123]')")
+    expect(page.locator("#txt2img_hr_checkpoint input")).to_have_value("large [abcdef0123]")
+    assert page.evaluate(values) == "fine [0123456789], large [abcdef0123]"
+    expect(page.locator("#dk_notices > *")).to_have_count(0)
+    page.evaluate("darkroom.feed('large [abcdef0123]')")
+    expect(page.locator("#txt2img_checkpoint input")).to_have_value("None")
+    expect(page.locator("#dk_notices [data-mood=warn]")).to_contain_text(
+        "fine [0123456789] is not in the folders of models any more. Refiner now: None."
+    )
+    page.evaluate("darkroom.feed()")
+    expect(page.locator("#dk_notices [data-mood=warn]").last).to_contain_text(
+        "large [abcdef0123] is not in the folders of models any more. "
+        "Checkpoint of the second pass now: Use same checkpoint."
+    )
+
+
+def test_when_the_one_that_came_instead_goes_too_the_page_says_so(page: Page) -> None:
+    page.evaluate(FEED)
+    warned = page.locator("#dk_notices [data-mood=warn]")
+    starter = page.evaluate("darkroom.models.chosen()")
+    page.evaluate("darkroom.feed('lost', 'other')")
+    page.evaluate("darkroom.models.use('lost')")
+    page.evaluate("darkroom.boot.defaults.checkpoint = darkroom.shell.state.settings.sd_model_checkpoint = 'other'")
+    page.evaluate("darkroom.feed('other')")
+    assert page.evaluate("darkroom.models.chosen()") == "other"
+    expect(warned.last).to_contain_text("lost is not in the folders of models any more.")
+    page.evaluate("darkroom.feed()")
+    assert page.evaluate("darkroom.models.chosen()") == starter
+    expect(warned.last).to_contain_text("other is not in the folders of models any more.")
+    page.evaluate("darkroom.feed('lost')")
+    assert page.evaluate("darkroom.models.chosen()") == "lost"
+    expect(warned.last).to_contain_text("lost can be used again")
+
+
+def test_the_checkpoint_of_a_pasted_picture_stays_when_a_lost_one_comes_back(page: Page) -> None:
+    page.evaluate(FEED)
+    page.evaluate("darkroom.feed('lost', 'pasted')")
+    page.evaluate("darkroom.models.use('lost')")
+    page.evaluate("darkroom.feed('pasted')")
+    assert page.evaluate("darkroom.models.chosen()") not in ("lost", "pasted")
+    page.evaluate("darkroom.form.use('txt2img', { values: { prompt: 'a red circle', checkpoint: 'pasted' } })")
+    assert page.evaluate("darkroom.models.chosen()") == "pasted"
+    page.evaluate("darkroom.feed('lost', 'pasted')")
+    assert page.evaluate("darkroom.models.chosen()") == "pasted"
+
+
 def test_who_has_gone_down_the_list_stays_there(models: Path, serve: Serve, open_page: Open) -> None:
     for number in range(70):
         shams.write(models / "Lora" / f"l{number:02}.safetensors", ("", shams.lora()), fill=float(number))

@@ -103,6 +103,8 @@ EN = {
     "model_back": "{name} can be used again, and is chosen again.",
     "model_instead_first": "Chosen now: {name}, the first that works.",
     "model_instead_none": "No other checkpoint works.",
+    "refiner_instead": "Refiner now: {name}.",
+    "second_instead": "Checkpoint of the second pass now: {name}.",
     "no_model_title": "No checkpoint found",
     "no_model_text": "Put a Stable Diffusion 1 model in diffusers' form into {folder}, then press ↻ above.",
     "no_model_guest": "Only the owner of this page can add one.",

@@ -13,6 +13,9 @@
   // The one that was chosen when its file went or broke, as while it is being copied over: it comes back with its file.
   let missed = "";
 
+  // Fields that name further checkpoints, and what is said when another value takes their place.
+  const OTHERS = { refiner_checkpoint: "refiner_instead", hr_checkpoint_name: "second_instead" };
+
   const find = (title) => list.find((model) => model.title === title) || null;
 
   async function load() {
@@ -41,6 +44,7 @@
   function accept(answer) {
     // What a card prefers may have been changed meanwhile.
     outgoing = find(chosen)?.defaults || null;
+    const former = chosen;
     list = answer.checkpoints;
     folder = answer.folder;
     loaded = true;
@@ -51,6 +55,7 @@
     pick(wanted?.title || "");
     if (asked[0] !== missed) tellOther(asked[0], wanted, setting);
     else if (missed && wanted && known(missed) === wanted) D.shell.notice(t("model_back", { name: wanted.title }), "warn");
+    else tellOther(former, wanted, setting);
     missed = asked[0] && !(wanted && known(asked[0]) === wanted) ? asked[0] : "";
     D.emit("models", true);
   }
@@ -63,12 +68,15 @@
 
   // Another one than was wanted is never chosen without a word.
   function tellOther(title, now, setting) {
-    const gone = title && known(title);
-    if (!title || (gone && gone === now)) return;
-    const why = gone?.problem ? t("model_gone_bad", { name: gone.name, problem: gone.problem }) : t("model_gone", { name: title });
+    if (!title || (now && known(title) === now)) return;
     const rule = !now ? t("model_instead_none")
       : t(setting && known(setting) === now ? "model_instead_setting" : "model_instead_first", { name: now.title });
-    D.shell.notice(`${why} ${rule}`, "warn");
+    D.shell.notice(`${whyGone(title)} ${rule}`, "warn");
+  }
+
+  function whyGone(title) {
+    const gone = known(title);
+    return gone?.problem ? t("model_gone_bad", { name: gone.name, problem: gone.problem }) : t("model_gone", { name: title });
   }
 
   // Look into the folders again; what was put there meanwhile can be chosen without a restart.
@@ -101,6 +109,12 @@
     if (!find(title) && title) return;
     choose(title, false);
     byId("dk_checkpoint_apply")?.click();
+  }
+
+  // Chosen with what a picture was made with: the one that was missed is wanted no more.
+  function pickNew(title) {
+    pick(title);
+    if (title && chosen === title) missed = "";
   }
 
   // Chosen by hand. What the person has changed stays; what still is the old model's default becomes the new one's.
@@ -144,7 +158,9 @@
   }
 
   // Offer what the model takes, and the model of a second pass what is its own; what is not taken cannot stay.
-  function offer(values, model, own = {}, changes = []) {
+  function offer(before, model, own = {}, changes = []) {
+    const renamed = retitled(before);
+    const values = { ...before, ...renamed };
     const given = own.hr_checkpoint_name && !own.hr_checkpoint_name.includes(values.hr_checkpoint_name) ? "" : values.hr_checkpoint_name;
     const last = second(given) || model;
     const { hr_sampler_name, hr_scheduler } = D.boot.defaults;
@@ -154,7 +170,21 @@
     };
     followed = followedBy(values);
     const wrong = Object.keys(choices).filter((name) => !choices[name].includes(values[name])).map((name) => [name, model.defaults[name] ?? D.boot.defaults[name]]);
-    D.form.fill("txt2img", Object.fromEntries([...changes, ...wrong]), choices);
+    for (const [name, now] of wrong) if (isOther(name, values[name])) tellReset(values[name], OTHERS[name], now);
+    D.form.fill("txt2img", { ...Object.fromEntries(changes), ...renamed, ...Object.fromEntries(wrong) }, choices);
+  }
+
+  // A title gains the hash of its file as soon as that is known: the same file stays chosen.
+  const retitled = (values) => Object.fromEntries(Object.keys(OTHERS)
+    .map((name) => [name, values[name], isOther(name, values[name]) && known(values[name])?.title])
+    .filter(([, before, now]) => now && now !== before).map(([name, , now]) => [name, now]));
+
+  const isOther = (name, value) => name in OTHERS && Boolean(value) && value !== D.boot.defaults[name];
+
+  // One that is there but does not suit the checkpoint goes without a word; one whose file is gone does not.
+  function tellReset(title, text, now) {
+    const model = known(title);
+    if (!model || model.problem) D.shell.notice(`${whyGone(title)} ${t(text, { name: now })}`, "warn");
   }
 
   const followedBy = ({ enable_hr, hr_checkpoint_name }) => `${Boolean(enable_hr)} ${hr_checkpoint_name}`;
@@ -261,6 +291,6 @@
   D.on("start", load);
   D.on("tab", draw);
   D.on("form", (task, values) => { if (task === "txt2img") { drawSizes(); showRefiner(values); follow(values); } });
-  D.models = { load, renew, take, pick, use, choose, second, chosen: () => chosen, family: () => find(chosen)?.family,
+  D.models = { load, renew, take, pick: pickNew, use, choose, second, chosen: () => chosen, family: () => find(chosen)?.family,
     unknown: () => find(chosen)?.unknown_fields || [], none: () => loaded && !chosen };
 })();
