@@ -112,6 +112,12 @@ def test_what_is_made_lies_beside_its_source_and_takes_no_name_of_another_model(
     assert convert_files(convert, library).target == shelf.folder / "XL" / "base-diffusers"
     assert convert_files(replace(convert, form="ckpt"), library).target == shelf.folder / "XL" / "base.ckpt"
     assert prune_files(prune, library).target == shelf.folder / "XL" / "base-pruned.safetensors"
+    # Where the form stays, the precision tells the new file from the old one, which only who asks for it replaces.
+    again = Convert(checkpoint="base", precision={"denoiser": "fp16", "vae": "fp16"})
+    assert convert_files(again, library).target == shelf.folder / "XL" / "base-fp16.safetensors"
+    assert convert_files(replace(again, overwrite=True), library).target == shelf.folder / "XL" / "base.safetensors"
+    accepted = accept_convert(again, library)
+    assert convert_files(accepted, library).target == shelf.folder / accepted.target
     # A name that is given goes where it always went.
     assert convert_files(replace(convert, name="mine"), library).target == shelf.folder / "mine"
     for files, accepted in (

@@ -101,7 +101,12 @@ def accept_merge(request: Merge, library: Library) -> Merge:
 def convert_files(request: Convert, library: Library) -> WorkFiles:
     """The checkpoint and the place of its new form. Raises UnknownName, ModelProblem, InvalidField."""
     source = _source(request.checkpoint, library)
-    target = library.place_of(request, source, stem(source), suffix_of(request.form))
+    suffix = suffix_of(request.form)
+    target = library.place_of(request, source, stem(source), suffix)
+    if target == source.path and not (request.name or request.target or request.overwrite):
+        # Another precision in the same form; the old file is what nobody asked to lose.
+        made = "-".join([stem(source), *dict.fromkeys(request.precision.values())])
+        target = library.place_of(request, source, made, suffix)
     check_convertible(source, request.form, library.catalogue.kinds)
     return WorkFiles(source, target, library.catalogue.kinds)
 
