@@ -137,6 +137,9 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
     if paths.use_extensions:
         use_packages(paths.state)
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions, state=paths.state)
+    for executor in executors:
+        if isinstance(executor, LocalExecutor):
+            executor.know(plugins.left_out)
     registry = build_registry(plugins)
     catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry), patience=_PATIENCE)
     queue = Queue(paths.database, kinds=registry.request_kinds)

@@ -182,6 +182,10 @@ class Plugins:
         """The names of the extensions that are switched off in this process."""
         return tuple(report.name for report in self.reports if not report.enabled)
 
+    def left_out(self) -> list[tuple[str, str]]:
+        """The names of the extensions that are on and yet left out, each with the reason: the log has them."""
+        return [(report.name, report.problem) for report in self.reports if report.enabled and not report.ok]
+
     def report(self, report: ExtensionReport, *, is_known: bool = False) -> None:
         """Note what became of an extension, in the list and in the log. is_known: the log has it already."""
         self._now.reports.append(report)

@@ -88,6 +88,7 @@ class LocalExecutor:
         """What hooks have cost in the processes before this one."""
         self._told: tuple[tuple[str, str], ...] = ()
         """The extensions that it has left out, each with the reason."""
+        self._told_here: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
         self._runs: dict[str, _Run] = {}
         self._numbers = itertools.count()
         self._unloading: dict[int, asyncio.Future[Unloaded]] = {}
@@ -129,6 +130,10 @@ class LocalExecutor:
             return Unloaded()
         finally:
             del self._unloading[number]
+
+    def know(self, told: Callable[[], Sequence[tuple[str, str]]]) -> None:
+        """Have workers not say again what this process has said in the log: told() answers as EngineConfig.told."""
+        self._told_here = told
 
     def renew(self, disabled: Sequence[str]) -> None:
         """See Executor.renew."""
@@ -265,7 +270,7 @@ class LocalExecutor:
         if not isinstance(config, EngineConfig):
             return config
         disabled = *config.disabled_extensions, *self._blame.names
-        return replace(config, disabled_extensions=disabled, told=self._told)
+        return replace(config, disabled_extensions=disabled, told=(*self._told_here(), *self._told))
 
     def _died(self, sentence: str, known: bool) -> None:
         blamed = len(self._blame.names)
