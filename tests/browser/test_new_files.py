@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests import shams
 from tests.browser.conftest import Open, Serve
@@ -203,6 +203,47 @@ def test_the_checkpoint_of_a_pasted_picture_stays_when_a_lost_one_comes_back(pag
     assert page.evaluate("darkroom.models.chosen()") == "pasted"
     page.evaluate("darkroom.feed('lost', 'pasted')")
     assert page.evaluate("darkroom.models.chosen()") == "pasted"
+
+
+def test_news_that_the_server_was_too_busy_to_answer_are_asked_for_again(
+    models: Path, serve: Serve, open_page: Open
+) -> None:
+    page = open_page(serve())
+    # The first look of all is news once.
+    page.wait_for_timeout(5000)
+    refused: list[str] = []
+
+    def busy(route: Route) -> None:
+        if len(refused) < 2:
+            refused.append(route.request.url)
+            route.fulfill(status=503, json={"title": "Too busy", "detail": "Too busy."})
+        else:
+            route.continue_()
+
+    page.route("**/checkpoints", busy)
+    shams.write(models / "Stable-diffusion" / "fresh.safetensors", ("", MODEL), fill=5.0)
+    page.wait_for_function("JSON.stringify(darkroom.models.take()).includes('fresh')")
+    assert len(refused) == 2
+
+
+def test_a_late_answer_does_not_undo_a_newer_one(page: Page) -> None:
+    page.evaluate(FEED)
+    page.evaluate("darkroom.feed('old')")
+    page.evaluate(
+        """async () => {
+          const [older, api] = [darkroom.fed, darkroom.api];
+          let free;
+          const held = new Promise((resolve) => { free = resolve; });
+          darkroom.api = async (verb, path, ...rest) => path === "checkpoints" ? held : api(verb, path, ...rest);
+          const late = darkroom.models.renew();
+          darkroom.api = api;
+          await darkroom.feed("old", "new");
+          free(older);
+          await late;
+        }"""
+    )
+    offered = page.evaluate("darkroom.models.take().choices.map(([label]) => label)")
+    assert offered[1:] == ["old", "new"]
 
 
 def test_who_has_gone_down_the_list_stays_there(models: Path, serve: Serve, open_page: Open) -> None:

@@ -18,20 +18,32 @@
 
   const find = (title) => list.find((model) => model.title === title) || null;
 
+  // Answers may come in another order than they were asked for: null for one that is older than what is shown.
+  let sent = 0;
+  let shown = 0;
+  async function ask(verb, path) {
+    const mine = ++sent;
+    const answer = await D.api(verb, path);
+    if (mine < shown) return null;
+    shown = mine;
+    return answer;
+  }
+
   async function load() {
-    const answer = await D.api("GET", "checkpoints").catch(() => null);
+    const answer = await ask("GET", "checkpoints").catch(() => null);
     if (!answer) return;
     accept(answer);
   }
 
   // The folders have changed while somebody is at the page: nothing that is chosen or open is touched without need.
+  // False where the server gave no answer.
   async function renew() {
-    const answer = await D.api("GET", "checkpoints").catch(() => null);
-    if (!answer) return;
+    const answer = await ask("GET", "checkpoints").catch(() => false);
+    if (!answer) return answer === null;
     const now = JSON.stringify(answer.checkpoints.find((model) => model.title === chosen));
     if (!loaded || missed || now === undefined || now !== JSON.stringify(find(chosen))) {
       accept(answer);
-      return;
+      return true;
     }
     if (JSON.stringify(answer.checkpoints) !== JSON.stringify(list)) {
       list = answer.checkpoints;
@@ -39,6 +51,7 @@
       byId("dk_checkpoint_apply")?.click();
     }
     D.emit("models", true);
+    return true;
   }
 
   function accept(answer) {
@@ -83,7 +96,8 @@
   async function refresh(button) {
     button.disabled = true;
     try {
-      accept(await D.api("POST", "checkpoints/refresh"));
+      const answer = await ask("POST", "checkpoints/refresh");
+      if (answer) accept(answer);
       const n = list.filter((model) => !model.problem).length;
       const broken = list.filter((model) => model.problem).map((model) => model.title);
       const found = n === 1 ? t("one_checkpoint") : t("many_checkpoints", { n });

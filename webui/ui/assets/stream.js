@@ -6,6 +6,10 @@
   let last = null;
   // Of the lists of models; the first belongs to those that the page has begun with.
   let revision = null;
+  // The newest that was told; it is remembered as the revision once its lists are here.
+  let told = null;
+  let later = 0;
+  const AGAIN = 3000;
   let wait = 500;
   let timer = 0;
 
@@ -45,13 +49,21 @@
   }
 
   // A stream that was closed for a while begins with it too, so what came meanwhile is not missed.
-  function heard(now) {
-    const before = revision;
-    revision = now;
-    if (before !== null && before !== now) D.models.renew();
+  async function heard(now) {
+    told = now;
+    revision ??= now;
+    clearTimeout(later);
+    if (revision === now) return;
+    const renewed = await D.models.renew();
+    // One that was told meanwhile asks for itself.
+    if (told !== now) return;
+    if (renewed) revision = now;
+    // A closed stream tells it anew when it opens.
+    else if (source) later = setTimeout(heard, AGAIN, now);
   }
 
   function shut() {
+    clearTimeout(later);
     source?.close();
     source = null;
   }
