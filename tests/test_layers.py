@@ -52,6 +52,7 @@ PARTS = {
     "instance": "service",
     "limits": "service",
     "model_works": "service",
+    "named_by_hash": "service",
     "picture_reading": "service",
     "prompt_files": "service",
     "prompt_names": "service",

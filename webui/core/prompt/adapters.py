@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ DIGITS = 12
 """Of a hash in infotexts; A1111 finds adapters by so many."""
 
 _MOST_WEIGHT = 1000.0
+_NAME = re.compile(r"<(?P<type>\w+):(?P<name>[^:<>]+)(?=[:>])")
 _NAMED_TYPES, _LONGEST_TYPE = 5, 40
 
 
@@ -74,6 +76,22 @@ def hashes_text(prompts: Iterable[str], hashes: Mapping[str, str], *, comments: 
     """
     known = (name for name in names_in(prompts, comments=comments) if name in hashes)
     return ", ".join(f"{name.replace(',', '')}: {hashes[name][:DIGITS]}" for name in known)
+
+
+def read_hashes_text(text: str) -> dict[str, str]:
+    """The names in such a text, without commas, with the digits beside them."""
+    pairs = (part.rpartition(":") for part in text.split(",")[:MOST])
+    return {name.strip(): digits.strip() for name, colon, digits in pairs if colon and name.strip()}
+
+
+def renamed(prompt: str, names: Mapping[str, str]) -> str:
+    """The prompt with other names for its adapters, by those that they had in an infotext; nothing else changes."""
+
+    def written(found: re.Match[str]) -> str:
+        new = names.get(found["name"].strip().replace(",", ""))
+        return f"<{found['type']}:{new}" if new and found["type"].casefold() in TYPES else found[0]
+
+    return _NAME.sub(written, prompt)
 
 
 def _is_adapter(network: Network) -> bool:
