@@ -66,6 +66,22 @@ def test_chunks_steps_and_the_text_as_it_runs(serve: Serve, open_page: Open) -> 
     expect(page.locator(".dk-run-text").first).to_have_text("photo of a cat x, 35mm")
 
 
+def test_notes_stand_under_the_prompt(page: Page) -> None:
+    notes = page.locator(".dk-seen-notes li")
+    type_(page, "a circle __nope__ ${y}")
+    expect(notes).to_have_text(
+        [
+            "There is no wildcard 'nope'. It was left as it is written.",
+            "There is no variable 'y'. ${y} was left as it is.",
+        ]
+    )
+    expect(notes.first).to_be_visible()
+    expect(page.locator(".dk-seen details")).to_be_hidden()
+    type_(page, "a circle")
+    expect(notes).to_have_count(0)
+    expect(page.locator("#txt2img_seen_area")).to_be_hidden()
+
+
 def test_extra_networks_are_found_or_missing(tmp_path: Path, serve: Serve, open_page: Open) -> None:
     folder = tmp_path / "data" / "models" / "Lora"
     folder.mkdir(parents=True)

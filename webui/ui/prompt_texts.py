@@ -41,6 +41,7 @@ PROMPT_TEXTS = {
     "key_move": "In a prompt: move what stands between two commas",
     # what is read out of the prompts
     "seen_runs": "Runs as",
+    "seen_notes": "Notes",
     "seen_networks": "Extra networks",
     "seen_negative": "{what}, negative prompt",
     "seen_chunks": "Chunks",

@@ -18,8 +18,15 @@
     const lines = told ? TEXTS.flatMap((name) => [...chunks(name, told[name]), ...times(name, told[name])]) : [];
     place.querySelector(".dk-seen-lines").replaceChildren(...lines);
     place.querySelector(".dk-networks").replaceChildren(...networks(told?.networks || [], asked));
+    notes(place.querySelector(".dk-seen-notes"), told?.notes || []);
     drawFold(place, told, asked);
     setText(place.querySelector(".dk-seen-problem"), said(problem));
+  }
+
+  // Only what has changed is put there anew, since it is read aloud.
+  function notes(list, sentences) {
+    if ([...list.children].map((one) => one.textContent).join("\n") === sentences.join("\n")) return;
+    list.replaceChildren(...sentences.map((note) => el("li", {}, note)));
   }
 
   // What cannot be read at all: a style that is gone, combinations without end.
@@ -98,16 +105,14 @@
   function drawFold(place, told, asked) {
     fold = place.querySelector("details");
     const others = told ? TEXTS.filter((name) => told[name].text.trim() !== (asked[name] || "").trim()) : [];
-    fold.hidden = !others.length && !told?.notes.length;
+    fold.hidden = !others.length;
     if (fold.hidden) return;
-    const first = others[0] ? told[others[0]].text : told.notes[0];
-    setText(fold.querySelector("summary span"), beginning(first.replace(/\s+/g, " "), SUMMARY) || t("nothing"));
+    setText(fold.querySelector("summary span"), beginning(told[others[0]].text.replace(/\s+/g, " "), SUMMARY) || t("nothing"));
     const isExample = asked.seed === D.seen.example && D.form.valuesOf(TASK).dynamic_prompts !== false && /\{.*\||__/s.test([asked.prompt, asked.negative_prompt].join());
     fold.querySelector("div").replaceChildren(
       ...others.flatMap((name) => [el("p", { class: "dk-second" }, t(`field_${name}`)), el("p", { class: "dk-run-text" }, told[name].text || t("nothing"))]),
       ...(isExample ? [el("p", { class: "dk-second" }, t("seen_example"))] : []),
-      ...(told.pictures > (asked.batch_size || 1) ? [el("p", { class: "dk-second" }, t("seen_pictures", { n: told.pictures }))] : []),
-      ...told.notes.map((note) => el("p", { class: "dk-seen-note" }, note)));
+      ...(told.pictures > (asked.batch_size || 1) ? [el("p", { class: "dk-second" }, t("seen_pictures", { n: told.pictures }))] : []));
   }
 
   D.on("seen", draw);
