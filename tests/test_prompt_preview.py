@@ -65,6 +65,12 @@ def test_changes_are_told_by_their_share_of_the_steps(house: House) -> None:
 
 def test_the_text_that_takes_most_is_counted(house: House) -> None:
     assert seen(house, "[a:b c d:0.5]").prompt.tokens == 3
+    changing = seen(house, "a cat AND [a hat:a big hat:0.5] :0.5").prompt
+    assert (changing.longest_part, changing.longest_words) == (2, "big")
+    one = seen(house, "[a:b c d:0.5]").prompt
+    assert (one.longest_part, one.longest_words) == (1, "b c d")
+    plain = seen(house, "a b c").prompt
+    assert (plain.longest_part, plain.longest_words) == (0, "")
     assert seen(house, "(a)").prompt.tokens == 1
     assert seen(house, "(a)", emphasis="None").prompt.tokens == 3
 

@@ -77,13 +77,19 @@ class NetworkSeen:
 @dataclass(frozen=True, slots=True)
 class TextSeen:
     """A prompt as its first picture has it. tokens, limit: taken places and all of them, of the text that it ever is
-    that takes most; encoders: what those are told of that text. parts: more than one where there is an AND."""
+    that takes most; encoders: what those are told of that text. parts: more than one where there is an AND.
+
+    longest_part: in which of the parts that text stands, from 1; longest_words: its own words there. 0 and "" where the
+    prompt is a single text all the time, and where nothing is counted.
+    """
 
     text: str
     tokens: int = 0
     limit: int = 0
     encoders: tuple[EncoderRead, ...] = ()
     parts: tuple[SubPromptSeen, ...] = ()
+    longest_part: int = 0
+    longest_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +217,12 @@ class _Reader:
             return TextSeen(text, parts=parts)
         counted, left = [], _MOST_CHARACTERS
         for one in sorted(wording.texts, key=len, reverse=True):
-            counted.append(self._counted(one))
+            counted.append((*self._counted(one), one))
             left -= len(one)
             if left < 0:
                 break
-        (tokens, limit), encoders = max(counted, key=lambda one: one[0])
-        return TextSeen(text, tokens, limit, encoders, parts)
+        (tokens, limit), encoders, longest = max(counted, key=lambda one: one[0])
+        return TextSeen(text, tokens, limit, encoders, parts, *_place(longest, wording))
 
     def _stretches(self, entries: Sequence[Entry]) -> tuple[Stretch, ...]:
         own = differing([entry.text for entry in entries])
@@ -235,3 +241,14 @@ class _Reader:
             )
         encoders: tuple[EncoderRead, ...] = resolve(self.family.read_tokens)(self.checkpoint, text, self.reading)
         return tokens, encoders
+
+
+def _place(text: str, wording: Wording) -> tuple[int, str]:
+    """(the part that a text stands in, from 1; its words that the others there lack); of a single text (0, "")."""
+    if len(wording.texts) < 2:
+        return 0, ""
+    for number, part in enumerate(wording.parts, 1):
+        texts = [entry.text for entry in part.entries]
+        if text in texts:
+            return number, (differing(texts)[texts.index(text)] or text.strip())[:_SHOWN]
+    return 0, ""

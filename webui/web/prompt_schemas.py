@@ -140,13 +140,19 @@ class SubPromptOut(BaseModel):
 
 
 class TextOut(BaseModel):
-    """A prompt as the first picture has it. tokens, limit: 0 where no checkpoint can count them."""
+    """A prompt as the first picture has it. tokens, limit: 0 where no checkpoint can count them.
+
+    They and encoders are of the text that takes most of all that the prompt ever is: it stands in `longest_part`, from
+    1, with `longest_words`; 0 where it is a single text.
+    """
 
     text: str
     tokens: int
     limit: int
     encoders: list[EncoderOut]
     parts: list[SubPromptOut]
+    longest_part: int
+    longest_words: str
 
 
 class NetworkOut(BaseModel):

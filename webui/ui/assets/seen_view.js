@@ -40,17 +40,22 @@
     node.title = [t("tokens_title"), ...each].join("\n");
   }
 
-  const label = (name, key) => el("span", { class: "dk-second" }, name === "prompt" ? t(key) : t("seen_negative", { what: t(key) }));
+  // What a line is about, in the first column, so that all bars begin at one place and are of one width.
+  const label = (name, what, weight = "") => el("span", { class: "dk-seen-label" },
+    el("span", { class: "dk-second" }, name === "prompt" ? what : t("seen_negative", { what })),
+    weight ? el("span", { class: "dk-weight" }, weight) : null);
 
   // One chunk that every encoder is told is what the counter says already.
-  function chunks(name, { encoders }) {
+  function chunks(name, { encoders, longest_part, longest_words, parts }) {
     const found = rows(encoders);
     if (found.length < 2 && !found.some((row) => row.chunks.length > 1 || row.left)) return [];
+    const words = beginning(longest_words, 60), part = parts.length > 1 ? `${t("seen_part", { n: longest_part })}, ` : "";
     return found.map(({ names, chunks: list, left }) => el("div", { class: "dk-seen-line" },
-      label(name, found.length > 1 ? "seen_tokens" : "seen_chunks"),
+      label(name, t(found.length > 1 ? "seen_tokens" : "seen_chunks")),
       el("div", { class: "dk-chunks", role: "list", "aria-label": names.join(", ") },
         found.length > 1 ? el("span", { class: "dk-second" }, names.join(", ")) : null,
-        ...list.map(chunk), left ? el("span", { class: "dk-left" }, t("seen_left", { n: left })) : null)));
+        ...list.map(chunk), left ? el("span", { class: "dk-left" }, t("seen_left", { n: left })) : null,
+        longest_part ? el("span", { class: "dk-second dk-longest" }, t("seen_longest", { text: part + words })) : null)));
   }
 
   function chunk({ tokens, room, text }) {
@@ -62,14 +67,13 @@
 
   // Each text between AND has a line; one that stays as it is and counts in full has none.
   function times(name, { parts }) {
-    return parts.filter(({ stretches, weight }) => stretches.length > 1 || parts.length > 1 || weight !== 1).map(({ stretches, weight }) => {
+    return parts.filter(({ stretches, weight }) => stretches.length > 1 || parts.length > 1 || weight !== 1).map(({ stretches, weight }, place) => {
       const texts = stretches.map(({ differs }) => differs);
       const spoken = texts.map((text, place) => t("seen_until", { text: text || t("nothing"), until: percent(stretches[place].until) }));
       return el("div", { class: "dk-seen-line" },
-        label(name, parts.length > 1 ? "seen_part" : "seen_steps"),
-        weight === 1 && parts.length === 1 ? null : el("span", { class: "dk-weight" }, `× ${weight}`),
+        label(name, parts.length > 1 ? t("seen_part", { n: place + 1 }) : t("seen_steps"), weight === 1 && parts.length === 1 ? "" : `× ${weight}`),
         el("div", { class: "dk-times", role: "img", "aria-label": beginning(spoken.join(", "), 400) }, ...segments(stretches, texts)),
-        texts.length > WORDED ? el("span", { class: "dk-second" }, beginning([...new Set(texts.map((text) => text || t("nothing")))].join(" / "), 80)) : null);
+        texts.length > WORDED ? el("span", { class: "dk-second dk-words" }, beginning([...new Set(texts.map((text) => text || t("nothing")))].join(" / "), 80)) : null);
     });
   }
 
