@@ -8,7 +8,7 @@ from typing import Any
 
 from webui import accept
 from webui.core.errors import DarkroomError
-from webui.core.prompt.adapters import TYPES, names_in
+from webui.core.prompt.adapters import TYPES, asked_of, left_in_negative, names_in, unknown_types
 from webui.core.prompt.comments import without_comments
 from webui.core.prompt.emphasis import NONE, ORIGINAL, escaped
 from webui.core.prompt.networks import Network, take_networks
@@ -63,7 +63,7 @@ class NetworkSeen:
     """`<type:name:…>` in a prompt, or an embedding. written: as it stands there.
 
     file: what it names, "" where nothing does. problem: why it cannot be used, a sentence, "" where it can. like: the
-    name that is most like one not found.
+    name that is most like one not found. note: what of it is used otherwise than written, sentences, else "".
     """
 
     written: str
@@ -72,6 +72,7 @@ class NetworkSeen:
     file: str = ""
     problem: str = ""
     like: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,12 @@ class Previews:
         networks = self._networks(text, request, checkpoint)
         if known is not None:
             networks += self._embeddings(known, [one for wording in told for one in wording.texts], read.reading)
-        notes = (*request.notes, *wordings.notes)
+        comments = request.has_comments
+        unread = asked_of(text, comments=comments)[1]
+        # Other types than LoRAs are told as networks.
+        others = unknown_types(text, comments=comments)
+        told_of = (note for note in unread if note not in others)
+        notes = (*request.notes, *wordings.notes, *told_of, *left_in_negative((negative,), comments=comments))
         return Preview(read.text(text, told[0]), read.text(negative, told[1]), networks, request.pictures, notes)
 
     def _lexicon(
@@ -192,8 +198,9 @@ class Previews:
             why = misfit(adapters.facts(file), checkpoint) if checkpoint else None
         except DarkroomError as error:
             return NetworkSeen(written, network.type, name, file.name, error.detail)
-        problem = f"Cannot be used with {checkpoint.name}: {why}." if why and checkpoint else ""
-        return NetworkSeen(written, network.type, name, file.name, problem)
+        problem = f"Cannot be used with {checkpoint.name}: {why}." if why and checkpoint else adapters.broken(file)
+        note = " ".join(asked_of(str(network), comments=False)[1])
+        return NetworkSeen(written, network.type, name, file.name, problem, note=note)
 
 
 @dataclass(frozen=True, slots=True)

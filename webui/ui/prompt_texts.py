@@ -52,6 +52,7 @@ PROMPT_TEXTS = {
     "seen_longest": "of the longest text: {text}",
     "seen_until": "{text} until {until}",
     "seen_found": "Found:",
+    "seen_noted": "With a note:",
     "seen_like": "Use {name}",
     "seen_example": "An example: each seed draws other words.",
     "seen_pictures": "{n} pictures, one of each combination",

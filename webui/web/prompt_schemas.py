@@ -157,7 +157,8 @@ class TextOut(BaseModel):
 
 class NetworkOut(BaseModel):
     """An extra network of the prompt. file: the name of what was found, else "". problem: a sentence, "" where it can
-    be used. like: the name that is most like it, where it was not found."""
+    be used. like: the name that is most like it, where it was not found. note: what of it is used otherwise than it is
+    written, "" where nothing is."""
 
     written: str
     type: str
@@ -165,6 +166,7 @@ class NetworkOut(BaseModel):
     file: str
     problem: str
     like: str
+    note: str
 
 
 class ReadOut(BaseModel):

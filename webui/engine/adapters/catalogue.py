@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 # Another one when facts are told otherwise, or hashes computed otherwise.
 _VERSION = "adapters-3"
 # Behind a path in the table, where checkpoints have rows of their own for the same files.
-_HASHED, _LOOKED = "|tensors", "|adapter"
+_HASHED, _LOOKED, _BROKEN = "|tensors", "|adapter", "|broken adapter"
+_BROKEN_VERSION = "adapters-broken-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,15 @@ class AdapterCatalogue:
         if isinstance(found, DarkroomError):
             raise found
         return found
+
+    def broken(self, file: AdapterFile) -> str:
+        """Why its weights cannot be used, where some process has read them and found it out; "" for all others."""
+        stamp, why = self._table.looks(_BROKEN_VERSION).get(f"{file.path}{_BROKEN}", ("", ""))
+        return why if stamp == file.stamp else ""
+
+    def keep_broken(self, file: AdapterFile, why: str) -> None:
+        """Remember, for all processes, why the weights of a file as it is now cannot be used."""
+        self._table.keep_looks(_BROKEN_VERSION, {f"{file.path}{_BROKEN}": (file.stamp, why)})
 
     def hash(self, file: AdapterFile) -> str:
         """A1111's hash of the file's tensors, sha256 in hex; reads it where that is not known. Raises ModelProblem."""

@@ -90,9 +90,11 @@
   function networks(list, asked) {
     return list.map((one) => {
       const nearest = one.like && renamed(asked.prompt || "", one.type, one.name, one.like);
-      return el("li", { "data-problem": Boolean(one.problem), title: one.file || one.written },
-        el("span", { "aria-hidden": "true" }, one.problem ? "✗ " : "✓ "),
-        el("span", { class: "dk-sr" }, one.problem ? "" : t("seen_found")),
+      // What a note is about is told by the note, which stands below.
+      const mark = one.problem ? "✗ " : one.note ? "! " : "✓ ";
+      return el("li", { "data-problem": Boolean(one.problem), "data-note": Boolean(one.note), title: one.note || one.file || one.written },
+        el("span", { "aria-hidden": "true" }, mark),
+        el("span", { class: "dk-sr" }, one.problem ? "" : t(one.note ? "seen_noted" : "seen_found")),
         el("span", {}, one.type === "embedding" ? one.problem || one.name : one.problem ? `${one.type}:${one.name}: ${one.problem}` : one.written.slice(1, -1)),
         nearest ? el("button", { type: "button", class: "dk-link", onclick: () => use(one) }, t("seen_like", { name: one.like })) : null);
     });
