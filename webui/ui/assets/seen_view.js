@@ -20,7 +20,9 @@
     place.querySelector(".dk-networks").replaceChildren(...networks(told?.networks || [], asked));
     notes(place.querySelector(".dk-seen-notes"), told?.notes || []);
     drawFold(place, told, asked);
-    setText(place.querySelector(".dk-seen-problem"), said(problem));
+    const wrong = place.querySelector(".dk-seen-problem");
+    setText(wrong, said(problem));
+    wrong.dataset.field = problem?.field || "";
   }
 
   // Only what has changed is put there anew, since it is read aloud.
