@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
         if action is None or any(word.startswith("-") for word in rest):
             return False
         try:
-            more = [self._get_value(action, word) for word in rest]  # type: ignore[attr-defined]  # argparse's own
+            more = [self._get_value(action, word) for word in rest]
         except argparse.ArgumentError as error:
             raise InvalidField(_sentence(error), remedies=(self._see,)) from None
         setattr(given, action.dest, [*(getattr(given, action.dest) or ()), *more])
