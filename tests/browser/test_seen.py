@@ -79,7 +79,7 @@ def test_times_of_all_texts_line_up_and_the_longest_is_named(page: Page) -> None
         "list => list.map((one) => one.getBoundingClientRect().right)"
     )
     assert max(inside) - min(inside) < 1
-    expect(page.locator(".dk-longest")).to_have_text(["of the longest text: Text 2, big"])
+    expect(page.locator(".dk-longest")).to_have_text(["Of the longest text: Text 2, big"])
     type_(page, f"a circle{many}")
     expect(page.locator(".dk-chunk")).to_have_count(2)
     expect(page.locator(".dk-longest")).to_have_count(0)

@@ -49,7 +49,7 @@ PROMPT_TEXTS = {
     "seen_left": "{n} at the end are not read",
     "seen_steps": "Steps",
     "seen_part": "Text {n}",
-    "seen_longest": "of the longest text: {text}",
+    "seen_longest": "Of the longest text: {text}",
     "seen_until": "{text} until {until}",
     "seen_found": "Found:",
     "seen_noted": "With a note:",
