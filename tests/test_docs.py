@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def test_commands_that_are_shown_exist() -> None:
     text = (PROGRAM_DIR / "README.md").read_text("utf-8")
     known = {row.name for row in commands()} | {"test"}
     assert set(re.findall(r"python launch\.py (\w+)", text)) <= known
+
+
+def test_functions_of_the_prompt_language_are_where_the_page_says() -> None:
+    text = (PROGRAM_DIR / "docs" / "prompts.md").read_text("utf-8").partition("## For programmers")[2]
+    named = re.findall(r"`(\w+)\.(\w+)`", text)
+    assert len(named) >= 7
+    for module, function in named:
+        found = getattr(import_module(f"webui.core.prompt.{module}"), function, None)
+        assert inspect.isfunction(found) and next(iter(inspect.signature(found).parameters)) == "text", function
 
 
 def test_every_package_is_pinned() -> None:

@@ -71,6 +71,9 @@ def test_a_request_holds_the_hash_of_each_and_says_it_in_the_picture(house: Hous
     assert f'TI hashes: "bad hands 5: {hands[:12]}, ink: {ink[:12]}"' in text
     assert infotext.parse(text).unknown["TI hashes"] == f"bad hands 5: {hands[:12]}, ink: {ink[:12]}"
     assert infotext.parse(text).prompt == request.prompt
+    assert "TI hashes" not in house.service.parse_infotext(text).unknown
+    other = house.service.parse_infotext(text.replace(ink[:12], "0123456789ab"))
+    assert other.unknown["TI hashes"] == "ink: 0123456789ab"
     assert GenerationRequest.from_json(json.loads(request.dumps())) == request
     assert accepted(house, request.to_json()) == request
     assert "TI hashes" not in infotext.write(accepted(house, {"prompt": "a red circle", "seed": 1}))

@@ -53,6 +53,7 @@ PARTS = {
     "limits": "service",
     "model_news": "service",
     "model_works": "service",
+    "named_by_hash": "service",
     "picture_reading": "service",
     "prompt_files": "service",
     "prompt_names": "service",

@@ -92,3 +92,67 @@ def test_each_that_does_not_fit_is_refused_at_once(house: House, folder: Path) -
 def test_hashes_that_are_none_are_refused(house: House, hashes: Any) -> None:
     with pytest.raises(InvalidField, match="lora_hashes must be names with hashes"):
         accepted(house, {"prompt": "red circle", "lora_hashes": hashes})
+
+
+def read(house: House, prompt: str, hashes: str, more: str = "") -> Any:
+    return house.service.parse_infotext(
+        f'{prompt}\nSteps: 4, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64, {more}Lora hashes: "{hashes}"'
+    )
+
+
+def test_a_read_text_names_loras_as_their_files_are_called_here(house: House, folder: Path) -> None:
+    (folder / "deep").mkdir()
+    write(folder / "deep" / "Brush, wet.safetensors", made(house, seed=3))
+    ink, brush = (
+        tensor_hash(path)[:12] for path in (folder / "ink.safetensors", folder / "deep/Brush, wet.safetensors")
+    )
+    told = "a <lora:old ink:0.5:1>, <LYCO:My Brush> <lora:gone:1> <other:old ink:1> old ink <lora:ink:2>"
+    parsed = read(house, told, f"old ink: {ink}, My Brush: {brush.upper()}, gone: 0123456789ab")
+    assert parsed.prompt == "a <lora:ink:0.5:1>, <LYCO:Brush, wet> <lora:gone:1> <other:old ink:1> old ink <lora:ink:2>"
+    assert parsed.unknown["Lora hashes"] == "gone: 0123456789ab"
+    assert ("Lora hashes", f"old ink: {ink}, My Brush: {brush.upper()}, gone: 0123456789ab") in parsed.pairs
+    # One that has the name and other weights is another.
+    again = read(house, "<lora:Brush wet><lora:large>", f"Brush wet: {brush}, large: {ink}")
+    assert again.prompt == "<lora:Brush, wet><lora:ink>"
+    assert "Lora hashes" not in again.unknown
+    assert read(house, "<lora:ink>", f"ink: {brush[:11]}").unknown["Lora hashes"] == f"ink: {brush[:11]}"
+
+
+def test_a_read_second_prompt_is_told_too_and_own_names_stay(house: House, folder: Path) -> None:
+    ink = tensor_hash(folder / "ink.safetensors")[:12]
+    parsed = read(house, "<lora:INK:1>", f"INK: {ink}, was: {ink}", 'Hires prompt: "<lora:was:1>", Hires upscale: 2, ')
+    assert parsed.prompt == "<lora:INK:1>"
+    assert parsed.values["hr_prompt"] == "<lora:ink:1>"
+    made_here = accepted(house, {"prompt": "red circle <lora:ink:0.8>", "seed": 1})
+    found = house.service.parse_infotext(infotext.write(made_here))
+    assert not {"Lora hashes", "TI hashes"} & found.unknown.keys()
+    assert found.prompt == made_here.prompt
+
+
+def test_of_several_with_one_title_the_folder_is_said(house: House, folder: Path) -> None:
+    (folder / "deep").mkdir()
+    write(folder / "deep" / "ink.safetensors", made(house, seed=3))
+    digits = tensor_hash(folder / "deep" / "ink.safetensors")[:12]
+    assert read(house, "<lora:was:1>", f"was: {digits}").prompt == "<lora:deep/ink:1>"
+
+
+def test_no_more_is_read_for_a_text_than_there_is_room_for(
+    house: House, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        write(folder / f"other {number}.safetensors", made(house, seed=number + 4))
+    digits = tensor_hash(folder / "ink.safetensors")[:12]
+    catalogue = house.service._catalogue.adapters
+    size = (folder / "ink.safetensors").stat().st_size
+    monkeypatch.setattr("webui.engine.adapters.renamed.MOST_READ", size * 3 // 2)
+    # The likeliest is read first.
+    assert read(house, "<lora:inkk:1>", f"inkk: {digits}").prompt == "<lora:ink:1>"
+    assert [one.title for one in catalogue.all() if catalogue.is_hashed(one)] == ["ink"]
+    unheard = read(house, "<lora:something:1>", "something: 0123456789ab")
+    assert unheard.unknown["Lora hashes"] == "something: 0123456789ab"
+    assert sum(map(catalogue.is_hashed, catalogue.all())) == 2
+    # What training wrote says where to look.
+    write(folder / "zz.safetensors", made(house, seed=9), {"sshash_model_hash": "f" * 64})
+    catalogue.refresh()
+    read(house, "<lora:something:1>", "something: ffffffffffff")
+    assert [catalogue.is_hashed(one) for one in catalogue.all() if one.title == "zz"] == [True]

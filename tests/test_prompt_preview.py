@@ -65,6 +65,12 @@ def test_changes_are_told_by_their_share_of_the_steps(house: House) -> None:
 
 def test_the_text_that_takes_most_is_counted(house: House) -> None:
     assert seen(house, "[a:b c d:0.5]").prompt.tokens == 3
+    changing = seen(house, "a cat AND [a hat:a big hat:0.5] :0.5").prompt
+    assert (changing.longest_part, changing.longest_words) == (2, "big")
+    one = seen(house, "[a:b c d:0.5]").prompt
+    assert (one.longest_part, one.longest_words) == (1, "b c d")
+    plain = seen(house, "a b c").prompt
+    assert (plain.longest_part, plain.longest_words) == (0, "")
     assert seen(house, "(a)").prompt.tokens == 1
     assert seen(house, "(a)", emphasis="None").prompt.tokens == 3
 
@@ -75,6 +81,34 @@ def test_networks_are_found_missing_or_for_another_model(house: House, folder: P
     assert (told[1].file, told[1].problem, told[1].like) == ("", "Not found.", "ink")
     assert told[2].problem.startswith("Cannot be used with sham: it is for Stable Diffusion XL")
     assert "only <lora:…>" in told[3].problem
+
+
+def test_what_a_job_would_note_is_noted_before_it(house: House, folder: Path) -> None:
+    told = seen(
+        house, "cat <lora:ink:abc><lora:ink:1:start=0.9:stop=0.1><lora:ink:1:1:8:3><lora:ink:1:foo=3><lora:ink>"
+    )
+    one, *others, right = told.networks
+    assert one.note == (
+        "'abc' is no weight of the text encoders of the LoRA ink: one is a number from -1000 to 1000. So 1 is used."
+    )
+    assert right.note == ""
+    assert told.notes == (one.note, *(other.note for other in others))
+    for note, words in zip(told.notes[1:], ["starts at 0.9", "'3' of the LoRA ink means", "'foo=3' of"], strict=True):
+        assert words in note
+    assert [network.problem for network in told.networks] == [""] * 5
+    negative = seen(house, "cat", negative_prompt="bad <lora:ink:1> # <lora:other>")
+    assert negative.notes == (
+        "In the negative prompt <lora:ink:1> is text, as in A1111; a LoRA belongs into the prompt.",
+    )
+    assert negative.networks == ()
+
+
+def test_a_file_that_a_job_has_found_broken_is_not_ticked(house: House, folder: Path) -> None:
+    adapters = house.service._catalogue.adapters
+    ink = adapters.find("ink")
+    assert ink is not None
+    adapters.keep_broken(ink, "ink.safetensors is damaged.")
+    assert seen(house, "cat <lora:ink>").networks[0].problem == "ink.safetensors is damaged."
 
 
 def test_without_a_checkpoint_the_rest_is_told(house: House) -> None:

@@ -23,6 +23,7 @@ from webui.engine.checkpoints.counting import Counted, count_prompt
 from webui.engine.checkpoints.words import Words
 from webui.engine.embeddings.accepted import accepted_embeddings
 from webui.engine.embeddings.lexicon import adapters_with_some, bundled_in, lexicon
+from webui.named_by_hash import named_by_hash
 from webui.plugins.manager import ExtensionReport
 from webui.plugins.resolve import resolve
 from webui.prompts import Prompts
@@ -117,4 +118,5 @@ class Acceptance:
     def parsed(self, text: str) -> Parsed:
         """The fields that a parameters text carries; names are made canonical where they are known."""
         parsed = infotext.parse(text, self._registry.panels)
-        return self._prompts.inferred(accept.canonical(parsed, self._registry, self._catalogue))
+        known = accept.canonical(parsed, self._registry, self._catalogue)
+        return named_by_hash(self._prompts.inferred(known), self._catalogue)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from webui.core.errors import InvalidField, NotAllowed, NotFound, UnknownName
+from webui.core.errors import DarkroomError, InvalidField, NotAllowed, NotFound, UnknownName
 from webui.core.job import Identity
 from webui.core.registry import Registry
 from webui.core.settings import SettingsStore
+from webui.engine.adapters.training import training_of
 from webui.engine.cards.card import Card, Civitai
 from webui.engine.cards.listing import Page, Query, folders_of, page_of
-from webui.engine.cards.shelf import CHECKPOINT, Model, Shelf
+from webui.engine.cards.shelf import CHECKPOINT, LORA, Model, Shelf
 from webui.engine.cards.write import write_facts, write_preview
 from webui.engine.checkpoints.catalogue import Catalogue
 from webui.engine.checkpoints.checkpoint import Checkpoint
@@ -65,11 +66,13 @@ class Cards:
         return _shown(self._may_see(model_id, who), who)
 
     def facts(self, model: Model) -> dict[str, Any]:
-        """What is known of its content, JSON-ready and without any path; nothing of a file that nothing here reads."""
+        """What is known of its content, JSON-ready and without any path; of a LoRA what its training wrote into it."""
         if isinstance(model.thing, Checkpoint):
             known = facts_of(self.used(model.thing), self._registry)
             return {name: fact for name, fact in known.items() if name != "card"}
-        return facts_of_file(model.thing, self._registry) if isinstance(model.thing, PartFile) else {}
+        if isinstance(model.thing, PartFile):
+            return facts_of_file(model.thing, self._registry)
+        return _trained(model) if model.kind == LORA and model.usable else {}
 
     def used(self, checkpoint: Checkpoint) -> Used:
         """The same as a picture gets it whose request names no parts: by the settings, its card, what fits."""
@@ -138,6 +141,15 @@ class Cards:
         if found is None:
             raise UnknownName("VAE", name, [AUTOMATIC, NONE, *(file.name for file in vaes)], field="vae")
         return found.title if find_part(found.title, vaes) is found else found.name
+
+
+def _trained(model: Model) -> dict[str, Any]:
+    try:
+        training = training_of(model.path).to_json()
+    except DarkroomError:
+        # What is wrong with it is told at its name.
+        return {}
+    return {"training": training} if training else {}
 
 
 def preview_version(model: Model) -> str:

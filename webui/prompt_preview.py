@@ -8,7 +8,7 @@ from typing import Any
 
 from webui import accept
 from webui.core.errors import DarkroomError
-from webui.core.prompt.adapters import TYPES, names_in
+from webui.core.prompt.adapters import TYPES, asked_of, left_in_negative, names_in, unknown_types
 from webui.core.prompt.comments import without_comments
 from webui.core.prompt.emphasis import NONE, ORIGINAL, escaped
 from webui.core.prompt.networks import Network, take_networks
@@ -63,7 +63,7 @@ class NetworkSeen:
     """`<type:name:…>` in a prompt, or an embedding. written: as it stands there.
 
     file: what it names, "" where nothing does. problem: why it cannot be used, a sentence, "" where it can. like: the
-    name that is most like one not found.
+    name that is most like one not found. note: what of it is used otherwise than written, sentences, else "".
     """
 
     written: str
@@ -72,18 +72,25 @@ class NetworkSeen:
     file: str = ""
     problem: str = ""
     like: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TextSeen:
     """A prompt as its first picture has it. tokens, limit: taken places and all of them, of the text that it ever is
-    that takes most; encoders: what those are told of that text. parts: more than one where there is an AND."""
+    that takes most; encoders: what those are told of that text. parts: more than one where there is an AND.
+
+    longest_part: in which of the parts that text stands, from 1; longest_words: its own words there. 0 and "" where the
+    prompt is a single text all the time, and where nothing is counted.
+    """
 
     text: str
     tokens: int = 0
     limit: int = 0
     encoders: tuple[EncoderRead, ...] = ()
     parts: tuple[SubPromptSeen, ...] = ()
+    longest_part: int = 0
+    longest_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,12 @@ class Previews:
         networks = self._networks(text, request, checkpoint)
         if known is not None:
             networks += self._embeddings(known, [one for wording in told for one in wording.texts], read.reading)
-        notes = (*request.notes, *wordings.notes)
+        comments = request.has_comments
+        unread = asked_of(text, comments=comments)[1]
+        # Other types than LoRAs are told as networks.
+        others = unknown_types(text, comments=comments)
+        told_of = (note for note in unread if note not in others)
+        notes = (*request.notes, *wordings.notes, *told_of, *left_in_negative((negative,), comments=comments))
         return Preview(read.text(text, told[0]), read.text(negative, told[1]), networks, request.pictures, notes)
 
     def _lexicon(
@@ -186,8 +198,9 @@ class Previews:
             why = misfit(adapters.facts(file), checkpoint) if checkpoint else None
         except DarkroomError as error:
             return NetworkSeen(written, network.type, name, file.name, error.detail)
-        problem = f"Cannot be used with {checkpoint.name}: {why}." if why and checkpoint else ""
-        return NetworkSeen(written, network.type, name, file.name, problem)
+        problem = f"Cannot be used with {checkpoint.name}: {why}." if why and checkpoint else adapters.broken(file)
+        note = " ".join(asked_of(str(network), comments=False)[1])
+        return NetworkSeen(written, network.type, name, file.name, problem, note=note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +224,12 @@ class _Reader:
             return TextSeen(text, parts=parts)
         counted, left = [], _MOST_CHARACTERS
         for one in sorted(wording.texts, key=len, reverse=True):
-            counted.append(self._counted(one))
+            counted.append((*self._counted(one), one))
             left -= len(one)
             if left < 0:
                 break
-        (tokens, limit), encoders = max(counted, key=lambda one: one[0])
-        return TextSeen(text, tokens, limit, encoders, parts)
+        (tokens, limit), encoders, longest = max(counted, key=lambda one: one[0])
+        return TextSeen(text, tokens, limit, encoders, parts, *_place(longest, wording))
 
     def _stretches(self, entries: Sequence[Entry]) -> tuple[Stretch, ...]:
         own = differing([entry.text for entry in entries])
@@ -235,3 +248,14 @@ class _Reader:
             )
         encoders: tuple[EncoderRead, ...] = resolve(self.family.read_tokens)(self.checkpoint, text, self.reading)
         return tokens, encoders
+
+
+def _place(text: str, wording: Wording) -> tuple[int, str]:
+    """(the part that a text stands in, from 1; its words that the others there lack); of a single text (0, "")."""
+    if len(wording.texts) < 2:
+        return 0, ""
+    for number, part in enumerate(wording.parts, 1):
+        texts = [entry.text for entry in part.entries]
+        if text in texts:
+            return number, (differing(texts)[texts.index(text)] or text.strip())[:_SHOWN]
+    return 0, ""

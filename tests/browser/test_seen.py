@@ -66,6 +66,41 @@ def test_chunks_steps_and_the_text_as_it_runs(serve: Serve, open_page: Open) -> 
     expect(page.locator(".dk-run-text").first).to_have_text("photo of a cat x, 35mm")
 
 
+def test_times_of_all_texts_line_up_and_the_longest_is_named(page: Page) -> None:
+    many = ", cat" * 45
+    type_(page, f"[red:blue:0.5] circle AND [a hat:a big hat:0.5]{many} :0.5", "[cow:horse:0.5]")
+    labels = page.locator(".dk-seen-line:has(.dk-times) .dk-seen-label")
+    expect(labels).to_have_text(["Text 1× 1", "Text 2× 0.5", "Steps, negative prompt"])
+    places = page.locator(".dk-times").evaluate_all(
+        "list => list.map((one) => { const { left, width } = one.getBoundingClientRect(); return [left, width]; })"
+    )
+    assert len(places) == 3 and places[0] == places[1] == places[2] and places[0][1] > 200
+    inside = page.locator(".dk-times > span:first-child").evaluate_all(
+        "list => list.map((one) => one.getBoundingClientRect().right)"
+    )
+    assert max(inside) - min(inside) < 1
+    expect(page.locator(".dk-longest")).to_have_text(["Of the longest text: Text 2, big"])
+    type_(page, f"a circle{many}")
+    expect(page.locator(".dk-chunk")).to_have_count(2)
+    expect(page.locator(".dk-longest")).to_have_count(0)
+
+
+def test_notes_stand_under_the_prompt(page: Page) -> None:
+    notes = page.locator(".dk-seen-notes li")
+    type_(page, "a circle __nope__ ${y}")
+    expect(notes).to_have_text(
+        [
+            "There is no wildcard 'nope'. It was left as it is written.",
+            "There is no variable 'y'. ${y} was left as it is.",
+        ]
+    )
+    expect(notes.first).to_be_visible()
+    expect(page.locator(".dk-seen details")).to_be_hidden()
+    type_(page, "a circle")
+    expect(notes).to_have_count(0)
+    expect(page.locator("#txt2img_seen_area")).to_be_hidden()
+
+
 def test_extra_networks_are_found_or_missing(tmp_path: Path, serve: Serve, open_page: Open) -> None:
     folder = tmp_path / "data" / "models" / "Lora"
     folder.mkdir(parents=True)

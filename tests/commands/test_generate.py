@@ -72,6 +72,16 @@ def test_programs_get_events_one_a_line(either: Path, tmp_path: Path, capsys: py
     assert (image["seed"], image["file"]) == (7, str(out))
 
 
+def test_what_was_found_at_acceptance_is_told_once(either: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    note = "There is no wildcard 'nope'. It was left as it is written."
+    assert run(either, "{red|green} circle __nope__", "--seed", "7", *SMALL) == 0
+    assert capsys.readouterr().err.splitlines().count(note) == 1
+    assert run(either, "{red|green} circle __nope__", "--seed", "7", *SMALL, "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (told,) = (line for line in lines if line["event"] == "note")
+    assert told == {"job": lines[-1]["job"], "event": "note", "text": note}
+
+
 @pytest.mark.usefixtures("site")
 def test_without_o_a_server_names_the_pictures_address(
     home: Path, site: Site, capsys: pytest.CaptureFixture[str]
@@ -214,6 +224,9 @@ def test_a_job_that_others_end_is_said_and_exit_1(end: Event, words: str, capsys
     class Stopped:
         async def submit(self, values: dict[str, Any], script: str = "") -> str:
             return "id"
+
+        async def notes(self, job_id: str) -> list[str]:
+            return []
 
         async def events(self, job_id: str) -> AsyncIterator[Event]:
             yield end

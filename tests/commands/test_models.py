@@ -142,6 +142,43 @@ def test_wrong_names_are_said(
     assert expected in capsys.readouterr().err
 
 
+def test_other_models_than_checkpoints_are_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loras = home / "models" / "Lora" / "deep"
+    loras.mkdir(parents=True, exist_ok=True)
+    shams.write(loras / "meta v2.safetensors", ("", shams.lora()))
+    (loras / "meta v2.json").write_text(json.dumps({"activation text": "ink, wash", "preferred weight": 0.7}))
+    (home / "models" / "Lora" / "torn.safetensors").write_bytes(b"\x00" * 20)
+    shams.write(home / "models" / "VAE" / "mse.safetensors", ("", shams.vae(4)))
+    for words in (["meta v2"], ["--kind", "lora", "meta v2"], ["deep/Meta V2", "--kind", "lora"]):
+        assert run(home, "show", *words) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "deep/meta v2.safetensors"
+        assert f"  file        {loras / 'meta v2.safetensors'}" in lines
+        assert "  kind        LoRA, Stable Diffusion 1" in lines
+        assert "  trigger words: ink, wash" in lines and "  preferred weight: 0.7" in lines
+    assert run(home, "show", "--json", "--kind", "lora", "meta v2") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["kind"], facts["trigger_words"], facts["problem"]) == ("lora", ["ink", "wash"], None)
+    assert run(home, "show", "torn") == 1
+    assert "It cannot be used. torn.safetensors" in capsys.readouterr().out
+    assert run(home, "show", "mse", "--kind", "vae") == 0
+    assert "  kind        VAE" in capsys.readouterr().out
+    assert run(home, "show", "--kind", "lora", "mse") == 2
+    assert "Unknown LoRA 'mse'. Known: meta v2, starter-lime, torn." in capsys.readouterr().err
+    assert run(home, "show", "--kind", "lora", "meta", "v2") == 2
+    assert "Put quotes around a name of several words" in capsys.readouterr().err
+    assert run(home, "show", "--kind", "lora", "meta v2", "--use") == 2
+    assert "--use is for checkpoints" in capsys.readouterr().err
+
+
+def test_an_embedding_is_shown_by_its_word(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "models" / "embeddings"
+    folder.mkdir(parents=True, exist_ok=True)
+    shams.write(folder / "plum.safetensors", ("", shams.embedding()))
+    assert run(home, "show", "--kind", "embedding", "PLUM") == 0
+    assert "  kind        Embedding, Stable Diffusion 1, 2 vectors" in capsys.readouterr().out.splitlines()
+
+
 def test_models_of_a_running_server_are_unloaded(home: Path, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(home, "unload") == 0
     assert capsys.readouterr().out.splitlines() == ["No model is loaded."]

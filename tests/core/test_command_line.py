@@ -76,6 +76,17 @@ def test_what_is_right_is_read(tmp_path: Path) -> None:
     assert parser().parse_args([]).word == "list"
 
 
+def test_words_behind_a_flag_are_taken_with_those_before_it() -> None:
+    made = Parser(prog="launch.py list")
+    made.add_argument("words", nargs="*", type=one_of("red", "two words"))
+    made.add_argument("--count", type=whole(1))
+    for line in (["red", "--count", "3", "two words"], ["red", "two words", "--count", "3"]):
+        given = made.parse_args(line)
+        assert (given.words, given.count) == (["red", "two words"], 3)
+    with pytest.raises(InvalidField, match="must be one of red, two words, not 'rde'"):
+        made.parse_args(["red", "--count", "3", "rde"])
+
+
 @pytest.mark.parametrize("words", [["-a b"], ["--output", "-5"], ["--", "list"], ["-5"]])
 def test_what_only_looks_like_a_flag_is_none(words: list[str]) -> None:
     made = Parser(prog="launch.py x")

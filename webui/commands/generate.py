@@ -18,7 +18,7 @@ from webui.commands.progress import Progress
 from webui.commands.session import Session, open_session
 from webui.core.command_line import OF_GENERATE, Parser, path
 from webui.core.errors import DarkroomError, InvalidField, StorageProblem
-from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, event_to_json
+from webui.core.events import Cancelled, Event, Failed, Finished, ImageReady, Note, event_to_json
 from webui.core.field import split_names
 from webui.core.fields import ROWS, Field
 from webui.core.flags import BY_NAME
@@ -225,17 +225,27 @@ class Generation:
         pictures = int(values.get("n_iter", 1)) * int(values.get("batch_size", 1))
         several = not script and (pictures > 1 or bool(values.get("combinatorial")))
         end: Event | None = None
+        # What was found when it was accepted is no event of the job.
+        told = await self._session.notes(job_id)
+        for note in told:
+            self._tell(Note(note), job_id)
         async for event in self._session.events(job_id):
+            if isinstance(event, Note) and event.text in told:
+                continue
             file = await self._write(event, several) if isinstance(event, ImageReady) else ""
-            if self._as_json:
-                write_line(json.dumps({"job": job_id, **event_to_json(event), **({"file": file} if file else {})}))
-            else:
-                self._progress.show(event)
-                if file:
-                    self._progress.clear()
-                    write_line(file)
+            self._tell(event, job_id, file)
             end = event
         return self._ended(end, needs_pictures=not script)
+
+    def _tell(self, event: Event, job_id: str, file: str = "") -> None:
+        """Write an event for a program, or draw it for a person. file: where the picture lies that it is about."""
+        if self._as_json:
+            write_line(json.dumps({"job": job_id, **event_to_json(event), **({"file": file} if file else {})}))
+            return
+        self._progress.show(event)
+        if file:
+            self._progress.clear()
+            write_line(file)
 
     def _ended(self, end: Event | None, *, needs_pictures: bool) -> int:
         if not self._as_json:

@@ -19,7 +19,7 @@ _ALL = 1_000_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `list` is narrowed and ordered by."""
-    parser.add_argument("--kind", choices=KINDS, default=CHECKPOINT, help="list models of this kind")
+    parser.add_argument("--kind", choices=KINDS, help="list models of this kind, checkpoints without it, or show one")
     parser.add_argument("--search", default="", metavar="WORDS", help="only models whose names or cards have the words")
     parser.add_argument("--folder", default="", metavar="FOLDER", help="only models in this folder and below it")
     parser.add_argument("--sort", choices=list(SORTS), default="path", help="the order of the list")
@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def chosen_of(models: list[Model], given: argparse.Namespace) -> list[Model]:
     """Those that the arguments mean, in their order."""
-    query = Query(given.kind, given.search, given.folder.strip("/"), given.sort, given.descending, limit=_ALL)
+    query = Query(
+        given.kind or CHECKPOINT, given.search, given.folder.strip("/"), given.sort, given.descending, limit=_ALL
+    )
     return list(page_of(models, query, private=True).models)
 
 
@@ -38,6 +40,19 @@ def plain_row(model: Model, registry: Registry) -> tuple[str, ...]:
     precision = _precision(model, registry)
     form = model.path.suffix.removeprefix(".") if model.path.is_file() else "diffusers"
     return model.name, model.family_title or "-", f"{precision or '-'} {form}", size, model.problem or ""
+
+
+def plain_lines(model: Model, kind: str, registry: Registry) -> Iterator[str]:
+    """All that is known of a file that is no checkpoint, for people. kind: what its kind is called."""
+    ending = model.path.suffix.removeprefix(".") if model.path.is_file() else "diffusers"
+    form = " ".join(filter(None, (_precision(model, registry), ending)))
+    yield model.name
+    yield f"  file        {model.path}"
+    yield f"  kind        {kind}{f', {model.family_title}' if model.family_title else ''}"
+    yield f"  form        {form}, {model.size_bytes / 2**20:,.1f} MiB"
+    yield from card_lines(model)
+    if model.problem:
+        yield f"  It cannot be used. {model.problem}"
 
 
 def _precision(model: Model, registry: Registry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from webui.commands.model_cards import (
     chosen_of,
     hidden_lines,
     plain_full,
+    plain_lines,
     plain_row,
 )
 from webui.commands.model_facts import HEAD, full, lines, row
@@ -58,7 +59,7 @@ def run(arguments: list[str]) -> int:
     if work:
         code: int = resolve(WORKS[work])(rest)
         return code
-    parser = command_parser("models", "List the models, or show a checkpoint.", "[list | show NAME]")
+    parser = command_parser("models", "List the models, or show one.", "[list | show NAME]")
     parser.epilog = f"Works on models, each with a --help of its own: launch.py models {' | '.join(WORKS)}"
     parser.add_argument(
         "words", nargs="*", metavar="WORD", help="list (the default), or show and a title, name or hash"
@@ -68,6 +69,8 @@ def run(arguments: list[str]) -> int:
     add_arguments(parser)
     given = with_flags(parser).parse_args(arguments)
     name, words = _split(given.words)
+    if name == "list":
+        given.kind = given.kind or CHECKPOINT
     if given.use and (name != "show" or not words):
         raise InvalidField("--use needs the name of a checkpoint.", remedies=("launch.py models lists them",))
     return SUBCOMMANDS[name](open_shelf(given), words, given)
@@ -200,36 +203,71 @@ _WORDS: Mapping[str, _Words] = MappingProxyType(
 
 
 def _show(shelf: Shelf, words: list[str], given: argparse.Namespace) -> int:
-    """One checkpoint in full, also one that cannot be used; 1 then."""
+    """One model in full, also one that cannot be used; 1 then."""
     if len(words) != 1:
         raise InvalidField(
-            "show takes the name of one checkpoint.", remedies=("Put quotes around a name of several words",)
+            "show takes the name of one checkpoint, or of another model.",
+            remedies=("Put quotes around a name of several words",),
         )
     if given.use:
-        checkpoint = shelf.catalogue.get(words[0])
-        asyncio.run(_use(checkpoint.title, shelf.options, shelf.settings))
-        write_line(f"New pictures are made with {checkpoint.title}.")
-        return 0
-    checkpoint = _find(words[0], shelf, given)
-    model = next(
-        model for model in _cards(shelf).all() if isinstance(model.thing, Checkpoint) and model.path == checkpoint.path
-    )
-    if given.json:
-        write_line(as_json(_full(model, shelf)))
-    else:
-        for line in (*lines(_used(checkpoint, shelf), shelf.registry), *card_lines(model)):
-            write_line(line)
-    return int(checkpoint.problem is not None)
-
-
-def _find(name: str, shelf: Shelf, given: argparse.Namespace) -> Checkpoint:
-    """The checkpoint of this name; a word alone that is none may have been meant for a subcommand."""
+        return _choose(shelf, words[0], given.kind)
     try:
-        return shelf.catalogue.find(name)
+        model = _named(shelf, words[0], given.kind)
     except UnknownName as error:
-        if given.words == [name]:
+        # A word alone that names no model may have been meant for a subcommand.
+        if given.words == words:
             error.remedies += (f"Subcommands: {', '.join((*SUBCOMMANDS, *WORKS))}",)
         raise
+    if given.json:
+        write_line(as_json(_full(model, shelf)))
+        return int(not model.usable)
+    if isinstance(model.thing, Checkpoint):
+        said = (*lines(_used(model.thing, shelf), shelf.registry), *card_lines(model))
+    else:
+        said = tuple(plain_lines(model, _WORDS[model.kind].title, shelf.registry))
+    for line in said:
+        write_line(line)
+    return int(not model.usable)
+
+
+def _choose(shelf: Shelf, name: str, kind: str | None) -> int:
+    if kind not in (None, CHECKPOINT):
+        raise InvalidField("--use is for checkpoints.", remedies=("Leave --kind out",))
+    checkpoint = shelf.catalogue.get(name)
+    asyncio.run(_use(checkpoint.title, shelf.options, shelf.settings))
+    write_line(f"New pictures are made with {checkpoint.title}.")
+    return 0
+
+
+def _named(shelf: Shelf, name: str, kind: str | None) -> Model:
+    """The model of this name; without a kind a checkpoint, else another file. Raises UnknownName."""
+    models = _cards(shelf).all()
+    if kind in (None, CHECKPOINT):
+        try:
+            path = shelf.catalogue.find(name).path
+            return next(one for one in models if one.kind == CHECKPOINT and one.path == path)
+        except UnknownName:
+            if kind or not (found := _other(shelf, models, name, [one for one in _WORDS if one != CHECKPOINT])):
+                raise
+            return found
+    found = _other(shelf, models, name, [kind])
+    if found is None:
+        raise UnknownName(_WORDS[kind].title, name, [one.label for one in models if one.kind == kind])
+    return found
+
+
+def _other(shelf: Shelf, models: Sequence[Model], name: str, kinds: Sequence[str]) -> Model | None:
+    """The first file of these kinds that is called so: by its path, its name, or as prompts call it."""
+    catalogue = shelf.catalogue
+    lora, word = catalogue.adapters.find(name), catalogue.embeddings.find(name)
+    meant = {"lora": lora and lora.path, "embedding": word and word.path}
+    wanted = name.strip().replace("\\", "/").casefold()
+    for kind in kinds:
+        own = [model for model in models if model.kind == kind]
+        for model in own:
+            if meant.get(kind) == model.path or wanted in (model.name.casefold(), model.label.casefold()):
+                return model
+    return None
 
 
 Subcommand = Callable[[Shelf, list[str], argparse.Namespace], int]

@@ -58,6 +58,10 @@ class OwnSession:
             self._runs = True
         return job.id
 
+    async def notes(self, job_id: str) -> list[str]:
+        """See Session."""
+        return self._service.notes(self._service.job(job_id, LOCAL_OWNER))
+
     async def events(self, job_id: str) -> AsyncIterator[Event]:
         """See Session."""
         async for envelope in self._service.follow(LOCAL_OWNER, job_id):

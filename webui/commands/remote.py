@@ -53,6 +53,10 @@ class RemoteSession:
         answer = await self._ask("POST", f"scripts/{quote(script, safe='')}" if script else "jobs", dict(values))
         return str(answer["id"])
 
+    async def notes(self, job_id: str) -> list[str]:
+        """See Session."""
+        return [str(note) for note in (await self._ask("GET", f"jobs/{job_id}"))["notes"]]
+
     async def events(self, job_id: str) -> AsyncIterator[Event]:
         """See Session. Follows on where it was when the connection is lost, as at a restart of the server."""
         last, lost = "", 0

@@ -22,6 +22,10 @@ class Session(Protocol):
         """Accept a request, or start a script with it; the job's id."""
         ...
 
+    async def notes(self, job_id: str) -> list[str]:
+        """What is done otherwise than the job asks, in sentences, as far as that is known."""
+        ...
+
     def events(self, job_id: str) -> AsyncIterator[Event]:
         """The job's events, until it ends."""
         ...

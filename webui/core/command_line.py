@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
             faults.add(self._no_flag(words, position))
         faults.raise_found()
         given, rest = self.parse_known_args(words, namespace)
-        if rest:
+        if rest and not self._has_taken(given, rest):
             raise InvalidField(
                 f"There is nothing that {self._command} could do with '{' '.join(rest)[:60]}'.",
                 remedies=("Put quotes around a text of several words", self._see),
@@ -52,6 +52,18 @@ class Parser(argparse.ArgumentParser):
             return super().parse_known_args(words, namespace)
         except argparse.ArgumentError as error:
             raise InvalidField(_sentence(error, words), remedies=(self._see,)) from None
+
+    def _has_taken(self, given: Any, rest: Sequence[str]) -> bool:
+        """Whether words behind a flag were put to those before it; argparse takes only those that stand together."""
+        action = next((one for one in self._get_positional_actions() if one.nargs in ("*", "+")), None)
+        if action is None or any(word.startswith("-") for word in rest):
+            return False
+        try:
+            more = [self._get_value(action, word) for word in rest]
+        except argparse.ArgumentError as error:
+            raise InvalidField(_sentence(error), remedies=(self._see,)) from None
+        setattr(given, action.dest, [*(getattr(given, action.dest) or ()), *more])
+        return True
 
     def error(self, message: str) -> Any:
         """Refuse the command line with a sentence."""

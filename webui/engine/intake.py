@@ -17,7 +17,7 @@ from webui.core.errors import DarkroomError, OutOfMemory
 from webui.core.events import Loading, Output
 from webui.core.hires_fields import CELL
 from webui.core.panels import check_loaded
-from webui.core.prompt.adapters import names_in, unknown_types
+from webui.core.prompt.adapters import left_in_negative, names_in, unknown_types
 from webui.core.registry import Registry
 from webui.core.request import GenerationRequest
 from webui.engine.adapted import Adapted
@@ -178,6 +178,9 @@ class Intake:
             if stock and names_in((prompt,), comments=comments):
                 self._told.note(run, "This model runs through its own pipeline, which LoRAs cannot change.")
             for note in () if stock else unknown_types(prompt, comments=comments):
+                self._told.note(run, note)
+            negatives = dict.fromkeys(one.request.texts_of(number)[1] for number in range(one.request.pictures))
+            for note in left_in_negative([one.request.templates[1], *negatives], comments=comments):
                 self._told.note(run, note)
         self._write(run, passes, None if stock else self._means.plugins)
         try:

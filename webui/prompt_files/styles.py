@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import secrets
 import shutil
@@ -12,7 +13,8 @@ from pathlib import Path
 from threading import Lock
 
 from webui.core.errors import InvalidField, StorageProblem
-from webui.core.prompt.styles import COLUMNS, MAX_BYTES, Style, StyleText, by_name
+from webui.core.prompt.styles import BOM, COLUMNS, MAX_BYTES, Style, StyleText, by_name
+from webui.engine.cards.texts import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +141,20 @@ def _loaded(path: Path, name: str) -> StyleText:
     """Raises OSError, ValueError."""
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES:,} bytes")
+    return StyleText(_text(path.read_bytes()), name)
+
+
+def _text(data: bytes) -> str:
+    """The text of a file in UTF-8, UTF-16, or, line by line, in Windows-1252 as an old Excel writes its rows.
+
+    What is not in UTF-8 gets a mark at its start, by which Excel knows UTF-8 when it is written.
+    """
     try:
-        return StyleText(path.read_bytes().decode(), name)
-    except UnicodeDecodeError as error:
-        raise ValueError("it is no text in UTF-8") from error
+        return data.decode()
+    except UnicodeDecodeError:
+        whole, is_right = decode(data)
+        lines = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
+        return BOM + (whole if is_right else "\n".join(decode(line)[0] for line in lines))
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -113,7 +113,9 @@ class ModelCardOut(ModelOut):
     """One model in full. path: where it lies, told to the owner alone.
 
     hash: sha256, empty until it is computed. facts: what is known of its content; of a checkpoint with the names of
-    CheckpointOut, of a VAE or text encoder with those of ModuleOut, of others empty.
+    CheckpointOut, of a VAE or text encoder with those of ModuleOut; of a LoRA `training`, what that wrote into it
+    (name, base_model, network, dim, alpha, resolution, clip_skip, images, epochs, steps, trained, all texts, and `tags`
+    with how often each was), where it wrote something; of others empty.
     """
 
     path: str | None

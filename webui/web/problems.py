@@ -26,6 +26,7 @@ from webui.core.errors import (
     Problem,
     nearest,
 )
+from webui.core.fields import FIELDS
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,12 @@ def _of_complaint(complaint: Mapping[str, Any], known: Iterable[str]) -> Invalid
         )
     if complaint["type"] == "missing":
         return InvalidField(f"'{name}' is missing.", field=name)
+    if complaint["type"] == "string_too_long" and isinstance(complaint["input"], str):
+        # In the words that the request's own field has for it.
+        label = FIELDS[name].label if name in FIELDS else f"'{_plain(name)}'"
+        size, most = len(complaint["input"]), complaint["ctx"]["max_length"]
+        said = f"{label} is {size:,} characters long; at most {most:,} are taken."
+        return InvalidField(said, field=name or None, remedies=("Shorten it",))
     return InvalidField(
         f"'{_plain(name) or 'The body'}' is not right: {_lower(str(complaint['msg']))}.", field=name or None
     )

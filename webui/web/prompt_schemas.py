@@ -140,18 +140,25 @@ class SubPromptOut(BaseModel):
 
 
 class TextOut(BaseModel):
-    """A prompt as the first picture has it. tokens, limit: 0 where no checkpoint can count them."""
+    """A prompt as the first picture has it. tokens, limit: 0 where no checkpoint can count them.
+
+    They and encoders are of the text that takes most of all that the prompt ever is: it stands in `longest_part`, from
+    1, with `longest_words`; 0 where it is a single text.
+    """
 
     text: str
     tokens: int
     limit: int
     encoders: list[EncoderOut]
     parts: list[SubPromptOut]
+    longest_part: int
+    longest_words: str
 
 
 class NetworkOut(BaseModel):
     """An extra network of the prompt. file: the name of what was found, else "". problem: a sentence, "" where it can
-    be used. like: the name that is most like it, where it was not found."""
+    be used. like: the name that is most like it, where it was not found. note: what of it is used otherwise than it is
+    written, "" where nothing is."""
 
     written: str
     type: str
@@ -159,6 +166,7 @@ class NetworkOut(BaseModel):
     file: str
     problem: str
     like: str
+    note: str
 
 
 class ReadOut(BaseModel):

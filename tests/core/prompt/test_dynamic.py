@@ -22,6 +22,9 @@ FILES: dict[str, list[Value]] = {
     "pair": [Value("__pair__ __pair__")],
     "ping": [Value("__pong__")],
     "pong": [Value("__ping__")],
+    "echo": [Value("__Echo__ and red")],
+    "there": [Value("x __back__")],
+    "back": [Value("y __there__")],
 }
 
 
@@ -29,7 +32,7 @@ class Files:
     """Wildcards without a disk."""
 
     def values(self, pattern: str) -> Sequence[Value]:
-        return FILES.get(pattern, ())
+        return FILES.get(pattern.casefold(), ())
 
     def why_none(self, pattern: str) -> str:
         return f"There is no wildcard '{pattern[:60]}'."
@@ -176,6 +179,39 @@ def test_combinations(text: str, expected: list[str]) -> None:
 
 def test_a_drawn_part_does_not_multiply_the_combinations() -> None:
     assert len(list(template("{a|b|c} {~1|2}").combinations())) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a __nope__ colour __nope2__", {"a __nope__ colour __nope2__"}),
+        ("__nope__colour__nope2__", {"__nope__colour__nope2__"}),
+        ("__nope__ colour __../../etc/passwd__", {"__nope__ colour __../../etc/passwd__"}),
+        ("__nope(x=1)__ colour __nope2__", {"__nope(x=1)__ colour __nope2__"}),
+        ("__nope__ __clothes__", {"__nope__ In summer, summer shirts"}),
+        ("__nope__, colour, __clothes__", {"__nope__, colour, In summer, summer shirts"}),
+        ("a__b __clothes__", {"a__b In summer, summer shirts"}),
+        ("a__ b __clothes__", {"a__ b In summer, summer shirts"}),
+    ],
+)
+def test_words_between_two_that_there_are_not_stay_words(text: str, expected: set[str]) -> None:
+    assert can_be(text, 9) == expected
+    assert not any("'colour'" in note or "' colour '" in note for note in template(text).notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a __echo__", "a  and red"),
+        ("a __Echo__", "a  and red"),
+        ("a __there__", "a x y "),
+        ("__echo__, __echo__", "and red,  and red"),
+    ],
+)
+def test_a_wildcard_that_leads_back_to_itself_is_left_out_the_first_time(text: str, expected: str) -> None:
+    read = template(text)
+    assert read.draw(1) == expected.strip()
+    assert [note for note in read.notes if "leads back to itself and was left out there" in note] == read.notes != []
 
 
 @pytest.mark.parametrize("name", ["self", "pair", "ping"])

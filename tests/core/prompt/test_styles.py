@@ -190,6 +190,36 @@ def test_a_file_that_cannot_be_read_is_said_and_never_written(tmp_path: Path, da
     assert path.read_bytes() == data
 
 
+def test_rows_of_an_old_excel_take_no_style_away(tmp_path: Path) -> None:
+    path = tmp_path / "styles.csv"
+    rows = ["name,prompt,negative_prompt", "Öl,ölgemälde – alt,“kitsch”", "Grün,größe,", 'Two,"a\nß",']
+    old = b"\r\n".join(row.encode("utf-8" if "Grün" in row else "cp1252") for row in rows) + b"\r\n"
+    path.write_bytes(old)
+    files = StyleFiles((path,))
+    styles = [("Öl", "ölgemälde – alt", "“kitsch”"), ("Grün", "größe", ""), ("Two", "a\nß", "")]
+    assert [(one.name, one.prompt, one.negative_prompt) for one in files.now().styles] == styles
+    assert not files.now().problems
+    files.save(Style("New", "ñ"))
+    # What is written is UTF-8 with its mark, which Excel and A1111 read; the file as it was is kept.
+    new = "\ufeff" + "\r\n".join([*rows, "New,ñ,"]) + "\r\n"
+    assert path.read_bytes().decode() == new
+    assert (tmp_path / "styles.csv.bak").read_bytes() == old
+    assert [one.name for one in files.now().styles] == ["Öl", "Grün", "Two", "New"]
+    assert files.remove("Öl")
+    assert path.read_bytes().decode() == new.replace(rows[1] + "\r\n", "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
+def test_a_file_in_another_unicode_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "styles.csv"
+    path.write_bytes("name,prompt\nÖl,ß\n".encode(encoding))
+    files = StyleFiles((path,))
+    assert [(one.name, one.prompt) for one in files.now().styles] == [("Öl", "ß")]
+    files.save(Style("Öl", "ñ"))
+    mark = "" if encoding == "utf-8" else "\ufeff"
+    assert path.read_bytes().decode() == f"{mark}name,prompt,negative_prompt\nÖl,ñ,\n"
+
+
 def test_an_unknown_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidField, match=r"\.\./x"):
         StyleFiles((tmp_path / "styles.csv",)).save(Style("A", "a", file="../x.csv"))

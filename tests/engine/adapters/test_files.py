@@ -15,6 +15,7 @@ from webui.core.request import GenerationRequest
 from webui.engine.adapters.accepted import accepted_hashes
 from webui.engine.adapters.catalogue import AdapterCatalogue
 from webui.engine.adapters.facts import facts_of, tensor_hash
+from webui.engine.adapters.prepare import Adapters
 from webui.engine.adapters.weights import AdapterStore, read_adapter
 from webui.engine.checkpoints.architectures.base import Form
 from webui.engine.checkpoints.checkpoint import Checkpoint
@@ -216,6 +217,21 @@ def test_each_bad_file_is_a_sentence(tmp_path, name):
     if "NaN" not in caught.value.detail and "complete" not in caught.value.detail:
         with pytest.raises(InvalidField, match=r"The LoRA .* cannot be used. "):
             accepted_hashes(request(name.partition(".")[0]), {}, checkpoint(), AdapterCatalogue((tmp_path,)))
+
+
+def test_what_only_reading_tells_is_known_to_all_processes_from_then_on(tmp_path):
+    with_nan(tmp_path / "nan.safetensors")
+    own, other = AdapterCatalogue((tmp_path,), tmp_path), AdapterCatalogue((tmp_path,), tmp_path)
+    file = other.find("nan")
+    assert other.broken(file) == ""
+    asked = GenerationRequest(prompt="a <lora:nan>", checkpoint="mine")
+    with pytest.raises(ModelProblem, match="NaN") as caught:
+        Adapters(own, None, AdapterStore()).ready(asked.prompt, asked, None, pytest.fail)
+    assert other.broken(file) == caught.value.detail
+    # Another file in its place is another thing.
+    write(tmp_path / "nan.safetensors", of_width(1024))
+    other.refresh()
+    assert other.broken(other.find("nan")) == ""
 
 
 def test_a_pickled_file_of_weights_is_read(folder):

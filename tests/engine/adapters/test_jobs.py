@@ -196,6 +196,20 @@ def test_a_name_that_no_file_has_is_left_out_with_a_note(bench, ask):
     ]
 
 
+def test_what_is_not_used_as_it_is_written_is_noted_in_the_job(bench, ask):
+    asked = ask(prompt="a red house <lora:first:0.5:1:foo=3>", negative_prompt="bad <lora:first:1>", steps=2)
+    bench.engine.submit("job", asked)
+    assert bench.heard.pictures("job")
+    assert [note.text for note in bench.heard.of("job", Note)] == [
+        "In the negative prompt <lora:first:1> is text, as in A1111; a LoRA belongs into the prompt.",
+        "'foo=3' of the LoRA first means nothing; there are te, unet, dyn, start and stop.",
+    ]
+    as_text, right = bench.make(
+        asked, ask(prompt="a red house <lora:first:0.5:1>", negative_prompt="bad <lora:first:1>", steps=2)
+    )
+    assert abs(pixels(as_text[0]) - pixels(right[0])).max() <= 1
+
+
 def test_a_file_that_was_replaced_is_no_substitute(bench, ask):
     bench.engine.submit("job", ask(prompt="a red house <lora:first>", lora_hashes={"first": "0" * 64}))
     end = bench.heard.end("job")

@@ -114,8 +114,8 @@ def test_a_word_of_no_file_is_a_word_and_says_nothing(bench, ask):
 def test_what_means_nothing_to_the_model_is_read_as_words_with_a_sentence(bench, ask):
     pictures, notes = job(bench, ask(prompt="a red wide house broken", negative_prompt="wide"))
     assert notes == [
-        "The embedding wide is for Stable Diffusion 1, so its name was read as words.",
-        "The embedding broken cannot be used, so its name was read as words. broken.safetensors holds values that are "
+        "The embedding wide is for Stable Diffusion 1, so its name is read as words.",
+        "The embedding broken cannot be used, so its name is read as words. broken.safetensors holds values that are "
         "no numbers (NaN or infinity).",
     ]
     (good,) = bench.make(ask(prompt="a red house zork"))
@@ -129,7 +129,7 @@ def test_families_that_take_none_read_names_as_words_with_a_sentence(house, regi
     row = registry.families.get(family)
     spoken = Spoken(catalogue, ask(), Checkpoint("large", house.root, family), row, notes.append)
     assert spoken.reading(Reading(), ["a red wide house", "worldwide"], ()) == Reading()
-    assert notes == ["The embedding wide is for Stable Diffusion 1, so its name was read as words."]
+    assert notes == ["The embedding wide is for Stable Diffusion 1, so its name is read as words."]
 
 
 def test_those_in_a_lora_count_while_it_is_named(bench, house, ask):

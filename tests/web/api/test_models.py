@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from tests import shams
 from tests.web.helpers import TINY, Site, finished, serving
@@ -51,6 +52,21 @@ def named(client: httpx.Client, name: str) -> dict[str, Any]:
     row = next(model for model in listed(client) if model["name"].startswith(name))
     found: dict[str, Any] = client.get(f"/api/v1/models/{row['id']}").json()
     return found
+
+
+def test_a_lora_says_what_its_training_wrote(site: Site) -> None:
+    path = site.house.paths.model_folders.loras[0] / "ink.safetensors"
+    metadata = {"ss_network_dim": "4", "ss_sd_model_name": "/home/me/sd.ckpt", "ss_tag_frequency": '{"a": {"ink": 3}}'}
+    before = path.read_bytes()
+    save_file(load_file(path), path, metadata)
+    try:
+        for client in (site.owner(), site.visitor()):
+            row = next(one for one in listed(client, kind="lora") if one["name"] == "ink.safetensors")
+            facts = client.get(f"/api/v1/models/{row['id']}").json()["facts"]
+            tags = [{"tag": "ink", "count": 3}]
+            assert facts == {"training": {"base_model": "sd.ckpt", "dim": "4", "tags": tags}}
+    finally:
+        path.write_bytes(before)
 
 
 def test_a_list_says_what_a_card_shows(site: Site) -> None:

@@ -121,6 +121,20 @@ def test_what_prompts_say_is_for_everybody_to_see(alone: Site, shared: Site) -> 
     assert (wrong.status_code, wrong.json()["field"]) == (422, "stepz")
 
 
+def test_a_prompt_that_is_too_long_is_refused_in_the_words_of_a_job(alone: Site) -> None:
+    client = alone.client()
+    for field in ("prompt", "negative_prompt"):
+        long = {"prompt": "x", field: "y" * 100_000}
+        answers = [client.post(f"/api/v1/{path}", json=long) for path in ("jobs", "prompts/read", "styles/apply")]
+        assert {answer.status_code for answer in answers} == {422}
+        job, *others = (answer.json() for answer in answers)
+        assert "is 100,000 characters long; at most 20,000 are taken." in job["detail"]
+        for other in others:
+            assert [other[key] for key in ("detail", "field", "remedies")] == [
+                job[key] for key in ("detail", "field", "remedies")
+            ]
+
+
 def test_texts_are_drawn_for_whole_batches_and_variations(alone: Site) -> None:
     client = alone.client()
     asked = {"prompt": "{a|b|c|d|e|f}", "seed": 9, "batch_size": 2, "count": 3}

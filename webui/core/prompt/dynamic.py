@@ -25,8 +25,6 @@ _LONG = 2000
 _LONG_WEIGHTED = 20
 """From so many values choosing several costs one choice more."""
 _DEEPEST = 60
-_ROUNDS = 8
-"""So often a wildcard may lead back to itself."""
 _MOST_NOTES = 10
 _MOST_GLOBS = 50
 """Patterns with `*` and the like in one template, each of which is held against all names."""
@@ -241,7 +239,7 @@ class _Drawing:
         self._template = template
         self._chooser = chooser
         self._inside: list[str] = []
-        """The wildcards whose values are being drawn."""
+        """The wildcards whose values are being drawn, in small letters."""
 
     def text(self, body: Body, names: Names, depth: int) -> str:
         """What a body becomes. names: the variables that hold here."""
@@ -298,11 +296,11 @@ class _Drawing:
         if not values:
             self._template.may_choose()
             return wildcard.written
-        if self._inside.count(pattern) >= _ROUNDS:
+        if pattern.casefold() in self._inside:
             self._template.note(f"The wildcard '{pattern[:60]}' leads back to itself and was left out there.")
             return ""
         given = {name: (self.text(value, names, depth + 1),) for name, value in wildcard.given}
-        self._inside.append(pattern)
+        self._inside.append(pattern.casefold())
         try:
             bodies = [self._template.parsed(values.texts[at]) for at in self._chosen(wanted, len(values), values.sums)]
             return wanted.separator.join([self.text(body, {**names, **given}, depth + 1) for body in bodies])

@@ -25,7 +25,12 @@ def hashes_text(hashes: Mapping[str, str], texts: Iterable[str]) -> str:
     """The embeddings that are written in a picture's texts with the first digits of their hashes, as A1111 has it."""
     letters = [_letters(text) for text in texts]
     used = {name: digest for name, digest in hashes.items() if any(_letters(name) in one for one in letters)}
-    return ", ".join(f"{re.sub('[:,]', '', name)}: {digest[:DIGITS]}" for name, digest in used.items())
+    return ", ".join(f"{written_name(name)}: {digest[:DIGITS]}" for name, digest in used.items())
+
+
+def written_name(name: str) -> str:
+    """A name as infotexts have it beside its hash."""
+    return re.sub("[:,]", "", name)
 
 
 def _letters(text: str) -> str:

@@ -15,7 +15,8 @@ MAX_BYTES = 5_000_000
 """Of a file with styles; a larger one is something else."""
 MAX_TEXT = 20_000
 MAX_NAME = 200
-_BOM = "\ufeff"
+BOM = "\ufeff"
+"""At a file's start: that it is in UTF-8."""
 _OLD = "text"
 """The oldest files' name of the column prompt."""
 
@@ -107,8 +108,8 @@ class StyleText:
 
     def __init__(self, text: str = "", file: str = "") -> None:
         self._file = file
-        self._bom = text.startswith(_BOM)
-        text = text.removeprefix(_BOM)
+        self._bom = text.startswith(BOM)
+        text = text.removeprefix(BOM)
         self._newline = "\r\n" if "\r\n" in text else "\n"
         self._rows = list(_rows(text))
         if not any(cell.strip() for row in self._rows for cell in row.cells):
@@ -121,7 +122,7 @@ class StyleText:
     @property
     def text(self) -> str:
         """The whole file."""
-        return (_BOM if self._bom else "") + "".join(line for row in self._rows for line in row.lines)
+        return (BOM if self._bom else "") + "".join(line for row in self._rows for line in row.lines)
 
     @property
     def styles(self) -> list[Style]:

@@ -209,8 +209,10 @@ class _Reader:
             return self._text[at:stop], stop
         name = parse(found["name"]) if "$" in found["name"] else (found["name"].strip(),)
         if is_plain(name) and not self._known(str(name[0])):
-            # What closes here may open the next.
-            return self._text[at : found.end() - 2], found.end() - 2
+            # Its end opens no other, or plain words between two would be one; but signs with a space are no pair.
+            spaced = found["name"] != found["name"].strip() and not found["given"]
+            end = found.end() - 2 * spaced
+            return self._text[at:end], end
         given = tuple(self._given(found["given"] or ""))
         return Wildcard(name, found["how"], given, found[0]), found.end()  # type: ignore[arg-type]
 

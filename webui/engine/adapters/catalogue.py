@@ -19,9 +19,10 @@ from webui.engine.checkpoints.watch import Watch
 log = logging.getLogger(__name__)
 
 # Another one when facts are told otherwise, or hashes computed otherwise.
-_VERSION = "adapters-2"
+_VERSION = "adapters-3"
 # Behind a path in the table, where checkpoints have rows of their own for the same files.
-_HASHED, _LOOKED = "|tensors", "|adapter"
+_HASHED, _LOOKED, _BROKEN = "|tensors", "|adapter", "|broken adapter"
+_BROKEN_VERSION = "adapters-broken-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,15 @@ class AdapterCatalogue:
             raise found
         return found
 
+    def broken(self, file: AdapterFile) -> str:
+        """Why its weights cannot be used, where some process has read them and found it out; "" for all others."""
+        stamp, why = self._table.looks(_BROKEN_VERSION).get(f"{file.path}{_BROKEN}", ("", ""))
+        return why if stamp == file.stamp else ""
+
+    def keep_broken(self, file: AdapterFile, why: str) -> None:
+        """Remember, for all processes, why the weights of a file as it is now cannot be used."""
+        self._table.keep_looks(_BROKEN_VERSION, {f"{file.path}{_BROKEN}": (file.stamp, why)})
+
     def hash(self, file: AdapterFile) -> str:
         """A1111's hash of the file's tensors, sha256 in hex; reads it where that is not known. Raises ModelProblem."""
         found = self._known_hash(file) or self._found_elsewhere(file)
@@ -103,6 +113,16 @@ class AdapterCatalogue:
             self._table.keep_hashes({key: found})
         return found
 
+    def is_hashed(self, file: AdapterFile) -> bool:
+        """Whether its hash is known without reading it."""
+        return bool(self._known_hash(file))
+
+    def says_hash(self, file: AdapterFile, digits: str) -> bool:
+        """Whether its training wrote a hash into it that begins so, which need not be its own."""
+        self._learn((file,))
+        found = self._facts[file.path][1]
+        return isinstance(found, Facts) and found.said_hash.startswith(digits)
+
     def with_hash(self, digits: str, name: str = "") -> AdapterFile | None:
         """The file with this hash, or one that begins with these digits; files whose hash is unknown are not read.
 
@@ -112,7 +132,7 @@ class AdapterCatalogue:
         return self._with_hash(digits.casefold(), (*((named,) if named else ()), *self.all()))
 
     def _with_hash(self, digits: str, files: Iterable[AdapterFile]) -> AdapterFile | None:
-        if len(digits) < DIGITS or not set(digits) <= set("0123456789abcdef"):
+        if not is_hash(digits):
             return None
         return next((one for one in files if (self._known_hash(one) or "").startswith(digits)), None)
 
@@ -168,6 +188,11 @@ class AdapterCatalogue:
         except (ValueError, TypeError):
             log.warning("What was remembered of %s is damaged; it is looked at again.", file.path)
             return None
+
+
+def is_hash(digits: str) -> bool:
+    """Whether these are the first digits of a hash, enough to find a file by, in small letters."""
+    return len(digits) >= DIGITS and set(digits) <= set("0123456789abcdef")
 
 
 def _is_adapter(seen: Seen) -> bool:

@@ -39,6 +39,7 @@ _TITLES = {"flux": "Flux.1", "flux2": "Flux.2", "sd3": "Stable Diffusion 3", "qw
 _BY_WIDTH = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "Stable Diffusion XL", 1280: "SDXL's refiner"}
 
 _NAME_KEY = "ss_output_name"
+_HASH_KEY = "sshash_model_hash"
 SAFETENSORS = (".safetensors", ".sft")
 
 
@@ -47,7 +48,7 @@ class Facts:
     """What a file is. architecture: of the denoiser that it is for, "" where that is not seen, as of text encoders.
 
     context_width: of the text's states of that, 0 where it is not seen. alias: what its training called it. modules:
-    how many it has something for. bundled: embeddings that lie in it.
+    how many it has something for. bundled: embeddings that lie in it. said_hash: what training wrote as its hash.
     """
 
     naming: str
@@ -56,6 +57,7 @@ class Facts:
     alias: str = ""
     modules: int = 0
     bundled: tuple[str, ...] = ()
+    said_hash: str = ""
 
     @property
     def title(self) -> str:
@@ -91,6 +93,7 @@ def facts_of_header(path: Path, header: Header) -> Facts:
         header.metadata.get(_NAME_KEY, "")[:200],
         len(modules),
         tuple(sorted(embeddings)),
+        header.metadata.get(_HASH_KEY, "")[:64].casefold(),
     )
 
 
@@ -142,15 +145,14 @@ def header_hash(path: Path) -> str:
 
 def to_json(facts: Facts) -> str:
     """The facts as text."""
-    return json.dumps(
-        [facts.naming, facts.architecture, facts.context_width, facts.alias, facts.modules, facts.bundled]
-    )
+    parts = facts.naming, facts.architecture, facts.context_width, facts.alias, facts.modules, facts.bundled
+    return json.dumps([*parts, facts.said_hash])
 
 
 def from_json(text: str) -> Facts:
     """The facts that `to_json` described. Raises ValueError and TypeError for any other text."""
-    named, architecture, width, alias, modules, embeddings = json.loads(text)
-    return Facts(named, architecture, width, alias, modules, tuple(embeddings))
+    named, architecture, width, alias, modules, embeddings, said_hash = json.loads(text)
+    return Facts(named, architecture, width, alias, modules, tuple(embeddings), said_hash)
 
 
 def _context_width(tensors: Mapping[Spelled, TensorInfo]) -> int:

@@ -12,7 +12,7 @@ from webui.engine.adapters.catalogue import AdapterCatalogue, AdapterFile
 from webui.engine.adapters.fitting import PLAIN, AdapterSet, Networks, Placed, Wanted, fit
 from webui.engine.adapters.places import Atlas
 from webui.engine.adapters.timeline import MOST_BORDERS, WITHOUT, AdapterTimeline, borders, bounded
-from webui.engine.adapters.weights import AdapterStore
+from webui.engine.adapters.weights import AdapterStore, AdapterWeights, BrokenWeights
 
 Tell = Callable[[str], None]
 
@@ -52,7 +52,7 @@ class Adapters:
         bundles: list[AdapterFile] = []
         placed: dict[str, Placed] = {}
         for one, file in found:
-            adapter = self.store.get(file.path, self.catalogue.hash(file), file.title)
+            adapter = self._weights(file)
             want = Wanted(adapter, one.unet, one.te, one.ranks)
             try:
                 _, notes_ = fit(model, [want], self.atlas, placed)
@@ -67,6 +67,14 @@ class Adapters:
             if self.catalogue.facts(file).bundled:
                 bundles.append(file)
         return replace(self._over_time(model, wanted, placed, tell), bundles=tuple(dict.fromkeys(bundles)))
+
+    def _weights(self, file: AdapterFile) -> AdapterWeights:
+        try:
+            return self.store.get(file.path, self.catalogue.hash(file), file.title)
+        except BrokenWeights as problem:
+            # Only reading it tells; who writes a prompt hears of it from now on.
+            self.catalogue.keep_broken(file, problem.detail)
+            raise
 
     def _over_time(
         self, model: Networks, wanted: list[tuple[Asked, Wanted]], placed: dict[str, Placed], tell: Tell

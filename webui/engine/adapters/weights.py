@@ -27,6 +27,10 @@ BUDGET_BYTES = 2**30
 _METADATA = "lora_adapter_metadata"
 
 
+class BrokenWeights(ModelProblem):
+    """A file whose numbers cannot be used, as long as it is what it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Module:
     """What an adapter has for one module of a network: tensors by the part of the kind's formula that each is."""
@@ -93,7 +97,7 @@ def read_adapter(path: Path, key: str, name: str) -> AdapterWeights:
             continue
         lacking = lacking_parts(kind, tensors)
         if lacking:
-            raise ModelProblem(
+            raise BrokenWeights(
                 f"{path.name} is not complete: {module} lacks {', '.join(lacking)}.", field="prompt", remedies=AGAIN
             )
         modules[module] = Module(kind, _with_alpha(tensors, module, said))
@@ -103,7 +107,7 @@ def read_adapter(path: Path, key: str, name: str) -> AdapterWeights:
 
 def _finite(tensor: Tensor, path: Path, name: str) -> Tensor:
     if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-        raise ModelProblem(
+        raise BrokenWeights(
             f"{path.name} is damaged: {name[:80]} holds values that are no numbers (NaN or infinity).",
             field="prompt",
             remedies=AGAIN,

@@ -83,5 +83,5 @@ class Spoken:
 def unusable(embedding: Embedding) -> str:
     """The sentence about an embedding that a prompt names and its model cannot use."""
     if embedding.problem:
-        return f"The embedding {embedding.name} cannot be used, so its name was read as words. {embedding.problem}"
-    return f"The embedding {embedding.name} is for {embedding.title}, so its name was read as words."
+        return f"The embedding {embedding.name} cannot be used, so its name is read as words. {embedding.problem}"
+    return f"The embedding {embedding.name} is for {embedding.title}, so its name is read as words."

@@ -43,7 +43,7 @@
       ...said().map((text) => el("p", { class: "dk-model-problem" }, text)),
       ...model.hides.map((path) => el("p", { class: "dk-second" }, t("model_hides", { path }))),
       el("div", { class: "dk-model-body" },
-        el("div", { class: "dk-model-side" }, picture(), ...previewButton(), words(), facts()),
+        el("div", { class: "dk-model-side" }, picture(), ...previewButton(), words(), facts(), ...training()),
         D.cards.owner() ? form() : texts()));
     dialog.scrollTop = 0;
   }
@@ -97,6 +97,18 @@
 
   function assumed(value) {
     return value === "measured" ? t("fact_measured") : value && t("fact_assumed", { value });
+  }
+
+  // What training wrote into the file, folded; its tags go into the prompt as trigger words do.
+  function training() {
+    const { tags = [], ...known } = model.facts.training || {};
+    const values = Object.entries(known).flatMap(([name, value]) => [el("dt", {}, t(`card_training_${name}`)), el("dd", {}, value)]);
+    if (!values.length && !tags.length) return [];
+    const buttons = tags.map(({ tag, count }) => el("button", { type: "button", class: "dk-word", "aria-label": t("model_tag", { tag, n: count }), onclick: () => add(tag) },
+      tag, el("span", { class: "dk-second" }, ` ${count}`)));
+    return [el("details", { class: "dk-training" }, el("summary", {}, t("model_training")),
+      values.length ? el("dl", { class: "dk-values" }, ...values) : null,
+      buttons.length ? el("div", { class: "dk-model-words", role: "group", "aria-label": t("model_tags") }, el("p", { class: "dk-label" }, t("model_tags")), ...buttons) : null)];
   }
 
   // What guests read.

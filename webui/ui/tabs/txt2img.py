@@ -76,6 +76,7 @@ def _seen() -> str:
         "div",
         element("div", class_="dk-seen-lines")
         + element("div", element("ul", class_="dk-networks", data_t_label="seen_networks"), role="status")
+        + element("div", element("ul", class_="dk-seen-notes", data_t_label="seen_notes"), role="status")
         + element("p", class_="dk-seen-problem", role="status")
         + element("details", fold, hidden=""),
         id=f"{TASK}_seen",
