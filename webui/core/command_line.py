@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
         try:
             more = [self._get_value(action, word) for word in rest]
         except argparse.ArgumentError as error:
-            raise InvalidField(_sentence(error), remedies=(self._see,)) from None
+            raise InvalidField(_sentence(error, rest), remedies=(self._see,)) from None
         setattr(given, action.dest, [*(getattr(given, action.dest) or ()), *more])
         return True
 
