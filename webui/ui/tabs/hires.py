@@ -26,5 +26,6 @@ def hires_box(task: str, put: Any) -> None:
             with gr.Row(elem_classes="dk-pair"):
                 for name in names:
                     put(name)
-        for name in ("hr_prompt", "hr_negative_prompt"):
-            put(name, lines=2, max_lines=8, placeholder=t(f"{name}_placeholder"))
+        said = {"hr_prompt": t("hr_prompt_placeholder"), "hr_negative_prompt": t("hr_negative_prompt_placeholder")}
+        for name, placeholder in said.items():
+            put(name, lines=2, max_lines=8, placeholder=placeholder)
