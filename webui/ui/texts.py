@@ -234,7 +234,7 @@ EN = {
     "fact_precision": "Precision",
     "fact_predicts": "Predicts",
     "fact_assumed": "{value}, assumed: nothing says otherwise",
-    "fact_measured": "noise or velocity, found out when it is loaded",
+    "fact_measured": "Noise or velocity, found out when it is loaded",
     "fact_size_with": "{size} with the files it takes from elsewhere",
     "fact_inside": "Made of",
     "fact_from": "{part} from {file}",
