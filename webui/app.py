@@ -27,7 +27,7 @@ from webui.extension_life.pointer import use_packages
 from webui.images.store import PictureStore
 from webui.images.waiting import FOLDER as WAITING
 from webui.jobs.bus import Bus
-from webui.jobs.executors.base import Executor
+from webui.jobs.executors.base import Executor, SaysWhatIsLeftOut
 from webui.jobs.executors.local import LocalExecutor
 from webui.jobs.executors.scripts import Desk, ScriptExecutor
 from webui.jobs.executors.workshop import IDLE_SECONDS, Workshop, WorkshopConfig
@@ -138,7 +138,7 @@ def compose(paths: Paths, settings: SettingsStore, executors: Sequence[Executor]
         use_packages(paths.state)
     plugins = load_plugins(paths.extensions, "web", settings.current.disabled_extensions, state=paths.state)
     for executor in executors:
-        if isinstance(executor, LocalExecutor):
+        if isinstance(executor, SaysWhatIsLeftOut):
             executor.know(plugins.left_out)
     registry = build_registry(plugins)
     catalogue = Catalogue(paths.model_folders, paths.state, kinds=Kinds.of(registry), patience=_PATIENCE)

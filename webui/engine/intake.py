@@ -177,7 +177,7 @@ class Intake:
             prompt, comments = one.request.templates[0], one.request.has_comments
             if stock and names_in((prompt,), comments=comments):
                 self._told.note(run, "This model runs through its own pipeline, which LoRAs cannot change.")
-            for note in () if stock else unknown_types(prompt, comments=comments):
+            for note in unknown_types(prompt, comments=comments) if stock else ():
                 self._told.note(run, note)
             negatives = dict.fromkeys(one.request.texts_of(number)[1] for number in range(one.request.pictures))
             for note in left_in_negative([one.request.templates[1], *negatives], comments=comments):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from webui.core.errors import WorkerProblem
 from webui.core.events import Output
@@ -174,4 +174,13 @@ class Executor(Protocol):
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Have `changed` called whenever the worker's state becomes another one."""
+        ...
+
+
+@runtime_checkable
+class SaysWhatIsLeftOut(Protocol):
+    """An executor whose workers write into the log which extensions they leave out."""
+
+    def know(self, told: Callable[[], Sequence[tuple[str, str]]]) -> None:
+        """Have workers not say again what this process has said: told() answers as EngineConfig.told."""
         ...
