@@ -12,6 +12,8 @@ from webui.engine.work.merge import merge
 from webui.engine.work.merging import MergeFiles
 from webui.engine.work.prune import prune
 
+PRUNED = {"betas": torch.ones(10)}
+"""What pruning leaves out; where there is nothing of the kind it is refused."""
 VELOCITY = "model:\n  params:\n    parameterization: v\n"
 
 
@@ -19,7 +21,7 @@ VELOCITY = "model:\n  params:\n    parameterization: v\n"
 def velocity(shelf, made):
     """An SD2 model that predicts velocity, as its .yaml says, and another."""
     shelf.put("b.safetensors", made("sd2", seed=1), torch.float16)
-    path = shelf.put("a.safetensors", made("sd2"), torch.float16).path
+    path = shelf.put("a.safetensors", made("sd2") | PRUNED, torch.float16).path
     path.with_suffix(".yaml").write_text(VELOCITY)
     return shelf.find("a.safetensors")
 
@@ -46,7 +48,7 @@ def test_what_the_person_says_of_the_result_stays(shelf, told, velocity):
 
 
 def test_its_good_settings_go_with_it(shelf, told, made):
-    path = shelf.put("a.safetensors", made("sdxl", marks=("v_pred",)), torch.float16).path
+    path = shelf.put("a.safetensors", made("sdxl", marks=("v_pred",)) | PRUNED, torch.float16).path
     said = {"native_size": 128, "sizes": [[128, 128]], "steps": 9, "prediction_type": "v_prediction"}
     path.with_name("a.darkroom.json").write_text(json.dumps(said | {"about": "mine", "vae": "x"}))
     prune(
