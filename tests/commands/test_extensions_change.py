@@ -54,7 +54,7 @@ def test_update_switch_remove_and_back(home: Path, tmp_path: Path, capsys: pytes
     run(home, "add", str(source), "--yes")
     extension(source, version="2", author="B")
     assert run(home, "update") == 0
-    assert "mine: update to other files" in capsys.readouterr().out
+    assert "mine: update to 2" in capsys.readouterr().out
     assert run(home, "update", "mine", "--yes") == 0
     assert "From version 1 to 2." in capsys.readouterr().err
     assert run(home, "disable", "mine") == 0
