@@ -98,8 +98,10 @@ def worded(error: BadNumbers, request: GenerationRequest, model: Any, role: Role
     dtype = getattr(part, "dtype", None)
     if dtype is None or dtype.itemsize < torch.float32.itemsize:
         return error
-    named = request.vae if role == "vae" and not is_automatic(request.vae) and request.vae != "None" else ""
-    file = named or name_of(request.checkpoint)
+    file = name_of(request.checkpoint)
+    if role == "vae" and request.vae != "None":
+        # An automatic one may lie in a file of its own.
+        file = "the VAE's file" if is_automatic(request.vae) else request.vae
     ways = (way for way in error.remedies if _MORE_BITS not in way)
     return type(error)(error.detail, remedies=(f"Replace {file}, which may be damaged", *ways))
 

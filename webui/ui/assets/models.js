@@ -176,7 +176,7 @@
     const renamed = retitled(before);
     const values = { ...before, ...renamed };
     const given = own.hr_checkpoint_name && !own.hr_checkpoint_name.includes(values.hr_checkpoint_name) ? "" : values.hr_checkpoint_name;
-    const last = second(given) || model;
+    const last = second(given);
     const { hr_sampler_name, hr_scheduler } = D.boot.defaults;
     const choices = {
       ...own, refiner_checkpoint: refiners(values.enable_hr ? last : model),
