@@ -16,6 +16,7 @@ from tests.engine.helpers import write_checkpoint
 from tools.bench import ladder as bench_ladder
 from tools.bench.adapters import adapters
 from tools.bench.aside import aside
+from tools.bench.conditioning import conditioning
 from tools.bench.hooks import hooks
 from tools.bench.ladder import ladder
 from tools.bench.loading import loading
@@ -123,6 +124,13 @@ def test_where_models_are_in_ram_anyway_nothing_moves_there(tmp_path: Path, monk
     monkeypatch.setattr(bench_ladder, "RUNGS", bench_ladder.RUNGS[-1:])
     [row] = ladder(tmp_path / "tiny", Work(64, 64, 2, 1, 0, "64 x 64"), "cpu", 0)
     assert row.value is None and "only where a GPU is" in row.note
+
+
+def test_known_texts_are_timed_beside_those_encoded_anew(tmp_path: Path) -> None:
+    [row] = conditioning(tmp_path, 2, "cpu", 1, TINY)
+    # Four chunks of both texts go through the encoder, or none.
+    assert row.value is not None and 0 < row.value < 0.8
+    assert [len(times) for times in row.samples.values()] == [2, 2]
 
 
 def test_exchanged_adapters_are_timed_beside_the_same_by_hand() -> None:

@@ -32,6 +32,7 @@ PARTS = (
     "attention",
     "speed",
     "ladder",
+    "conditioning",
     "adapters",
     "hooks",
     "start",
@@ -93,6 +94,7 @@ async def bench(plan: Plan, listener: Listener) -> None:
             "attention": ("Attention backends on the layers of SD1.5 and SDXL", lambda: _attention(plan)),
             "speed": ("Speed options on the starter model", lambda: _speed(starter, work, plan)),
             "ladder": ("Running out of memory, on the starter model", lambda: _ladder(starter, work, plan)),
+            "conditioning": ("Texts on an encoder of SD1.5's size", lambda: _conditioning(folder, plan)),
             "adapters": ("LoRAs merged into a UNet of SD1.5's size", lambda: _adapters(plan)),
             "hooks": ("Hooks of extensions", lambda: _hooks(plan)),
             "start": ("The first picture after a start", lambda: start(folder, work.request(0), plan.flags)),
@@ -136,6 +138,11 @@ def _speed(starter: Checkpoint, work: Work, plan: Plan) -> list[Row]:
 
 def _ladder(starter: Checkpoint, work: Work, plan: Plan) -> list[Row]:
     return aside("tools.bench.ladder:ladder", starter.path, work, plan.device, plan.threads)
+
+
+def _conditioning(folder: Path, plan: Plan) -> list[Row]:
+    own = folder / "conditioning"
+    return aside("tools.bench.conditioning:conditioning", own, plan.work(0).pairs, plan.device, plan.threads)
 
 
 def _adapters(plan: Plan) -> list[Row]:
