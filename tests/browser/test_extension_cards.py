@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.browser.conftest import Open, Serve
 from tests.browser.helpers import tab
 from tests.extension_life.conftest import extension
 from webui.core.errors import ExtensionProblem
+from webui.jobs.executors.base import LeftOut
 from webui.plugins.meter import Call
 
 
@@ -107,6 +109,25 @@ def test_one_that_fails_all_the_time_says_so_and_where(serve: Serve, open_page: 
     mine.get_by_role("button", name="Details").click()
     mine.get_by_text("Show the report of job_event").click()
     expect(mine.locator("pre")).to_contain_text("ZeroDivisionError")
+
+
+def test_one_that_brought_workers_down_says_why_it_is_off(serve: Serve, open_page: Open, home: Path) -> None:
+    extension(home / "mine", "mine", title="Mine")
+    server = serve()
+    assert server.house
+    executor = server.house.service._scheduler.workers[0].executor
+    sentence = "3 workers in a row died inside it, so it was switched off. The last time: It crashed."
+    status = replace(executor.status(), left_out=(LeftOut("mine", sentence),), blamed=("mine",))
+    executor._status = status  # type: ignore[attr-defined] # the fake's
+    server.house.service._scheduler.wake()
+    page = open_page(server)
+    page.wait_for_function(
+        "darkroom.api('GET', 'extensions').then((now) => !now.extensions.find(({ name }) => name === 'mine').on)"
+    )
+    tab(page, "extensions")
+    mine = page.locator('#extensions_list [data-name="mine"]')
+    expect(mine.locator(".dk-state")).to_have_text(sentence)
+    expect(mine.get_by_role("switch")).not_to_be_checked()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -66,6 +66,19 @@ def test_names_of_every_kind_are_suggested_and_taken(page: Page) -> None:
     expect(page.locator(NEGATIVE)).to_have_value("starter-plum")
 
 
+def test_a_name_within_a_sentence_is_suggested_by_its_own_word(page: Page) -> None:
+    box, rows = page.locator(PROMPT), page.locator(f"{LIST} li")
+    box.click()
+    page.keyboard.type("a boat on waters")
+    # The whole name stands there already.
+    expect(rows.locator("span")).to_have_count(0)
+    page.keyboard.press("Backspace")
+    expect(rows.locator("span")).to_have_text(["water_wash", "waters", "Watery light"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    expect(box).to_have_value("a boat on __waters__")
+
+
 def test_a_style_is_chosen_and_is_no_word(page: Page) -> None:
     page.fill(PROMPT, "a cat, watery")
     row = page.locator(f"{LIST} li:has-text('Watery light')")

@@ -77,11 +77,24 @@ def rules(**changes: Any) -> dict[str, Any]:
         ("|", True, None),
         ("one\ntw|o", True, "one\n(|two|:1.1)"),
         ("(a:b|)", True, "(a:(|b|:1.1))"),
+        ("a (r|ed star) x", True, "a (|red star|:1.2) x"),
+        ("a ((red s|tar)) x", False, "a (|red star|:1.1) x"),
+        ("(a (r|ed star) x:1.2)", True, "(a (|red star|:1.2) x:1.2)"),
+        ("a [red s|tar] x", False, "a (|red star|:0.8) x"),
+        ("[r|ed:blue:0.5] star", True, "[(|red|:1.1):blue:0.5] star"),
+        ("[red:bl|ue:0.5] star", True, "[red:(|blue|:1.1):0.5] star"),
+        ("[r|ed:0.5] star", True, "[(|red|:1.1):0.5] star"),
     ],
 )
 def test_a_weight_goes_up_and_down_as_in_a1111(pure: Page, before: str, up: bool, after: str | None) -> None:
     now = pure.evaluate("([was, up, rules]) => darkroom.weights.weigh(was, up, rules)", [marked(before), up, rules()])
     assert mark(now) == after
+
+
+def test_a_text_of_an_alternation_is_a_word(pure: Page) -> None:
+    was = {"text": "[cow|horse] in a field", "start": 7, "end": 7}
+    now = pure.evaluate("([was, rules]) => darkroom.weights.weigh(was, true, rules)", [was, rules()])
+    assert now["text"] == "[cow|(horse:1.1)] in a field"
 
 
 def test_the_settings_say_by_how_much_and_where_words_end(pure: Page) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from webui.jobs.executors.blame import Blame
+from webui.jobs.executors.worker import left_out
+from webui.plugins.loader import load_plugins
 
 
 def test_one_that_is_switched_on_again_is_tried_as_often_as_at_first() -> None:
@@ -36,3 +40,15 @@ def test_a_death_elsewhere_begins_the_count_anew() -> None:
     assert blame.names == ()
     blame.died(["bad"], "It crashed.")
     assert blame.names == ("bad",)
+
+
+def test_of_two_of_one_name_the_one_that_is_loaded_is_not_left_out(tmp_path: Path) -> None:
+    for folder, name in {"one": "twin", "two": "twin", "torn": "torn"}.items():
+        (tmp_path / folder).mkdir()
+        manifest = f'name = "{name}"\nversion = "1"\napi = "{9 if name == "torn" else 1}"\n'
+        (tmp_path / folder / "extension.toml").write_text(manifest, encoding="utf-8")
+        (tmp_path / folder / "extension.py").write_text('"""Nothing."""\n', encoding="utf-8")
+    reports = load_plugins([tmp_path], "worker").reports
+    assert [(report.name, report.ok) for report in reports] == [("twin", True), ("torn", False), ("twin", False)]
+    [told] = left_out(reports)
+    assert told.extension == "torn"

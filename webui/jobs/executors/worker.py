@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import threading
+from collections.abc import Sequence
 from functools import partial
 
 from webui.core.errors import first_line
@@ -19,7 +20,7 @@ from webui.jobs.executors.base import LeftOut, Verb, WorkerStatus
 from webui.jobs.executors.messages import Broken, Cancel, Gone, Submit, Tell, Unload
 from webui.jobs.executors.process import Link, end_it
 from webui.plugins.loader import build_registry, load_plugins
-from webui.plugins.manager import Plugins
+from webui.plugins.manager import ExtensionReport, Plugins
 from webui.plugins.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,6 @@ def _status(engine: Engine, plugins: Plugins) -> WorkerStatus:
     # What pictures took is kept for the next ones, which may be smaller or never come.
     if not known["jobs"] and give_back():
         known = engine.describe()
-    left_out = tuple(LeftOut(r.name, r.problem, r.trace) for r in plugins.reports if r.enabled and not r.ok)
     memory = known["free_bytes"], known["total_bytes"]
     return WorkerStatus(
         "ready",
@@ -126,9 +126,16 @@ def _status(engine: Engine, plugins: Plugins) -> WorkerStatus:
         known["detail"],
         *memory,
         known["held"],
-        left_out,
+        left_out(plugins.reports),
         known["last_load"],
         known["besides_bytes"],
         known["device_type"],
         plugins.meter.times,
     )
+
+
+def left_out(reports: Sequence[ExtensionReport]) -> tuple[LeftOut, ...]:
+    """What could not be loaded; not the second of a name whose first was, since what is told goes by name."""
+    loaded = {report.name for report in reports if report.ok}
+    failed = (report for report in reports if report.enabled and not report.ok and report.name not in loaded)
+    return tuple(LeftOut(report.name, report.problem, report.trace) for report in failed)

@@ -29,9 +29,17 @@
 
   async function names(where) {
     const { kind, typed, from, to, weights } = context(where);
-    if (!kind && typed.length < D.suggest.LEAST) return [];
-    const query = new URLSearchParams({ search: typed, limit: kind ? ALONE : AMONG, ...(kind && { kind }) });
-    const { names: found } = await D.api("GET", `prompts/names?${query}`);
+    if (kind) return search(typed, { kind, limit: ALONE }, { from, to, weights });
+    if (typed.length < D.suggest.LEAST) return [];
+    const found = await search(typed, { limit: AMONG }, { from, to });
+    // Most names stand within a sentence: where all its words are none's, the last one may be.
+    const last = typed.split(/\s+/).at(-1);
+    if (found.length || last === typed || last.length < D.suggest.LEAST || where.text[to - 1] === " ") return found;
+    return search(last, { limit: AMONG }, { from: to - last.length, to });
+  }
+
+  async function search(typed, how, { from, to, weights }) {
+    const { names: found } = await D.api("GET", `prompts/names?${new URLSearchParams({ search: typed, ...how })}`);
     return found.map((one) => ({ label: one.name, note: [t(KINDS[one.kind]), one.note].filter(Boolean).join(" · "), from, to, ...use(one, weights) }));
   }
 

@@ -29,6 +29,8 @@
   // A source of an extension is told the words alone; what it suggests takes their place, with a comma behind.
   function add(find) {
     sources.push(async (where) => {
+      // Where a network or a wildcard is written, nothing else is.
+      if (D.names.context(where).kind) return [];
       const [from, to] = span(where);
       const typed = where.text.slice(from, to).trim();
       if (typed.length < LEAST) return [];
@@ -52,9 +54,9 @@
     const mine = (asked += 1);
     const answers = await Promise.all(sources.map((source) => Promise.resolve(source(where)).catch(() => [])));
     if (mine !== asked || document.activeElement !== box) return;
-    const typed = where.text.slice(...span(where)).trim().toLowerCase();
     cursor = where.end;
-    found = answers.flat().filter(({ label }) => label.toLowerCase() !== typed).slice(0, MOST);
+    const written = ({ label, from, to }) => label.toLowerCase() === where.text.slice(from, to).trim().toLowerCase();
+    found = answers.flat().filter((one) => !written(one)).slice(0, MOST);
     if (!found.length) { close(); return; }
     chosen = 0;
     draw();

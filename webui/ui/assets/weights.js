@@ -8,7 +8,10 @@
   const WEIGHT = /:\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/;
   const NETWORK = /^\w+:/;
 
-  // The selection, or what it stands for: the words of the bracket with a weight that the cursor is in, else its word.
+  // Where a word ends whatever the settings say: at what schedules and alternation are written with.
+  const STRUCTURE = "[]|";
+
+  // The selection, or what it stands for: the words of the bracket that the cursor is in, else its word.
   function chosen({ text, start, end }, delimiters) {
     if (start !== end) return { start, end };
     return PAIRS.map(([open, close]) => inside(text, start, open, close)).find(Boolean) || word(text, start, delimiters);
@@ -20,8 +23,11 @@
     const closed = text.lastIndexOf(close, at - 1), opened = text.indexOf(open, at);
     if (closed > from || (opened >= 0 && opened < to)) return null;
     const content = text.slice(from + 1, to);
+    // A schedule or an alternation is no emphasis: there the word is meant.
+    if (open === "[") return /[:|]/.test(content) ? null : { start: from + 1, end: to };
     if (!WEIGHT.test(content)) {
-      if (open !== "<" || !NETWORK.test(content)) return null;
+      if (open === "(") return content.includes(":") || !content.trim() ? null : { start: from + 1, end: to };
+      if (!NETWORK.test(content)) return null;
       // A network without a weight has that of 1. What else is said in one are no words of the prompt.
       return content.split(":").length === 2 ? { start: from + 1, end: to } : { start: at, end: at };
     }
@@ -56,7 +62,7 @@
   // The text with that weight a step up or down, and the selection round its words; null where there is none to change.
   // rules: A1111's settings by their names.
   function weigh(was, up, rules) {
-    const delimiters = rules.keyedit_delimiters + rules.keyedit_delimiters_whitespace.map((name) => WHITESPACE[name] || "").join("");
+    const delimiters = STRUCTURE + rules.keyedit_delimiters + rules.keyedit_delimiters_whitespace.map((name) => WHITESPACE[name] || "").join("");
     const { start: from, end: to } = chosen(was, delimiters);
     const isNetwork = was.text[from - 1] === "<";
     let now = isNetwork ? { text: was.text, start: from, end: to } : bracketed(was.text, from, to, rules.keyedit_precision_attention);
