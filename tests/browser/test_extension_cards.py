@@ -126,7 +126,7 @@ def test_one_that_brought_workers_down_says_why_it_is_off(serve: Serve, open_pag
     )
     tab(page, "extensions")
     mine = page.locator('#extensions_list [data-name="mine"]')
-    expect(mine.locator(".dk-state")).to_have_text(sentence)
+    expect(mine.locator(".dk-state")).to_have_text(f"{sentence} Off from the next start on.")
     expect(mine.get_by_role("switch")).not_to_be_checked()
 
 

@@ -69,14 +69,34 @@ def test_names_of_every_kind_are_suggested_and_taken(page: Page) -> None:
 def test_a_name_within_a_sentence_is_suggested_by_its_own_word(page: Page) -> None:
     box, rows = page.locator(PROMPT), page.locator(f"{LIST} li")
     box.click()
-    page.keyboard.type("a boat on waters")
-    # The whole name stands there already.
-    expect(rows.locator("span")).to_have_count(0)
-    page.keyboard.press("Backspace")
+    page.keyboard.type("a boat on wate")
     expect(rows.locator("span")).to_have_text(["water_wash", "waters", "Watery light"])
+    # It may be but a word: Enter is a new line until one is gone to.
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("a boat on wate\n")
+    expect(rows.first).to_be_hidden()
+    page.keyboard.press("Backspace")
+    expect(rows.nth(1)).to_be_visible()
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Tab")
     expect(box).to_have_value("a boat on __waters__")
+    # Within a word that only holds it there is none; nor is one within a network.
+    with page.expect_response("**/prompts/names?search=ash&**"):
+        page.keyboard.type(" in ash")
+    expect(rows.first).to_be_hidden()
+
+
+def test_what_stands_behind_the_cursor_stays(page: Page) -> None:
+    box, rows = page.locator(PROMPT), page.locator(f"{LIST} li")
+    box.fill(" in the sea")
+    box.press("Home")
+    page.keyboard.type("wat")
+    expect(rows.first).to_be_visible()
+    page.keyboard.press("End")
+    expect(rows.first).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("wat in the sea\n")
 
 
 def test_a_style_is_chosen_and_is_no_word(page: Page) -> None:

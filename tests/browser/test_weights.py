@@ -84,6 +84,18 @@ def rules(**changes: Any) -> dict[str, Any]:
         ("[r|ed:blue:0.5] star", True, "[(|red|:1.1):blue:0.5] star"),
         ("[red:bl|ue:0.5] star", True, "[red:(|blue|:1.1):0.5] star"),
         ("[r|ed:0.5] star", True, "[(|red|:1.1):0.5] star"),
+        ("[red:0.5|] star", True, "[(|red|:1.1):0.5] star"),
+        ("[red:blue:10|] star", True, "[red:(|blue|:1.1):10] star"),
+        ("[(red:1.1):blue:0.5|]", True, "[(red:1.1):(|blue|:1.1):0.5]"),
+        (r"miku \(vocal|oid\)", True, r"miku \((|vocaloid|:1.1)\)"),
+        (r"(miku \(vocal|oid\):1.2)", True, r"(|miku \(vocaloid\)|:1.3)"),
+        (r"(a\) re|d)", True, r"(|a\) red|:1.2)"),
+        (r"\[re|d\]", True, r"\[(|red|:1.1)\]"),
+        ("(a [r|ed] b)", False, "(a (|red|:0.8) b)"),
+        ("([red:bl|ue:0.5]:1.2)", True, "([red:(|blue|:1.1):0.5]:1.2)"),
+        ("(re|d, (star:1.2))", True, "((|red|:1.1), (star:1.2))"),
+        ("(1|6:9 photo)", True, "((|16|:1.1):9 photo)"),
+        ("fe[|]male", True, None),
     ],
 )
 def test_a_weight_goes_up_and_down_as_in_a1111(pure: Page, before: str, up: bool, after: str | None) -> None:

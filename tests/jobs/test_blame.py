@@ -43,12 +43,18 @@ def test_a_death_elsewhere_begins_the_count_anew() -> None:
 
 
 def test_of_two_of_one_name_the_one_that_is_loaded_is_not_left_out(tmp_path: Path) -> None:
-    for folder, name in {"one": "twin", "two": "twin", "torn": "torn"}.items():
+    for folder, name in {"one": "twin", "two": "twin", "torn": "torn", "torn2": "torn"}.items():
         (tmp_path / folder).mkdir()
-        manifest = f'name = "{name}"\nversion = "1"\napi = "{9 if name == "torn" else 1}"\n'
+        manifest = f'name = "{name}"\nversion = "1"\napi = "1"\n'
         (tmp_path / folder / "extension.toml").write_text(manifest, encoding="utf-8")
-        (tmp_path / folder / "extension.py").write_text('"""Nothing."""\n', encoding="utf-8")
+        source = "import nothing_there" if folder == "torn" else ""
+        (tmp_path / folder / "extension.py").write_text(f'"""Nothing."""\n{source}\n', encoding="utf-8")
     reports = load_plugins([tmp_path], "worker").reports
-    assert [(report.name, report.ok) for report in reports] == [("twin", True), ("torn", False), ("twin", False)]
+    assert [(report.name, report.ok) for report in reports] == [
+        ("twin", True),
+        ("torn", False),
+        ("torn", False),
+        ("twin", False),
+    ]
     [told] = left_out(reports)
-    assert told.extension == "torn"
+    assert told.extension == "torn" and "nothing_there" in told.problem

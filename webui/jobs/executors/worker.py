@@ -135,7 +135,6 @@ def _status(engine: Engine, plugins: Plugins) -> WorkerStatus:
 
 
 def left_out(reports: Sequence[ExtensionReport]) -> tuple[LeftOut, ...]:
-    """What could not be loaded; not the second of a name whose first was, since what is told goes by name."""
-    loaded = {report.name for report in reports if report.ok}
-    failed = (report for report in reports if report.enabled and not report.ok and report.name not in loaded)
-    return tuple(LeftOut(report.name, report.problem, report.trace) for report in failed)
+    """What could not be loaded; of several of one name what the first says, since what is told goes by name."""
+    first = {report.name: report for report in reversed(reports)}
+    return tuple(LeftOut(r.name, r.problem, r.trace) for r in reports if r is first[r.name] and r.enabled and not r.ok)

@@ -54,8 +54,8 @@
   // What the next start brings comes before what this one has brought: it is the newer.
   function note(one) {
     if (one.next === "removed" && one.problem) return [one.problem, "warn"];
-    // It is off already where it was left out, and why is what counts.
-    if (one.next === "off" && one.problem) return [one.problem, "err"];
+    // What was left out may be off already: why is said first.
+    if (one.next === "off" && one.problem) return [`${one.problem} ${t("ext_next_off")}.`, "err"];
     if (one.next_problem) return [`${t("ext_next_left_out")}. ${one.next_problem}`, "err"];
     if (one.next) return [t(`ext_next_${one.next}`, { version: one.next_version }), "warn"];
     if (one.problem && one.enabled) return [`${t("ext_left_out")}. ${one.problem}`, "err"];

@@ -6,6 +6,9 @@
   // Beside tags, so that those have room.
   const AMONG = 4;
   const ALONE = 8;
+  // Letters that the server searches for, and those of a word within a sentence that may be a name.
+  const LONGEST = 200;
+  const SURE = 3;
   const KINDS = { lora: "kind_lora", embedding: "kind_embedding", wildcard: "wildcard", style: "style_choose" };
 
   // What is being typed at the cursor: a network's tag, a wildcard, or words that may be any name.
@@ -31,11 +34,14 @@
     const { kind, typed, from, to, weights } = context(where);
     if (kind) return search(typed, { kind, limit: ALONE }, { from, to, weights });
     if (typed.length < D.suggest.LEAST) return [];
-    const found = await search(typed, { limit: AMONG }, { from, to });
-    // Most names stand within a sentence: where all its words are none's, the last one may be.
-    const last = typed.split(/\s+/).at(-1);
-    if (found.length || last === typed || last.length < D.suggest.LEAST || where.text[to - 1] === " ") return found;
-    return search(last, { limit: AMONG }, { from: to - last.length, to });
+    const found = typed.length > LONGEST ? [] : await search(typed, { limit: AMONG }, { from, to });
+    // Most names stand within a sentence: where all its words are none's, the last one may begin one. It is most often
+    // just a word, so nothing is chosen beforehand.
+    const last = where.text.slice(from, to).split(/\s+/).at(-1);
+    if (found.length || last === typed || last.length < SURE || last.length > LONGEST) return found;
+    const begins = new RegExp(`(^|[\\s_.-])${last.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}`, "iu");
+    const some = await search(last, { limit: ALONE }, { from: to - last.length, to });
+    return some.filter(({ label }) => begins.test(label)).slice(0, AMONG).map((one) => ({ ...one, unsure: true }));
   }
 
   async function search(typed, how, { from, to, weights }) {

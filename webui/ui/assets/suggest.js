@@ -8,7 +8,9 @@
   const MOST = 10;
   const MARKS = [",", "\n", "(", "[", "{", "|", "<", ">", ")"];
   const EDGE = 8;
-  // Each is asked (what is typed, where in the text): a list of {label, note, from, to, insert} or {label, note, take}.
+  const MOVES = ["ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"];
+  // Each is asked (what is typed, where in the text): a list of {label, note, from, to} with {insert} or {take}, and
+  // {unsure} for what is taken only once it was gone to.
   const sources = [];
   let list = null;
   let box = null;
@@ -58,7 +60,8 @@
     const written = ({ label, from, to }) => label.toLowerCase() === where.text.slice(from, to).trim().toLowerCase();
     found = answers.flat().filter((one) => !written(one)).slice(0, MOST);
     if (!found.length) { close(); return; }
-    chosen = 0;
+    // Nothing is chosen beforehand where what is typed may be but a word.
+    chosen = found.every(({ unsure }) => unsure) ? -1 : 0;
     draw();
   }
 
@@ -77,10 +80,11 @@
     const room = Math.min(width, 420, document.documentElement.clientWidth - left - EDGE);
     list.style.cssText = `left:${left}px;top:${bottom + 2}px;max-width:${room}px`;
     list.hidden = false;
-    list.querySelector("[aria-selected=true]").scrollIntoView({ block: "nearest" });
+    list.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
     box.setAttribute("aria-controls", ID);
     box.setAttribute("aria-autocomplete", "list");
-    box.setAttribute("aria-activedescendant", `${ID}_${chosen}`);
+    if (chosen >= 0) box.setAttribute("aria-activedescendant", `${ID}_${chosen}`);
+    else box.removeAttribute("aria-activedescendant");
   }
 
   function take(place) {
@@ -99,15 +103,22 @@
   });
   document.addEventListener("keydown", (event) => {
     if (!found.length || event.target !== box || event.isComposing) return;
-    const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (move && !event.ctrlKey && !event.metaKey) chosen = (chosen + move + found.length) % found.length;
-    else if ((event.key === "Tab" || event.key === "Enter") && !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey) take(chosen);
+    const free = !event.ctrlKey && !event.metaKey, isChosen = chosen >= 0;
+    const move = free && { ArrowDown: 1, ArrowUp: isChosen && -1 }[event.key];
+    const takes = isChosen && free && !event.altKey && !event.shiftKey && ["Tab", "Enter"].includes(event.key);
+    if (move) chosen = isChosen ? (chosen + move + found.length) % found.length : 0;
+    else if (takes) take(chosen);
     else if (event.key === "Escape") close();
-    else return;
+    else {
+      // Where the cursor goes elsewhere, the list is no longer about what stands at it.
+      if (MOVES.includes(event.key) || (!isChosen && ["Tab", "Enter", "ArrowUp"].includes(event.key))) close();
+      return;
+    }
     event.preventDefault();
     event.stopImmediatePropagation();
     if (move) draw();
   }, true);
+  document.addEventListener("pointerdown", ({ target }) => { if (target === box) close(); });
   document.addEventListener("focusout", ({ target }) => { if (target === box) close(); });
   addEventListener("scroll", ({ target }) => { if (target === document) close(); }, { passive: true });
   D.suggest = { sources, add, span, LEAST };
