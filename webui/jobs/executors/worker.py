@@ -135,6 +135,9 @@ def _status(engine: Engine, plugins: Plugins) -> WorkerStatus:
 
 
 def left_out(reports: Sequence[ExtensionReport]) -> tuple[LeftOut, ...]:
-    """What could not be loaded; of several of one name what the first says, since what is told goes by name."""
-    first = {report.name: report for report in reversed(reports)}
-    return tuple(LeftOut(r.name, r.problem, r.trace) for r in reports if r is first[r.name] and r.enabled and not r.ok)
+    """What could not be loaded; since what is told goes by name, none whose name another has that was loaded, and of
+    several the first."""
+    loaded = {report.name for report in reports if report.ok}
+    failed = [report for report in reversed(reports) if report.enabled and not report.ok and report.name not in loaded]
+    first = {report.name: report for report in failed}
+    return tuple(LeftOut(report.name, report.problem, report.trace) for report in reversed(first.values()))

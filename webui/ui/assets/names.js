@@ -39,7 +39,7 @@
     // just a word, so nothing is chosen beforehand.
     const last = where.text.slice(from, to).split(/\s+/).at(-1);
     if (found.length || last === typed || last.length < SURE || last.length > LONGEST) return found;
-    const begins = new RegExp(`(^|[\\s_.-])${last.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}`, "iu");
+    const begins = new RegExp(`(^|[^\\p{L}\\p{N}])${last.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}`, "iu");
     const some = await search(last, { limit: ALONE }, { from: to - last.length, to });
     return some.filter(({ label }) => begins.test(label)).slice(0, AMONG).map((one) => ({ ...one, unsure: true }));
   }

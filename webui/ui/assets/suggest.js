@@ -17,8 +17,9 @@
   let chosen = 0;
   let found = [];
   let asked = 0;
-  // Where the cursor was when what is shown was asked; more may have been typed since.
+  // Where the cursor was when what is shown was asked, and the text behind it; more may have been typed since.
   let cursor = 0;
+  let behind = "";
 
   // The words that are being typed: [from, to) in the text. Brackets and weights round them are not theirs.
   function span({ text, end }) {
@@ -57,11 +58,13 @@
     const answers = await Promise.all(sources.map((source) => Promise.resolve(source(where)).catch(() => [])));
     if (mine !== asked || document.activeElement !== box) return;
     cursor = where.end;
+    behind = where.text.slice(where.end);
+    if (!isThere()) { close(); return; }
     const written = ({ label, from, to }) => label.toLowerCase() === where.text.slice(from, to).trim().toLowerCase();
     found = answers.flat().filter((one) => !written(one)).slice(0, MOST);
     if (!found.length) { close(); return; }
     // Nothing is chosen beforehand where what is typed may be but a word.
-    chosen = found.every(({ unsure }) => unsure) ? -1 : 0;
+    chosen = found.findIndex(({ unsure }) => !unsure);
     draw();
   }
 
@@ -87,7 +90,14 @@
     else box.removeAttribute("aria-activedescendant");
   }
 
+  // Whether the cursor stands where it was asked for, or behind what was typed since.
+  function isThere() {
+    const { text, start, end } = D.writing.read(box);
+    return start === end && end >= cursor && text.slice(end) === behind;
+  }
+
   function take(place) {
+    if (!isThere()) { close(); return; }
     const { from, to, insert = "", take: call } = found[place];
     const { text, end } = D.writing.read(box);
     const at = from + insert.length;

@@ -2,7 +2,7 @@
 (() => {
   const D = window.darkroom;
   const WHITESPACE = { Tab: "\t", "Carriage Return": "\r", "Line Feed": "\n" };
-  const PAIRS = [["<", ">"], ["(", ")"], ["[", "]"]];
+  const CLOSING = { "(": ")", "[": "]" };
   // What a bracket without a number multiplies by.
   const OF_BRACKET = { "(": 1.1, "[": 1 / 1.1 };
   const WEIGHT = /:\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/;
@@ -18,48 +18,78 @@
   // The selection, or what it stands for: the words of the innermost bracket that the cursor is in, else its word.
   function chosen({ text, start, end }, delimiters) {
     if (start !== end) return { start, end };
-    const [inner] = PAIRS.map(([open, close]) => inside(text, start, open, close)).filter(Boolean).sort((one, other) => other.from - one.from);
-    return inner && "start" in inner ? inner : word(text, start, delimiters);
+    return network(text, start) || inside(text, start) || word(text, start, delimiters);
   }
 
-  // from: where the bracket opens. Without start and end the word in it is meant. Null where the cursor is in none.
-  function inside(text, at, open, close) {
-    const plain = bare(text);
-    const from = plain.lastIndexOf(open, at - 1), to = plain.indexOf(close, at);
-    if (at === 0 || from < 0 || to < 0) return null;
-    const closed = plain.lastIndexOf(close, at - 1), opened = plain.indexOf(open, at);
-    if (closed > from || (opened >= 0 && opened < to)) return null;
-    const content = plain.slice(from + 1, to);
-    const part = (begin, end) => ({ from, start: from + 1 + begin, end: from + 1 + end });
-    if (open === "<") return !NETWORK.test(content) ? null : network(content, part, at);
-    if (open === "[" && /[:|]/.test(content)) return scheduled(content, at - from - 1, part, from);
-    if (WEIGHT.test(content)) return part(0, content.lastIndexOf(":"));
-    return content.includes(":") || !content.trim() ? { from } : part(0, content.length);
+  // The words of an extra network that the cursor is in, or null. One without a weight has that of 1; what else is said
+  // in one are no words of the prompt.
+  function network(text, at) {
+    const from = at && text.lastIndexOf("<", at - 1), to = text.indexOf(">", at);
+    if (at === 0 || from < 0 || to < 0 || /[<>]/.test(text.slice(from + 1, to))) return null;
+    const content = text.slice(from + 1, to);
+    if (!NETWORK.test(content)) return null;
+    if (WEIGHT.test(content)) return { start: from + 1, end: from + 1 + content.lastIndexOf(":") };
+    return content.split(":").length === 2 ? { start: from + 1, end: to } : { start: at, end: at };
   }
 
-  // A network without a weight has that of 1. What else is said in one are no words of the prompt.
-  function network(content, part, at) {
-    if (WEIGHT.test(content)) return part(0, content.lastIndexOf(":"));
-    return content.split(":").length === 2 ? part(0, content.length) : { ...part(0, 0), start: at, end: at };
+  // The words of the innermost ( ) or [ ] that the cursor is in; null where its word is meant.
+  function inside(text, at) {
+    // The brackets and colons of networks are their own.
+    const plain = bare(text).replace(/<\w+:[^<>]*>/g, (one) => "-".repeat(one.length));
+    const from = opening(plain, at), to = from < 0 ? -1 : closing(plain, from, at);
+    if (to < 0) return null;
+    const content = plain.slice(from + 1, to), marks = tops(content, ":"), end = marks.at(-1);
+    const part = ([begin, until]) => ({ start: from + 1 + begin, end: from + 1 + until });
+    if (!content.trim()) return null;
+    if (plain[from] === "[" && (marks.length || tops(content, "|").length)) {
+      // A schedule or an alternation is no emphasis: the word is meant, and at the number the text before it.
+      if (end === undefined || at - from - 1 <= end || !NUMBER.test(content.slice(end + 1))) return null;
+      const pieces = [-1, ...marks].slice(0, -1).map((mark, place) => [mark + 1, marks[place]]);
+      const last = pieces.filter(([begin, until]) => content.slice(begin, until).trim()).at(-1);
+      return last ? part(within(content, last)) : null;
+    }
+    if (plain[from] === "(" && end !== undefined) return NUMBER.test(content.slice(end + 1)) ? part([0, end]) : null;
+    return part([0, content.length]);
   }
 
-  // A schedule or an alternation is no emphasis: the word is meant, and at the number the text before it.
-  function scheduled(content, at, part, from) {
-    const marks = colons(content), last = marks.at(-1);
-    if (last === undefined || at <= last || !NUMBER.test(content.slice(last + 1))) return { from };
-    return part(marks.length > 1 ? marks.at(-2) + 1 : 0, last);
+  // Where the innermost bracket opens that is open there, or -1.
+  function opening(plain, at) {
+    const open = [];
+    for (let place = 0; place < at; place += 1) {
+      if (plain[place] in CLOSING) open.push(place);
+      else if (CLOSING[plain[open.at(-1)]] === plain[place]) open.pop();
+    }
+    return open.at(-1) ?? -1;
   }
 
-  // Where those stand that are in no further bracket.
-  function colons(content) {
+  // Where it is closed, or -1.
+  function closing(plain, from, at) {
+    const open = [from];
+    for (let place = at; place < plain.length; place += 1) {
+      if (plain[place] in CLOSING) open.push(place);
+      else if (CLOSING[plain[open.at(-1)]] === plain[place]) open.pop();
+      if (!open.length) return place;
+    }
+    return -1;
+  }
+
+  // Where this sign stands in no further bracket.
+  function tops(content, sign) {
     const found = [];
     let depth = 0;
-    for (const [at, letter] of content.split("").entries()) {
-      if ("([".includes(letter)) depth += 1;
-      if (")]".includes(letter)) depth -= 1;
-      if (letter === ":" && depth === 0) found.push(at);
+    for (let place = 0; place < content.length; place += 1) {
+      if ("([".includes(content[place])) depth += 1;
+      else if (")]".includes(content[place])) depth -= 1;
+      else if (content[place] === sign && depth === 0) found.push(place);
     }
     return found;
+  }
+
+  // The words of a piece that is one ( ) with a weight; else the piece.
+  function within(content, [begin, end]) {
+    const piece = content.slice(begin, end), inner = piece.slice(1, -1), mark = tops(inner, ":").at(-1);
+    const isOne = piece[0] === "(" && closing(piece, 0, 1) === piece.length - 1;
+    return isOne && mark !== undefined && NUMBER.test(inner.slice(mark + 1)) ? [begin + 1, begin + 1 + mark] : [begin, end];
   }
 
   function word(text, at, delimiters) {
