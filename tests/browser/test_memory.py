@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open, Serve
-from tests.browser.helpers import generate, tab
+from tests.browser.helpers import SLOW, generate, tab
 from webui.core.job import LOCAL_OWNER, Job, State
 from webui.core.request import GenerationRequest
 from webui.jobs.executors.fake import FakeExecutor
@@ -67,15 +67,15 @@ def test_a_guest_sees_nothing_of_the_memory(serve: Serve, open_page: Open) -> No
 
 
 def test_the_queue_says_why_a_later_job_goes_first(serve: Serve, open_page: Open, tmp_path: Path) -> None:
-    executor = FakeExecutor(0.005, capacity=1)
-    server = serve(executor)
+    # Slow enough that even a busy machine can look at what waits.
+    server = serve(FakeExecutor(SLOW, capacity=1))
     page = open_page(server)
     assert server.house
     scheduler, queue = server.house.scheduler, server.house.queue
 
     def submit() -> None:
         scheduler.pause()
-        for n, (name, model, steps) in enumerate((("red", "x", 150), ("green", "y", 5), ("blue", "x", 150))):
+        for n, (name, model, steps) in enumerate((("red", "x", 2), ("green", "y", 5), ("blue", "x", 150))):
             request = GenerationRequest(prompt=name, checkpoint=model, steps=steps)
             queue.put(Job(f"{n}" * 24, LOCAL_OWNER.id, request, State.QUEUED, created=float(n), place=float(n)))
         scheduler.resume()
@@ -86,5 +86,6 @@ def test_the_queue_says_why_a_later_job_goes_first(serve: Serve, open_page: Open
     expect(rows.filter(has_text="blue").locator(".dk-why")).to_have_text(GOES_FIRST)
     expect(rows.filter(has_text="green").locator(".dk-why")).to_have_text(WAS_PASSED)
     page.screenshot(path=tmp_path / "queue.png")
+    server.hurry()
     expect(rows.filter(has_text="green").locator(".dk-state")).to_contain_text("Done")
     expect(rows.locator(".dk-why:visible")).to_have_count(0)
