@@ -49,7 +49,7 @@ def _accepted(row: Field) -> str:
         return f"text, up to {row.maximum:,.0f} characters"
     kind = "whole number" if row.kind == "int" else "number"
     multiple = f", a multiple of {row.multiple}" if row.multiple else ""
-    return f"{kind} from {row.minimum:,g} to {row.maximum:,.0f}{multiple}"
+    return f"{kind} from {row.minimum:,g} to {row.maximum:,.10g}{multiple}"
 
 
 if __name__ == "__main__":

@@ -279,6 +279,13 @@ def _unsaid_options(values: Mapping[str, Any], registry: Registry) -> dict[str, 
     if "sampler_name" in values and "scheduler" in values and values["sampler_name"] in registry.samplers:
         sampler, schedule = registry.samplers.get(values["sampler_name"]), registry.schedules.get(values["scheduler"])
         names = {"eta", "eta_ddim", *counting(sampler, schedule, registry, flow=False)}
+        if "eta" in values and "eta_ddim" in sampler.options:
+            # Of texts that are older than A1111's second key; `values` says which of both is there.
+            return _defaults(names) | {"eta_ddim": values["eta"]}
+    return _defaults(names)
+
+
+def _defaults(names: Collection[str]) -> dict[str, Any]:
     return {name: row.default for name, row in OPTIONS.items() if name in names}
 
 

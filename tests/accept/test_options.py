@@ -106,6 +106,12 @@ def test_without_fresh_noise_its_seed_counts_for_nothing(accepted: Any) -> None:
     assert accepted(sampler_name="Euler a", eta=0, eta_noise_seed_delta=5).eta_noise_seed_delta == 0
 
 
+def test_the_only_eta_of_an_old_text_is_its_samplers(read: Any) -> None:
+    assert read(f"{PICTURE}, Sampler: DDIM, Eta: 0.5")["eta_ddim"] == 0.5
+    assert read(f"{PICTURE}, Sampler: DDIM, Eta: 0.5, Eta DDIM: 0.25")["eta_ddim"] == 0.25
+    assert read(f"{PICTURE}, Sampler: Euler a, Eta: 0.5")["eta_ddim"] == 0.0
+
+
 def test_forges_spelling_of_beta_is_read_and_words_that_are_no_truth_are_left(read: Any) -> None:
     said = read(f"{PICTURE}, Sampler: Euler, Schedule type: Beta, Beta scheduler alpha: 0.5, SGM noise multiplier: yes")
     assert said["beta_dist_alpha"] == 0.5 and said["sgm_noise_multiplier"] is False

@@ -67,6 +67,19 @@ def test_paste_takes_the_last_picture_when_the_prompt_is_empty(page: Page) -> No
     assert (number(page, "steps"), number(page, "seed")) == (7, 99)
 
 
+@pytest.mark.parametrize("leave", ["Enter", "Tab"])
+def test_a_name_of_a_sampler_is_understood_as_it_is_spelt_elsewhere(page: Page, leave: str) -> None:
+    field = page.locator("#txt2img_sampling input")
+    field.fill("DPM++ SDE Karras")
+    field.press(leave)
+    expect(field).to_have_value("DPM++ SDE")
+    expect(page.locator("#txt2img_scheduler input")).to_have_value("Karras")
+    field.fill("Brush of 1905")
+    field.press(leave)
+    expect(page.locator("#dk_notices")).to_contain_text("No sampler has the name Brush of 1905")
+    expect(field).to_have_value("DPM++ SDE")
+
+
 def test_seed_buttons_swap_and_sizes(page: Page) -> None:
     set_number(page, "seed", 5)
     generate(page, "a circle")

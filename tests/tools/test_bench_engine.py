@@ -146,9 +146,12 @@ def test_hooks_are_timed_each_by_itself() -> None:
     assert all(row.value is not None and row.value > 0.5 for row in rows)
 
 
-def test_without_a_gpu_there_is_nothing_to_swap_to(tmp_path: Path) -> None:
-    [row] = swapping(tmp_path, 1, "cpu")
-    assert row.value is None and "only where a GPU is" in row.note and not list(tmp_path.iterdir())
+def test_on_a_cpu_only_a_model_that_had_to_leave_is_read_again(tmp_path: Path) -> None:
+    one, both = swapping(tmp_path, 2, "cpu", widths=SMALL)
+    assert "room for one" in one.name and "room for both" in both.name
+    # The bare copy is the same in both.
+    assert one.value and both.value and one.value > 10 * both.value > 0
+    assert one.bar == both.bar == ""
 
 
 def test_what_fails_in_the_other_process_is_raised_here() -> None:

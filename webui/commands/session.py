@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
@@ -13,6 +14,21 @@ from webui.commands.remote import RemoteSession
 from webui.core.events import Event
 from webui.core.options import Options
 from webui.instance import running
+
+_OF_A_START = (
+    "settings",
+    "devices",
+    "precision",
+    "vae_precision",
+    "vram_mode",
+    "sub_quad_q_chunk_size",
+    "sub_quad_kv_chunk_size",
+    "sub_quad_chunk_threshold",
+)
+_STARTED = (
+    "Darkroom runs already, and does this as it was started: flags for the start, such as --xformers, --ckpt or "
+    "--no-half, change nothing here. Stop it first, or say it of the request, as by --attention.\n"
+)
 
 
 class Session(Protocol):
@@ -51,7 +67,14 @@ def open_session(options: Options) -> AbstractAsyncContextManager[Session]:
     """The session of these options. Without a server, a worker is started with the first job that is submitted."""
     instance = running(options.paths)
     if instance is not None:
+        if _says_how_to_start(options):
+            sys.stderr.write(_STARTED)
         return RemoteSession.open(instance)
     settings = settings_store(options)
     # One worker, on the first device: a command has one job, and jobs are not divided.
     return OwnSession.open(options.paths, settings, local_workers([engine_config(options, settings)]))
+
+
+def _says_how_to_start(options: Options) -> bool:
+    plain = Options()
+    return any(getattr(options, name) != getattr(plain, name) for name in _OF_A_START)

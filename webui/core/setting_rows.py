@@ -107,7 +107,8 @@ class Settings(BaseModel):
     attention: str = Field(
         "sdpa",
         title="Attention",
-        description="How attention is computed where a request names nothing else.",
+        description="How attention is computed where a request names nothing else: SDP, xFormers and the others. A1111 "
+        "has it as cross attention optimization.",
         max_length=100,
         json_schema_extra=_row(RUNNING, "attention"),
     )

@@ -291,6 +291,7 @@ EN = {
     "settings_none": "No setting has these words.",
     "settings_restart": "From the next start on",
     "attention_unavailable": "{title} ({reason})",
+    "sampler_unknown": "No sampler has the name {name}.",
     "samplers_from": "From {group}",
     "settings_not_found": "{name} (not found)",
     "settings_no_extensions": "No extensions were found.",
@@ -315,7 +316,7 @@ EN = {
     "paste_none": "No settings were found in the prompt",
     "picture_none": "The picture says nothing of how it was made.",
     "paste_model": "{name} is not here, so the checkpoint stays",
-    "paste_unknown": "Left out, unknown here: {names}",
+    "paste_unknown": "Left out, unknown here or beyond what is taken: {names}",
     "esc_sure": "Press Esc once more to interrupt",
     # keys
     "key_generate": "Generate",

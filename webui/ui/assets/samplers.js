@@ -50,12 +50,38 @@
     event.stopPropagation();
   }
 
+  // A name that none of the list holds, as it is spelt elsewhere or with the schedule at its end, is read as in a text.
+  let typed = "";
+  const knows = (name) => D.extensions.samplers.some(([one]) => one.toLowerCase().includes(name.trim().toLowerCase()));
+
+  async function understand() {
+    const name = typed.trim();
+    typed = "";
+    if (!name || knows(name)) return;
+    try {
+      const { values } = await D.api("POST", "infotext", { text: `Steps: 1, Seed: 1, Size: 64x64, Sampler: ${JSON.stringify(name)}` });
+      const { sampler_name, scheduler } = values;
+      if (sampler_name) D.form.fill("txt2img", { sampler_name, ...(scheduler ? { scheduler } : {}) });
+      else D.shell.notice(t("sampler_unknown", { name }));
+    } catch (problem) {
+      D.problems.report(problem);
+    }
+  }
+
   // Gradio draws the list when it is opened, and anew while it is searched.
   D.on("start", () => {
     const place = byId(ID);
     if (!place) return;
     new MutationObserver(drawList).observe(place, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
     for (const kind of ["mousedown", "keydown"]) place.addEventListener(kind, refuse, true);
+    place.addEventListener("input", ({ target }) => { typed = target.value; });
+    place.addEventListener("keydown", ({ key, target }) => {
+      // Gradio writes nothing over what is typed until the field is left.
+      if (key === "Enter" && typed && !knows(typed)) target.blur();
+      if (key === "Escape") typed = "";
+    });
+    place.addEventListener("mousedown", () => { typed = ""; });
+    place.addEventListener("focusout", understand);
     learn();
   });
   D.on("status", ({ settings }) => {
