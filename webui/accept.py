@@ -280,7 +280,7 @@ def _unsaid_options(values: Mapping[str, Any], registry: Registry) -> dict[str, 
         sampler, schedule = registry.samplers.get(values["sampler_name"]), registry.schedules.get(values["scheduler"])
         names = {"eta", "eta_ddim", *counting(sampler, schedule, registry, flow=False)}
         if "eta" in values and "eta_ddim" in sampler.options:
-            # Of texts that are older than A1111's second key; `values` says which of both is there.
+            # Texts older than A1111's second key have one for all; where both are said, the second counts.
             return _defaults(names) | {"eta_ddim": values["eta"]}
     return _defaults(names)
 

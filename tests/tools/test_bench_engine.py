@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -152,6 +154,13 @@ def test_on_a_cpu_only_a_model_that_had_to_leave_is_read_again(tmp_path: Path) -
     # The bare copy is the same in both.
     assert one.value and both.value and one.value > 10 * both.value > 0
     assert one.bar == both.bar == ""
+
+
+def test_where_memory_is_short_no_model_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=3 * 2**30))
+    for [row] in (swapping(tmp_path, 1, "cpu"), manager("sdxl", tmp_path, Work(64, 64, 2, 1, 0, "64 x 64"), 0)):
+        assert row.value is None and "GiB of memory, and 3 are free" in row.note
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_fails_in_the_other_process_is_raised_here() -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import diffusers
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 from transformers import CLIPTokenizer
@@ -21,7 +20,7 @@ from transformers import CLIPTokenizer
 from tools.bench.model_shapes import TRUE, Widths
 from tools.bench.pictures import Work
 from tools.bench.random_files import write
-from tools.bench.results import Row, at_most, ratio
+from tools.bench.results import Row, at_most, lacking, ratio
 from webui.core.errors import DarkroomError
 from webui.core.events import Failed, Finished, Output, Picture
 from webui.core.model_folders import ModelFolders
@@ -48,10 +47,8 @@ Draw = Callable[[GenerationRequest], tuple[float, Image.Image]]
 def manager(label: str, folder: Path, work: Work, threads: int, widths: Widths = TRUE) -> list[Row]:
     """The ratio for "sd15" or "sdxl" on the CPU, or a row that says why there is none."""
     name = f"manager: one picture, {label}, {work.label}: ours / pipeline"
-    free = psutil.virtual_memory().available / 2**30
-    if widths is TRUE and free < _NEEDED_GIB[label]:
-        note = f"it takes {_NEEDED_GIB[label]} GiB of memory, and {free:.0f} are free"
-        return [Row(name, None, "times", note=note)]
+    if widths is TRUE and (row := lacking(name, _NEEDED_GIB[label])):
+        return [row]
     if threads:
         torch.set_num_threads(threads)
     write(label, folder / f"{label}.safetensors", _DTYPES[label], widths)

@@ -57,6 +57,14 @@ def chance(ours: Sequence[float]) -> str:
     return f"ours / ours again {statistics.median(ratios):.2f}"
 
 
+def lacking(name: str, gib: int) -> Row | None:
+    """The row in place of a figure that takes so much memory, where it is not free."""
+    free = psutil.virtual_memory().available / 2**30
+    return (
+        Row(name, None, "times", note=f"it takes {gib} GiB of memory, and {free:.0f} are free") if free < gib else None
+    )
+
+
 def machine() -> dict[str, Any]:
     """This machine in a few words."""
     return {

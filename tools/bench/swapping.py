@@ -12,7 +12,7 @@ import torch
 
 from tools.bench.model_shapes import TRUE, Widths
 from tools.bench.random_files import write
-from tools.bench.results import Row, at_most, chance, ratio
+from tools.bench.results import Row, at_most, chance, lacking, ratio
 from webui.engine.checkpoints.catalogue import Catalogue, Checkpoint
 from webui.engine.device import choose_device, choose_dtype
 from webui.engine.pipelines import Pipelines
@@ -22,6 +22,8 @@ from webui.plugins.resolve import resolve
 _LABEL = "sd15"
 BAR = 1.3
 """On a GPU. On a CPU a model in RAM is where it computes: none is asked of what has to be read."""
+_NEEDED_GIB = 19
+"""On a CPU: two models in fp32, a copy of one and another of that, and their files in the system's memory."""
 
 
 def swapping(folder: Path, pairs: int, device_name: str, widths: Widths = TRUE) -> list[Row]:
@@ -29,17 +31,18 @@ def swapping(folder: Path, pairs: int, device_name: str, widths: Widths = TRUE) 
     CPU its file does, in the system's memory. On a CPU also where there is room for both.
     """
     device = choose_device(device_name)
+    on_gpu = device.type == "cuda"
+    name = f"swapping{'' if on_gpu else ', CPU'}: to a model of {_LABEL}'s size, "
+    if widths is TRUE and not on_gpu and (row := lacking(name + "ours / bare copy", _NEEDED_GIB)):
+        return [row]
     for letter in "ab":
         # Just written, so that the system holds both in RAM.
         write(_LABEL, folder / f"{letter}.safetensors", torch.float16, widths)
     catalogue = Catalogue((folder,), hash_large=False)
     models = [catalogue.get(letter) for letter in "ab"]
-    name = f"swapping: to a model of {_LABEL}'s size held in RAM, ours / bare copy"
-    if device.type == "cuda":
-        ours, bare = _measured(models, pairs, device, models[0].size_bytes)
-        return [at_most(name, ratio(ours, bare), BAR, **_figures(ours, bare))]
-    name = f"swapping, CPU: to a model of {_LABEL}'s size, "
     ours, bare = _measured(models, pairs, device, models[0].size_bytes)
+    if on_gpu:
+        return [at_most(name + "held in RAM, ours / bare copy", ratio(ours, bare), BAR, **_figures(ours, bare))]
     read = Row(name + "room for one, ours / bare copy", ratio(ours, bare), "times", **_figures(ours, bare))
     ours, bare = _measured(models, pairs, device, 0)
     return [read, Row(name + "room for both, ours / bare copy", ratio(ours, bare), "times", **_figures(ours, bare))]
